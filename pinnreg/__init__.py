@@ -1,0 +1,52 @@
+"""pinnreg: partial differential equations by physics-informed neural networks, regularised and checked.
+
+>>> import pinnreg
+>>> config = {"problem": {"name": "poisson", "dimension": 1}, "points": {"interior": 50},
+...           "network": {"hidden": [8]}, "train": [{"optimiser": "lbfgs", "steps": 100}]}
+>>> solution = pinnreg.solve(config, out=False)
+>>> bool(solution.report.errors["u"].rel_l2 < 0.01)
+True
+>>> solution([[0.0], [0.5]]).shape
+(2, 1)
+"""
+
+from pinnreg import networks, reference
+from pinnreg.differentiation import derivatives
+from pinnreg.domain import Box
+from pinnreg.equations import (
+    Field,
+    Problem,
+    dirichlet,
+    initial,
+    measurements,
+    neumann,
+    periodic,
+    robin,
+)
+from pinnreg.errors import Diverged, InputError, Interrupted
+from pinnreg.run import evaluate, load, load_config, problem, solve
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Box",
+    "Diverged",
+    "Field",
+    "InputError",
+    "Interrupted",
+    "Problem",
+    "derivatives",
+    "dirichlet",
+    "evaluate",
+    "initial",
+    "load",
+    "load_config",
+    "measurements",
+    "networks",
+    "neumann",
+    "periodic",
+    "problem",
+    "reference",
+    "robin",
+    "solve",
+]

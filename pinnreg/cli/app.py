@@ -1,0 +1,165 @@
+"""The commands; each is a thin layer over a Python call."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pinnreg import __version__, config, registry, report, run
+from pinnreg.cli import show
+from pinnreg.cli.process import guarded, signals
+from pinnreg.cli.template import write_template
+from pinnreg.errors import InputError
+from pinnreg.training import Hooks
+
+app = typer.Typer(
+    name="pinnreg",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="K=V", help="Override a key, as in train.0.steps=50; repeatable."),
+]
+ProblemsOption = Annotated[
+    list[Path] | None,
+    typer.Option("--problems", metavar="DIR", help="A folder of problem files; repeatable."),
+]
+JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON, too.")]
+DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; always ends the process with the exit code of the outcome."""
+    sys.exit(guarded(lambda: app(args=arguments, standalone_mode=False)))
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Solve partial differential equations with regularised physics-informed neural networks."""
+    if version:
+        show.line(__version__)
+    elif context.invoked_subcommand is None:
+        show.line(context.get_help())
+
+
+@app.command("list")
+def list_(problems: ProblemsOption = None, json: JsonOption = None) -> None:
+    """The problems, configs, regularisers, optimisers and samplers that there are."""
+    found = registry.find(_folders(problems))
+    descriptions = {name: show.first_line(registry.load, path) for name, path in found.items()}
+    show.catalogue(descriptions, json)
+
+
+@app.command()
+def describe(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A problem.")],
+    problems: ProblemsOption = None,
+    json: JsonOption = None,
+) -> None:
+    """A problem's equation, parameters, domain, conditions and defaults."""
+    found = registry.find(_folders(problems))
+    problem = registry.create(name, {}, _folders(problems))
+    show.problem(name, problem, found[name], json)
+
+
+@app.command()
+def solve(
+    given: Annotated[
+        str | None, typer.Argument(metavar="CONFIG", help="A YAML file, a shipped config or a problem.")
+    ] = None,
+    set_: SetOption = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="The seed, before the config's.")] = None,
+    device: DeviceOption = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The run's folder.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run in --out.")] = False,
+    resume: Annotated[Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a run.")] = None,
+    problems: ProblemsOption = None,
+    json: JsonOption = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+) -> None:
+    """Solve a PDE and draw its error field."""
+    if resume is not None and (out is not None or overwrite):
+        raise InputError("--resume goes on inside the run's own folder; leave out --out and --overwrite")
+    overrides: dict[str, Any] = config.parse_overrides(set_ or [])
+    overrides |= {} if seed is None else {"seed": seed}
+    with show.progress(quiet) as on_row, signals() as interrupted, show.notes(quiet):
+        folder, _ = run.solve_in_folder(
+            given,
+            overrides,
+            out=resume or out,
+            device=device,
+            resume=resume is not None,
+            problems=_folders(problems),
+            overwrite=overwrite,
+            hooks=Hooks(interrupted=interrupted, progress=on_row),
+        )
+    assert folder is not None
+    facts = report.read_report(folder.path)[1]
+    show.result(folder.path, facts, quiet, json)
+
+
+@app.command()
+def evaluate(
+    folder: RunArgument,
+    grid: Annotated[
+        list[int] | None, typer.Option("--grid", help="Points along each axis; once, or once an axis.")
+    ] = None,
+    device: DeviceOption = None,
+    problems: ProblemsOption = None,
+    json: JsonOption = None,
+) -> None:
+    """A run's errors, computed anew from its checkpoint, on any grid; writes nothing into the run."""
+    solution = run.evaluate(folder, grid=grid, device=device, problems=_folders(problems))
+    assert solution.report is not None
+    show.errors(report.summary(solution.report, {"run": str(folder)}), json)
+
+
+@app.command()
+def plot(
+    folder: RunArgument,
+    format_: Annotated[str, typer.Option("--format", help="png, pdf or svg.")] = "png",
+) -> None:
+    """Draw a finished run's figures again, in any format."""
+    if format_ not in ("png", "pdf", "svg"):
+        raise InputError(f"--format {format_}: expected png, pdf or svg")
+    for path in run.write_figures(run.RunFolder.existing(folder), format_):
+        show.line(str(path))
+
+
+@app.command()
+def schema() -> None:
+    """The JSON schema of a config file."""
+    show.json(config.json_schema())
+
+
+@app.command("new-problem")
+def new_problem(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the problem and of its file.")],
+    folder: Annotated[Path, typer.Option("--problems", metavar="DIR", help="The folder to write into.")] = Path(
+        "problems"
+    ),
+) -> None:
+    """Write a commented, working problem file to start from."""
+    path = write_template(folder, name, taken=registry.find())
+    show.line(f"wrote {path}")
+    where = "" if folder == Path("problems") else f" --problems {folder}"
+    show.line(f"solve it with: pinnreg solve {name}{where}")
+
+
+def _folders(given: Sequence[Path] | None) -> list[Path]:
+    """The problem folders of the command line: ./problems, if there is one, and those of --problems."""
+    local = Path("problems")
+    shipped = registry.shipped("problems")
+    here = [local] if local.is_dir() and local.resolve() != shipped.resolve() else []
+    return [*here, *(given or [])]

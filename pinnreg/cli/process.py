@@ -1,0 +1,67 @@
+"""Exit codes and signals."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import typer
+
+from pinnreg.errors import Diverged, InputError, Interrupted
+
+# a command line that does not parse; typer has no public name for the base of its own BadParameter
+USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+def guarded(command: Callable[[], object]) -> int:
+    """Run a command; the exit code of its outcome, with one message on stderr if it failed.
+
+    0 done; 1 a runtime error; 2 wrong input; 3 diverged; 128 + signal number when interrupted.
+    """
+    try:
+        result = command()
+    except InputError as error:
+        return _failed(2, f"error: {error}")
+    except USAGE_ERROR as error:
+        return _failed(2, f"error: {error}")
+    except Diverged as error:
+        return _failed(3, f"error: {error}")
+    except Interrupted as error:
+        resume = f"; go on with: pinnreg solve --resume {error.checkpoint.parent}" if error.checkpoint else ""
+        return _failed(128 + error.signal, f"{error}: the state was saved{resume}")
+    except (KeyboardInterrupt, typer.Abort):
+        return _failed(130, "interrupted")
+    except typer.Exit as error:
+        return error.exit_code
+    except (RuntimeError, MemoryError, OSError, ArithmeticError) as error:
+        return _failed(1, f"error: {type(error).__name__}: {error}")
+    return result if isinstance(result, int) else 0
+
+
+@contextlib.contextmanager
+def signals() -> Iterator[Callable[[], int | None]]:
+    """Handlers for SIGINT and SIGTERM: the first is remembered, a second ends the process at once."""
+    received: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if received:
+            # the default action, so that whoever waits for this process sees the signal
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        received.append(number)
+
+    old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: received[0] if received else None
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _failed(code: int, message: str) -> int:
+    # plain text: no wrapping, and nothing in brackets is taken for markup
+    print(message, file=sys.stderr, flush=True)
+    return code

@@ -1,0 +1,201 @@
+"""What the commands print: tables, progress, notes."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+import json as json_module
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from pinnreg import registry
+from pinnreg.domain import SAMPLERS
+from pinnreg.equations import Problem, named_conditions
+from pinnreg.errors import InputError
+from pinnreg.networks import ACTIVATIONS
+from pinnreg.optimisers import Stage
+from pinnreg.regularisers import KTV
+from pinnreg.report import write_json
+
+OnRow = Callable[[int, int, float, Mapping[str, float]], None]
+
+
+def line(text: str) -> None:
+    """One line on stdout, as it is."""
+    sys.stdout.write(text + "\n")
+
+
+def json(data: Mapping[str, Any]) -> None:
+    """JSON on stdout."""
+    line(json_module.dumps(data, indent=2, ensure_ascii=False))
+
+
+def first_line(load: Callable[[Path], type[Problem]], path: Path) -> str | None:
+    """The first line of a problem's docstring; None, and a warning line, if its file is broken."""
+    try:
+        return (inspect.getdoc(load(path)) or "").partition("\n")[0]
+    except InputError as error:
+        print(f"warning: {error}".replace("\n", " "), file=sys.stderr)
+        return None
+
+
+def catalogue(problems: Mapping[str, str | None], path: Path | None) -> None:
+    """Everything that a config can name."""
+    configs = sorted(file.stem for file in registry.shipped("configs").glob("*.yaml"))
+    optimisers = {_tag(stage, "optimiser"): _summary(stage) for stage in get_args(Stage)}
+    sections: dict[str, Mapping[str, str | None]] = {
+        "problems": problems,
+        "configs": dict.fromkeys(configs, ""),
+        "regularisers": {_tag(kind, "kind"): _summary(kind) for kind in (KTV,)},
+        "optimisers": optimisers,
+        "activations": dict.fromkeys(ACTIVATIONS, ""),
+        "samplers": dict.fromkeys(SAMPLERS, ""),
+    }
+    for title, entries in sections.items():
+        if any(entries.values()):
+            line(f"{title}:")
+            width = max(map(len, entries))
+            for name, text in entries.items():
+                line(f"  {name:{width}}  {'(broken)' if text is None else text}")
+        else:
+            line(f"{title}: {', '.join(entries)}")
+    if path is not None:
+        write_json(path, sections)
+
+
+def problem(name: str, described: Problem, file: Path, path: Path | None) -> None:
+    """A problem with its parameters, domain, conditions and defaults."""
+    parameters = {f.name: getattr(described, f.name) for f in dataclasses.fields(described)}  # type: ignore[arg-type]
+    conditions = {c.name: f"{c.kind} of {c.of or 'all outputs'}" for c in named_conditions(described)}
+    data = {
+        "name": name,
+        "description": inspect.getdoc(described),
+        "file": str(file),
+        "parameters": parameters,
+        "domain": {axis: list(bounds) for axis, bounds in described.domain.bounds.items()},
+        "outputs": list(described.outputs),
+        "conditions": conditions,
+        "defaults": dict(described.defaults),
+        "reference": described.reference() is not None,
+    }
+    line(f"{name}: {data['description']}")
+    for key in ("file", "parameters", "domain", "outputs", "conditions", "defaults"):
+        line(f"{key:10}  {_compact(data[key])}")
+    line(f"{'reference':10}  {'yes' if data['reference'] else 'none: a solution is not verified'}")
+    if path is not None:
+        write_json(path, data)
+
+
+def result(folder: Path, facts: Mapping[str, Any], quiet: bool, path: Path | None) -> None:
+    """The outcome of `solve`: errors, reference, and where the figure is."""
+    if path is not None:
+        write_json(path, facts)
+    if quiet:
+        return
+    _error_table(facts)
+    line(f"stopped: {facts['stop_reason']} ({facts['steps']} steps, {facts['wall_seconds']:.1f} s in all)")
+    line(f"figures: {folder / 'error_field.png'} and history.png")
+
+
+def errors(facts: Mapping[str, Any], path: Path | None) -> None:
+    """The outcome of `evaluate`."""
+    if path is not None:
+        write_json(path, facts)
+    _error_table(facts)
+
+
+def _error_table(facts: Mapping[str, Any]) -> None:
+    reference = facts["reference"]
+    if reference is None:
+        line("no reference: nothing was verified; the figure shows the solution and its residual")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("output", "relative L2", "relative L1", "max |error|", "RMSE", "against", "its own error"):
+        table.add_column(column, no_wrap=True)
+    rows = [(reference, facts["errors"])]
+    rows += [(reference["scipy"], reference["scipy"]["errors"])] if reference.get("scipy") else []
+    for source, by_output in rows:
+        for output, values in by_output.items():
+            numbers = [_number(values[key]) for key in ("rel_l2", "rel_l1", "max_abs", "rmse")]
+            cells = [output, *numbers, source["kind"], _number(source["error_estimate"])]
+            table.add_row(*(Text(cell) for cell in cells))
+    # wide enough for the table whatever the terminal is: a wrapped number is no number
+    Console(file=sys.stdout, width=200).print(table)
+
+
+@contextlib.contextmanager
+def progress(quiet: bool) -> Iterator[OnRow]:
+    """A function to call at every row of the history: moves a bar on a terminal, prints lines elsewhere."""
+    if quiet:
+        yield lambda *_: None
+        return
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _print_row
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}", markup=False),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("preparing", total=None)
+        shown: dict[str, float] = {}
+
+        def on_row(step: int, steps: int, loss: float, found: Mapping[str, float]) -> None:
+            shown.update(found)
+            bar.update(task, description=_row(loss, shown), total=steps, completed=step)
+
+        yield on_row
+
+
+@contextlib.contextmanager
+def notes(quiet: bool) -> Iterator[None]:
+    """Show what the package notes along the way, such as a condition that cannot be exact, on stderr."""
+    logger = logging.getLogger("pinnreg")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("note: %(message)s"))
+    handler.setLevel(logging.CRITICAL if quiet else logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+def _print_row(step: int, steps: int, loss: float, found: Mapping[str, float]) -> None:
+    if found:
+        print(f"step {step}/{steps}  {_row(loss, found)}", file=sys.stderr, flush=True)
+
+
+def _row(loss: float, found: Mapping[str, float]) -> str:
+    return "  ".join([f"loss {loss:.2e}", *(f"error of {name} {value:.2e}" for name, value in found.items())])
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2e}"
+
+
+def _compact(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} = {item}" for key, item in value.items()) or "none"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _tag(settings: Any, key: str) -> str:
+    """The value by which a config chooses a settings class."""
+    return str(next(field.default for field in dataclasses.fields(settings) if field.name == key))
+
+
+def _summary(settings: Any) -> str:
+    return (inspect.getdoc(settings) or "").partition("\n")[0]

@@ -1,0 +1,79 @@
+"""The file that `new-problem` writes."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Mapping
+from pathlib import Path
+
+from pinnreg.errors import InputError
+
+TEMPLATE = '''\
+from dataclasses import dataclass
+from math import pi
+
+import numpy as np
+import torch
+from pydantic import PositiveFloat
+
+from pinnreg import Box, Problem, dirichlet, initial
+
+
+@dataclass(frozen=True)
+class {name}(Problem):
+    """uₜ + c uₓ = ν uₓₓ on (0, 1) × (0, 1]: advection and diffusion of a wave. Replace this with your equation."""
+
+    # Parameters, set from YAML (`problem: {{name: {stem}, nu: 0.1}}`) or with --set problem.nu=0.1.
+    speed: PositiveFloat = 1.0
+    nu: PositiveFloat = 0.05
+
+    # Named axes; the one named t is time and stands last.
+    domain = Box(x=(0, 1), t=(0, 1))
+
+    @property
+    def conditions(self):
+        # Functions take coordinates by name and use torch. There are also neumann, robin, periodic and measurements.
+        return (
+            initial(lambda x: torch.sin(2 * pi * x)),
+            dirichlet(lambda t: self._wave(torch, 0.0, t), on="x=min"),
+            dirichlet(lambda t: self._wave(torch, 1.0, t), on="x=max"),
+        )
+
+    def residual(self, u):
+        # Zero for a solution. Derivatives by attribute: u.x, u.xx, u.xxt; coordinates by name: residual(self, u, x, t).
+        return u.t + self.speed * u.x - self.nu * u.xx
+
+    def reference(self):
+        # What errors are measured against: a NumPy function of the axes, a pinnreg.reference solve, or None.
+        return lambda x, t: self._wave(np, x, t)
+
+    def _wave(self, lib, x, t):
+        k = 2 * pi
+        return lib.exp(-self.nu * k**2 * t) * lib.sin(k * (x - self.speed * t))
+
+    # Settings that this problem needs; a config file stands above them.
+    defaults = {{"train": [{{"optimiser": "adam", "steps": 500}}, {{"optimiser": "lbfgs", "steps": 500}}]}}
+'''
+
+
+def write_template(folder: Path, name: str, *, taken: Mapping[str, Path]) -> Path:
+    """Write `folder/name.py`.
+
+    Raises:
+        InputError: a name that is no Python identifier or is taken, or a folder that cannot be written.
+    """
+    if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
+        raise InputError(f"new-problem {name!r}: expected a Python name such as advection_diffusion")
+    if name in taken:
+        raise InputError(f"new-problem {name!r}: there is a shipped problem of this name, {taken[name]}")
+    path = folder / f"{name}.py"
+    title = "".join(part.capitalize() for part in name.split("_"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:  # never over a file that exists
+            file.write(TEMPLATE.format(name=title, stem=name))
+    except FileExistsError:
+        raise InputError(f"{path}: exists already") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    return path

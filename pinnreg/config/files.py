@@ -1,0 +1,95 @@
+"""Reading and writing config files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pinnreg.config.model import Config, as_dict
+from pinnreg.errors import InputError
+
+# PyYAML follows YAML 1.1, in which 1e-3 without a dot is text
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file, numbers such as `1e-3` included.
+
+    Raises:
+        InputError: a missing, unreadable or broken file, or one that holds no mapping.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise InputError(f"{path}: not valid YAML: {where}{getattr(error, 'problem', None) or error}") from None
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: expected keys and values, as in `problem: {{name: burgers}}`, got {data!r}")
+    return {str(key): numbers(value) for key, value in data.items()}
+
+
+def numbers(value: Any) -> Any:
+    """`value` with texts that are numbers in exponent notation turned into floats, at every depth."""
+    if isinstance(value, dict):
+        return {str(key): numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [numbers(item) for item in value]
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        return float(value)
+    return value
+
+
+def parse_value(text: str) -> Any:
+    """A command line's value, read as YAML.
+
+    Raises:
+        InputError: broken YAML.
+    """
+    try:
+        return numbers(yaml.safe_load(text))
+    except yaml.YAMLError:
+        raise InputError(f"cannot read the value {text!r}: expected YAML such as 1e-3, [20, 20] or {{a: 1}}") from None
+
+
+def write_config(path: Path, config: Config, provenance: Mapping[str, Any]) -> None:
+    """Write the full resolved config with its provenance, atomically."""
+    data = as_dict(config) | {"provenance": dict(provenance)}
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def fingerprint(config: Config) -> str:
+    """A hash of what makes a run the same run: all but stages' `steps` and `max_seconds`, `evaluate` and `device`."""
+    return hashlib.sha256(json.dumps(_identity(config), sort_keys=True).encode()).hexdigest()
+
+
+def differences(one: Config, other: Config) -> list[str]:
+    """The dotted keys in which two configs are not the same run."""
+    flat = [_flat(_identity(config)) for config in (one, other)]
+    return sorted(key for key in flat[0].keys() | flat[1].keys() if flat[0].get(key) != flat[1].get(key))
+
+
+def _identity(config: Config) -> dict[str, Any]:
+    data = as_dict(config)
+    del data["evaluate"], data["device"]
+    for stage in data["train"]:
+        del stage["steps"], stage["max_seconds"]
+    return data
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    if items is None:
+        return {prefix.removesuffix("."): value}
+    return {key: leaf for name, item in items for key, leaf in _flat(item, f"{prefix}{name}.").items()}

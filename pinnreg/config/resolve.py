@@ -1,0 +1,183 @@
+"""From what a user gives (a file, a name, a dict) to a whole config and its problem."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from pinnreg.config.files import numbers, parse_value, read_yaml
+from pinnreg.config.model import Config, as_dict, validate
+from pinnreg.equations import Problem
+from pinnreg.errors import InputError, unknown
+from pinnreg.registry import create, file_hash, find, shipped
+
+
+@final
+@dataclass(frozen=True)
+class Resolved:
+    """A config with all defaults filled in.
+
+    Attributes:
+        problem: the problem that `config.problem` describes.
+        stem: what the run is called: the config file's stem, or the name of the problem.
+        problem_file: where the problem was found; None if it was given as an object.
+    """
+
+    config: Config
+    problem: Problem
+    stem: str
+    problem_file: Path | None
+
+    @property
+    def problem_hash(self) -> str | None:
+        """SHA-256 of the problem file."""
+        return None if self.problem_file is None else file_hash(self.problem_file)
+
+
+def resolve(
+    given: str | Path | Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    folders: Sequence[Path] = (),
+) -> Resolved:
+    """The config that `given` and `overrides` describe, defaults included.
+
+    Args:
+        given: a YAML file, the name of a shipped config, the name of a problem (tried in this order), or a dict, whose
+            `problem` may be a Problem.
+        overrides: values by dotted key, such as {"train.0.steps": 50}; they reach into the resolved config.
+        folders: problem folders besides the shipped one.
+
+    Raises:
+        InputError: anything wrong with them.
+    """
+    data, stem, where = _read(given, folders)
+    changes = dict(overrides or {})
+    problem, description, path = _problem(data.pop("problem", None), _problem_part(changes), folders, where)
+    defaults = copy.deepcopy(dict(problem.defaults))
+    name = description["name"]
+    if "problem" in defaults:
+        raise InputError(f"defaults of problem {name!r} cannot change the problem itself")
+    validate({"problem": description, **defaults}, f"defaults of problem {name!r}")
+    merged = copy.deepcopy(_merge(defaults, data))  # overrides must not change the user's own dicts
+    _fill_in(merged)
+    for key, value in changes.items():
+        _set(merged, key, value)
+    config = validate({**merged, "problem": description}, where)
+    if config.evaluate.grid is not None and len(config.evaluate.grid) not in (1, problem.domain.dimension):
+        raise InputError(
+            f"{where}: evaluate.grid: expected one number or {problem.domain.dimension}, for the axes "
+            f"{', '.join(problem.domain.axes)}, got {list(config.evaluate.grid)}"
+        )
+    return Resolved(config, problem, stem or name, path)
+
+
+def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
+    """`["train.0.steps=50"]` as a dict.
+
+    Raises:
+        InputError: a text without `=`, or a value that is no YAML.
+    """
+    overrides = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"--set {text}: expected KEY=VALUE, as in --set train.0.steps=50")
+        overrides[key.strip()] = parse_value(value)
+    return overrides
+
+
+def _read(given: str | Path | Mapping[str, Any], folders: Sequence[Path]) -> tuple[dict[str, Any], str, str]:
+    """The data, the name of the run ("" for the problem's), and where the data came from, for messages."""
+    if isinstance(given, Mapping):
+        data = {str(key): value if key == "problem" else numbers(copy.deepcopy(value)) for key, value in given.items()}
+        data.pop("provenance", None)
+        return data, "", "config"
+    path = Path(given)
+    configs = {file.stem: file for file in sorted(shipped("configs").glob("*.yaml"))}
+    if not path.is_file() and path.name == str(given) and path.name in configs:
+        path = configs[path.name]
+    if path.is_file():
+        data = read_yaml(path)
+        data.pop("provenance", None)
+        return data, path.stem, str(given)
+    if path.name == str(given) and path.name in find(folders):
+        return {"problem": {"name": path.name}}, path.name, str(given)
+    if path.suffix in (".yaml", ".yml") or path.name != str(given):
+        raise InputError(f"{given}: no such config file")
+    raise unknown("config or problem", str(given), [*configs, *find(folders)])
+
+
+def _problem_part(changes: dict[str, Any]) -> dict[str, Any]:
+    """Take the overrides of the problem's parameters out of `changes`."""
+    keys = [key for key in changes if key.partition(".")[0] == "problem" and "." in key]
+    return {key.partition(".")[2]: changes.pop(key) for key in keys}
+
+
+def _problem(
+    given: Any, changes: Mapping[str, Any], folders: Sequence[Path], where: str
+) -> tuple[Problem, dict[str, Any], Path | None]:
+    if isinstance(given, Problem):
+        problem = dataclasses.replace(given, **changes) if changes else given  # type: ignore[type-var]
+        return problem, {"name": type(problem).__name__.lower(), **_parameters(problem)}, None
+    if isinstance(given, str):
+        given = {"name": given}
+    if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
+        raise InputError(f"{where}: problem: expected a name and parameters, as in {{name: burgers}}, got {given!r}")
+    parameters = {**numbers(dict(given)), **changes}
+    name = str(parameters.pop("name"))
+    try:
+        problem = create(name, parameters, folders)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    return problem, {"name": name, **_parameters(problem)}, find(folders)[name]
+
+
+def _parameters(problem: Problem) -> dict[str, Any]:
+    return {field.name: getattr(problem, field.name) for field in dataclasses.fields(problem)}  # type: ignore[arg-type]
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`below` with the values of `above`; sections are merged key by key, lists replaced."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _fill_in(merged: dict[str, Any]) -> None:
+    """Put the default lists in, so that an override can reach their elements."""
+    defaults = as_dict(Config(problem={}))
+    for key in ("train", "regularisers"):
+        merged.setdefault(key, defaults[key])
+
+
+def _set(data: dict[str, Any], key: str, value: Any) -> None:
+    """Set a dotted key; sections that are not there are made, list elements must exist."""
+    *parents, last = key.split(".")
+    inside: Any = data
+    for number, part in enumerate(parents):
+        if isinstance(inside, list | tuple):
+            inside = _element(inside, part, key)
+            continue
+        nested = inside.get(part)
+        if nested is None or isinstance(nested, dict | list | tuple):
+            inside[part] = list(nested) if isinstance(nested, tuple) else ({} if nested is None else nested)
+            inside = inside[part]
+        else:
+            raise InputError(f"{key}: {'.'.join(parents[: number + 1])} is {nested!r} and has no keys")
+    if isinstance(inside, list):
+        _element(inside, last, key)
+        inside[int(last)] = value
+    else:
+        inside[last] = value
+
+
+def _element(inside: Sequence[Any], part: str, key: str) -> Any:
+    if not part.isdigit() or int(part) >= len(inside):
+        raise InputError(f"{key}: expected the number of a list element, 0 to {len(inside) - 1}, got {part!r}")
+    return inside[int(part)]

@@ -1,0 +1,47 @@
+"""Point sets in the unit cube, each a function of its seed."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, get_args
+
+import torch
+from scipy.stats import qmc
+from torch import Tensor
+
+Sampler = Literal["sobol", "latin_hypercube", "uniform", "grid"]
+SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
+
+
+def unit_points(sampler: Sampler, count: int, dimension: int, seed: int) -> Tensor:
+    """`count` points in the unit cube: a float64 tensor (count, dimension) on the CPU.
+
+    `sobol` (scrambled) and `latin_hypercube` fill the cube more evenly than `uniform`; `grid` is the cell-centred
+    tensor grid with the most points that are at most `count`, the same for every seed. A cube of dimension 0 (the
+    end of an interval) is one point.
+    """
+    if dimension == 0:
+        return torch.empty((1, 0), dtype=torch.float64)
+    match sampler:
+        case "sobol":
+            engine = torch.quasirandom.SobolEngine(dimension, scramble=True, seed=seed)
+            return engine.draw(count, dtype=torch.float64)
+        case "latin_hypercube":
+            return torch.from_numpy(qmc.LatinHypercube(dimension, rng=seed).random(count))
+        case "uniform":
+            generator = torch.Generator().manual_seed(seed)
+            return torch.rand((count, dimension), generator=generator, dtype=torch.float64)
+        case "grid":
+            return _grid(count, dimension)
+
+
+def _grid(count: int, dimension: int) -> Tensor:
+    sides = [1] * dimension
+    # grow the shortest side as long as the grid stays within `count`: sides differ by one at most
+    for axis in range(count * dimension):
+        grown = [side + (i == axis % dimension) for i, side in enumerate(sides)]
+        if math.prod(grown) > count:
+            break
+        sides = grown
+    centres = [(torch.arange(side, dtype=torch.float64) + 0.5) / side for side in sides]
+    return torch.cartesian_prod(*centres).reshape(-1, dimension)

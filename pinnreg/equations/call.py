@@ -1,0 +1,54 @@
+"""Calling a user's function with the arguments that its parameters name, as pytest matches fixtures."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pinnreg.errors import InputError, unknown
+
+Data = float | Callable[..., Any]
+"""The data of a condition: a number, or a function of coordinates named by its parameters, in torch.* functions."""
+
+
+def call(function: Callable[..., Any], values: Mapping[str, Any], what: str) -> Any:
+    """`function` called with those of `values` that its parameters name.
+
+    Raises:
+        InputError: a parameter without a default that `values` does not have.
+    """
+    arguments = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise InputError(f"{what}: arguments are matched by name, *args and **kwargs cannot be")
+        if name in values:
+            arguments[name] = values[name]
+        elif parameter.default is parameter.empty:
+            raise unknown(f"argument of {what}", name, values)
+    return function(**arguments)
+
+
+def coordinates(axes: Sequence[str], points: Tensor) -> dict[str, Tensor]:
+    """The columns of points (n, d) by axis name, each (n,), and the whole as `points`."""
+    return {**dict(zip(axes, points.unbind(dim=1), strict=True)), "points": points}
+
+
+def evaluate_data(data: Data, axes: Sequence[str], points: Tensor, what: str) -> Tensor:
+    """A condition's data at points (n, d): a tensor (n,).
+
+    Raises:
+        InputError: a function that returns anything but a number or an (n,) tensor.
+    """
+    if not callable(data):
+        return points.new_full((points.shape[0],), float(data))
+    values = call(data, coordinates(axes, points), what)
+    if isinstance(values, int | float):
+        return points.new_full((points.shape[0],), float(values))
+    if not isinstance(values, Tensor) or values.shape not in ((), (points.shape[0],)):
+        got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
+        raise InputError(f"{what}: its data must return a torch tensor of shape (n,) = ({points.shape[0]},), got {got}")
+    return torch.as_tensor(values, dtype=points.dtype, device=points.device).expand(points.shape[0])

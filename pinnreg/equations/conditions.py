@@ -1,0 +1,240 @@
+"""Conditions: named equations that hold on part of the domain.
+
+Each condition is a residual at its own points. Whether it enters the loss (soft) or the trial function (exact) is
+decided in `exact`; a condition itself only knows its points and its equation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, final
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from pinnreg.domain import Domain, Face, Sampler, unit_points
+from pinnreg.equations.call import Data, evaluate_data
+from pinnreg.equations.field import Field
+from pinnreg.errors import InputError
+from pinnreg.randomness import derive
+
+On = str | Sequence[str] | None
+
+
+@final
+@dataclass(frozen=True)
+class Samples:
+    """Points (n, d) of a condition and the outward normals there (n, d), zero where there is no face."""
+
+    points: Tensor
+    normals: Tensor
+
+
+@final
+@dataclass(frozen=True)
+class FaceCondition:
+    """value_factor · u + normal_factor · ∂u/∂n = value on faces, n the outward normal.
+
+    Dirichlet, Neumann, Robin and initial conditions are all of this form: u_t at the first time is -∂u/∂n.
+    """
+
+    kind: Literal["dirichlet", "neumann", "robin", "initial"]
+    value: Data
+    on: On
+    of: str | None
+    name: str
+    value_factor: Data
+    normal_factor: Data
+
+    @property
+    def slope(self) -> bool:
+        """Whether this is an initial condition of order 1."""
+        return self.kind == "initial" and self.normal_factor != 0
+
+    def faces(self, domain: Domain) -> tuple[Face, ...]:
+        """The faces on which the condition holds."""
+        if self.kind == "initial" and "t" not in domain.axes:
+            raise InputError(f"condition {self.name!r}: the domain {domain!r} has no axis 't' for an initial condition")
+        return domain.faces(self.on)
+
+    def sample(self, domain: Domain, count: int, sampler: Sampler, seed: int) -> Samples:
+        """About `count` points, spread evenly over the faces."""
+        return _sample_faces(domain, self.faces(domain), count, sampler, seed)
+
+    def residual(self, fields: Mapping[str, Field], samples: Samples, axes: Sequence[str]) -> Tensor:
+        """value_factor · u + normal_factor · ∂u/∂n - value at the samples, (n,)."""
+        u = fields[str(self.of)]
+        result = -self._evaluate(self.value, axes, samples.points)
+        if callable(self.value_factor) or self.value_factor != 0:
+            result = result + self._evaluate(self.value_factor, axes, samples.points) * u
+        if callable(self.normal_factor) or self.normal_factor != 0:
+            # only the axes that the faces are on, so that no other derivative is computed
+            used = [axis for axis in axes if axis in _axes_of(self.on, axes)]
+            normal = sum(samples.normals[:, axes.index(axis)] * u.d(axis) for axis in used)
+            result = result + self._evaluate(self.normal_factor, axes, samples.points) * normal
+        return result
+
+    def _evaluate(self, data: Data, axes: Sequence[str], points: Tensor) -> Tensor:
+        return evaluate_data(data, axes, points, f"condition {self.name!r}")
+
+
+@final
+@dataclass(frozen=True)
+class Periodic:
+    """u and its normal derivatives up to `order` agree on the two faces of an axis."""
+
+    kind: Literal["periodic"]
+    on: str
+    of: str | None
+    name: str
+    order: int
+
+    def faces(self, domain: Domain) -> tuple[Face, ...]:
+        """The two faces that are identified."""
+        faces = domain.faces(self.on)
+        if len(faces) != 2 or faces[0].axis != faces[1].axis:
+            raise InputError(f"condition {self.name!r}: periodic needs an axis, such as 'x', got {self.on!r}")
+        return faces
+
+    def sample(self, domain: Domain, count: int, sampler: Sampler, seed: int) -> Samples:
+        """`count` pairs of points, those of the lower face first."""
+        low, high = self.faces(domain)
+        unit = unit_points(sampler, count, domain.dimension - 1, derive(seed, "periodic"))
+        points = torch.cat([domain.on_face(low, unit), domain.on_face(high, unit)])
+        return Samples(points, torch.zeros_like(points))
+
+    def residual(self, fields: Mapping[str, Field], samples: Samples, axes: Sequence[str]) -> Tensor:
+        """The jumps of the derivatives of orders 0..order of each output, one after the other, (n (order + 1),)."""
+        outputs = list(fields) if self.of is None else [self.of]
+        jumps = []
+        for name in outputs:
+            for order in range(self.order + 1):
+                low, high = fields[name].d(self.on, order).chunk(2)
+                jumps.append(high - low)
+        return torch.cat(jumps)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Measurements:
+    """u = values at given points."""
+
+    kind: Literal["measurements"]
+    points: Tensor
+    values: Tensor
+    of: str | None
+    name: str
+
+    def faces(self, domain: Domain) -> tuple[Face, ...]:
+        """No face; checks that the points lie in the domain's bounding box."""
+        if self.points.shape[1] != domain.dimension:
+            raise InputError(
+                f"condition {self.name!r}: points have {self.points.shape[1]} columns, the domain has the axes "
+                f"{', '.join(domain.axes)}"
+            )
+        bounds = torch.tensor(list(domain.bounds.values()), dtype=torch.float64)
+        outside = ((self.points < bounds[:, 0]) | (self.points > bounds[:, 1])).any(dim=1)
+        if outside.any():
+            first = self.points[outside][0].tolist()
+            raise InputError(f"condition {self.name!r}: {int(outside.sum())} points lie outside {domain!r}, as {first}")
+        return ()
+
+    def sample(self, domain: Domain, count: int, sampler: Sampler, seed: int) -> Samples:
+        """The given points; `count`, `sampler` and `seed` are not needed."""
+        return Samples(self.points, torch.zeros_like(self.points))
+
+    def residual(self, fields: Mapping[str, Field], samples: Samples, axes: Sequence[str]) -> Tensor:
+        """u - values at the points, (n,)."""
+        u = fields[str(self.of)].value
+        return u - self.values.to(samples.points)
+
+
+Condition = FaceCondition | Periodic | Measurements
+
+
+def dirichlet(value: Data, on: On = None, *, of: str | None = None, name: str = "") -> Condition:
+    """u = value on faces.
+
+    Args:
+        value: a number or a function of coordinates named by its parameters, `lambda x, t: ...`, in torch.* functions.
+        on: "x" (both faces), "x=min", "x=max" or several of these; None for every face of space.
+        of: the output, when there are several.
+        name: the name of the loss term; "dirichlet" if not given.
+    """
+    return FaceCondition("dirichlet", value, on, of, name, 1.0, 0.0)
+
+
+def neumann(value: Data, on: On = None, *, of: str | None = None, name: str = "") -> Condition:
+    """∂u/∂n = value on faces, n the outward normal. Arguments as in `dirichlet`."""
+    return FaceCondition("neumann", value, on, of, name, 0.0, 1.0)
+
+
+def robin(alpha: Data, beta: Data, value: Data, on: On = None, *, of: str | None = None, name: str = "") -> Condition:
+    """α u + β ∂u/∂n = value on faces, n the outward normal; α, β and value as `value` in `dirichlet`."""
+    return FaceCondition("robin", value, on, of, name, alpha, beta)
+
+
+def initial(value: Data, order: Literal[0, 1] = 0, *, of: str | None = None, name: str = "") -> Condition:
+    """u = value (order 0) or ∂u/∂t = value (order 1) at the first time. Other arguments as in `dirichlet`.
+
+    Raises:
+        InputError: an order other than 0 and 1.
+    """
+    if order not in (0, 1):
+        raise InputError(f"initial: order must be 0 (u) or 1 (its time derivative), got {order!r}")
+    return FaceCondition("initial", value, "t=min", of, name, 1.0 - order, -float(order))
+
+
+def periodic(on: str, *, order: int = 1, of: str | None = None, name: str = "") -> Condition:
+    """u is periodic along an axis.
+
+    Exact (the default) makes every derivative periodic; soft matches those of orders 0..order on the two faces.
+
+    Args:
+        on: the axis, such as "x".
+        order: the highest derivative that a soft condition matches.
+        of: the output; None for all.
+        name: the name of the loss term; "periodic" if not given.
+
+    Raises:
+        InputError: a negative order.
+    """
+    if not isinstance(order, int) or order < 0:
+        raise InputError(f"periodic: order must be an integer of at least 0, got {order!r}")
+    return Periodic("periodic", on, of, name, order)
+
+
+def measurements(points: ArrayLike, values: ArrayLike, *, of: str | None = None, name: str = "") -> Condition:
+    """u = values at points: (n, d), columns in the order of the axes, and (n,).
+
+    Raises:
+        InputError: shapes that do not match, or values that are not finite.
+    """
+    at = np.array(points, dtype=np.float64)
+    measured = np.array(values, dtype=np.float64)
+    if at.ndim != 2 or measured.shape != at.shape[:1] or not len(at):
+        raise InputError(f"measurements: expected points (n, d) and values (n,), got {at.shape} and {measured.shape}")
+    if not (np.isfinite(at).all() and np.isfinite(measured).all()):
+        raise InputError("measurements: points and values must be finite")
+    return Measurements("measurements", torch.from_numpy(at), torch.from_numpy(measured), of, name)
+
+
+def _sample_faces(domain: Domain, faces: Sequence[Face], count: int, sampler: Sampler, seed: int) -> Samples:
+    points, normals = [], []
+    for number, face in enumerate(faces):
+        share = count // len(faces) + (number < count % len(faces))
+        unit = unit_points(sampler, max(share, 1), domain.dimension - 1, derive(seed, str(face)))
+        on_face = domain.on_face(face, unit)
+        normal = torch.zeros_like(on_face)
+        normal[:, domain.axes.index(face.axis)] = face.outward
+        points.append(on_face)
+        normals.append(normal)
+    return Samples(torch.cat(points), torch.cat(normals))
+
+
+def _axes_of(on: On, axes: Sequence[str]) -> set[str]:
+    names = [axis for axis in axes if axis != "t"] if on is None else [on] if isinstance(on, str) else on
+    return {name.replace(" ", "").partition("=")[0] for name in names}

@@ -1,0 +1,185 @@
+"""Which conditions the trial function obeys exactly, and which enter the loss.
+
+By default every Dirichlet, initial and periodic condition on a box is exact and all others are soft.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, final
+
+import torch
+from torch import Tensor
+
+from pinnreg.differentiation import derivatives
+from pinnreg.domain import Box, Domain, Face, unit_points
+from pinnreg.equations.call import Data, evaluate_data
+from pinnreg.equations.conditions import Condition, FaceCondition, Periodic
+from pinnreg.equations.problem import Problem, named_conditions
+from pinnreg.equations.trial import AxisData, Trial
+from pinnreg.errors import InputError
+
+ConditionMode = Literal["default", "exact", "soft"]
+
+
+@final
+@dataclass(frozen=True)
+class Split:
+    """The conditions of a problem, divided: those in `trial` are exact, `soft` are loss terms.
+
+    `reasons` says by name why a condition that is exact by default is soft here.
+    """
+
+    trial: Trial
+    soft: tuple[Condition, ...]
+    exact: tuple[Condition, ...]
+    reasons: dict[str, str]
+
+
+@final
+@dataclass(frozen=True)
+class _FaceData:
+    """The data of one output on one face; `slope` for a time derivative."""
+
+    condition: FaceCondition
+    output: str
+    face: Face
+    slope: bool
+
+
+def split_conditions(problem: Problem, mode: ConditionMode) -> Split:
+    """Divide a problem's conditions into exact and soft ones.
+
+    Raises:
+        InputError: mode "exact" and a condition that cannot be exact.
+    """
+    conditions = named_conditions(problem)
+    reasons = {} if mode == "soft" else _reasons_against(problem, conditions)
+    exact = tuple(c for c in conditions if mode != "soft" and c.name not in reasons)
+    if mode == "exact" and reasons:
+        raise InputError("conditions: exact is impossible: " + "; ".join(f"{n}: {why}" for n, why in reasons.items()))
+    trial = Trial(
+        axes=problem.domain.axes,
+        outputs=tuple(problem.outputs),
+        data=tuple(_axis_data(problem.domain, exact, output) for output in problem.outputs),
+        periodic=tuple(dict.fromkeys(c.on for c in exact if isinstance(c, Periodic))),
+    )
+    soft = tuple(c for c in conditions if c not in exact)
+    by_nature = {c.name for c in conditions if not _may_be_exact(c)}
+    return Split(trial, soft, exact, {name: why for name, why in reasons.items() if name not in by_nature})
+
+
+def _may_be_exact(condition: Condition) -> bool:
+    if isinstance(condition, FaceCondition):
+        return condition.kind in ("dirichlet", "initial")
+    return isinstance(condition, Periodic)
+
+
+def _reasons_against(problem: Problem, conditions: Iterable[Condition]) -> dict[str, str]:
+    """Why conditions cannot be exact, by name; judged in order, so that of two that disagree the later one is soft."""
+    conditions = list(conditions)
+    reasons = {c.name: f"a {c.kind} condition is always soft" for c in conditions if not _may_be_exact(c)}
+    candidates = [c for c in conditions if c.name not in reasons]
+    if not isinstance(problem.domain, Box):
+        return reasons | {c.name: "only a Box has exact conditions" for c in candidates}
+    reasons |= _partial_periodicity(problem, candidates)
+    periodic = {c.on: c.name for c in candidates if isinstance(c, Periodic) and c.name not in reasons}
+    accepted: list[_FaceData] = []
+    # time last, and values before slopes, as the trial function is built
+    ordered = sorted((c for c in candidates if isinstance(c, FaceCondition)), key=lambda c: (c.kind, c.slope))
+    for condition in ordered:
+        data = [
+            _FaceData(condition, str(condition.of), face, condition.slope) for face in condition.faces(problem.domain)
+        ]
+        if why := _obstacle(problem.domain, data, accepted, periodic):
+            reasons[condition.name] = why
+        else:
+            accepted += data
+    return reasons
+
+
+def _partial_periodicity(problem: Problem, candidates: Iterable[Condition]) -> dict[str, str]:
+    """Periodic input features act on all outputs: a condition on some of them only cannot use them."""
+    periodics = [c for c in candidates if isinstance(c, Periodic)]
+    reasons: dict[str, str] = {}
+    for axis in {c.on for c in periodics}:
+        here = [c for c in periodics if c.on == axis]
+        covered = {output for c in here for output in (problem.outputs if c.of is None else (c.of,))}
+        if covered != set(problem.outputs):
+            missing = ", ".join(sorted(set(problem.outputs) - covered))
+            reasons |= {c.name: f"periodic input features would make {missing} periodic too" for c in here}
+    return reasons
+
+
+def _obstacle(domain: Domain, data: list[_FaceData], accepted: list[_FaceData], periodic: dict[str, str]) -> str | None:
+    for new in data:
+        if new.face.axis in periodic:
+            return f"the axis {new.face.axis!r} is periodic"
+        if new.face.axis == "t" and new.face.side == "max":
+            return "exact data in time are given at its start only"
+        same_output = [old for old in accepted if old.output == new.output]
+        if any((old.face, old.slope) == (new.face, new.slope) for old in same_output):
+            return f"{new.face} already has a condition"
+        if new.slope and not any(old.face == new.face for old in same_output):
+            return "an initial condition of order 1 needs one of order 0 that is exact"
+        for old in same_output:
+            if old.face.axis != new.face.axis and not _agree(domain, old, new):
+                return f"its data disagree with {old.condition.name!r} where {old.face} meets {new.face}"
+        for axis in periodic:
+            if not _periodic_data(domain, new, axis):
+                return f"its data are not periodic in {axis!r}"
+    return None
+
+
+def _edge(domain: Domain, faces: Iterable[Face], seed: int = 0) -> Tensor:
+    points = domain.interior(unit_points("uniform", 64, domain.dimension, seed))
+    for face in faces:
+        points[:, domain.axes.index(face.axis)] = domain.bounds[face.axis][0 if face.side == "min" else 1]
+    return points
+
+
+def _close(a: Tensor, b: Tensor) -> bool:
+    return bool(torch.allclose(a, b, rtol=1e-8, atol=1e-8))
+
+
+def _agree(domain: Domain, old: _FaceData, new: _FaceData) -> bool:
+    """Whether two conditions say the same on the edge that their faces share."""
+    points = _edge(domain, (old.face, new.face))
+    # a slope in time has to match the time derivative of what the other face prescribes
+    index = tuple(int(new.slope and axis == new.face.axis) for axis in domain.axes)
+    prescribed = _derivative(old.condition, domain, points, index)
+    return _close(prescribed, _derivative(new.condition, domain, points, (0,) * domain.dimension))
+
+
+def _periodic_data(domain: Domain, data: _FaceData, axis: str) -> bool:
+    """Whether data and their first two derivatives along a periodic axis agree on its two faces."""
+    ends = [_edge(domain, (data.face, Face(axis, side))) for side in ("min", "max")]
+    indices = [tuple(order * int(name == axis) for name in domain.axes) for order in range(3)]
+    low, high = ([_derivative(data.condition, domain, end, index) for index in indices] for end in ends)
+    return all(_close(a, b) for a, b in zip(low, high, strict=True))
+
+
+def _derivative(condition: FaceCondition, domain: Domain, points: Tensor, index: tuple[int, ...]) -> Tensor:
+    def values(at: Tensor) -> Tensor:
+        return evaluate_data(condition.value, domain.axes, at, f"condition {condition.name!r}")[:, None]
+
+    return derivatives(values, points, [index])[index][:, 0].detach()
+
+
+def _axis_data(domain: Domain, exact: Iterable[Condition], output: str) -> tuple[AxisData, ...]:
+    """The exact data of one output, axis by axis, time last."""
+    table: dict[str, AxisData] = {}
+    for condition in exact:
+        if isinstance(condition, FaceCondition) and condition.of == output:
+            for face in condition.faces(domain):
+                lower, upper = domain.bounds[face.axis]
+                old = table.get(face.axis, AxisData(domain.axes.index(face.axis), lower, upper))
+                table[face.axis] = _with_data(old, face, condition.slope, condition.value)
+    return tuple(table[axis] for axis in domain.axes if axis in table)
+
+
+def _with_data(data: AxisData, face: Face, slope: bool, value: Data) -> AxisData:
+    if slope:
+        return replace(data, slope_at_min=value)
+    return replace(data, at_min=value) if face.side == "min" else replace(data, at_max=value)

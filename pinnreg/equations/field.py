@@ -1,0 +1,203 @@
+"""`Field`: one output of the trial function at a set of points, differentiated by attribute."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from pinnreg.differentiation import MultiIndex, derivatives, parse_name
+from pinnreg.equations.trial import Network, Trial
+from pinnreg.errors import InputError
+
+
+@final
+class PointSet:
+    """Points (n, d) with what training never changes on them: the derivatives of g and φ of the trial function."""
+
+    def __init__(self, points: Tensor, trial: Trial) -> None:
+        self.points = points
+        self._trial = trial
+        self._lifts: dict[MultiIndex, tuple[Tensor | None, Tensor | None]] = {}
+
+    def __len__(self) -> int:
+        return self.points.shape[0]
+
+    def lift(self, indices: Iterable[MultiIndex]) -> dict[MultiIndex, tuple[Tensor | None, Tensor | None]]:
+        """D^α g and D^α φ by index α, each (n, outputs) or None where it vanishes; computed when first asked for."""
+        wanted = set(indices)
+        if missing := wanted - self._lifts.keys():
+            self._lifts |= self._trial.lift(self.points, missing)
+        return {index: self._lifts[index] for index in wanted}
+
+
+@final
+class Sweep:
+    """All derivatives of a trial function at one point set, computed together.
+
+    `wanted` is the caller's own set of multi-indices: an index first asked for later is added to it, and the sweep is
+    repeated with the larger set. The next sweep that starts from this set then has it from the beginning.
+    """
+
+    def __init__(self, trial: Trial, network: Network, points: PointSet, wanted: set[MultiIndex]) -> None:
+        self.trial = trial
+        self.points = points
+        self._network = network
+        self._wanted = wanted
+        self._table: dict[MultiIndex, Tensor] = {}
+
+    def __call__(self, index: MultiIndex) -> Tensor:
+        """D^α u, (n, outputs), for the multi-index α."""
+        if index not in self._table:
+            self._wanted.add(index)
+            lift = self.points.lift(self.trial.lift_indices(self._wanted))
+            inner = derivatives(self._network, self.points.points, self.trial.inner_indices(self._wanted))
+            self._table = {alpha: self.trial.combine(alpha, inner, lift) for alpha in self._wanted}
+        return self._table[index]
+
+    def fields(self) -> dict[str, Field]:
+        """The outputs by name."""
+        return {name: Field(self, number) for number, name in enumerate(self.trial.outputs)}
+
+
+def _value(operand: Any) -> Any:
+    return operand.value if isinstance(operand, Field) else operand
+
+
+def _binary(function: Callable[[Any, Any], Any]) -> Any:
+    def method(self: Field, other: Any) -> Tensor:
+        result: Tensor = function(self.value, _value(other))
+        return result
+
+    return method
+
+
+def _reflected(function: Callable[[Any, Any], Any]) -> Any:
+    def method(self: Field, other: Any) -> Tensor:
+        result: Tensor = function(_value(other), self.value)
+        return result
+
+    return method
+
+
+@final
+class Field:
+    """One output of the network at the points, (n,), with its partial derivatives as attributes.
+
+    `u.x`, `u.xx`, `u.xxt` differentiate along the named axes; `u.d("x", 3)` says the same where letters do not serve,
+    `u.d("x", 2, "t", 1)` for a mixed one; `u.laplacian`, (n,), and `u.grad`, (n, space axes), leave out time. In
+    arithmetic and in `torch.*` functions a Field is its value; the result is a tensor.
+    """
+
+    # numpy then leaves `array * field` to the field, and np.sin(field) fails instead of detaching it
+    __array_ufunc__ = None
+
+    def __init__(self, sweep: Sweep, output: int) -> None:
+        self._sweep = sweep
+        self._output = output
+
+    @property
+    def value(self) -> Tensor:
+        """The output itself, (n,)."""
+        return self._derivative((0,) * len(self._axes))
+
+    @property
+    def grad(self) -> Tensor:
+        """The gradient along the axes other than `t`, (n, number of them)."""
+        return torch.stack([self.d(axis) for axis in self._axes if axis != "t"], dim=1)
+
+    @property
+    def laplacian(self) -> Tensor:
+        """The sum of the second derivatives along the axes other than `t`, (n,)."""
+        return torch.stack([self.d(axis, 2) for axis in self._axes if axis != "t"]).sum(dim=0)
+
+    def d(self, axis: str, order: int = 1, *more: str | int) -> Tensor:
+        """The derivative along one axis, `u.d("x", 3)`, or several, `u.d("x", 2, "t", 1)`; a tensor (n,).
+
+        Raises:
+            InputError: an unknown axis or an order that is no integer of at least 0.
+        """
+        pairs = (axis, order, *more)
+        orders = dict.fromkeys(self._axes, 0)
+        for name, times in zip(pairs[::2], pairs[1::2], strict=len(pairs) % 2 == 0):
+            if name not in orders or not isinstance(times, int) or times < 0:
+                raise InputError(
+                    f"{self._name}.d{pairs!r}: expected axis names and orders in turn, as in "
+                    f"{self._name}.d({self._axes[0]!r}, 2); the axes are {', '.join(self._axes)}"
+                )
+            orders[str(name)] += times
+        if len(pairs) % 2:
+            raise InputError(f"{self._name}.d{pairs!r}: the last axis has no order")
+        return self._derivative(tuple(orders.values()))
+
+    def __getattr__(self, name: str) -> Tensor:
+        index = None if name.startswith("_") else parse_name(name, self._axes)
+        if index is None:
+            raise AttributeError(
+                f"Field {self._name!r} has no attribute {name!r}: derivatives are sequences of the axes "
+                f"{', '.join(self._axes)}; for functions write torch.{name}({self._name})"
+            )
+        return self._derivative(index)
+
+    @property
+    def _axes(self) -> tuple[str, ...]:
+        return self._sweep.trial.axes
+
+    @property
+    def _name(self) -> str:
+        return self._sweep.trial.outputs[self._output]
+
+    def _derivative(self, index: MultiIndex) -> Tensor:
+        return self._sweep(index)[:, self._output]
+
+    @classmethod
+    def __torch_function__(
+        cls,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        return function(*_unwrap(args), **_unwrap(dict(kwargs or {})))
+
+    def __neg__(self) -> Tensor:
+        return -self.value
+
+    def __pos__(self) -> Tensor:
+        return self.value
+
+    def __abs__(self) -> Tensor:
+        return self.value.abs()
+
+    def __len__(self) -> int:
+        return len(self._sweep.points)
+
+    def __getitem__(self, rows: Any) -> Tensor:
+        return self.value[rows]
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    __add__, __radd__ = _binary(operator.add), _reflected(operator.add)
+    __sub__, __rsub__ = _binary(operator.sub), _reflected(operator.sub)
+    __mul__, __rmul__ = _binary(operator.mul), _reflected(operator.mul)
+    __truediv__, __rtruediv__ = _binary(operator.truediv), _reflected(operator.truediv)
+    __pow__, __rpow__ = _binary(operator.pow), _reflected(operator.pow)
+    __lt__, __le__ = _binary(operator.lt), _binary(operator.le)
+    __gt__, __ge__ = _binary(operator.gt), _binary(operator.ge)
+
+
+def _unwrap(arguments: Any) -> Any:
+    """`arguments` with every Field in it, one level of tuples, lists and dicts deep, replaced by its value."""
+    if isinstance(arguments, dict):
+        return {key: _unwrap(value) for key, value in arguments.items()}
+    if isinstance(arguments, tuple | list):
+        return type(arguments)(_unwrap(value) for value in arguments)
+    return _value(arguments)
+
+
+FIELD_ATTRIBUTES = frozenset(name for name in vars(Field) if not name.startswith("_"))
+"""Names that an axis cannot have, since `u.<name>` already means something."""

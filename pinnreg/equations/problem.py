@@ -1,0 +1,150 @@
+"""`Problem`: a partial differential equation with its domain, conditions, parameters and reference."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from pinnreg.domain import Domain
+from pinnreg.equations.conditions import Condition, Periodic
+from pinnreg.equations.field import FIELD_ATTRIBUTES
+from pinnreg.errors import InputError, unknown
+from pinnreg.reference import Reference, as_reference
+
+
+class Problem(ABC):
+    """A PDE to solve. Subclass it as a frozen dataclass; the fields are its parameters, validated at construction.
+
+    Attributes:
+        domain: where the equation holds.
+        outputs: names of the unknown functions.
+        conditions: boundary and initial conditions, measurements.
+        defaults: settings that this problem needs (sections `network`, `points`, `train`, ... of a config); they stand
+            between the global defaults and the user's YAML.
+
+    `domain`, `conditions` and `outputs` are class attributes, or properties where they depend on parameters.
+
+    Raises:
+        InputError: a parameter of the wrong type or range, or an inconsistent definition.
+    """
+
+    # without annotations: a dataclass would take annotated names for its fields
+    outputs = ("u",)
+    conditions: ClassVar[Any] = ()
+    domain: ClassVar[Any]
+    defaults: ClassVar[Mapping[str, Any]] = {}
+
+    @abstractmethod
+    def residual(self, *arguments: Any) -> Any:
+        """The PDE's residual, (n,), or a dict of named ones; zero for a solution.
+
+        The parameters are matched by name: outputs give Fields, axes give coordinates (n,), `points` the (n, d) tensor.
+        """
+
+    def reference(self) -> Reference | Callable[..., Any] | Mapping[str, Callable[..., Any]] | None:
+        """The known solution: a `Reference`, a NumPy function of the axes (a dict of them for several outputs), or None."""
+        return None
+
+    def __post_init__(self) -> None:
+        """Validate parameters and definition."""
+        _validate_parameters(self)
+        _validate_definition(self)
+
+
+def named_conditions(problem: Problem) -> tuple[Condition, ...]:
+    """The problem's conditions with their outputs and the names of their loss terms filled in.
+
+    A name is the condition's kind, with `_<output>` or a number added where several would share it.
+
+    Raises:
+        InputError: an output that the problem lacks or that must be named, two conditions of one name, or a face or
+            axis that the domain lacks.
+    """
+    conditions = [_with_output(condition, problem.outputs) for condition in problem.conditions]
+    kinds = Counter(condition.kind for condition in conditions if not condition.name)
+    named: list[Condition] = []
+    for condition in conditions:
+        name = condition.name or condition.kind
+        if not condition.name and kinds[condition.kind] > 1 and condition.of and len(problem.outputs) > 1:
+            name = f"{name}_{condition.of}"
+        if not condition.name:
+            taken = [other.name for other in named]
+            name = next(new for new in (name, *(f"{name}_{i}" for i in range(2, 99))) if new not in taken)
+        named.append(dataclasses.replace(condition, name=name))
+    repeated = [name for name, times in Counter(condition.name for condition in named).items() if times > 1]
+    if repeated or any(condition.name == "residual" for condition in named):
+        raise InputError(f"{_title(problem)}: two loss terms are named {(repeated or ['residual'])[0]!r}")
+    for condition in named:
+        condition.faces(problem.domain)
+    return tuple(named)
+
+
+def reference_of(problem: Problem) -> Reference | None:
+    """The problem's reference, whatever form `reference()` returns it in.
+
+    Raises:
+        InputError: something that is no reference.
+    """
+    return as_reference(problem.reference(), problem.outputs)
+
+
+def _with_output(condition: Condition, outputs: Sequence[str]) -> Condition:
+    if not isinstance(condition, Condition):
+        raise InputError(f"conditions: expected dirichlet(...), initial(...), ..., got {condition!r}")
+    if condition.of is None:
+        if len(outputs) == 1:
+            return dataclasses.replace(condition, of=outputs[0])
+        if not isinstance(condition, Periodic):
+            raise InputError(
+                f"a {condition.kind} condition must say of which output: of={' | '.join(map(repr, outputs))}"
+            )
+    elif condition.of not in outputs:
+        raise unknown(f"output of a {condition.kind} condition:", condition.of, outputs)
+    return condition
+
+
+def _title(problem: Problem) -> str:
+    return f"problem {type(problem).__name__}"
+
+
+def _validate_parameters(problem: Problem) -> None:
+    if not dataclasses.is_dataclass(problem):
+        raise InputError(f"{_title(problem)}: decorate the class with @dataclass(frozen=True)")
+    hints = typing.get_type_hints(type(problem), include_extras=True)
+    for field in dataclasses.fields(problem):
+        given = getattr(problem, field.name)
+        adapter: TypeAdapter[Any] = TypeAdapter(hints[field.name], config=ConfigDict(allow_inf_nan=False))
+        try:
+            if isinstance(given, bool) and hints[field.name] is not bool:
+                raise InputError(f"{_title(problem)}: {field.name}: expected a number, got {str(given).lower()}")
+            value = adapter.validate_python(given)
+        except ValidationError as error:
+            what = error.errors()[0]["msg"]
+            raise InputError(f"{_title(problem)}: {field.name}: {what}, got {given!r}") from None
+        object.__setattr__(problem, field.name, value)
+
+
+def _validate_definition(problem: Problem) -> None:
+    title = _title(problem)
+    if not isinstance(getattr(problem, "domain", None), Domain):
+        raise InputError(f"{title}: `domain` must be a Box, as in domain = Box(x=(0, 1))")
+    axes, outputs = problem.domain.axes, problem.outputs
+    if isinstance(outputs, str) or not outputs or not all(isinstance(o, str) and o.isidentifier() for o in outputs):
+        raise InputError(f"{title}: `outputs` must be a tuple of names, as in outputs = ('u', 'v'), got {outputs!r}")
+    for axis in axes:
+        if axis in FIELD_ATTRIBUTES:
+            raise InputError(
+                f"{title}: the axis name {axis!r} means something else as an attribute of a Field; rename it"
+            )
+    names = [*outputs, *axes, "points"]
+    if repeated := [name for name, times in Counter(names).items() if times > 1]:
+        raise InputError(f"{title}: {repeated[0]!r} names two things; outputs, axes and `points` must differ")
+    if isinstance(problem.conditions, Condition):
+        raise InputError(f"{title}: `conditions` must be a tuple: write conditions = (...,) with a comma")
+    named_conditions(problem)

@@ -1,0 +1,96 @@
+"""Evaluating a problem's residual, and checking once on real points that it is what the engine needs."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from pinnreg.differentiation import MultiIndex, parse_name
+from pinnreg.equations.call import call, coordinates
+from pinnreg.equations.field import Field, PointSet, Sweep
+from pinnreg.equations.problem import Problem
+from pinnreg.equations.trial import Network, Trial
+from pinnreg.errors import InputError
+
+
+def evaluate_residual(problem: Problem, sweep: Sweep) -> dict[str, Tensor]:
+    """The residual's equations by name, each (n,); a single one is named "residual".
+
+    Raises:
+        InputError: a residual that fails, or whose result has the wrong form; the message says what was expected.
+    """
+    title = f"residual of {type(problem).__name__}"
+    arguments = {**sweep.fields(), **coordinates(sweep.trial.axes, sweep.points.points)}
+    try:
+        result = call(problem.residual, arguments, title)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(_explain(error, title, sweep.trial.axes)) from error
+    equations = result if isinstance(result, dict) else {"residual": result}
+    if not equations:
+        raise InputError(f"{title}: returned an empty dict, expected one named (n,) tensor an equation")
+    return {str(name): _checked(values, len(sweep.points), title, str(name)) for name, values in equations.items()}
+
+
+def check_residual(problem: Problem, trial: Trial, network: Network, points: PointSet, wanted: set[MultiIndex]) -> None:
+    """Evaluate the residual on all points and on half of them; fills `wanted`.
+
+    Raises:
+        InputError: NaN or Inf, or a row that depends on other rows: the engine needs row i to depend on point i only.
+    """
+    whole = evaluate_residual(problem, Sweep(trial, network, points, wanted))
+    title = f"residual of {type(problem).__name__}"
+    for name, values in whole.items():
+        if not torch.isfinite(values).all():
+            where = points.points[~torch.isfinite(values)][0].tolist()
+            place = ", ".join(f"{axis}={x:g}" for axis, x in zip(trial.axes, where, strict=True))
+            raise InputError(f"{title}: {name!r} is NaN or Inf at the start, for instance at {place}")
+    half = PointSet(points.points[: (len(points) + 1) // 2], trial)
+    for name, values in evaluate_residual(problem, Sweep(trial, network, half, set(wanted))).items():
+        expected = whole[name][: len(half)]
+        tolerance = 1e-3 if values.dtype == torch.float32 else 1e-8
+        if not torch.allclose(values, expected, rtol=tolerance, atol=tolerance * float(expected.abs().max())):
+            raise InputError(
+                f"{title}: {name!r} at a point changes with the other points; it must be pointwise "
+                "(no means, sums or sorting over the points)"
+            )
+
+
+def _checked(values: object, count: int, title: str, name: str) -> Tensor:
+    if isinstance(values, Field):
+        values = values.value
+    if not isinstance(values, Tensor):
+        raise InputError(f"{title}: {name!r} must be a torch tensor of shape (n,), got {type(values).__name__}")
+    if values.shape != (count,):
+        hint = " (an (n, 1) would broadcast to (n, n): index with [:, 0])" if values.shape == (count, 1) else ""
+        raise InputError(f"{title}: {name!r} must have shape (n,) = ({count},), got {tuple(values.shape)}{hint}")
+    return values
+
+
+def _explain(error: Exception, title: str, axes: Sequence[str]) -> str:
+    """A message for an exception that a user's residual raised: the line, and what to write instead if we know."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    in_user_code = [f for f in traceback.extract_tb(error.__traceback__) if f.name not in ("call", "evaluate_residual")]
+    if in_user_code:
+        frame = in_user_code[0]
+    where = f"{title} (line {frame.lineno} of {frame.filename}: {frame.line})"
+    text = f"{type(error).__name__}: {error}"
+    match = re.search(r"'Tensor' object has no attribute '(\w+)'", str(error))
+    if match and (name := match.group(1)) and parse_name(name, axes):
+        axis = next(axis for axis in axes if name.startswith(axis))
+        return (
+            f"{where}: .{name} works on outputs, not on expressions; expand it by the product rule: "
+            f"(k * u.{axis}).{axis} = k.{axis} * u.{axis} + k * u.{axis}{axis} with the coefficient's derivative "
+            f"k.{axis} written out, (u * u).{axis} = 2 * u * u.{axis}"
+        )
+    if "Boolean value of Tensor" in str(error):
+        return (
+            f"{where}: a Python `if`, `and` or `or` on a tensor has no single truth value; "
+            "use torch.where(condition, a, b)"
+        )
+    return f"{where}: {text}"

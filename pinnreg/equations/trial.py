@@ -1,0 +1,187 @@
+"""The trial function u = g + φ N: the network N corrected so that some conditions hold exactly.
+
+g carries the data and φ vanishes where they are given. On a box both are built axis by axis: along an axis with data
+on its faces, `g ← g + P (data - g on the face)`, where P interpolates between the faces (linearly between two, constant
+from one, value and slope from an initial condition of order 1). What the earlier axes have fixed stays, because the
+data agree where faces meet (transfinite interpolation; Gordon & Hall 1973). φ is the product of one polynomial an axis, at most 1.
+
+Derivatives of g and φ come from automatic differentiation of these formulas, once for a set of points, and join the
+network's own by Leibniz' rule: D^α(φN) = Σ_{β≤α} C(α,β) D^{α-β}φ D^βN.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from pinnreg.differentiation import MultiIndex, derivatives
+from pinnreg.equations.call import Data, evaluate_data
+
+Network = Callable[[Tensor], Tensor]
+Lift = Mapping[MultiIndex, tuple[Tensor | None, Tensor | None]]
+
+
+@final
+@dataclass(frozen=True)
+class AxisData:
+    """The data of one output on the faces of one axis: values at either end, and a slope at the lower one (order 1)."""
+
+    axis: int
+    lower: float
+    upper: float
+    at_min: Data | None = None
+    at_max: Data | None = None
+    slope_at_min: Data | None = None
+
+    @property
+    def degree(self) -> int:
+        """The degree of this axis's factor of φ."""
+        return sum(data is not None for data in (self.at_min, self.at_max, self.slope_at_min))
+
+    def factor(self, points: Tensor) -> Tensor:
+        """This axis's factor of φ, (n,), at most 1 on the box."""
+        from_min = (points[:, self.axis] - self.lower) / (self.upper - self.lower)
+        if self.slope_at_min is not None:
+            return from_min**2
+        if self.at_min is not None and self.at_max is not None:
+            return 4 * from_min * (1 - from_min)
+        return from_min if self.at_min is not None else 1 - from_min
+
+
+@final
+@dataclass(frozen=True)
+class Trial:
+    """u = g + φ N for every output.
+
+    Attributes:
+        axes: names of the coordinates.
+        outputs: names of the network's outputs.
+        data: for each output the axes with exact data, time last; empty where the output is the network itself.
+        periodic: axes in which the network itself is periodic.
+    """
+
+    axes: tuple[str, ...]
+    outputs: tuple[str, ...]
+    data: tuple[tuple[AxisData, ...], ...]
+    periodic: tuple[str, ...] = ()
+
+    def __call__(self, network: Network, points: Tensor) -> Tensor:
+        """The values of u at points (n, d): (n, outputs)."""
+        zero = (0,) * len(self.axes)
+        return self.combine(zero, {zero: network(points)}, self.lift(points, [zero]))
+
+    def g(self, points: Tensor) -> Tensor:
+        """The part that carries the data, (n, outputs)."""
+        return torch.stack([self._interpolate(data, points) for data in self.data], dim=1)
+
+    def phi(self, points: Tensor) -> Tensor:
+        """The factor that vanishes where data are given, (n, outputs)."""
+        ones = torch.ones_like(points[:, 0])
+        factors = [math.prod((axis.factor(points) for axis in data), start=ones) for data in self.data]
+        return torch.stack([torch.as_tensor(factor) for factor in factors], dim=1)
+
+    def lift(
+        self, points: Tensor, indices: Iterable[MultiIndex]
+    ) -> dict[MultiIndex, tuple[Tensor | None, Tensor | None]]:
+        """D^α g and D^α φ at points (n, d), each (n, outputs), or None where they vanish for structural reasons."""
+        wanted = list(indices)
+        with torch.no_grad():
+            phi = derivatives(self.phi, points, [index for index in wanted if self._phi_survives(index)])
+            g = derivatives(self.g, points, wanted) if self._has_data() else {}
+        return {index: (g.get(index), phi.get(index)) for index in wanted}
+
+    def lift_indices(self, wanted: Iterable[MultiIndex]) -> set[MultiIndex]:
+        """Which derivatives of g and φ the derivatives `wanted` of u take."""
+        return self.inner_indices(wanted) if any(self.data) else set(wanted)
+
+    def inner_indices(self, wanted: Iterable[MultiIndex]) -> set[MultiIndex]:
+        """Which derivatives of the network the derivatives `wanted` of u take."""
+        if not any(self.data):
+            return set(wanted)
+        return {beta for alpha in wanted for beta in _below(alpha)}
+
+    def combine(self, alpha: MultiIndex, inner: Mapping[MultiIndex, Tensor], lift: Lift) -> Tensor:
+        """D^α u from the derivatives of N, g and φ."""
+        if not any(self.data):
+            return inner[alpha]
+        total = lift[alpha][0]
+        for beta in _below(alpha):
+            difference = tuple(a - b for a, b in zip(alpha, beta, strict=True))
+            phi = lift[difference][1]
+            if phi is None:
+                continue
+            weight = math.prod(math.comb(a, b) for a, b in zip(alpha, beta, strict=True))
+            product = phi * inner[beta] if weight == 1 else weight * phi * inner[beta]
+            total = product if total is None else total + product
+        return torch.zeros_like(inner[alpha]) if total is None else total
+
+    def _has_data(self) -> bool:
+        # g vanishes identically if all data are the number zero
+        values = (
+            value
+            for data in self.data
+            for axis in data
+            for value in (axis.at_min, axis.at_max, axis.slope_at_min)
+            if value is not None
+        )
+        return any(callable(value) or value != 0 for value in values)
+
+    def _phi_survives(self, index: MultiIndex) -> bool:
+        if not any(self.data):
+            return False
+        return any(
+            all(order <= dict((a.axis, a.degree) for a in data).get(axis, 0) for axis, order in enumerate(index))
+            for data in self.data
+        )
+
+    def _interpolate(self, data: tuple[AxisData, ...], points: Tensor) -> Tensor:
+        if not data:
+            return torch.zeros_like(points[:, 0])
+        *earlier, last = data
+        before = tuple(earlier)
+        correction = self._correction(last, before, points)
+        return self._interpolate(before, points) + correction
+
+    def _correction(self, last: AxisData, before: tuple[AxisData, ...], points: Tensor) -> Tensor:
+        from_min = (points[:, last.axis] - last.lower) / (last.upper - last.lower)
+        total = torch.zeros_like(from_min)
+        both = last.at_min is not None and last.at_max is not None
+        for data, end, share in (
+            (last.at_min, last.lower, 1 - from_min),
+            (last.at_max, last.upper, from_min),
+        ):
+            if data is not None:
+                face = _moved(points, last.axis, end)
+                gap = self._evaluate(data, face) - self._interpolate(before, face)
+                total = total + (share * gap if both else gap)
+        if last.slope_at_min is not None:
+            face = _moved(points, last.axis, last.lower)
+            slope = self._evaluate(last.slope_at_min, face) - self._slope(before, face, last.axis)
+            total = total + (points[:, last.axis] - last.lower) * slope
+        return total
+
+    def _slope(self, before: tuple[AxisData, ...], face: Tensor, axis: int) -> Tensor:
+        index = tuple(int(i == axis) for i in range(len(self.axes)))
+        inputs = face if face.requires_grad else face.detach().requires_grad_()
+        with torch.enable_grad():
+            return derivatives(lambda p: self._interpolate(before, p)[:, None], inputs, [index])[index][:, 0]
+
+    def _evaluate(self, data: Data, points: Tensor) -> Tensor:
+        return evaluate_data(data, self.axes, points, "exact condition")
+
+
+def _moved(points: Tensor, axis: int, end: float) -> Tensor:
+    """Points projected onto a face, still differentiable in the other coordinates."""
+    columns = list(points.unbind(dim=1))
+    columns[axis] = torch.full_like(columns[axis], end)
+    return torch.stack(columns, dim=1)
+
+
+def _below(alpha: MultiIndex) -> Iterable[MultiIndex]:
+    return itertools.product(*(range(order + 1) for order in alpha))

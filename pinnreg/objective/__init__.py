@@ -1,0 +1,6 @@
+"""What is minimised: named vectors of residuals with weights."""
+
+from pinnreg.objective.objective import Objective
+from pinnreg.objective.points import PointSettings
+
+__all__ = ["Objective", "PointSettings"]

@@ -1,0 +1,76 @@
+"""Collocation points: how many, how drawn, and when drawn anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from pydantic import model_validator
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from pinnreg.domain import Domain, Sampler, unit_points
+from pinnreg.randomness import derive, generator
+from pinnreg.settings import STRICT, Count
+
+CANDIDATES_PER_POINT = 5
+
+
+@dataclass(frozen=True, config=STRICT)
+class PointSettings:
+    """The `points` section of a config.
+
+    Attributes:
+        interior: number of points for the PDE's residual.
+        boundary: number of points for each soft condition, over all its faces.
+        sampler: how they are spread.
+        resample_every: draw them anew after so many steps; null keeps them.
+        resample: `fresh` draws from the same sampler, `residual` prefers interior points where the residual is large.
+    """
+
+    interior: Count = 1000
+    boundary: Count = 200
+    sampler: Sampler = "sobol"
+    resample_every: Count | None = None
+    resample: Literal["fresh", "residual"] = "fresh"
+
+    @model_validator(mode="after")
+    def _resampling_has_effect(self) -> PointSettings:
+        if self.resample == "residual" and self.resample_every is None:
+            raise ValueError("resample: residual has no effect without resample_every")
+        if self.sampler == "grid" and self.resample == "fresh" and self.resample_every is not None:
+            raise ValueError("a grid is the same every time: resample_every has no effect with sampler: grid")
+        return self
+
+
+def interior_points(settings: PointSettings, domain: Domain, seed: int, step: int) -> Tensor:
+    """Points of the settings' sampler inside the domain, (n, d), float64 on the CPU."""
+    unit = unit_points(settings.sampler, settings.interior, domain.dimension, derive(seed, "interior", step))
+    return domain.interior(unit)
+
+
+def adapted_points(
+    residual_size: Callable[[Tensor], Tensor],
+    domain: Domain,
+    count: int,
+    seed: int,
+    step: int,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Tensor:
+    """`count` points of a pool of uniform candidates, drawn with density ∝ |r|/mean|r| + 1, (count, d).
+
+    Args:
+        residual_size: |r| at points (m, d), (m,).
+
+    Source: residual-based adaptive distribution with k = c = 1, Wu et al. 2022, arXiv:2207.10289.
+    """
+    draws = generator(seed, "adaptive points", step, device=device)
+    shape = (CANDIDATES_PER_POINT * count, domain.dimension)
+    pool = domain.interior(torch.rand(shape, generator=draws, device=device, dtype=dtype))
+    size = residual_size(pool)
+    # where the residual vanishes identically, the density is uniform
+    density = size / size.mean().clamp_min(torch.finfo(dtype).tiny) + 1
+    return pool[torch.multinomial(density, count, generator=draws)]

@@ -1,0 +1,109 @@
+"""The picture of an answer: predicted, reference and error, laid out for the kind of domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pinnreg.plots import style
+from pinnreg.plots.lines import line_figure
+from pinnreg.plots.maps import Plane, columns_of, draw_maps
+from pinnreg.plots.rows import Array, Row, checked_axes, rows_of
+from pinnreg.plots.spacetime import nearest, spacetime_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SNAPSHOTS = (0.0, 0.5, 1.0)  # fractions of the time span shown for two space axes and time
+
+
+def error_field(
+    axes: Mapping[str, NDArray[np.floating]],
+    fields: Mapping[str, NDArray[np.floating]],
+    *,
+    title: str,
+    errors: Mapping[str, float] | None,
+) -> Figure:
+    """Draw the prediction beside its reference and their absolute difference, a row for each output.
+
+    One axis gives curves; two space axes heat maps; space and time heat maps and slices at a few times;
+    two space axes and time heat maps at three times; more axes the plane of the first two through the
+    middle of the others, with time at its end. Predicted and reference share one colour scale, diverging
+    and centred at zero where the values change sign. |error| has a logarithmic one of at most four
+    decades. Values that are not finite are left out.
+
+    Args:
+        axes: 1-D coordinates by name, strictly increasing, in the domain's order; time is "t" and last.
+        fields: for each output "u" its prediction; "u_reference" and "u_error" (signed, prediction -
+            reference) if there is a reference, otherwise "residual" or several "residual_<name>". Each has
+            shape ``tuple(len(axis) for axis in axes.values())``. Residuals are shown only where an output
+            has no reference: paired by name, else in order.
+        title: heading of the figure.
+        errors: relative L2 error of each output that has a reference; None without one.
+
+    Returns:
+        A figure that belongs to no pyplot state; write it with `save`.
+
+    Raises:
+        InputError: a key is missing or unknown, a shape does not fit the axes, or an axis does not increase.
+    """
+    grid = checked_axes(axes)
+    rows = rows_of(grid, fields, errors)
+    names = list(grid)
+    with style.settings():
+        notes = [_unverified_note(rows)]
+        if len(names) == 1:
+            figure = line_figure(names[0], grid[names[0]], rows)
+        elif len(names) == 2 and names[1] == "t":
+            figure = spacetime_figure(grid, rows)
+        elif len(names) == 3 and names[2] == "t":
+            figure = _map_figure(grid, [_snapshots(grid["t"], row) for row in rows])
+        else:
+            index, where = _middle(grid)
+            notes.insert(0, where)
+            figure = _map_figure(grid, [[("", row.at(index))] for row in rows])
+        return style.finish(figure, title, *notes)
+
+
+def _map_figure(axes: Mapping[str, Array], blocks: Sequence[Sequence[tuple[str, Row]]]) -> Figure:
+    """Heat maps on the plane of the first two axes; the parts of a block share their scales."""
+    first, second = list(axes.items())[:2]
+    plane = Plane(first, second)
+    columns = columns_of([row for block in blocks for _, row in block])
+    lines = sum(len(block) for block in blocks)
+    panel = min(2.3 / plane.ratio, 4.0) if columns == 3 else min(3.0 / plane.ratio, 4.2)
+    figure = style.new_figure(0.4 + lines * (panel + 0.85), "compressed")
+    cells = figure.add_gridspec(lines, columns)
+    done = 0
+    for block in blocks:
+        draw_maps(figure, cells, done, plane, block)
+        done += len(block)
+    return figure
+
+
+def _snapshots(time: Array, row: Row) -> list[tuple[str, Row]]:
+    full = (slice(None), slice(None))
+    return [(f"t = {time[index]:.3g}", row.at((*full, index))) for index in nearest(time, SNAPSHOTS)]
+
+
+def _middle(axes: Mapping[str, Array]) -> tuple[tuple[int | slice, ...], str]:
+    """The plane of the first two axes: time at its end, the others at the grid point nearest the middle."""
+    index: list[int | slice] = [slice(None), slice(None)]
+    parts = []
+    for name, axis in list(axes.items())[2:]:
+        number = axis.size - 1 if name == "t" else nearest(axis, (0.5,))[0]
+        index.append(number)
+        parts.append(f"{name} = {axis[number]:.3g}")
+    return tuple(index), f"plane {', '.join(parts)}" if parts else ""
+
+
+def _unverified_note(rows: Sequence[Row]) -> str:
+    """Say which outputs nothing was compared with."""
+    names = [row.name for row in rows if row.reference is None and row.name]
+    if not names:
+        return ""
+    some = any(row.reference is not None for row in rows)
+    return f"no reference for {', '.join(names)}: not verified" if some else "no reference: not verified"

@@ -1,0 +1,130 @@
+"""What an error figure shows, checked once: the axes, and one row of arrays for each output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pinnreg.errors import InputError
+
+Array = NDArray[np.float64]
+SUFFIXES = ("_reference", "_error")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One output: its prediction, its reference if there is one, and the misfit |error| or |residual|."""
+
+    name: str
+    predicted: Array | None
+    reference: Array | None
+    misfit: Array | None
+    misfit_name: str
+    relative_error: float | None = None
+
+    @property
+    def arrays(self) -> tuple[Array | None, Array | None, Array | None]:
+        """Predicted, reference and misfit, in the order of the panels."""
+        return self.predicted, self.reference, self.misfit
+
+    @property
+    def misfit_kind(self) -> str:
+        """'|error|' or '|residual|', for where the title names the equation."""
+        return self.misfit_name.split(" of ")[0]
+
+    @property
+    def headline(self) -> str:
+        """The line of the misfit panel's title that states the relative error; empty without one."""
+        return "" if self.relative_error is None else f"relative L2 error {self.relative_error:.1e}"
+
+    def at(self, index: tuple[int | slice, ...]) -> Row:
+        """The same row on a part of the grid."""
+        predicted, reference, misfit = (None if a is None else a[index] for a in self.arrays)
+        return replace(self, predicted=predicted, reference=reference, misfit=misfit)
+
+
+def checked_axes(axes: Mapping[str, NDArray[np.floating]]) -> dict[str, Array]:
+    """The axes as float64; an `InputError` unless each increases strictly and time, if any, stands last."""
+    if not axes:
+        raise InputError("axes: at least one axis is needed, got none")
+    if "t" in axes and list(axes)[-1] != "t":
+        raise InputError(f"axes: time 't' must stand last, got {', '.join(axes)}")
+    checked = {name: np.asarray(axis, dtype=np.float64) for name, axis in axes.items()}
+    for name, axis in checked.items():
+        if axis.ndim != 1 or axis.size < 2:
+            raise InputError(f"axes[{name!r}]: expected a 1-D array of two or more points, got {axis.shape}")
+        if not (np.isfinite(axis).all() and (np.diff(axis) > 0).all()):
+            raise InputError(f"axes[{name!r}]: expected finite, strictly increasing coordinates")
+    return checked
+
+
+def rows_of(
+    axes: Mapping[str, Array], fields: Mapping[str, NDArray[np.floating]], errors: Mapping[str, float] | None
+) -> list[Row]:
+    """One `Row` for each output; residuals serve those without a reference, paired by name, then in order."""
+    arrays = _checked_fields(axes, fields)
+    residuals = {key: a for key, a in arrays.items() if key == "residual" or key.startswith("residual_")}
+    outputs = [key for key in arrays if key not in residuals and not key.endswith(SUFFIXES)]
+    if not outputs:
+        raise InputError(f"fields: no output among the keys {', '.join(arrays) or '(none)'}")
+    for key in arrays:
+        if key.endswith(SUFFIXES) and key.rpartition("_")[0] not in outputs:
+            raise InputError(f"fields: {key!r} needs the prediction {key.rpartition('_')[0]!r}, which is missing")
+    for name in errors or {}:
+        if name not in outputs:
+            raise InputError(f"errors: {name!r} is not an output (outputs: {', '.join(outputs)})")
+    known = {name: _verified(name, arrays, errors) for name in outputs if name + "_reference" in arrays}
+    unverified = _unverified([name for name in outputs if name not in known], arrays, residuals)
+    return [known[name] if name in known else unverified.pop(name) for name in outputs] + [*unverified.values()]
+
+
+def _checked_fields(axes: Mapping[str, Array], fields: Mapping[str, NDArray[np.floating]]) -> dict[str, Array]:
+    shape = tuple(axis.size for axis in axes.values())
+    arrays = {key: np.asarray(field, dtype=np.float64) for key, field in fields.items()}
+    for key, array in arrays.items():
+        if key in axes:
+            raise InputError(f"fields: {key!r} is an axis; an output needs a name of its own")
+        if array.shape != shape:
+            raise InputError(f"fields[{key!r}]: expected shape {shape} ({', '.join(axes)}), got {array.shape}")
+    for key in arrays:
+        stem, _, kind = key.rpartition("_")
+        other = {"reference": "error", "error": "reference"}.get(kind)
+        if other and f"{stem}_{other}" not in arrays:
+            raise InputError(f"fields: {key!r} is given, but {stem + '_' + other!r} is missing")
+    return arrays
+
+
+def _verified(name: str, arrays: Mapping[str, Array], errors: Mapping[str, float] | None) -> Row:
+    if errors is not None and name not in errors:
+        raise InputError(f"errors: {name!r} has a reference but no error (given: {', '.join(errors) or 'none'})")
+    return Row(
+        name,
+        predicted=arrays[name],
+        reference=arrays[name + "_reference"],
+        misfit=np.abs(arrays[name + "_error"]),
+        misfit_name=f"|error| of {name}",
+        relative_error=None if errors is None else float(errors[name]),
+    )
+
+
+def _unverified(names: list[str], arrays: Mapping[str, Array], residuals: dict[str, Array]) -> dict[str, Row]:
+    """Rows without a reference; residuals beyond the number of outputs follow in rows of their own."""
+    if not names:
+        return {}
+    if not residuals:
+        raise InputError(f"fields: {names[0]!r} has neither {names[0] + '_reference'!r} nor a 'residual'")
+    by_name = {name: f"residual_{name}" for name in names if f"residual_{name}" in residuals}
+    others = iter([key for key in residuals if key not in by_name.values()])
+    rows = {}
+    for name in names:
+        key = by_name.get(name) or next(others, None)
+        rows[name] = _unverified_row(name, arrays[name], key, residuals)
+    return rows | {key: _unverified_row("", None, key, residuals) for key in others}
+
+
+def _unverified_row(name: str, predicted: Array | None, key: str | None, residuals: Mapping[str, Array]) -> Row:
+    label = "|residual|" if key in (None, "residual") else f"|residual| of {str(key)[len('residual_') :]}"
+    return Row(name, predicted, None, None if key is None else np.abs(residuals[key]), label)

@@ -1,0 +1,44 @@
+"""Writing a figure so that a reader never meets half a file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from pinnreg.errors import unknown
+from pinnreg.plots import style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DPI = 150
+# Without a date the same data give the same bytes.
+METADATA: dict[str, dict[str, str | None]] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure in the format of the path's suffix, replacing a file of that name in one stroke.
+
+    Args:
+        figure: as returned by `error_field` or `history`.
+        path: a file in an existing folder, with suffix png, pdf or svg.
+
+    Raises:
+        InputError: the suffix is none of these.
+        OSError: the folder is missing or cannot be written.
+    """
+    path = Path(path)
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in METADATA:
+        raise unknown(f"figure format of {str(path)!r}:", kind, METADATA)
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        with style.settings(), temporary.open("wb") as file:
+            figure.savefig(file, format=kind, dpi=DPI, metadata=METADATA[kind])
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

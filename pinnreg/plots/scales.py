@@ -1,0 +1,97 @@
+"""Colour scales and limits: one for predicted and reference together, a logarithmic one for the misfit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from pinnreg.plots.rows import Array
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Normalize
+
+DECADES = 4  # of |error| below its maximum; beyond them lie only isolated zero crossings
+SIGN_SHARE = 0.02  # of the largest magnitude; a smaller excursion beyond zero is not a change of sign
+OVERSHOOT = 0.25  # ranges of the reference; a prediction farther out is saturated, lest it hide the rest
+SMALLEST = 1e-290  # anything below counts as zero, so that `DECADES` below it is still a normal number
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A colour map with its norm, and at which ends of the colour bar values lie beyond it."""
+
+    cmap: str
+    norm: Normalize
+    extend: Literal["neither", "both", "min", "max"]
+
+    @property
+    def decades(self) -> float:
+        """How many a logarithmic scale spans."""
+        return float(np.log10((self.norm.vmax or 1.0) / (self.norm.vmin or 1.0)))
+
+
+def value_limits(
+    predicted: Sequence[Array], reference: Sequence[Array], overshoot: float = OVERSHOOT
+) -> tuple[float, float]:
+    """Limits shared by predicted and reference, at most `overshoot` ranges of the reference beyond it."""
+    low, high = _range([*predicted, *reference])
+    ref_low, ref_high = _range(reference)
+    if (span := ref_high - ref_low) > 0:
+        low, high = max(low, ref_low - overshoot * span), min(high, ref_high + overshoot * span)
+    if high - low <= 1e-12 * max(abs(low), abs(high)):
+        pad = 0.5 * max(abs(low), abs(high)) or 0.5
+        low, high = low - pad, high + pad
+    return low, high
+
+
+def value_scale(predicted: Sequence[Array], reference: Sequence[Array]) -> Scale:
+    """Diverging and centred at zero where values change sign, sequential otherwise."""
+    from matplotlib.colors import Normalize  # noqa: PLC0415
+
+    low, high = value_limits(predicted, reference)
+    largest = max(abs(low), abs(high))
+    cmap = "viridis"
+    if min(-low, high) > SIGN_SHARE * largest:
+        cmap, low, high = "RdBu_r", -largest, largest
+    data_low, data_high = _range([*predicted, *reference])
+    below, above = data_low < low, data_high > high
+    extend: Literal["neither", "both", "min", "max"] = "neither"
+    if below or above:
+        extend = "both" if below and above else "min" if below else "max"
+    return Scale(cmap, Normalize(low, high), extend)
+
+
+def misfit_limits(misfits: Sequence[Array]) -> tuple[float, float]:
+    """Positive limits for a logarithmic axis: at most `DECADES` below the maximum, at least one."""
+    values = np.concatenate([m[np.isfinite(m)] for m in misfits]) if misfits else np.empty(0)
+    largest = float(values.max(initial=0.0))
+    if largest < SMALLEST:
+        return 1e-16, 1e-12
+    floor = largest * 10.0**-DECADES
+    lowest = max(float(values.min()), floor)
+    return min(lowest, largest / 10), largest
+
+
+def misfit_scale(misfits: Sequence[Array]) -> Scale:
+    """A logarithmic scale; its colour bar is extended downwards when values lie below the floor."""
+    from matplotlib.colors import LogNorm  # noqa: PLC0415
+
+    low, high = misfit_limits(misfits)
+    below = any(bool((m[np.isfinite(m)] < low).any()) for m in misfits)
+    return Scale("magma", LogNorm(low, high), "min" if below else "neither")
+
+
+def largest_note(misfit: Array) -> str:
+    """What a panel says about its largest value: 'max 1.2e-04', 'zero', or that there is none."""
+    finite = misfit[np.isfinite(misfit)]
+    if not finite.size:
+        return "no finite value"
+    return "identically zero" if finite.max() < SMALLEST else f"max {finite.max():.1e}"
+
+
+def _range(arrays: Sequence[Array]) -> tuple[float, float]:
+    values = np.concatenate([a[np.isfinite(a)] for a in arrays]) if arrays else np.empty(0)
+    return (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)

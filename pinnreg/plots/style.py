@@ -1,0 +1,88 @@
+"""How every figure looks: its size, fonts and titles. Nothing global is changed."""
+
+from __future__ import annotations
+
+import textwrap
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH = 10.5  # inches
+SMALL, NORMAL, LARGE = 9.0, 10.0, 12.0  # points
+DASHED = (0, (4, 2.5))  # on and off, in line widths
+
+
+class Look(TypedDict, total=False):
+    """How a curve is drawn, in matplotlib's own words."""
+
+    color: str
+    linewidth: float
+    linestyle: str | tuple[int, tuple[float, ...]]
+    marker: str
+    markersize: float
+
+
+PREDICTED: Look = {"color": "#1f77b4", "linewidth": 2.4, "linestyle": "-"}
+REFERENCE: Look = {"color": "black", "linewidth": 1.2, "linestyle": DASHED}
+MISFIT: Look = {"color": "#c2330f", "linewidth": 1.3}
+
+
+def settings() -> AbstractContextManager[None]:
+    """matplotlib's settings while a figure is built or saved; the caller's own return afterwards."""
+    import matplotlib  # noqa: PLC0415
+
+    return matplotlib.rc_context(
+        {
+            "font.size": NORMAL,
+            "axes.titlesize": NORMAL,
+            "axes.labelsize": NORMAL,
+            "xtick.labelsize": SMALL,
+            "ytick.labelsize": SMALL,
+            "legend.fontsize": SMALL,
+            "axes.axisbelow": True,
+            "axes.grid": False,
+            "text.usetex": False,
+            "savefig.bbox": None,
+            "svg.hashsalt": "pinnreg",
+        }
+    )
+
+
+def new_figure(height: float, layout: Literal["constrained", "compressed"] = "constrained") -> Figure:
+    """An empty figure of the house's width that belongs to no window and no pyplot state."""
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(WIDTH, height), layout=layout, facecolor="white")
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.set(w_pad=0.08, h_pad=0.08, wspace=0.07, hspace=0.02)  # type: ignore[call-arg]
+    return figure
+
+
+def add_grid(ax: Axes) -> None:
+    """Faint lines at the ticks, behind the curves."""
+    ax.grid(color="0.88", linewidth=0.6)
+
+
+def label_vertical(ax: Axes, label: str) -> None:
+    """Name the vertical axis; a short name stands upright, since a turned 'u' or 'x' is hard to read."""
+    if len(label) <= 2:
+        ax.set_ylabel(label, rotation=0, ha="center", va="center", labelpad=8)
+    else:
+        ax.set_ylabel(label)
+
+
+def finish(figure: Figure, title: str, *notes: str) -> Figure:
+    """Set the title, folded to the figure's width, and fix the font of ticks made only when drawn."""
+    lines = [line for text in (title, *notes) if text for line in textwrap.wrap(text, 96)]
+    if lines:
+        # A title is plain text: dollar signs in a file's name are no mathematics.
+        figure.suptitle("\n".join(lines), fontsize=LARGE, parse_math=False)
+        figure.set_figheight(figure.get_figheight() + 0.2 * (len(lines) - 1))
+    for ax in figure.axes:
+        for part in (ax, *ax.child_axes):
+            part.tick_params(which="both", labelsize=SMALL)
+    return figure

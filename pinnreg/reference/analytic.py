@@ -1,0 +1,128 @@
+"""Closed forms: NumPy functions whose arguments are named by the axes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pinnreg.errors import InputError, unknown
+from pinnreg.reference.base import (
+    ROUNDING,
+    Array,
+    Axes,
+    Reference,
+    Solved,
+    checked_axes,
+    grid_shape,
+    on_grid,
+    open_mesh,
+)
+
+# What a user's function takes is known only when its signature is read.
+Function = Callable[..., Any]
+
+
+def closed_form(function: Function | Mapping[str, Function], *, scipy: Reference | None = None) -> Reference:
+    """A reference from a formula, for example `lambda x, t: np.exp(-t) * np.sin(x)`.
+
+    Arguments are matched with axes by name; those with a default that no axis bears keep it. A function of
+    `*args` alone receives all axes in their order.
+
+    Args:
+        function: a NumPy function of open-mesh coordinates, or a dict of them by output name; a bare
+            function's output is named "u". What it returns must broadcast to the grid.
+        scipy: an independent SciPy solve of the same problem.
+
+    Returns:
+        A reference with the rounding unit of float64 as its error estimate.
+
+    Raises:
+        InputError: at once if this is no function; in `solve` if an argument names no axis, or if a value has
+            a wrong shape, is not a real number or is not finite.
+    """
+    functions = dict(function) if isinstance(function, Mapping) else {"u": function}
+    if not functions:
+        raise InputError("closed form: the dict of functions is empty")
+    signatures = {output: _signature(output, given) for output, given in functions.items()}
+
+    def solve(axes: Axes) -> Solved:
+        axes = checked_axes(axes)
+        values = {output: _evaluate(output, functions[output], signatures[output], axes) for output in functions}
+        return Solved(values, ROUNDING)
+
+    return Reference("closed form", solve, scipy)
+
+
+def as_reference(given: object, outputs: Sequence[str]) -> Reference | None:
+    """What a problem's `reference()` may return, as a `Reference`.
+
+    Args:
+        given: None, a `Reference`, a NumPy function of the axes (one output only), or a dict of such
+            functions with one entry for each output.
+        outputs: the problem's output names.
+
+    Raises:
+        InputError: for anything else.
+    """
+    if given is None or isinstance(given, Reference):
+        return given
+    listed = ", ".join(outputs)
+    if isinstance(given, Mapping):
+        for name in given:
+            if name not in outputs:
+                raise unknown("output in the reference", str(name), outputs)
+        missing = [name for name in outputs if name not in given]
+        if missing:
+            raise InputError(f"reference: no function for output {', '.join(missing)} (the outputs are {listed})")
+        return closed_form({name: given[name] for name in outputs})
+    if callable(given):
+        if len(outputs) != 1:
+            raise InputError(f"reference: one function for {len(outputs)} outputs; return a dict with keys {listed}")
+        return closed_form({outputs[0]: given})
+    raise InputError(
+        "reference: expected None, a Reference, a function of the axes or a dict of functions by output, "
+        f"got {type(given).__name__}"
+    )
+
+
+def _signature(output: str, function: object) -> inspect.Signature:
+    if not callable(function):
+        raise InputError(f"closed form of {output!r}: expected a function, got {type(function).__name__}")
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"closed form of {output!r}: its arguments cannot be read; wrap it in a lambda") from error
+
+
+def _evaluate(output: str, function: Function, signature: inspect.Signature, axes: Axes) -> Array:
+    mesh = dict(zip(axes, open_mesh(axes.values()), strict=True))
+    positional, keywords = _arguments(output, signature, mesh)
+    # Infinities are refused by name just below; NumPy's own warnings would only precede that.
+    with np.errstate(all="ignore"):
+        value = function(*positional, **keywords)
+    return on_grid(value, grid_shape(axes), f"closed form of {output!r}")
+
+
+def _arguments(
+    output: str, signature: inspect.Signature, mesh: Mapping[str, Array]
+) -> tuple[list[Array], dict[str, Array]]:
+    parameters = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        if len(parameters) > 1:
+            raise InputError(f"closed form of {output!r}: takes `*args` beside named arguments; use one or the other")
+        return list(mesh.values()), {}
+    positional: list[Array] = []
+    keywords: dict[str, Array] = {}
+    for parameter in parameters:
+        if parameter.name not in mesh:
+            if parameter.default is not parameter.empty:
+                continue
+            raise unknown(f"axis in the arguments of the closed form of {output!r}:", parameter.name, mesh)
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            positional.append(mesh[parameter.name])
+        else:
+            keywords[parameter.name] = mesh[parameter.name]
+    return positional, keywords

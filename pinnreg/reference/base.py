@@ -1,0 +1,124 @@
+"""What a reference is, and the checks that all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pinnreg.errors import InputError, unknown
+
+Array = NDArray[np.float64]
+Axes = Mapping[str, Array]
+"""1-D arrays by axis name, in the domain's order, time `t` last."""
+Values = dict[str, Array]
+"""Values by output name, each of shape `tuple(len(a) for a in axes.values())`."""
+
+ROUNDING = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A reference's values on one tensor grid.
+
+    `error_estimate` is the relative L2 difference of two resolutions on that grid, the largest over the
+    outputs; None where there is nothing to compare with.
+    """
+
+    values: Values
+    error_estimate: float | None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A solution that the network's is compared with.
+
+    `kind` says how it is found; `solve` gives the values on the tensor grid of any 1-D axes inside the
+    domain, end points included; `scipy` is an independent SciPy solve of the same problem, beside a closed
+    form or a quadrature.
+    """
+
+    kind: str
+    solve: Callable[[Axes], Solved]
+    scipy: Reference | None = None
+
+
+def relative_difference(values: Array, reference: Array) -> float:
+    """‖values − reference‖₂ / ‖reference‖₂, or the numerator alone where the reference vanishes."""
+    scale = float(np.linalg.norm(reference))
+    difference = float(np.linalg.norm(values - reference))
+    return difference / scale if scale > 0 else difference
+
+
+def checked_bounds(what: str, bounds: tuple[float, float]) -> tuple[float, float]:
+    """The two ends of an interval as floats; an `InputError` unless they are finite and in order."""
+    try:
+        lower, upper = (float(end) for end in bounds)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what}: expected a pair of numbers (lower, upper), got {bounds!r}") from error
+    if not (isfinite(lower) and isfinite(upper) and lower < upper):
+        raise InputError(f"{what}: expected finite lower < upper, got ({lower:g}, {upper:g})")
+    return lower, upper
+
+
+def checked_axes(axes: Axes) -> dict[str, Array]:
+    """The axes as 1-D float64 arrays; an `InputError` names the first that is not finite and 1-D."""
+    checked: dict[str, Array] = {}
+    for name, given in axes.items():
+        axis = np.asarray(given, dtype=np.float64)
+        if axis.ndim != 1 or axis.size == 0:
+            raise InputError(f"axis {name!r}: expected a non-empty 1-D array, got shape {axis.shape}")
+        if not np.isfinite(axis).all():
+            raise InputError(f"axis {name!r}: contains NaN or Inf")
+        checked[name] = axis
+    return checked
+
+
+def axes_within(axes: Axes, bounds: Mapping[str, tuple[float, float]]) -> dict[str, Array]:
+    """The axes, checked to be those of `bounds`, in that order and inside them."""
+    for name in axes:
+        if name not in bounds:
+            raise unknown("axis", name, bounds)
+    if list(axes) != list(bounds):
+        raise InputError(f"expected the axes {', '.join(bounds)} in this order, got {', '.join(axes) or 'none'}")
+    checked = checked_axes(axes)
+    for name, (lower, upper) in bounds.items():
+        # A grid computed elsewhere may miss an end by rounding.
+        slack = 1e-9 * (upper - lower)
+        low, high = float(checked[name].min()), float(checked[name].max())
+        if low < lower - slack or high > upper + slack:
+            raise InputError(
+                f"axis {name!r}: points from {low:g} to {high:g} lie outside "
+                f"the reference's range [{lower:g}, {upper:g}]"
+            )
+    return checked
+
+
+def grid_shape(axes: Axes) -> tuple[int, ...]:
+    """The shape of the tensor grid of these axes."""
+    return tuple(len(axis) for axis in axes.values())
+
+
+def open_mesh(axes: Iterable[Array]) -> tuple[Array, ...]:
+    """The axes, shaped to broadcast against each other to the full grid."""
+    return tuple(np.meshgrid(*axes, indexing="ij", sparse=True))
+
+
+def on_grid(given: object, shape: tuple[int, ...], what: str) -> Array:
+    """What a user's function returned, as finite float64 numbers of the grid's shape, or an `InputError`."""
+    try:
+        array = np.asarray(given)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what}: expected an array of numbers, got {type(given).__name__} ({error})") from error
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{what}: expected real numbers, got {type(given).__name__} of dtype {array.dtype}")
+    try:
+        full = np.broadcast_to(array, shape).astype(np.float64)
+    except ValueError as error:
+        raise InputError(f"{what}: has shape {array.shape}, which does not broadcast to {shape}") from error
+    if not np.isfinite(full).all():
+        raise InputError(f"{what}: is NaN or Inf at {int((~np.isfinite(full)).sum())} of {full.size} points")
+    return full

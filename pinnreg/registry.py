@@ -1,0 +1,113 @@
+"""Finds problem files and loads them by path: a file `burgers.py` in a problem folder is the problem `burgers`.
+
+Files are found by scanning. The shipped folder lies beside this module in a wheel and one level up in a checkout; folders
+given by the user come after it and win.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.util
+import inspect
+import logging
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pinnreg.equations import Problem
+from pinnreg.errors import InputError, unknown
+
+logger = logging.getLogger("pinnreg")
+
+
+def shipped(folder: str) -> Path:
+    """The folder of shipped `problems` or `configs`."""
+    here = Path(__file__).resolve().parent
+    beside = here / folder
+    return beside if beside.is_dir() else here.parent / folder
+
+
+def find(folders: Iterable[Path] = ()) -> dict[str, Path]:
+    """Problem files by name: the shipped ones, and those in `folders`, which replace shipped ones of the same name.
+
+    Raises:
+        InputError: a folder that does not exist.
+    """
+    found: dict[str, Path] = {}
+    for folder in (shipped("problems"), *folders):
+        if not folder.is_dir():
+            raise InputError(f"problem folder {str(folder)!r} does not exist")
+        for path in sorted(folder.glob("*.py")):
+            if path.stem.startswith("_"):
+                continue
+            other = found.get(path.stem)
+            if other is not None and file_hash(other) != file_hash(path):
+                logger.warning("problem %r: %s is used instead of %s", path.stem, path, other)
+            found[path.stem] = path
+    return found
+
+
+def load(path: Path) -> type[Problem]:
+    """The one public Problem class that a file defines.
+
+    Raises:
+        InputError: the file fails to import, or defines no or several public Problem classes.
+    """
+    module = _execute(path)
+    classes = [
+        value
+        for name, value in vars(module).items()
+        if inspect.isclass(value)
+        and issubclass(value, Problem)
+        and value.__module__ == module.__name__
+        and not name.startswith("_")
+    ]
+    if len(classes) != 1:
+        names = ", ".join(cls.__name__ for cls in classes) or "none"
+        raise InputError(f"{path}: expected one public Problem class, found {names}")
+    if inspect.isabstract(classes[0]):
+        raise InputError(f"{path}: {classes[0].__name__} has no residual method")
+    return classes[0]
+
+
+def create(name: str, parameters: Mapping[str, Any], folders: Iterable[Path] = ()) -> Problem:
+    """The problem `name` with the given parameters.
+
+    Raises:
+        InputError: an unknown problem, a broken file, or parameters that the problem lacks or refuses.
+    """
+    found = find(folders)
+    if name not in found:
+        raise unknown("problem", name, found)
+    cls = load(found[name])
+    known: list[str] = [field.name for field in dataclasses.fields(cls)] if dataclasses.is_dataclass(cls) else []
+    for parameter in parameters:
+        if parameter not in known:
+            raise unknown(f"parameter of problem {name!r}:", parameter, known)
+    return cls(**parameters)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _execute(path: Path) -> ModuleType:
+    # the folder is part of the name, so that two files of one stem do not replace each other
+    name = f"pinnreg_problem_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickle look their module up here
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        line = getattr(error, "lineno", None)
+        where = f" (line {line})" if line else ""
+        raise InputError(f"{path}: fails to import{where}: {type(error).__name__}: {error}") from error
+    return module

@@ -1,0 +1,130 @@
+"""Errors of a solution against a reference, and how far the reference itself can be trusted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pinnreg.reference import Reference, Solved
+
+Array = NDArray[np.float64]
+
+
+@final
+@dataclass(frozen=True)
+class Errors:
+    """Errors of one output on the evaluation grid; relative ones are NaN where the reference vanishes.
+
+    Attributes:
+        rel_l2: ‖u - v‖₂ / ‖v‖₂ over the grid points, v the reference.
+        rel_l1: ‖u - v‖₁ / ‖v‖₁.
+        max_abs: the largest |u - v|.
+        rmse: the root of the mean of (u - v)².
+    """
+
+    rel_l2: float
+    rel_l1: float
+    max_abs: float
+    rmse: float
+
+
+@final
+@dataclass(frozen=True)
+class ReferenceReport:
+    """What the solution was compared with.
+
+    Attributes:
+        kind: how the reference was made.
+        error_estimate: its own relative L2 error on the grid, from two resolutions; None if unknown.
+        errors: the solution's errors against it, by output.
+        scipy: the same for an independent SciPy solve, if there is one.
+    """
+
+    kind: str
+    error_estimate: float | None
+    errors: dict[str, Errors]
+    scipy: ReferenceReport | None
+
+
+@final
+@dataclass(frozen=True)
+class Report:
+    """A solution on the evaluation grid, and its errors.
+
+    Attributes:
+        axes: coordinates along each axis.
+        fields: for each output `u` the arrays `u`, `u_reference` and `u_error`; without a reference `u` and `residual`.
+        reference: what it was compared with; None if with nothing.
+    """
+
+    axes: Mapping[str, Array]
+    fields: Mapping[str, Array]
+    reference: ReferenceReport | None
+
+    @property
+    def errors(self) -> dict[str, Errors]:
+        """Errors by output; empty without a reference."""
+        return {} if self.reference is None else self.reference.errors
+
+
+def compare(predicted: Mapping[str, Array], axes: Mapping[str, Array], reference: Reference, solved: Solved) -> Report:
+    """The errors of predicted values on a grid.
+
+    Args:
+        predicted: by output, of the grid's shape.
+        axes: the grid.
+        reference: what to compare with.
+        solved: its values on the grid, which are computed once for the errors during training and for those after it.
+    """
+    fields: dict[str, Array] = {}
+    for name, values in predicted.items():
+        fields |= {
+            name: values,
+            f"{name}_reference": solved.values[name],
+            f"{name}_error": values - solved.values[name],
+        }
+    scipy = None
+    if reference.scipy is not None:
+        scipy = _against(predicted, reference.scipy.kind, reference.scipy.solve(axes), None)
+    return Report(axes, fields, _against(predicted, reference.kind, solved, scipy))
+
+
+def without_reference(
+    predicted: Mapping[str, Array], residuals: Mapping[str, Array], axes: Mapping[str, Array]
+) -> Report:
+    """A report without errors: predicted values and, instead of a comparison, |residual| by equation on the grid."""
+    single = len(residuals) == 1
+    shown = {"residual" if single else f"residual_{name}": np.abs(values) for name, values in residuals.items()}
+    return Report(axes, {**predicted, **shown}, None)
+
+
+def relative_l2(predicted: Array, reference: Array) -> float:
+    """‖predicted - reference‖₂ / ‖reference‖₂; NaN where the reference vanishes."""
+    with np.errstate(over="ignore", invalid="ignore"):  # a diverging network is reported as such, not as a warning
+        return _ratio(float(np.linalg.norm(predicted - reference)), float(np.linalg.norm(reference)))
+
+
+def _against(
+    predicted: Mapping[str, Array], kind: str, solved: Solved, scipy: ReferenceReport | None
+) -> ReferenceReport:
+    errors = {name: _errors(values, solved.values[name]) for name, values in predicted.items()}
+    return ReferenceReport(kind, solved.error_estimate, errors, scipy)
+
+
+def _errors(predicted: Array, reference: Array) -> Errors:
+    difference = np.abs(predicted - reference)
+    return Errors(
+        rel_l2=relative_l2(predicted, reference),
+        rel_l1=_ratio(float(difference.sum()), float(np.abs(reference).sum())),
+        max_abs=float(difference.max()),
+        rmse=float(np.sqrt(np.mean(difference**2))),
+    )
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator else math.nan

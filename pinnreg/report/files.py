@@ -1,0 +1,118 @@
+"""`report.json` and `fields.npz`: written atomically, since their presence says that training has ended by itself."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pinnreg.errors import InputError
+from pinnreg.report.compare import Errors, ReferenceReport, Report
+
+Array = NDArray[np.float64]
+
+
+def summary(report: Report, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of `report.json`: errors and reference of `report`, and the run's other `facts`."""
+    reference = report.reference and _reference(report.reference)
+    errors = {name: asdict(errors) for name, errors in report.errors.items()}
+    plain: dict[str, Any] = _finite({"errors": errors, "reference": reference, **facts})
+    return plain
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write `data` as JSON, atomically.
+
+    Raises:
+        InputError: a file that cannot be written.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        temporary.write_text(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def write_report(folder: Path, report: Report, facts: Mapping[str, Any]) -> None:
+    """Write `fields.npz` and `report.json` into a run's folder."""
+    temporary = folder / "fields.tmp.npz"
+    np.savez_compressed(temporary, allow_pickle=False, **report.axes, **report.fields)
+    os.replace(temporary, folder / "fields.npz")
+    write_json(folder / "report.json", summary(report, facts))
+
+
+def read_report(folder: Path) -> tuple[Report, dict[str, Any]]:
+    """The report of a finished run and everything in its `report.json`.
+
+    Raises:
+        InputError: a run that has not ended by itself, or files that cannot be read.
+    """
+    path = folder / "report.json"
+    if not path.is_file():
+        raise InputError(f"{folder}: no report.json: the run has not ended; go on with --resume")
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        reference = facts["reference"] and _read_reference(facts["reference"], facts["errors"])
+        axes, fields = read_fields(folder, list(facts["axes"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: not a readable report: {error}") from None
+    return Report(axes, fields, reference), facts
+
+
+def read_fields(folder: Path, axes: list[str]) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The axes and the fields in a run's `fields.npz`.
+
+    Raises:
+        InputError: a file that is missing or broken.
+    """
+    path = folder / "fields.npz"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: np.asarray(file[name]) for name in file.files}
+        return {name: arrays.pop(name) for name in axes}, arrays
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not readable: {error}") from None
+
+
+def _reference(report: ReferenceReport) -> dict[str, Any]:
+    data: dict[str, Any] = {"kind": report.kind, "error_estimate": report.error_estimate}
+    if report.scipy is not None:
+        scipy = report.scipy
+        data["scipy"] = {
+            "kind": scipy.kind,
+            "error_estimate": scipy.error_estimate,
+            "errors": {name: asdict(errors) for name, errors in scipy.errors.items()},
+        }
+    return data
+
+
+def _read_reference(data: Mapping[str, Any], errors: Mapping[str, Any]) -> ReferenceReport:
+    def read(values: Mapping[str, Any]) -> dict[str, Errors]:
+        return {
+            output: Errors(**{name: math.nan if value is None else value for name, value in each.items()})
+            for output, each in values.items()
+        }
+
+    inner = data.get("scipy")
+    scipy = inner and ReferenceReport(inner["kind"], inner["error_estimate"], read(inner["errors"]), None)
+    return ReferenceReport(data["kind"], data["error_estimate"], read(errors), scipy)
+
+
+def _finite(value: Any) -> Any:
+    """`value` with NaN and Inf, which JSON lacks, as null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,108 @@
+"""`Solution`: a trained network as a function of points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from pinnreg.differentiation import MultiIndex, parse_name
+from pinnreg.equations import PointSet, Problem, Sweep, Trial, evaluate_residual
+from pinnreg.errors import InputError
+from pinnreg.report.compare import Report
+from pinnreg.report.grid import grid_points
+
+CHUNK = 8192
+
+Array = NDArray[np.float64]
+
+
+@final
+@dataclass(frozen=True)
+class Solution:
+    """A trained network with its problem, its history, and its report.
+
+    Attributes:
+        problem: what was solved.
+        trial: how the network becomes the solution.
+        network: its architecture.
+        parameters: its trained parameters by name.
+        history: the columns of `history.csv` as arrays.
+        report: errors against the reference; None while not compared.
+    """
+
+    problem: Problem
+    trial: Trial
+    network: nn.Module
+    parameters: Mapping[str, Tensor]
+    history: Mapping[str, Array]
+    report: Report | None = None
+
+    def __call__(self, points: ArrayLike) -> Array:
+        """The outputs at points (n, d), columns in the order of the axes: (n, outputs)."""
+        return self._derivative(points, (0,) * len(self.trial.axes))
+
+    def derivative(self, points: ArrayLike, name: str) -> Array:
+        """A partial derivative such as "xx" or "xt" of every output at points (n, d): (n, outputs).
+
+        Raises:
+            InputError: a name that is no sequence of axes.
+        """
+        index = parse_name(name, self.trial.axes)
+        if index is None:
+            raise InputError(f"derivative {name!r}: expected a sequence of the axes {', '.join(self.trial.axes)}")
+        return self._derivative(points, index)
+
+    def on_grid(self, axes: Mapping[str, Array]) -> dict[str, Array]:
+        """The outputs by name on a tensor grid, each of the grid's shape."""
+        values = self(grid_points(axes))
+        shape = tuple(len(axis) for axis in axes.values())
+        return {name: values[:, number].reshape(shape) for number, name in enumerate(self.trial.outputs)}
+
+    def residual_on_grid(self, axes: Mapping[str, Array]) -> dict[str, Array]:
+        """The absolute residual of each equation on a tensor grid, by the names of the loss terms."""
+        points = self._tensor(grid_points(axes))
+        pieces: list[dict[str, Tensor]] = []
+        with torch.no_grad():
+            for piece in points.split(CHUNK):
+                sweep = Sweep(self.trial, self._at, PointSet(piece, self.trial), set())
+                pieces.append(evaluate_residual(self.problem, sweep))
+        shape = tuple(len(axis) for axis in axes.values())
+        return {name: _numpy(torch.cat([piece[name] for piece in pieces])).reshape(shape) for name in pieces[0]}
+
+    def with_report(self, report: Report) -> Solution:
+        """The same solution, compared."""
+        return replace(self, report=report)
+
+    def _derivative(self, points: ArrayLike, index: MultiIndex) -> Array:
+        at = self._tensor(points)
+        with torch.no_grad():
+            pieces = [
+                Sweep(self.trial, self._at, PointSet(piece, self.trial), {index})(index) for piece in at.split(CHUNK)
+            ]
+        return _numpy(torch.cat(pieces))
+
+    def _at(self, points: Tensor) -> Tensor:
+        values: Tensor = functional_call(self.network, dict(self.parameters), (points,))
+        return values
+
+    def _tensor(self, points: ArrayLike) -> Tensor:
+        array = np.asarray(points, dtype=np.float64)
+        if array.ndim != 2 or array.shape[1] != len(self.trial.axes):
+            raise InputError(
+                f"points: expected (n, {len(self.trial.axes)}), one column for each of the axes "
+                f"{', '.join(self.trial.axes)}, got {array.shape}"
+            )
+        example = next(iter(self.parameters.values()))
+        return torch.as_tensor(array, dtype=example.dtype, device=example.device)
+
+
+def _numpy(values: Tensor) -> Array:
+    array: Array = values.detach().cpu().numpy().astype(np.float64)
+    return array

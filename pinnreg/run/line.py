@@ -1,0 +1,252 @@
+"""`solve`, `load` and `evaluate`: the whole program in a few lines each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from pinnreg import plots, registry
+from pinnreg.config import Config, Resolved, as_dict, fingerprint, resolve, write_config
+from pinnreg.equations import Problem
+from pinnreg.errors import InputError
+from pinnreg.report import (
+    Solution,
+    compare,
+    read_report,
+    relative_l2,
+    without_reference,
+    write_report,
+)
+from pinnreg.run.folder import RunFolder
+from pinnreg.run.prepare import Prepared, prepare, resolve_resumed, saved_state
+from pinnreg.run.provenance import provenance
+from pinnreg.training import History, Hooks, Outcome, read_history, train
+
+Problems = Sequence[str | Path] | str | Path | None
+Given = str | Path | Mapping[str, Any]
+
+
+def solve(
+    config: Given | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    out: str | Path | bool | None = None,
+    device: str | None = None,
+    resume: bool = False,
+    problems: Problems = None,
+    *,
+    overwrite: bool = False,
+    hooks: Hooks | None = None,
+) -> Solution:
+    """Solve a PDE: train a network on it, compare it with the reference, and write the run's folder.
+
+    Args:
+        config: a YAML file, the name of a shipped config or of a problem, or a dict, whose `problem` may be a Problem.
+            Not needed with `resume`.
+        overrides: values by dotted key, such as {"train.0.steps": 50}.
+        out: the run's folder; None makes one under `outputs/`, False writes nothing.
+        device: "auto", "cpu" or "cuda", before the config's.
+        resume: go on with the run in `out`.
+        problems: a folder, or several, of problem files besides the shipped ones.
+        overwrite: replace a run in `out`.
+        hooks: what training calls along the way, and how it is interrupted; `errors` is filled in here.
+
+    Returns:
+        The solution, with its history and report.
+
+    Raises:
+        InputError: the input is wrong; nothing was written.
+        Diverged: NaN or Inf after the start; the last good state was saved.
+        Interrupted: `hooks.interrupted` asked to stop; the state was saved.
+    """
+    return solve_in_folder(
+        config, overrides, out, device, resume, problems, overwrite=overwrite, hooks=hooks or Hooks()
+    )[1]
+
+
+def solve_in_folder(
+    config: Given | None,
+    overrides: Mapping[str, Any] | None,
+    out: str | Path | bool | None,
+    device: str | None,
+    resume: bool,
+    problems: Problems,
+    *,
+    overwrite: bool,
+    hooks: Hooks,
+) -> tuple[RunFolder | None, Solution]:
+    """`solve`, which also says in which folder; None with `out=False`."""
+    started = time.monotonic()
+    changes = dict(overrides or {}) | ({} if device is None else {"device": device})
+    folder = _resumed_folder(out) if resume else None
+    resolved = _resolve(config, changes, _folders(problems), folder)
+    prepared = prepare(resolved)
+    state = saved_state(folder, prepared) if folder is not None else None
+    if not resume and out is not False:
+        folder = RunFolder.create(None if isinstance(out, bool) else out, resolved.stem, overwrite=overwrite)
+    if folder is not None:
+        folder.forget_results()
+        write_config(folder.config, resolved.config, provenance(resolved, prepared.device))
+    history = History(prepared.objective.names, prepared.compared_outputs, folder and folder.history)
+    outcome = train(
+        prepared.objective,
+        resolved.config.train,
+        history,
+        checkpoint=folder and folder.checkpoint,
+        extra={"fingerprint": fingerprint(resolved.config)},
+        resume=state,
+        hooks=_with_errors(hooks, prepared),
+    )
+    solution = _compared(prepared.solution(outcome.parameters, history.columns()), prepared)
+    if folder is not None:
+        earlier = 0.0 if state is None else float(state["position"]["seconds"])
+        _write_results(folder, prepared, solution, outcome, time.monotonic() - started + earlier)
+    return folder, solution
+
+
+def load(run: str | Path, problems: Problems = None) -> Solution:
+    """The solution in a run's folder, as far as it was trained; its report if the run has ended.
+
+    Raises:
+        InputError: a folder without a run, a corrupt checkpoint, or a problem that cannot be found again.
+    """
+    folder = RunFolder.existing(run)
+    resolved = resolve_resumed(folder, None, {"device": "cpu"}, _folders(problems))
+    prepared = prepare(resolved, with_reference=False)
+    parameters = saved_state(folder, prepared)["parameters"]
+    history = read_history(folder.history) if folder.history.is_file() else {}
+    solution = prepared.solution(parameters, history)
+    return solution.with_report(read_report(folder.path)[0]) if folder.report.is_file() else solution
+
+
+def evaluate(
+    run: str | Path,
+    grid: Sequence[int] | None = None,
+    device: str | None = None,
+    problems: Problems = None,
+) -> Solution:
+    """The solution in a run's folder, compared anew with the reference; writes nothing.
+
+    Args:
+        run: the run's folder.
+        grid: points along each axis, or one number for all; None: those of the run's config.
+        device: "auto", "cpu" or "cuda", before the config's.
+        problems: a folder, or several, of problem files besides the shipped ones.
+
+    Raises:
+        InputError: as `load`, or a grid that does not fit the problem.
+    """
+    folder = RunFolder.existing(run)
+    changes: dict[str, Any] = {} if device is None else {"device": device}
+    changes |= {} if grid is None else {"evaluate.grid": list(grid)}
+    prepared = prepare(resolve_resumed(folder, None, changes, _folders(problems)))
+    parameters = saved_state(folder, prepared)["parameters"]
+    return _compared(prepared.solution(parameters, {}), prepared)
+
+
+def load_config(
+    config: Given,
+    overrides: Mapping[str, Any] | None = None,
+    problems: Problems = None,
+) -> Config:
+    """The whole config that `config` and `overrides` describe, all defaults filled in. Arguments as in `solve`."""
+    return resolve(config, overrides, _folders(problems)).config
+
+
+def problem(name: str, **parameters: Any) -> Problem:
+    """The shipped problem `name` with the given parameters.
+
+    Raises:
+        InputError: an unknown name, or parameters that the problem lacks or refuses.
+    """
+    return registry.create(name, parameters)
+
+
+def write_figures(folder: RunFolder, suffix: str) -> list[Path]:
+    """Draw `error_field` and `history` of a finished run from its files; returns their paths.
+
+    Raises:
+        InputError: a run that has not ended.
+    """
+    report, facts = read_report(folder.path)
+    errors = {name: each.rel_l2 for name, each in report.errors.items()} or None
+    title = _title(facts["problem"])
+    field = plots.error_field(report.axes, report.fields, title=title, errors=errors)
+    record = plots.history(read_history(folder.history), title=title)
+    paths = [folder.path / f"error_field.{suffix}", folder.path / f"history.{suffix}"]
+    for figure, path in zip((field, record), paths, strict=True):
+        plots.save(figure, path)
+    return paths
+
+
+def _resolve(
+    config: Given | None, changes: Mapping[str, Any], folders: Sequence[Path], resumed: RunFolder | None
+) -> Resolved:
+    if resumed is not None:
+        return resolve_resumed(resumed, config, changes, folders)
+    if config is None:
+        raise InputError("nothing to solve: give a config file, the name of a config or problem, or a dict")
+    return resolve(config, changes, folders)
+
+
+def _resumed_folder(out: str | Path | bool | None) -> RunFolder:
+    if out is None or isinstance(out, bool):
+        raise InputError("resume: say which run to go on with: out=<its folder>")
+    return RunFolder.existing(out)
+
+
+def _folders(problems: Problems) -> list[Path]:
+    if problems is None:
+        return []
+    return [Path(problems)] if isinstance(problems, str | Path) else [Path(folder) for folder in problems]
+
+
+def _with_errors(hooks: Hooks, prepared: Prepared) -> Hooks:
+    """The hooks, with the error against the reference."""
+    every = prepared.resolved.config.evaluate.every
+    if (solved := prepared.solved) is None:
+        return replace(hooks, evaluate_every=every)
+
+    def errors(parameters: Mapping[str, Tensor]) -> dict[str, float]:
+        values = prepared.solution(parameters, {}).on_grid(prepared.axes)
+        return {name: relative_l2(value, solved.values[name]) for name, value in values.items()}
+
+    return replace(hooks, errors=errors, evaluate_every=every)
+
+
+def _compared(solution: Solution, prepared: Prepared) -> Solution:
+    values, axes = solution.on_grid(prepared.axes), prepared.axes
+    if prepared.reference is None or prepared.solved is None:
+        return solution.with_report(without_reference(values, solution.residual_on_grid(axes), axes))
+    return solution.with_report(compare(values, axes, prepared.reference, prepared.solved))
+
+
+def _write_results(folder: RunFolder, prepared: Prepared, solution: Solution, outcome: Outcome, seconds: float) -> None:
+    config = prepared.resolved.config
+    facts = {
+        "problem": config.problem,
+        "axes": list(prepared.axes),
+        "wall_seconds": seconds,
+        "steps": outcome.steps,
+        "parameters": sum(tensor.numel() for tensor in outcome.parameters.values()),
+        "device": prepared.device.type,
+        "dtype": config.dtype,
+        "stop_reason": outcome.stop_reason,
+        "regularisers": as_dict(config)["regularisers"],
+    }
+    assert solution.report is not None
+    write_report(folder.path, solution.report, facts)
+    write_figures(folder, "png")
+
+
+def _title(problem: Mapping[str, Any]) -> str:
+    parameters = ", ".join(
+        f"{key} = {value:.4g}" if isinstance(value, float) else f"{key} = {value}"
+        for key, value in problem.items()
+        if key != "name"
+    )
+    return f"{problem['name']} ({parameters})" if parameters else str(problem["name"])

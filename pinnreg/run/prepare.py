@@ -1,0 +1,181 @@
+"""Everything that stands before training: problem, conditions, network, objective, reference."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pinnreg import networks
+from pinnreg.config import Resolved, differences, fingerprint, read_yaml, resolve, validate
+from pinnreg.equations import Problem, Split, reference_of, split_conditions
+from pinnreg.errors import InputError
+from pinnreg.objective import Objective
+from pinnreg.reference import Reference, Solved, from_file
+from pinnreg.registry import file_hash
+from pinnreg.report import Solution, grid_axes
+from pinnreg.run.folder import RunFolder
+from pinnreg.training import read_checkpoint
+
+logger = logging.getLogger("pinnreg")
+
+Given = str | Path | Mapping[str, Any]
+Array = NDArray[np.float64]
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+@final
+@dataclass(frozen=True)
+class Prepared:
+    """A run that is ready to be trained.
+
+    Attributes:
+        resolved: its config and problem.
+        split: which conditions are exact and which soft.
+        network: the architecture.
+        objective: what is minimised.
+        axes: the evaluation grid.
+        reference: what to compare with; None if there is nothing.
+        solved: the reference's values on the grid.
+    """
+
+    resolved: Resolved
+    split: Split
+    network: nn.Module
+    objective: Objective
+    axes: dict[str, Array]
+    reference: Reference | None
+    solved: Solved | None
+
+    @property
+    def problem(self) -> Problem:
+        """The problem to solve."""
+        return self.resolved.problem
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(iter(self.objective.parameters.values())).device
+
+    @property
+    def compared_outputs(self) -> tuple[str, ...]:
+        """The outputs whose error is known."""
+        return () if self.solved is None else tuple(self.problem.outputs)
+
+    def solution(self, parameters: Mapping[str, Tensor], history: Mapping[str, Array]) -> Solution:
+        """The trial function at `parameters`."""
+        return Solution(self.problem, self.split.trial, self.network, dict(parameters), history)
+
+
+def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
+    """Build and check everything that a run needs; writes nothing.
+
+    Args:
+        resolved: config and problem.
+        with_reference: whether to compute the reference on the evaluation grid.
+
+    Raises:
+        InputError: no such device, or a problem, condition, weight, regulariser or reference that cannot be used.
+    """
+    config, problem = resolved.config, resolved.problem
+    split = split_conditions(problem, config.conditions)
+    for name, reason in split.reasons.items():
+        logger.warning("condition %r is soft here: %s", name, reason)
+    network = networks.build(
+        config.network,
+        problem.domain.bounds,
+        len(problem.outputs),
+        periodic=split.trial.periodic,
+        seed=config.seed,
+        dtype=DTYPES[config.dtype],
+        device=choose_device(config.device),
+    )
+    objective = Objective(
+        problem,
+        split,
+        network,
+        points=config.points,
+        weights=config.weights,
+        regularisers=config.regularisers,
+        seed=config.seed,
+    )
+    axes = grid_axes(problem.domain, config.evaluate.grid)
+    reference = _reference(resolved) if with_reference else None
+    solved = _solve(reference, problem, axes) if with_reference else None
+    return Prepared(resolved, split, network, objective, axes, reference, solved)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that `auto`, `cpu` or `cuda` means here.
+
+    Raises:
+        InputError: `cuda` where there is none.
+    """
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise InputError("device: 'cuda' was asked for, but this machine has no CUDA device; use 'cpu' or 'auto'")
+    return torch.device("cuda" if available and name in ("auto", "cuda") else "cpu")
+
+
+def resolve_resumed(
+    folder: RunFolder, given: Given | None, overrides: Mapping[str, Any], folders: Sequence[Path]
+) -> Resolved:
+    """The config to go on with: the run's own, with the steps, seconds, evaluation and device that `given` changes.
+
+    Raises:
+        InputError: a config that differs in anything else.
+    """
+    saved = read_yaml(folder.config)
+    provenance = saved.pop("provenance", None) or {}
+    old = validate(saved, str(folder.config))
+    file = provenance.get("problem_file")
+    if file and Path(file).is_file():
+        folders = [*folders, Path(file).parent]
+        if file_hash(Path(file)) != provenance.get("problem_sha256"):
+            logger.warning("%s has changed since the run began", file)
+    resolved = resolve(saved if given is None else given, overrides, folders)
+    if fingerprint(resolved.config) != fingerprint(old):
+        changed = ", ".join(differences(old, resolved.config))
+        raise InputError(
+            f"{folder.path}: the config is not that of the run, which differs in {changed}; a run goes on with other "
+            "train.*.steps, train.*.max_seconds, evaluate and device only"
+        )
+    return resolved
+
+
+def saved_state(folder: RunFolder, prepared: Prepared) -> dict[str, Any]:
+    """The state in a run's checkpoint.
+
+    Raises:
+        InputError: a corrupt checkpoint, or one of another config.
+    """
+    state = read_checkpoint(folder.checkpoint, prepared.device)
+    if state.get("fingerprint") != fingerprint(prepared.resolved.config):
+        raise InputError(f"{folder.checkpoint}: the checkpoint belongs to another config than {folder.config}")
+    return state
+
+
+def _reference(resolved: Resolved) -> Reference | None:
+    problem, file = resolved.problem, resolved.config.evaluate.reference
+    if file is not None:
+        return from_file(Path(file), problem.domain.axes, problem.outputs)
+    return reference_of(problem)
+
+
+def _solve(reference: Reference | None, problem: Problem, axes: Mapping[str, Array]) -> Solved | None:
+    if reference is None:
+        logger.warning("no reference: the solution will not be verified against anything")
+        return None
+    solved = reference.solve(axes)
+    for output in problem.outputs:
+        if output not in solved.values:
+            raise InputError(f"reference of {type(problem).__name__}: no values for the output {output!r}")
+    return solved

@@ -1,0 +1,57 @@
+"""What a run was made with, written beside its config."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy
+import scipy
+import torch
+
+from pinnreg.config import Resolved, fingerprint
+
+
+def provenance(resolved: Resolved, device: torch.device) -> dict[str, Any]:
+    """Versions, device, threads, commit, and the problem file with its hash."""
+    return {
+        "pinnreg": _version(),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": numpy.__version__,
+        "scipy": scipy.__version__,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+        "threads": torch.get_num_threads(),
+        "commit": _commit(),
+        "problem_file": str(resolved.problem_file.resolve()) if resolved.problem_file else None,
+        "problem_sha256": resolved.problem_hash,
+        "fingerprint": fingerprint(resolved.config),
+    }
+
+
+def _version() -> str | None:
+    try:
+        return version("pinnreg")
+    except PackageNotFoundError:  # a bare checkout on the path
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that pinnreg runs from, `-dirty` with uncommitted changes; None outside of one."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        described = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude", "*"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()

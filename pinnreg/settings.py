@@ -1,0 +1,31 @@
+"""Types shared by the settings classes: one validated dataclass beside each thing that a config can name.
+
+A settings class is a frozen pydantic dataclass with `config=STRICT`, so that Python callers and YAML files meet the same
+checks; `config` assembles them and turns pydantic's errors into messages.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, str_strip_whitespace=True, validate_default=False)
+
+
+def no_boolean(value: Any) -> Any:
+    """Refuse a boolean where a number is expected."""
+    # Python and pydantic count True as 1; `steps: yes` in a YAML file is a mistake
+    if isinstance(value, bool):
+        raise ValueError(f"expected a number, got {str(value).lower()}")
+    return value
+
+
+Count = Annotated[int, Field(gt=0), BeforeValidator(no_boolean)]
+"""A positive integer."""
+
+Positive = Annotated[float, Field(gt=0), BeforeValidator(no_boolean)]
+"""A positive finite number."""
+
+NonNegative = Annotated[float, Field(ge=0), BeforeValidator(no_boolean)]
+"""A finite number, zero or more."""

@@ -1,0 +1,16 @@
+"""The one training loop, with its checkpoints and its history."""
+
+from pinnreg.training.checkpoint import Position, read_checkpoint, write_checkpoint
+from pinnreg.training.history import History, read_history
+from pinnreg.training.loop import Hooks, Outcome, train
+
+__all__ = [
+    "History",
+    "Hooks",
+    "Outcome",
+    "Position",
+    "read_checkpoint",
+    "read_history",
+    "train",
+    "write_checkpoint",
+]

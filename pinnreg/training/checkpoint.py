@@ -1,0 +1,83 @@
+"""Checkpoints: everything needed to continue a run bit for bit, in one file that is never half written."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, final
+
+import torch
+
+from pinnreg.errors import InputError
+
+FORMAT = 1
+
+
+@final
+@dataclass
+class Position:
+    """Where a run is: the stage, steps and seconds in it and in all, and why the last stage ended (empty before)."""
+
+    stage: int = 0
+    stage_step: int = 0
+    stage_seconds: float = 0.0
+    step: int = 0
+    seconds: float = 0.0
+    stop_reason: str = ""
+
+
+def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write `state` (dicts, lists, numbers, strings, tensors) atomically."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        torch.save({"format": FORMAT, **state}, temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
+    """The state that `write_checkpoint` wrote, tensors on `device`.
+
+    Raises:
+        InputError: no such file, a corrupt one, or one of another format.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint")
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        summary = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: corrupt checkpoint: {summary}") from None
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise InputError(f"{path}: not a checkpoint of this version (format {FORMAT})")
+    return state
+
+
+def position_of(state: dict[str, Any]) -> Position:
+    """The position in a checkpoint's state."""
+    return Position(**state["position"])
+
+
+def snapshot(position: Position, objective: Any, optimiser: Any) -> dict[str, Any]:
+    """A copy of the whole state of a run that later steps do not change."""
+    state = {
+        "position": asdict(position),
+        "parameters": objective.parameters,
+        "optimiser": optimiser.state() if optimiser is not None else None,
+        "objective": objective.state(),
+    }
+    copied: dict[str, Any] = _copied(state)
+    return copied
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_copied(item) for item in value)
+    return value

@@ -1,0 +1,101 @@
+"""The record of a training run, in memory and as a CSV file that is whole after every line."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pinnreg.errors import InputError
+
+
+@final
+class History:
+    """Rows of step, seconds, loss, each term raw and weighted, and the relative L2 error of each output when evaluated.
+
+    Args:
+        terms: names of the loss terms.
+        outputs: names of the outputs whose error is evaluated; none without a reference.
+        path: the CSV file; an existing one is continued. None keeps the record in memory only.
+    """
+
+    def __init__(self, terms: Sequence[str], outputs: Sequence[str], path: Path | None) -> None:
+        term_columns = [column for term in terms for column in (term, f"{term}_weighted")]
+        self.names = ["step", "seconds", "loss", *term_columns, *(f"error_{output}" for output in outputs)]
+        self._rows: list[list[float]] = []
+        self._path = path
+        if path is not None and not path.exists():
+            self._write([self.names], "w")
+
+    def add(
+        self,
+        step: int,
+        seconds: float,
+        losses: Mapping[str, float],
+        weights: Mapping[str, float],
+        errors: Mapping[str, float],
+    ) -> float:
+        """Append one row and return the weighted loss; `errors` is empty where they were not evaluated."""
+        weighted = {name: weights[name] * value for name, value in losses.items()}
+        values = {"step": step, "seconds": seconds, "loss": sum(weighted.values())}
+        values |= dict(losses) | {f"{name}_weighted": value for name, value in weighted.items()}
+        values |= {f"error_{output}": error for output, error in errors.items()}
+        row = [values.get(name, math.nan) for name in self.names]
+        self._rows.append(row)
+        if self._path is not None:
+            self._write([_as_text(row, self.names)], "a")
+        return float(values["loss"])
+
+    def columns(self) -> dict[str, NDArray[np.float64]]:
+        """The record as one array a column; NaN where an error was not evaluated."""
+        table = np.array(self._rows, dtype=np.float64).reshape(-1, len(self.names))
+        return {name: table[:, index] for index, name in enumerate(self.names)}
+
+    def cut(self, step: int) -> None:
+        """Read an existing file and drop its rows beyond `step`, which a resumed run makes again."""
+        if self._path is None or not self._path.exists():
+            return
+        columns = read_history(self._path)
+        if list(columns) != self.names:
+            raise InputError(f"{self._path}: columns {list(columns)} are not those of this run, {self.names}")
+        table = np.stack(list(columns.values()), axis=1)
+        self._rows = [[float(value) for value in row] for row in table if row[0] <= step]
+        self._write([self.names, *(_as_text(row, self.names) for row in self._rows)], "w")
+
+    def last_step(self) -> int:
+        """The step of the last row, -1 if there is none."""
+        return int(self._rows[-1][0]) if self._rows else -1
+
+    def _write(self, rows: Sequence[Sequence[str]], mode: str) -> None:
+        assert self._path is not None
+        with self._path.open(mode, newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)
+
+
+def read_history(path: Path) -> dict[str, NDArray[np.float64]]:
+    """The columns of a `history.csv`; NaN where a cell is empty.
+
+    Raises:
+        InputError: a file that is missing or is no history.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            names, *rows = list(csv.reader(file))
+        table = np.array([[float(cell or "nan") for cell in row] for row in rows]).reshape(len(rows), len(names))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable history: {error}") from None
+    return {name: table[:, index] for index, name in enumerate(names)}
+
+
+def _as_text(row: Sequence[float], names: Sequence[str]) -> list[str]:
+    def cell(name: str, value: float) -> str:
+        if name == "step":
+            return str(int(value))
+        return "" if name.startswith("error_") and math.isnan(value) else repr(float(value))
+
+    return [cell(name, value) for name, value in zip(names, row, strict=True)]

@@ -1,0 +1,243 @@
+"""The training loop: stages, resampling, redraws, history, checkpoints, stopping.
+
+Everything that happens depends on the step number and the seed, never on the clock (but for `max_seconds`, and for extra
+checkpoints, which change nothing), so that a resumed run repeats an uninterrupted one bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from pinnreg.errors import Diverged, Interrupted
+from pinnreg.objective import Objective
+from pinnreg.optimisers import Advance, Optimiser, Stage
+from pinnreg.training.checkpoint import Position, position_of, snapshot, write_checkpoint
+from pinnreg.training.history import History
+
+CHECKPOINT_SECONDS = 30.0
+LOG_EVERY = 50
+
+Parameters = dict[str, Tensor]
+
+
+@final
+@dataclass(frozen=True)
+class Outcome:
+    """A finished training: the parameters, and how it got there."""
+
+    parameters: Parameters
+    seconds: float
+    steps: int
+    stop_reason: str
+
+
+@final
+@dataclass(frozen=True)
+class Hooks:
+    """What the loop calls: nothing in here changes the result.
+
+    Attributes:
+        errors: relative L2 error by output at parameters; empty without a reference.
+        evaluate_every: steps between evaluations of it.
+        interrupted: the signal number that asks to stop, or None.
+        progress: called with (step, steps in all, loss, errors) at every row of the history.
+    """
+
+    errors: Callable[[Parameters], Mapping[str, float]] = lambda _: {}
+    evaluate_every: int = 100
+    interrupted: Callable[[], int | None] = lambda: None
+    progress: Callable[[int, int, float, Mapping[str, float]], None] = lambda *_: None
+
+
+def train(
+    objective: Objective,
+    stages: Sequence[Stage],
+    history: History,
+    *,
+    checkpoint: Path | None = None,
+    extra: Mapping[str, Any] | None = None,
+    resume: Mapping[str, Any] | None = None,
+    hooks: Hooks | None = None,
+) -> Outcome:
+    """Minimise the objective in stages, from the start or from a checkpoint's state.
+
+    Args:
+        objective: its parameters are changed in place.
+        stages: optimiser settings, in order.
+        history: gets a row at step 0, at least every 50 steps, and at the end of each stage.
+        checkpoint: where to save the state, at least every 60 s and at each stage's end; None saves nothing.
+        extra: what a checkpoint holds besides.
+        resume: the state that a checkpoint held.
+        hooks: what to call along the way.
+
+    Raises:
+        Diverged: a term became NaN or Inf; the last good state has been restored and saved.
+        Interrupted: the hook asked to stop; the state has been saved.
+    """
+    loop = _Loop(objective, stages, history, checkpoint, dict(extra or {}), hooks or Hooks())
+    if resume is not None:
+        loop.restore(resume)
+    loop.run()
+    position = loop.position
+    return Outcome(objective.parameters, position.seconds, position.step, position.stop_reason)
+
+
+@final
+@dataclass
+class _Loop:
+    objective: Objective
+    stages: Sequence[Stage]
+    history: History
+    checkpoint: Path | None
+    extra: dict[str, Any]
+    hooks: Hooks
+    position: Position = field(default_factory=Position)
+
+    def __post_init__(self) -> None:
+        self._parameters = self.objective.parameters
+        self._optimiser: Optimiser | None = None
+        self._optimiser_state: dict[str, Any] | None = None
+        self._good: dict[str, Any] | None = None
+        self._first_bad = torch.zeros(len(self.objective.names), dtype=torch.bool)
+        self._saved_at = self._ticked_at = time.monotonic()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint's state."""
+        self._load(state)
+        self.objective.load_state(state["objective"])
+        self._optimiser_state = state["optimiser"]
+        self.history.cut(self.position.step)
+        self._good = dict(state)
+
+    def run(self) -> None:
+        """All stages that are left."""
+        self._tick()
+        if self.position.step == 0:
+            self._record(evaluate=True)
+            self._save()
+        while True:
+            stage = self.stages[self.position.stage]
+            self._optimiser = stage.start(self._parameters)
+            if self._optimiser_state is not None:
+                self._optimiser.load_state(self._optimiser_state)
+                self._optimiser_state = None
+            self.position.stop_reason = self._run_stage(stage, self._optimiser)
+            self._save()
+            if self.position.stage + 1 == len(self.stages):
+                return  # a finished run stays in its last stage, so that more steps extend it
+            self.position = replace(self.position, stage=self.position.stage + 1, stage_step=0, stage_seconds=0.0)
+
+    def _run_stage(self, stage: Stage, optimiser: Optimiser) -> str:
+        position = self.position
+        stop = self._ended(stage)
+        while stop is None:
+            if (signal := self.hooks.interrupted()) is not None:
+                self._save()
+                raise Interrupted(signal, self.checkpoint)
+            self._renew(stage, optimiser)
+            advance = optimiser.advance(self.objective, position.stage_step, stage.steps - position.stage_step)
+            self._watch(advance)
+            before = position.step
+            position.step += advance.steps
+            position.stage_step += advance.steps
+            self._tick()
+            stop = advance.stop or self._ended(stage)
+            evaluate = stop is not None or _crossed(before, position.step, self.hooks.evaluate_every)
+            if evaluate or _crossed(before, position.step, LOG_EVERY):
+                self._record(evaluate=evaluate)
+                self._tick()
+            if time.monotonic() - self._saved_at > CHECKPOINT_SECONDS:
+                self._save()
+        return stop
+
+    def _ended(self, stage: Stage) -> str | None:
+        if stage.max_seconds is not None and self.position.stage_seconds >= stage.max_seconds:
+            return f"{stage.optimiser}: max_seconds {stage.max_seconds:g} reached"
+        if self.position.stage_step >= stage.steps:
+            return f"{stage.optimiser}: all {stage.steps} steps done"
+        return None
+
+    def _tick(self) -> None:
+        """Add the time since the last tick."""
+        now = time.monotonic()
+        self.position.seconds += now - self._ticked_at
+        self.position.stage_seconds += now - self._ticked_at
+        self._ticked_at = now
+
+    def _renew(self, stage: Stage, optimiser: Optimiser) -> None:
+        """Draw points anew where that is due; only ever between two advances."""
+        position, changed = self.position, False
+        if self.objective.resample_due(position.step):
+            self.objective.resample(self._parameters, position.step)
+            changed = True
+        stage_start = position.step - position.stage_step
+        drawn = self.objective.drawn_at - stage_start
+        if position.stage_step == 0 or position.stage_step // stage.redraw_every > drawn // stage.redraw_every:
+            planned = sum(each.steps for each in self.stages)
+            done = sum(each.steps for each in self.stages[: position.stage]) + position.stage_step
+            self.objective.redraw(position.step, progress=done / planned, smooth=stage.needs_smooth)
+            changed = changed or self.objective.stochastic
+        if changed:
+            optimiser.forget()
+
+    def _watch(self, advance: Advance) -> None:
+        """Remember, without waiting for the device, which terms were the first to be NaN or Inf."""
+        bad = ~torch.isfinite(torch.stack(list(advance.losses.values())))
+        seen = self._first_bad.to(bad.device)
+        self._first_bad = torch.where(seen.any(), seen, bad)
+
+    def _record(self, *, evaluate: bool) -> None:
+        """One row of the history with the state as it is now; falls back to the last good state if it is not finite."""
+        position = self.position
+        losses = self._losses()
+        errors = dict(self.hooks.errors(self._parameters)) if evaluate else {}
+        loss = self.history.add(position.step, position.seconds, losses, self.objective.weights, errors)
+        bad = [name for name, flag in zip(losses, self._first_bad.tolist(), strict=True) if flag]
+        bad = bad or [name for name, value in losses.items() if not math.isfinite(value)]
+        if bad:
+            self._fall_back(bad)
+        self._good = snapshot(position, self.objective, self._optimiser)
+        self.hooks.progress(position.step, sum(stage.steps for stage in self.stages), loss, errors)
+
+    def _losses(self) -> dict[str, float]:
+        with torch.no_grad():
+            losses = self.objective.losses(self._parameters)
+            # one copy from the device for all terms
+            return dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
+
+    def _fall_back(self, bad: Sequence[str]) -> None:
+        step = self.position.step
+        message = f"training diverged by step {step}: {', '.join(map(repr, bad))} became NaN or Inf"
+        if self._good is not None:
+            self._load(self._good)
+            self._write(self._good)
+            message += f"; the last good state, of step {self.position.step}, was restored"
+            message += f" and saved in {self.checkpoint}" if self.checkpoint else ""
+        raise Diverged(message)
+
+    def _load(self, state: Mapping[str, Any]) -> None:
+        self.position = replace(position_of(dict(state)), stop_reason="")
+        with torch.no_grad():
+            for name, parameter in self._parameters.items():
+                parameter.copy_(state["parameters"][name])
+
+    def _save(self) -> None:
+        self._tick()
+        self._write(snapshot(self.position, self.objective, self._optimiser))
+
+    def _write(self, state: dict[str, Any]) -> None:
+        self._saved_at = time.monotonic()
+        if self.checkpoint is not None:
+            write_checkpoint(self.checkpoint, {**state, **self.extra})
+
+
+def _crossed(before: int, after: int, period: int) -> bool:
+    return after // period > before // period

@@ -1,0 +1,485 @@
+"""Figures: what they show, that nothing is cut off or overlaps, and when matplotlib is imported."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.colors import LogNorm
+from matplotlib.text import Text
+
+from pinnreg import plots
+from pinnreg.errors import InputError
+
+DOMAINS = [("x",), ("t",), ("x", "y"), ("x", "t"), ("x", "y", "t"), ("x", "y", "z"), ("x", "y", "z", "t")]
+DOMAINS += [("w", "x", "y", "z")]
+
+
+def grid(names, points=13):
+    axes = {name: np.linspace(-1 if name == "x" else 0, 1, points + i) for i, name in enumerate(names)}
+    return axes, np.meshgrid(*axes.values(), indexing="ij")
+
+
+def solved(mesh, *, offset=0.0, name="u", size=1e-4):
+    """A wave with a smooth error that changes sign."""
+    reference = offset + np.prod([np.cos(2 * x + 0.3) for x in mesh], axis=0)
+    error = size * np.sin(5 * mesh[0]) * (1.2 + mesh[-1])
+    return {name: reference + error, f"{name}_reference": reference, f"{name}_error": error}
+
+
+def panels(figure):
+    """The axes by the first word of their title that tells what they show."""
+    found = {"predicted": [], "reference": [], "|error|": [], "|residual|": []}
+    for ax in figure.axes:
+        for kind, axes in found.items():
+            if kind in ax.get_title():
+                axes.append(ax)
+    return found
+
+
+def maps(figure):
+    """The heat maps of each kind of panel."""
+    return {kind: [ax.collections[0] for ax in axes if ax.collections] for kind, axes in panels(figure).items()}
+
+
+def heading(figure):
+    return figure.get_suptitle()
+
+
+def visible_texts(figure):
+    texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
+    everything = [part for ax in figure.axes for part in (ax, *ax.child_axes)]
+    ticks = {}
+    for axis in itertools.chain.from_iterable((ax.xaxis, ax.yaxis) for ax in everything):
+        low, high = sorted(axis.get_view_interval())
+        pad = 1e-9 * (high - low)
+        for tick in axis.get_major_ticks() + axis.get_minor_ticks():
+            shown = low - pad <= tick.get_loc() <= high + pad
+            ticks |= {tick.label1: shown, tick.label2: shown}
+    return [t for t in texts if ticks.get(t, True)]
+
+
+def assert_legible(figure):
+    """Every text lies within the figure, is at least 9 points high, and covers no other one."""
+    figure.draw_without_rendering()
+    texts = visible_texts(figure)
+    assert min(text.get_fontsize() for text in texts) >= 9
+    low, high = np.moveaxis([text.get_window_extent().get_points() for text in texts], 1, 0)
+    inside = (low >= -0.5).all(axis=1) & (high <= figure.bbox.max + 0.5).all(axis=1)
+    assert not [text for text, kept in zip(texts, inside, strict=True) if not kept]
+    shared = (np.minimum(high[:, None], high) - np.maximum(low[:, None], low)).min(axis=2)
+    covering = np.argwhere(np.triu(shared > 1.5, k=1))
+    assert not [(texts[one], texts[other]) for one, other in covering]
+
+
+@pytest.mark.parametrize("names", DOMAINS, ids="".join)
+def test_every_domain_with_a_reference(names):
+    axes, mesh = grid(names, 7 if len(names) > 3 else 13)
+    figure = plots.error_field(axes, solved(mesh), title="wave", errors={"u": 3.2e-5})
+    assert heading(figure).startswith("wave")
+    assert "not verified" not in heading(figure)
+    assert sum("relative L2 error 3.2e-05" in ax.get_title() for ax in figure.axes) == 1
+    assert len(panels(figure)["|error|"]) == (3 if names == ("x", "y", "t") else 1)
+    assert_legible(figure)
+
+
+@pytest.mark.parametrize("names", DOMAINS[1:-1], ids="".join)
+def test_every_domain_without_a_reference(names):
+    axes, mesh = grid(names, 7 if len(names) > 3 else 13)
+    fields = {"u": np.cos(mesh[0]), "residual": 1e-3 * np.sin(mesh[0])}
+    figure = plots.error_field(axes, fields, title="wave", errors=None)
+    assert "no reference: not verified" in heading(figure)
+    shown = panels(figure)
+    assert shown["|residual|"]
+    assert not shown["reference"]
+    assert not shown["|error|"]
+    assert_legible(figure)
+
+
+@pytest.mark.parametrize("names", [n for n in DOMAINS if len(n) > 1], ids="".join)
+def test_predicted_and_reference_share_one_norm_and_the_error_is_logarithmic(names):
+    axes, mesh = grid(names, 7)
+    shown = maps(plots.error_field(axes, solved(mesh), title="", errors={"u": 0.1}))
+    values = shown["predicted"] + shown["reference"]
+    assert len(shown["predicted"]) == len(shown["reference"]) == len(shown["|error|"])
+    assert len({id(m.norm) for m in values}) == 1
+    assert len({m.get_cmap().name for m in values}) == 1
+    assert all(isinstance(m.norm, LogNorm) for m in shown["|error|"])
+    assert len({id(m.norm) for m in shown["|error|"]}) == 1
+
+
+@pytest.mark.parametrize(("offset", "diverging"), [(0.0, True), (5.0, False), (-5.0, False)])
+def test_the_colour_map_diverges_about_zero_where_values_change_sign(offset, diverging):
+    axes, mesh = grid(("x", "y"))
+    figure = plots.error_field(axes, solved(mesh, offset=offset), title="", errors={"u": 0.1})
+    shown = maps(figure)["predicted"][0]
+    assert shown.get_cmap().name == ("RdBu_r" if diverging else "viridis")
+    assert (shown.norm.vmin == -shown.norm.vmax) == diverging
+
+
+def test_a_slight_undershoot_is_no_change_of_sign():
+    axes, mesh = grid(("x", "y"))
+    fields = solved(mesh)
+    fields["u_reference"] = mesh[1] ** 2
+    fields["u"] = fields["u_reference"] - 1e-3
+    assert maps(plots.error_field(axes, fields, title="", errors=None))["predicted"][0].get_cmap().name == "viridis"
+
+
+def test_isolated_zeros_of_the_error_do_not_stretch_its_scale():
+    axes, mesh = grid(("x", "y"))
+    fields = solved(mesh)
+    fields["u_error"] = 1e-2 * mesh[0]
+    shown = maps(plots.error_field(axes, fields, title="", errors={"u": 0.1}))["|error|"][0]
+    assert shown.norm.vmax == pytest.approx(1e-2)
+    assert shown.norm.vmin == pytest.approx(1e-6)
+    assert shown.colorbar.extend == "min"
+    assert not np.ma.getmaskarray(shown.get_array()).any()
+
+
+def test_an_error_without_zeros_needs_no_extended_colour_bar():
+    axes, mesh = grid(("x", "y"))
+    fields = solved(mesh) | {"u_error": 1e-2 * np.exp(-3 * mesh[1])}
+    shown = maps(plots.error_field(axes, fields, title="", errors={"u": 0.1}))["|error|"][0]
+    assert shown.norm.vmin == fields["u_error"].min()
+    assert shown.colorbar.extend == "neither"
+
+
+def test_a_prediction_far_outside_does_not_hide_the_reference():
+    axes, mesh = grid(("x", "y"))
+    fields = solved(mesh, offset=5.0)
+    fields["u"] = fields["u_reference"] + 1e6
+    shown = maps(plots.error_field(axes, fields, title="", errors={"u": 2e5}))["reference"][0]
+    assert shown.norm.vmax < 10
+    assert shown.colorbar.extend == "max"
+
+
+def test_arrays_are_drawn_the_right_way_round():
+    """A bump near x = 1, y = 0 (or t = 0) lies at the right bottom (or, time being horizontal, left top)."""
+    for names, row, column in ((("x", "y"), 0, -1), (("x", "t"), -1, 0)):
+        axes, mesh = grid(names)
+        bump = np.exp(-9 * ((mesh[0] - 1) ** 2 + mesh[1] ** 2))
+        fields = {"u": bump, "u_reference": bump, "u_error": 0.1 * bump}
+        figure = plots.error_field(axes, fields, title="", errors={"u": 0.1})
+        for kind in ("predicted", "reference", "|error|"):
+            (shown,) = maps(figure)[kind]
+            array = shown.get_array()
+            assert array[row, column] == array.max()
+        ax = panels(figure)["predicted"][0]
+        assert (ax.get_xlabel(), ax.get_ylabel()) == (("x", "y") if names[1] == "y" else ("t", "x"))
+
+
+@pytest.mark.parametrize("names", DOMAINS, ids="".join)
+def test_every_panel_names_its_axes_and_every_colour_bar_its_quantity(names):
+    axes, mesh = grid(names, 7)
+    figure = plots.error_field(axes, solved(mesh), title="", errors={"u": 0.1})
+    for ax in figure.axes:
+        assert ax.get_xlabel() in names
+        # Panels that share a vertical axis are named at the first of them.
+        assert ax.get_ylabel() or not ax.yaxis.get_tick_params()["labelleft"]
+        for bar in ax.child_axes:
+            assert bar.get_ylabel() in ("u", "|error|")
+    heat_maps = [ax for ax in figure.axes if ax.collections]
+    assert sum(len(ax.child_axes) for ax in heat_maps) == 2 * len(heat_maps) / 3
+
+
+def test_space_is_drawn_to_scale_unless_too_slender():
+    for length, aspect in ((1.2, 1.0), (30.0, "auto")):
+        axes, mesh = grid(("x", "y"))
+        axes["x"] = axes["x"] * length
+        figure = plots.error_field(axes, solved(mesh), title="", errors={"u": 0.1})
+        assert panels(figure)["predicted"][0].get_aspect() == aspect
+
+
+def test_slices_share_their_limits_and_show_predicted_and_reference():
+    axes, mesh = grid(("x", "t"), 41)
+    figure = plots.error_field(axes, solved(mesh), title="", errors={"u": 0.1})
+    slices = [ax for ax in figure.axes if ax.get_title().startswith("t = ")]
+    errors = [ax for ax in figure.axes if ax.get_yscale() == "log"]
+    assert len(slices) == len(errors) == 4
+    for row in (slices, errors):
+        assert len({ax.get_ylim() for ax in row}) == 1
+    for ax in slices:
+        solid, dashed = ax.lines
+        assert (solid.get_label(), dashed.get_label()) == ("predicted", "reference")
+        assert solid.get_linestyle() == "-"
+        assert dashed.get_linestyle() == "--"
+    index = int(np.abs(axes["t"] - 0.5).argmin())
+    np.testing.assert_array_equal(slices[1].lines[0].get_ydata(), solved(mesh)["u"][:, index])
+
+
+def test_the_plane_shown_is_the_grid_plane_nearest_the_middle():
+    axes, mesh = grid(("x", "y", "z"))
+    axes["z"] = np.array([0.0, 0.1, 0.45, *np.linspace(0.7, 1.0, 12)])
+    fields = solved(mesh)
+    figure = plots.error_field(axes, fields, title="cube", errors={"u": 0.1})
+    assert "z = 0.45" in heading(figure)
+    np.testing.assert_array_equal(maps(figure)["predicted"][0].get_array(), fields["u"][:, :, 2].T)
+
+
+def test_in_four_axes_time_stands_at_its_end():
+    axes, mesh = grid(("x", "y", "z", "t"), 5)
+    fields = solved(mesh)
+    figure = plots.error_field(axes, fields, title="", errors={"u": 0.1})
+    assert "t = 1" in heading(figure)
+    index = int(np.abs(axes["z"] - 0.5).argmin())
+    np.testing.assert_array_equal(maps(figure)["reference"][0].get_array(), fields["u_reference"][:, :, index, -1].T)
+
+
+@pytest.mark.parametrize("names", [("x",), ("x", "t"), ("x", "y", "t")], ids="".join)
+def test_several_outputs_each_have_a_row_with_their_own_scale_and_error(names):
+    axes, mesh = grid(names)
+    fields = solved(mesh) | solved(mesh, offset=2e4, name="temperature")
+    figure = plots.error_field(axes, fields, title="two", errors={"u": 1e-3, "temperature": 2e-4})
+    titles = [ax.get_title() for ax in figure.axes]
+    assert sum("relative L2 error 1.0e-03" in title for title in titles) == 1
+    assert sum("relative L2 error 2.0e-04" in title for title in titles) == 1
+    if len(names) > 1:
+        assert len({id(m.norm) for m in maps(figure)["predicted"]}) == 2
+    assert_legible(figure)
+
+
+def test_an_output_without_reference_beside_one_with_is_named():
+    axes, mesh = grid(("x", "y", "t"), 7)
+    fields = solved(mesh) | {"p": mesh[0], "residual_conservation_of_mass": mesh[1]}
+    figure = plots.error_field(axes, fields, title="flow", errors={"u": 1e-3})
+    assert "no reference for p: not verified" in heading(figure)
+    assert len(panels(figure)["reference"]) == 3
+    assert len(panels(figure)["|residual|"]) == 3
+    assert_legible(figure)
+
+
+@pytest.mark.parametrize("names", [("x",), ("x", "y")], ids="".join)
+def test_more_residuals_than_outputs_are_all_shown(names):
+    axes, mesh = grid(names)
+    residuals = {f"residual_{name}": mesh[0] for name in ("mass", "v", "energy")}
+    fields = {"u": mesh[0], "v": mesh[0] ** 2} | residuals
+    figure = plots.error_field(axes, fields, title="flow", errors=None)
+    titles = [ax.get_title() for ax in panels(figure)["|residual|"]]
+    assert [title.split()[2] for title in titles] == ["mass", "v", "energy"]
+    assert_legible(figure)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, 1e-310, 3.0])
+def test_degenerate_errors_neither_fail_nor_warn(value):
+    axes, mesh = grid(("x", "t"), 5)  # a layout that has both heat maps and curves
+    fields = solved(mesh)
+    fields["u_error"] = np.full_like(mesh[0], value)
+    if np.isnan(value):
+        fields["u_error"][0] = np.inf
+    fields["u"] = fields["u_reference"] + fields["u_error"]
+    figure = plots.error_field(axes, fields, title="", errors={"u": value})
+    figure.draw_without_rendering()
+    note = {0.0: "identically zero", 1e-310: "identically zero", 3.0: "max 3.0e+00"}.get(value, "no finite value")
+    assert note in panels(figure)["|error|"][0].get_title()
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0, np.nan])
+def test_constant_fields_neither_fail_nor_warn(value):
+    axes, mesh = grid(("x", "y"), 5)
+    constant = np.full_like(mesh[0], value)
+    fields = {"u": constant, "u_reference": constant, "u_error": constant - constant}
+    plots.error_field(axes, fields, title="", errors={"u": 0.0}).draw_without_rendering()
+
+
+def test_holes_of_the_domain_are_left_out():
+    axes, mesh = grid(("x", "y"))
+    hole = np.where((mesh[0] > 0) & (mesh[1] > 0.5), np.nan, 1.0)
+    fields = {key: field * hole for key, field in solved(mesh).items()}
+    shown = maps(plots.error_field(axes, fields, title="", errors={"u": 0.1}))
+    for kind in ("predicted", "reference", "|error|"):
+        np.testing.assert_array_equal(np.ma.getmaskarray(shown[kind][0].get_array()), np.isnan(hole.T))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda axes, fields, errors: fields.pop("u_error"), "'u_error' is missing"),
+        (lambda axes, fields, errors: fields.pop("u_reference"), "'u_reference' is missing"),
+        (lambda axes, fields, errors: fields.pop("u"), "no output"),
+        (
+            lambda axes, fields, errors: fields.update(v=fields["u"]),
+            "'v' has neither 'v_reference' nor a 'residual'",
+        ),
+        (
+            lambda axes, fields, errors: fields.update(v_error=fields["u"], v_reference=fields["u"]),
+            "prediction 'v'",
+        ),
+        (lambda axes, fields, errors: fields.update(u=fields["u"].T), r"expected shape \(13, 14\) \(x, t\)"),
+        (lambda axes, fields, errors: fields.update(x=fields["u"]), "'x' is an axis"),
+        (lambda axes, fields, errors: errors.clear(), "'u' has a reference but no error"),
+        (lambda axes, fields, errors: errors.update(w=1.0), "'w' is not an output"),
+        (lambda axes, fields, errors: axes.clear(), "at least one axis"),
+        (lambda axes, fields, errors: axes.update(x=axes["x"][::-1]), "strictly increasing"),
+        (lambda axes, fields, errors: axes.update(x=axes["x"][:1]), "two or more points"),
+        (lambda axes, fields, errors: axes.update(y=axes["x"]), "must stand last"),
+    ],
+)
+def test_bad_input_is_named(change, message):
+    axes, mesh = grid(("x", "t"))
+    fields, errors = solved(mesh), {"u": 0.1}
+    change(axes, fields, errors)
+    with pytest.raises(InputError, match=message):
+        plots.error_field(axes, fields, title="", errors=errors)
+
+
+def course(terms=("residual", "initial"), rows=200):
+    step = np.arange(rows) * 10.0
+    decay = 10.0 ** (-4 * step / max(step.max(initial=0), 1))
+    columns = {"step": step, "seconds": step * 0.02, "loss": len(terms) * decay}
+    for number, name in enumerate(terms):
+        columns |= {name: 7 * decay, f"{name}_weighted": decay / (number + 1)}
+    columns["error_u"] = np.where(np.arange(rows) % 10 == 0, decay, np.nan)
+    return columns
+
+
+def test_history_shows_the_loss_each_weighted_term_and_the_errors():
+    columns = course()
+    figure = plots.history(columns, title="burgers")
+    left, right = figure.axes
+    assert [line.get_label() for line in left.lines] == ["loss", "residual", "initial"]
+    assert left.lines[0].get_color() == "black"
+    np.testing.assert_array_equal(left.lines[2].get_ydata(), columns["initial_weighted"])
+    np.testing.assert_array_equal(left.lines[2].get_xdata(), columns["seconds"])
+    np.testing.assert_array_equal(right.lines[0].get_ydata(), columns["error_u"][::10])
+    assert left.get_yscale() == right.get_yscale() == "log"
+    assert left.get_xlabel() == right.get_xlabel() == "seconds"
+    assert left.get_xlim() == right.get_xlim()
+    assert heading(figure) == "burgers"
+    assert_legible(figure)
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_history_without_errors_has_one_panel(present):
+    columns = course()
+    if present:
+        columns["error_u"][:] = np.nan
+    else:
+        del columns["error_u"]
+    (ax,) = plots.history(columns, title="").axes
+    assert ax.get_ylabel() == "loss"
+
+
+def test_history_masks_what_has_no_logarithm():
+    columns = course(terms=("residual", "ktv"))
+    columns["ktv_weighted"][:] = 0
+    columns["loss"][[3, 5, 7]] = np.nan, -1, np.inf
+    figure = plots.history(columns, title="")
+    loss, _, ktv = figure.axes[0].lines
+    assert loss.get_xdata().size == 197
+    assert ktv.get_xdata().size == 0
+    assert "never > 0" in ktv.get_label()
+    assert_legible(figure)
+
+
+def test_history_of_many_terms_stays_legible_and_distinct():
+    figure = plots.history(course(tuple(f"condition number {k}" for k in range(11))), title="many")
+    looks = [(line.get_color(), line.get_linestyle(), line._dash_pattern) for line in figure.axes[0].lines]
+    assert len({str(look) for look in looks}) == 12
+    assert_legible(figure)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2])
+def test_history_of_a_run_that_has_hardly_begun(rows):
+    assert_legible(plots.history(course(rows=rows), title="short"))
+
+
+def test_history_names_round_steps_and_the_last_one_where_they_were_reached():
+    columns = course()
+    (upper,) = plots.history(columns, title="").axes[0].child_axes
+    labels = {text.get_text(): place for text, place in zip(upper.get_xticklabels(), upper.get_xticks(), strict=True)}
+    assert "1990" in labels
+    for label, place in labels.items():
+        assert place == pytest.approx(float(label) * 0.02)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda columns: columns.pop("seconds"), "'seconds' is missing"),
+        (lambda columns: columns.pop("loss"), "'loss' is missing"),
+        (lambda columns: columns.update(error_u=np.ones(3)), "'error_u' has shape"),
+        (lambda columns: columns.update(initial_weighted=np.ones((200, 1))), "'initial_weighted' has shape"),
+    ],
+)
+def test_bad_history_is_named(change, message):
+    columns = course()
+    change(columns)
+    with pytest.raises(InputError, match=message):
+        plots.history(columns, title="")
+
+
+SIGNATURES = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}
+
+
+@pytest.mark.parametrize("suffix", SIGNATURES)
+def test_save_writes_the_format_of_the_suffix_and_nothing_else(tmp_path, suffix):
+    path = tmp_path / f"error_field.{suffix}"
+    path.write_text("an older figure")
+    written = set()
+    columns = {key: np.arange(1.0, 9.0) for key in ("step", "seconds", "loss")}
+    for _ in range(2):
+        plots.save(plots.history(columns, title="burgers, $nu$ = 0.01"), path)
+        written.add(path.read_bytes())
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert len(written) == 1  # the same data give the same bytes, at another date too
+    assert b"Date" not in path.read_bytes()
+    assert written.pop().startswith(SIGNATURES[suffix])
+
+
+def test_save_at_150_dots_per_inch(tmp_path):
+    figure = plots.history(course(), title="")
+    plots.save(figure, tmp_path / "history.PNG")
+    header = (tmp_path / "history.PNG").read_bytes()[16:24]
+    assert int.from_bytes(header[:4], "big") == pytest.approx(150 * figure.get_figwidth(), abs=1)
+
+
+def test_a_failed_save_leaves_the_older_file_alone(tmp_path, monkeypatch):
+    path = tmp_path / "history.png"
+    path.write_text("an older figure")
+    figure = plots.history(course(), title="")
+
+    def fail(file, **options):
+        file.write(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(figure, "savefig", fail)
+    with pytest.raises(OSError, match="disk full"):
+        plots.save(figure, path)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert path.read_text() == "an older figure"
+
+
+def test_save_refuses_other_formats(tmp_path):
+    figure = plots.history(course(), title="")
+    with pytest.raises(InputError, match=r"history\.jpg.*known: png, pdf, svg"):
+        plots.save(figure, tmp_path / "history.jpg")
+    assert not list(tmp_path.iterdir())
+
+
+def test_drawing_leaves_matplotlib_as_it_was(tmp_path):
+    before = dict(matplotlib.rcParams)
+    axes, mesh = grid(("x", "y"))
+    plots.save(plots.error_field(axes, solved(mesh), title="", errors={"u": 0.1}), tmp_path / "a.png")
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_matplotlib_is_imported_only_to_draw_and_pyplot_never():
+    code = """
+import sys
+import numpy as np
+from pinnreg import plots
+assert "matplotlib" not in sys.modules
+x = np.linspace(0, 1, 5)
+plots.error_field({"x": x}, {"u": x, "residual": x}, title="", errors=None)
+plots.history({"step": x, "seconds": x, "loss": x}, title="")
+assert "matplotlib" in sys.modules
+assert "matplotlib.pyplot" not in sys.modules
+"""
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
