@@ -1,7 +1,7 @@
 """Finds problem files and loads them by path: a file `burgers.py` in a problem folder is the problem `burgers`.
 
-Files are found by scanning. The shipped folder lies beside this module in a wheel and one level up in a checkout; folders
-given by the user come after it and win.
+Files are found by scanning. The shipped folder lies beside this module in a wheel and one level up in a checkout;
+folders given by the user come after it and win.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Penalties that keep a network smooth between the points it was trained on.
 
-A regulariser draws its own points, independent of the collocation points, and gives rows at them: a vector whose mean of
-|row|^power is the penalty, so that with power 2 every optimiser takes them as more least-squares residuals.
+A regulariser draws its own points, independent of the collocation points, and gives rows at them: a vector whose mean
+of |row|^power is the penalty, so that with power 2 every optimiser takes them as more least-squares residuals.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Rows:
 def annealed(schedule: Schedule, progress: float) -> float:
     """The factor of a weight after the fraction `progress` in [0, 1] of all training steps.
 
-    A fixed weight on u itself biases the solution of a well-posed problem: its error stalls at a floor proportional to the
-    weight. `linear` and `cosine` take the weight from its full value to zero and so remove the floor.
+    A fixed weight on u itself biases the solution of a well-posed problem: its error stalls at a floor proportional to
+    the weight. `linear` and `cosine` take the weight from its full value to zero and so remove the floor.
     """
     match schedule:
         case "constant":
@@ -62,8 +62,8 @@ def annealed(schedule: Schedule, progress: float) -> float:
 class KTV:
     """Stochastic k-th order total variation: weight · Σ_j ∫_Ω |∂ᵏu/∂x_jᵏ|^q dx, summed over outputs.
 
-    The integral is estimated at `samples` points z uniform on Ω, drawn afresh: vol(Ω)/M Σ_m Σ_j |∂_jᵏ u(z_m)|^q, which is
-    unbiased in value and gradient for every M. The volume of Ω is included and there is no factor 1/2.
+    The integral is estimated at `samples` points z uniform on Ω, drawn afresh: vol(Ω)/M Σ_m Σ_j |∂_jᵏ u(z_m)|^q, which
+    is unbiased in value and gradient for every M. The volume of Ω is included and there is no factor 1/2.
 
     Attributes:
         order: k, 1 to 5.
@@ -124,7 +124,7 @@ class KTV:
         return domain.interior(unit)
 
     def rows(self, sweep: Sweep, domain: Domain, *, smooth: bool) -> Rows:
-        """One row a point, direction and output, scaled so that their mean of |row|^q is the estimate of the sum of integrals."""
+        """One row a point, direction and output, scaled so that the mean of |row|^q estimates the sum of integrals."""
         derivatives = torch.cat([sweep(index).reshape(-1) for index in self.indices(domain)])
         terms = derivatives.numel() // self.samples
         scale = (domain.volume * terms) ** (1 / self.power)

@@ -1,7 +1,7 @@
 """Types shared by the settings classes: one validated dataclass beside each thing that a config can name.
 
-A settings class is a frozen pydantic dataclass with `config=STRICT`, so that Python callers and YAML files meet the same
-checks; `config` assembles them and turns pydantic's errors into messages.
+A settings class is a frozen pydantic dataclass with `config=STRICT`, so that Python callers and YAML files meet the
+same checks; `config` assembles them and turns pydantic's errors into messages.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from pinnreg import Box, Problem, dirichlet, initial, reference
 
 @dataclass(frozen=True)
 class Heat(Problem):
-    """uₜ = α uₓₓ on (0, 1) × (0, 1], u(x, 0) = sin mπx, u(0, t) = u(1, t) = 0; u = exp(-α (mπ)² t) sin mπx, m the mode."""
+    """uₜ = α uₓₓ on (0, 1) × (0, 1], u(x, 0) = sin mπx (m the mode), u(0, t) = u(1, t) = 0."""
 
     alpha: PositiveFloat = 0.4
     mode: PositiveInt = 1

@@ -1,4 +1,4 @@
-"""What a problem file is written in: `Problem`, `Field`, the conditions; and the trial function that obeys some exactly."""
+"""What a problem file is written in: `Problem`, `Field` and the conditions; and the trial function."""
 
 from pinnreg.equations.conditions import (
     Condition,

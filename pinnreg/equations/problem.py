@@ -48,7 +48,7 @@ class Problem(ABC):
         """
 
     def reference(self) -> Reference | Callable[..., Any] | Mapping[str, Callable[..., Any]] | None:
-        """The known solution: a `Reference`, a NumPy function of the axes (a dict of them for several outputs), or None."""
+        """The known solution: a `Reference`, a NumPy function of the axes (a dict of them by output), or None."""
         return None
 
     def __post_init__(self) -> None:

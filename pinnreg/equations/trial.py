@@ -1,9 +1,10 @@
 """The trial function u = g + φ N: the network N corrected so that some conditions hold exactly.
 
-g carries the data and φ vanishes where they are given. On a box both are built axis by axis: along an axis with data
-on its faces, `g ← g + P (data - g on the face)`, where P interpolates between the faces (linearly between two, constant
-from one, value and slope from an initial condition of order 1). What the earlier axes have fixed stays, because the
-data agree where faces meet (transfinite interpolation; Gordon & Hall 1973). φ is the product of one polynomial an axis, at most 1.
+g carries the data and φ vanishes where they are given. On a box both are built axis by axis: along an axis with data on
+its faces g becomes g + P(data - g on the face), where P interpolates between the faces: linearly between two, constant
+from one, value and slope from an initial condition of order 1. What the earlier axes have fixed stays, because the data
+agree where faces meet (transfinite interpolation; Gordon & Hall 1973). φ is the product of one polynomial an axis, at
+most 1.
 
 Derivatives of g and φ come from automatic differentiation of these formulas, once for a set of points, and join the
 network's own by Leibniz' rule: D^α(φN) = Σ_{β≤α} C(α,β) D^{α-β}φ D^βN.

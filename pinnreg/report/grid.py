@@ -16,8 +16,8 @@ def grid_axes(domain: Domain, sizes: Sequence[int] | None) -> Axes:
     """Equidistant coordinates along each axis, both ends included.
 
     Args:
-        sizes: points along each axis, or one number for all; None: 1001 on a line, 256 x 100 on a plane, otherwise about
-            30 000 points in all and at least 5 along an axis.
+        sizes: points along each axis, or one number for all; None: 1001 on a line, 256 x 100 on a plane, otherwise
+            about 30 000 points in all and at least 5 along an axis.
     """
     dimension = domain.dimension
     if sizes is None:

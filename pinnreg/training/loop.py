@@ -1,7 +1,7 @@
 """The training loop: stages, resampling, redraws, history, checkpoints, stopping.
 
-Everything that happens depends on the step number and the seed, never on the clock (but for `max_seconds`, and for extra
-checkpoints, which change nothing), so that a resumed run repeats an uninterrupted one bit for bit.
+Everything that happens depends on the step number and the seed, never on the clock (but for `max_seconds`, and for
+extra checkpoints, which change nothing), so that a resumed run repeats an uninterrupted one bit for bit.
 """
 
 from __future__ import annotations

@@ -1,0 +1,25 @@
+"""Settings for all tests."""
+
+import os
+
+import pytest
+import torch
+
+# before any test imports numpy's or torch's pools: small tensors gain nothing from threads, and two pools on two busy
+# cores wait for each other
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def device() -> torch.device:
+    """A CUDA device where there is one; tests marked `gpu` are skipped elsewhere."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not torch.cuda.is_available():
+        for item in items:
+            if "gpu" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
