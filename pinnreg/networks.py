@@ -58,7 +58,7 @@ class MLP(nn.Module):
         if activation not in ACTIVATIONS:
             raise unknown("activation", activation, ACTIVATIONS)
         sizes = [inputs, *hidden, outputs]
-        if any(not isinstance(size, int) or size < 1 for size in sizes):
+        if any(type(size) is not int or size < 1 for size in sizes):
             raise InputError(f"MLP: layer sizes must be positive integers, got {sizes}")
         self.layers = nn.ModuleList(
             # skip_init: nn.Linear's own initialisation would consume torch's global random numbers
@@ -150,7 +150,7 @@ class NetworkSettings:
     """The `network` section of a config."""
 
     kind: Literal["mlp"] = "mlp"
-    hidden: Annotated[tuple[Count, ...], Field(min_length=1)] = (32, 32, 32)
+    hidden: Annotated[tuple[Count, ...], Field(min_length=1)] = (20, 20, 20)
     activation: Activation = "tanh"
     features: FeatureSettings = FeatureSettings()
 

@@ -10,16 +10,16 @@ import math
 from typing import Annotated, Literal, final
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from pinnreg.differentiation import MultiIndex
 from pinnreg.domain import Domain
 from pinnreg.equations import Sweep
-from pinnreg.errors import unknown
+from pinnreg.errors import InputError, unknown
 from pinnreg.randomness import generator
-from pinnreg.settings import STRICT, Count, NonNegative, Positive
+from pinnreg.settings import STRICT, Count, NonNegative, Positive, no_boolean
 
 Schedule = Literal["constant", "linear", "cosine"]
 
@@ -79,7 +79,7 @@ class KTV:
 
     kind: Literal["ktv"] = "ktv"
     order: Annotated[Count, Field(le=5)] = 2
-    power: Literal[1, 2] = 2
+    power: Annotated[Literal[1, 2], BeforeValidator(no_boolean)] = 2
     weight: NonNegative = 1e-6
     samples: Count = 256
     axes: Literal["all", "space"] | tuple[str, ...] = "all"
@@ -96,16 +96,16 @@ class KTV:
         """The axes along which the variation is taken.
 
         Raises:
-            InputError: an axis that the domain lacks.
+            InputError: an axis that the domain lacks, or no axis at all.
         """
-        if self.axes == "all":
-            return domain.axes
-        if self.axes == "space":
-            return domain.space_axes
-        for axis in self.axes:
+        named = {"all": domain.axes, "space": domain.space_axes}
+        axes = named[self.axes] if isinstance(self.axes, str) else tuple(dict.fromkeys(self.axes))
+        for axis in axes:
             if axis not in domain.axes:
                 raise unknown("axis of ktv", axis, domain.axes)
-        return tuple(dict.fromkeys(self.axes))
+        if not axes:
+            raise InputError(f"axes of ktv: {self.axes!r} names none of the axes {', '.join(domain.axes)}")
+        return axes
 
     def indices(self, domain: Domain) -> list[MultiIndex]:
         """The multi-indices of the derivatives that are penalised."""

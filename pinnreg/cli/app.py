@@ -11,7 +11,7 @@ import typer
 
 from pinnreg import __version__, config, registry, report, run
 from pinnreg.cli import show
-from pinnreg.cli.process import guarded, signals
+from pinnreg.cli.process import guarded, signals, use_threads
 from pinnreg.cli.template import write_template
 from pinnreg.errors import InputError
 from pinnreg.training import Hooks
@@ -85,12 +85,16 @@ def solve(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run in --out.")] = False,
     resume: Annotated[Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a run.")] = None,
     problems: ProblemsOption = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="CPU threads; OMP_NUM_THREADS if not given, or 1.")
+    ] = None,
     json: JsonOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
     """Solve a PDE and draw its error field."""
     if resume is not None and (out is not None or overwrite):
         raise InputError("--resume goes on inside the run's own folder; leave out --out and --overwrite")
+    use_threads(threads)
     overrides: dict[str, Any] = config.parse_overrides(set_ or [])
     overrides |= {} if seed is None else {"seed": seed}
     with show.progress(quiet) as on_row, signals() as interrupted, show.notes(quiet):

@@ -53,8 +53,8 @@ class Config:
     weights: dict[str, NonNegative] = Field(default_factory=dict)
     regularisers: tuple[Regulariser, ...] = ()
     train: Annotated[tuple[Annotated[Stage, Field(discriminator="optimiser")], ...], Field(min_length=1)] = (
-        Adam(steps=1000, learning_rate=5e-3, schedule="cosine"),
-        LBFGS(steps=1000),
+        Adam(steps=300, learning_rate=1e-2, schedule="exponential", final_learning_rate=1e-4),
+        LBFGS(steps=1500),
     )
     evaluate: EvaluateSettings = EvaluateSettings()
     seed: Annotated[int, Field(ge=0), BeforeValidator(no_boolean)] = 0
@@ -74,7 +74,10 @@ def as_dict(config: Config) -> dict[str, Any]:
 
 def json_schema() -> dict[str, Any]:
     """The JSON schema of a config file."""
-    return _ADAPTER.json_schema()
+    schema = _ADAPTER.json_schema()
+    # what a run writes into its config.yaml is ignored on loading, and so is allowed
+    schema["properties"]["provenance"] = {"type": "object", "title": "Provenance", "additionalProperties": True}
+    return schema
 
 
 def validate(data: Mapping[str, Any], where: str) -> Config:

@@ -56,6 +56,8 @@ def resolve(
     """
     data, stem, where = _read(given, folders)
     changes = dict(overrides or {})
+    if "problem" in changes:
+        data["problem"] = changes.pop("problem")
     problem, description, path = _problem(data.pop("problem", None), _problem_part(changes), folders, where)
     defaults = copy.deepcopy(dict(problem.defaults))
     name = description["name"]
@@ -121,8 +123,12 @@ def _problem(
     given: Any, changes: Mapping[str, Any], folders: Sequence[Path], where: str
 ) -> tuple[Problem, dict[str, Any], Path | None]:
     if isinstance(given, Problem):
+        name, known = type(given).__name__.lower(), _parameters(given)
+        for parameter in changes:
+            if parameter not in known:
+                raise unknown(f"parameter of problem {name!r}:", parameter, known)
         problem = dataclasses.replace(given, **changes) if changes else given  # type: ignore[type-var]
-        return problem, {"name": type(problem).__name__.lower(), **_parameters(problem)}, None
+        return problem, {"name": name, **_parameters(problem)}, None
     if isinstance(given, str):
         given = {"name": given}
     if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):

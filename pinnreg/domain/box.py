@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import math
 import re
 from abc import ABC, abstractmethod
@@ -96,7 +97,8 @@ class Box(Domain):
     """A product of intervals with named axes: `Box(x=(-1, 1), t=(0, 1))`.
 
     Raises:
-        InputError: no axis, an empty or infinite interval, `t` not last, a name that reads as other axes' names.
+        InputError: no axis, an empty or infinite interval, `t` not last, a name that is no public Python name or
+            reads as other axes' names.
     """
 
     def __init__(self, **intervals: tuple[float, float]) -> None:
@@ -107,6 +109,8 @@ class Box(Domain):
         if "t" in names and names[-1] != "t":
             raise InputError(f"Box({', '.join(names)}): the axis 't' is time and must stand last")
         for name in names:
+            if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
+                raise InputError(f"Box: the axis name {name!r} cannot be written as u.{name}; use letters and digits")
             others = [re.escape(other) for other in names if other != name]
             if others and re.fullmatch(f"(?:{'|'.join(others)})+", name):
                 raise InputError(f"Box: the axis name {name!r} reads as a sequence of other axes; rename it")

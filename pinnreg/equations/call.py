@@ -19,10 +19,16 @@ def call(function: Callable[..., Any], values: Mapping[str, Any], what: str) -> 
     """`function` called with those of `values` that its parameters name.
 
     Raises:
-        InputError: a parameter without a default that `values` does not have.
+        InputError: a parameter without a default that `values` does not have, or a function whose parameters have no
+            names, such as torch.sin itself.
     """
     arguments = {}
-    for name, parameter in inspect.signature(function).parameters.items():
+    try:
+        parameters = inspect.signature(function).parameters
+    except ValueError:
+        name = getattr(function, "__name__", repr(function))
+        raise InputError(f"{what}: the arguments of {name} have no names; write lambda x: torch.{name}(x)") from None
+    for name, parameter in parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise InputError(f"{what}: arguments are matched by name, *args and **kwargs cannot be")
         if name in values:

@@ -6,8 +6,10 @@ decided in `exact`; a condition itself only knows its points and its equation.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal, final
 
 import numpy as np
@@ -48,6 +50,11 @@ class FaceCondition:
     name: str
     value_factor: Data
     normal_factor: Data
+
+    def __post_init__(self) -> None:
+        for data in (self.value, self.value_factor, self.normal_factor):
+            if not callable(data) and not (isinstance(data, Real) and math.isfinite(data)):
+                raise InputError(f"{self.kind}: expected a number or a function of coordinates, got {data!r}")
 
     @property
     def slope(self) -> bool:
@@ -94,10 +101,11 @@ class Periodic:
 
     def faces(self, domain: Domain) -> tuple[Face, ...]:
         """The two faces that are identified."""
-        faces = domain.faces(self.on)
-        if len(faces) != 2 or faces[0].axis != faces[1].axis:
-            raise InputError(f"condition {self.name!r}: periodic needs an axis, such as 'x', got {self.on!r}")
-        return faces
+        # the name is used as it stands, by the input features too: no spaces, no face
+        if self.on not in domain.axes:
+            known = ", ".join(domain.axes)
+            raise InputError(f"condition {self.name!r}: periodic needs one of the axes {known}, got {self.on!r}")
+        return domain.faces(self.on)
 
     def sample(self, domain: Domain, count: int, sampler: Sampler, seed: int) -> Samples:
         """`count` pairs of points, those of the lower face first."""

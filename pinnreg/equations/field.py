@@ -185,9 +185,14 @@ class Field:
     __sub__, __rsub__ = _binary(operator.sub), _reflected(operator.sub)
     __mul__, __rmul__ = _binary(operator.mul), _reflected(operator.mul)
     __truediv__, __rtruediv__ = _binary(operator.truediv), _reflected(operator.truediv)
+    __floordiv__, __rfloordiv__ = _binary(operator.floordiv), _reflected(operator.floordiv)
+    __mod__, __rmod__ = _binary(operator.mod), _reflected(operator.mod)
     __pow__, __rpow__ = _binary(operator.pow), _reflected(operator.pow)
     __lt__, __le__ = _binary(operator.lt), _binary(operator.le)
     __gt__, __ge__ = _binary(operator.gt), _binary(operator.ge)
+    # pointwise like those of tensors: the default, by identity, would make `u == 0` a silent False
+    __eq__, __ne__ = _binary(operator.eq), _binary(operator.ne)
+    __hash__ = object.__hash__
 
 
 def _unwrap(arguments: Any) -> Any:

@@ -51,6 +51,10 @@ class Problem(ABC):
         """The known solution: a `Reference`, a NumPy function of the axes (a dict of them by output), or None."""
         return None
 
+    def __init__(self) -> None:
+        # only reached without the decorator, whose __init__ takes the place of this one
+        raise InputError(f"{_title(self)}: decorate the class with @dataclass(frozen=True)")
+
     def __post_init__(self) -> None:
         """Validate parameters and definition."""
         _validate_parameters(self)
@@ -114,8 +118,7 @@ def _title(problem: Problem) -> str:
 
 
 def _validate_parameters(problem: Problem) -> None:
-    if not dataclasses.is_dataclass(problem):
-        raise InputError(f"{_title(problem)}: decorate the class with @dataclass(frozen=True)")
+    assert dataclasses.is_dataclass(problem)
     hints = typing.get_type_hints(type(problem), include_extras=True)
     for field in dataclasses.fields(problem):
         given = getattr(problem, field.name)

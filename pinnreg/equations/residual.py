@@ -61,6 +61,15 @@ def check_residual(problem: Problem, trial: Trial, network: Network, points: Poi
             )
 
 
+def _product_rule(name: str, axes: Sequence[str]) -> str:
+    axis = next(axis for axis in axes if name.startswith(axis))
+    return (
+        f".{name} works on outputs, not on expressions; expand it by the product rule: "
+        f"(k * u.{axis}).{axis} = k.{axis} * u.{axis} + k * u.{axis}{axis} with the coefficient's derivative "
+        f"k.{axis} written out, (u * u).{axis} = 2 * u * u.{axis}"
+    )
+
+
 def _checked(values: object, count: int, title: str, name: str) -> Tensor:
     if isinstance(values, Field):
         values = values.value
@@ -82,12 +91,10 @@ def _explain(error: Exception, title: str, axes: Sequence[str]) -> str:
     text = f"{type(error).__name__}: {error}"
     match = re.search(r"'Tensor' object has no attribute '(\w+)'", str(error))
     if match and (name := match.group(1)) and parse_name(name, axes):
-        axis = next(axis for axis in axes if name.startswith(axis))
-        return (
-            f"{where}: .{name} works on outputs, not on expressions; expand it by the product rule: "
-            f"(k * u.{axis}).{axis} = k.{axis} * u.{axis} + k * u.{axis}{axis} with the coefficient's derivative "
-            f"k.{axis} written out, (u * u).{axis} = 2 * u * u.{axis}"
-        )
+        return f"{where}: {_product_rule(name, axes)}"
+    if "builtin_function_or_method" in str(error) and "t" in axes:
+        # a tensor has a method `t`, so that (u * u).t fails only when something is done with it
+        return f"{where}: {text}; if this is the .t of an expression: {_product_rule('t', axes)}"
     if "Boolean value of Tensor" in str(error):
         return (
             f"{where}: a Python `if`, `and` or `or` on a tensor has no single truth value; "

@@ -71,6 +71,8 @@ def adapted_points(
     shape = (CANDIDATES_PER_POINT * count, domain.dimension)
     pool = domain.interior(torch.rand(shape, generator=draws, device=device, dtype=dtype))
     size = residual_size(pool)
-    # where the residual vanishes identically, the density is uniform
-    density = size / size.mean().clamp_min(torch.finfo(dtype).tiny) + 1
+    # where the residual vanishes identically, the density is uniform; after a divergence, which is for training to
+    # report, so is that of NaN and Inf
+    relative = size / size.mean().clamp_min(torch.finfo(dtype).tiny)
+    density = relative.nan_to_num(nan=0.0, posinf=0.0) + 1
     return pool[torch.multinomial(density, count, generator=draws)]

@@ -23,7 +23,7 @@ from pinnreg.report import (
     write_report,
 )
 from pinnreg.run.folder import RunFolder
-from pinnreg.run.prepare import Prepared, prepare, resolve_resumed, saved_state
+from pinnreg.run.prepare import Prepared, note_other_threads, prepare, resolve_resumed, saved_state
 from pinnreg.run.provenance import provenance
 from pinnreg.training import History, Hooks, Outcome, read_history, train
 
@@ -85,7 +85,10 @@ def solve_in_folder(
     folder = _resumed_folder(out) if resume else None
     resolved = _resolve(config, changes, _folders(problems), folder)
     prepared = prepare(resolved)
-    state = saved_state(folder, prepared) if folder is not None else None
+    state = None
+    if folder is not None:
+        note_other_threads(folder)
+        state = saved_state(folder, prepared)
     if not resume and out is not False:
         folder = RunFolder.create(None if isinstance(out, bool) else out, resolved.stem, overwrite=overwrite)
     if folder is not None:

@@ -163,6 +163,13 @@ def saved_state(folder: RunFolder, prepared: Prepared) -> dict[str, Any]:
     return state
 
 
+def note_other_threads(folder: RunFolder) -> None:
+    """Say so if a resumed run has another number of CPU threads, since sums are then rounded differently."""
+    began, now = (read_yaml(folder.config).get("provenance") or {}).get("threads"), torch.get_num_threads()
+    if began != now:
+        logger.warning("the run began with %s CPU threads and goes on with %s: not the same bit for bit", began, now)
+
+
 def _reference(resolved: Resolved) -> Reference | None:
     problem, file = resolved.problem, resolved.config.evaluate.reference
     if file is not None:
