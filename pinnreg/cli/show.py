@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from pinnreg import registry
 from pinnreg.domain import SAMPLERS
-from pinnreg.equations import Problem, named_conditions
+from pinnreg.equations import Condition, Problem, named_conditions
 from pinnreg.errors import InputError
 from pinnreg.networks import ACTIVATIONS
 from pinnreg.optimisers import Stage
@@ -75,7 +75,7 @@ def catalogue(problems: Mapping[str, str | None], path: Path | None) -> None:
 def problem(name: str, described: Problem, file: Path, path: Path | None) -> None:
     """A problem with its parameters, domain, conditions and defaults."""
     parameters = {f.name: getattr(described, f.name) for f in dataclasses.fields(described)}  # type: ignore[arg-type]
-    conditions = {c.name: f"{c.kind} of {c.of or 'all outputs'}" for c in named_conditions(described)}
+    conditions = {c.name: _condition(c, described) for c in named_conditions(described)}
     data = {
         "name": name,
         "description": inspect.getdoc(described),
@@ -145,7 +145,7 @@ def progress(quiet: bool) -> Iterator[OnRow]:
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}", markup=False),
+        MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as bar:
@@ -190,6 +190,12 @@ def _compact(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} = {item}" for key, item in value.items()) or "none"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _condition(condition: Condition, described: Problem) -> str:
+    faces = ", ".join(map(str, condition.faces(described.domain)))
+    where = f" on {faces}" if faces else " at given points"
+    return f"{condition.kind} of {condition.of or 'all outputs'}{where}"
 
 
 def _tag(settings: Any, key: str) -> str:

@@ -74,6 +74,9 @@ def resolve(
             f"{where}: evaluate.grid: expected one number or {problem.domain.dimension}, for the axes "
             f"{', '.join(problem.domain.axes)}, got {list(config.evaluate.grid)}"
         )
+    if config.evaluate.reference is not None:  # the run's folder may be read from elsewhere
+        file = str(Path(config.evaluate.reference).resolve())
+        config = dataclasses.replace(config, evaluate=dataclasses.replace(config.evaluate, reference=file))
     return Resolved(config, problem, stem or name, path)
 
 

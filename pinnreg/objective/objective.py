@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, final
 
@@ -18,7 +19,7 @@ from torch.func import functional_call
 
 from pinnreg.differentiation import MultiIndex
 from pinnreg.equations import PointSet, Problem, Split, Sweep, check_residual, evaluate_residual
-from pinnreg.equations.conditions import Condition, Samples
+from pinnreg.equations.conditions import Condition, Measurements, Samples
 from pinnreg.errors import InputError, unknown
 from pinnreg.objective.points import PointSettings, adapted_points, interior_points
 from pinnreg.randomness import derive
@@ -63,7 +64,7 @@ class Objective:
         self._device, self._dtype = example.device, example.dtype
         self._settings = points
         self._seed = seed
-        self._soft = split.soft
+        self._soft = tuple(self._on_device(condition) for condition in split.soft)
         self._wanted: dict[str, set[MultiIndex]] = {}
         self._interior = self._point_set(interior_points(points, problem.domain, seed, 0))
         equations = self._check_interior()
@@ -194,6 +195,13 @@ class Objective:
 
     def _place_conditions(self, step: int) -> None:
         self._conditions = [self._place(condition, step) for condition in self._soft]
+
+    def _on_device(self, condition: Condition) -> Condition:
+        if not isinstance(condition, Measurements):
+            return condition
+        # once, so that no step copies data to the device
+        values = condition.values.to(self._device, self._dtype)
+        return replace(condition, values=values)
 
     def _place(self, condition: Condition, step: int) -> tuple[Samples, PointSet]:
         seed = derive(self._seed, f"condition {condition.name}", step)
