@@ -140,7 +140,7 @@ class LBFGS:
 
     def start(self, parameters: Parameters) -> Optimiser:
         """The optimiser at the start of the stage."""
-        return _LBFGS(parameters, self.history, self.redraw_every)
+        return _LBFGS(parameters, self.history)
 
 
 Stage = Adam | SGD | LBFGS
@@ -206,10 +206,9 @@ class _LBFGS:
     ITERATIONS = 10
     INITIAL_LOSS = 1e6
 
-    def __init__(self, parameters: Parameters, history: int, redraw_every: int) -> None:
+    def __init__(self, parameters: Parameters, history: int) -> None:
         self._parameters = parameters
         self._history = history
-        self._redraw_every = redraw_every
         self._inner = self._fresh()
         self._scale = 0.0  # chosen at the next evaluation
 
@@ -241,8 +240,7 @@ class _LBFGS:
             return self._scale * total
 
         (group,) = self._inner.param_groups
-        # stop where new penalty points are due, which the loop draws between two advances
-        group["max_iter"] = min(limit, self.ITERATIONS, self._redraw_every - step % self._redraw_every)
+        group["max_iter"] = min(limit, self.ITERATIONS)
         group["max_eval"] = 25 * group["max_iter"]
         before = [parameter.detach().clone() for parameter in self._parameters.values()]
         done = self._iterations()

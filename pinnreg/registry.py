@@ -20,6 +20,8 @@ from typing import Any
 from pinnreg.equations import Problem
 from pinnreg.errors import InputError, unknown
 
+MODULE_PREFIX = "pinnreg_problem_"
+
 logger = logging.getLogger("pinnreg")
 
 
@@ -57,14 +59,13 @@ def load(path: Path) -> type[Problem]:
         InputError: the file fails to import, or defines no or several public Problem classes.
     """
     module = _execute(path)
-    classes = [
+    public = (value for name, value in vars(module).items() if not name.startswith("_"))
+    found = (
         value
-        for name, value in vars(module).items()
-        if inspect.isclass(value)
-        and issubclass(value, Problem)
-        and value.__module__ == module.__name__
-        and not name.startswith("_")
-    ]
+        for value in public
+        if inspect.isclass(value) and issubclass(value, Problem) and value.__module__ == module.__name__
+    )
+    classes = list(dict.fromkeys(found))  # a second name of a class is no second class
     if len(classes) != 1:
         names = ", ".join(cls.__name__ for cls in classes) or "none"
         raise InputError(f"{path}: expected one public Problem class, found {names}")
@@ -90,14 +91,26 @@ def create(name: str, parameters: Mapping[str, Any], folders: Iterable[Path] = (
     return cls(**parameters)
 
 
+def file_of(problem: Problem) -> Path | None:
+    """The problem file that a problem was loaded from; None if its class was defined elsewhere."""
+    module = sys.modules.get(type(problem).__module__)
+    if module is None or not module.__name__.startswith(MODULE_PREFIX) or module.__file__ is None:
+        return None
+    return Path(module.__file__)
+
+
 def file_hash(path: Path) -> str:
     """SHA-256 of a file's content."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _execute(path: Path) -> ModuleType:
-    # the folder is part of the name, so that two files of one stem do not replace each other
-    name = f"pinnreg_problem_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    # the place and the content are part of the name: two files of one stem do not replace each other, a file that has
+    # changed is read again, and one that has not gives the same class, so that equal problems are equal
+    identity = f"{path.resolve()}\n{file_hash(path)}"
+    name = f"{MODULE_PREFIX}{path.stem}_{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise InputError(f"{path}: not a Python file")
@@ -105,7 +118,7 @@ def _execute(path: Path) -> ModuleType:
     sys.modules[name] = module  # dataclasses and pickle look their module up here
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         line = getattr(error, "lineno", None)
         where = f" (line {line})" if line else ""

@@ -57,6 +57,10 @@ def annealed(schedule: Schedule, progress: float) -> float:
             return (1.0 + math.cos(math.pi * progress)) / 2
 
 
+def _one_axis(value: object) -> object:
+    return (value,) if isinstance(value, str) and value not in ("all", "space") else value
+
+
 @final
 @dataclass(frozen=True, config=STRICT)
 class KTV:
@@ -82,7 +86,7 @@ class KTV:
     power: Annotated[Literal[1, 2], BeforeValidator(no_boolean)] = 2
     weight: NonNegative = 1e-6
     samples: Count = 256
-    axes: Literal["all", "space"] | tuple[str, ...] = "all"
+    axes: Annotated[Literal["all", "space"] | tuple[str, ...], BeforeValidator(_one_axis)] = "all"
     schedule: Schedule = "constant"
     smoothing: Positive | None = None
 

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import cast
 
 import torch
 import typer
@@ -15,7 +16,7 @@ import typer
 from pinnreg.errors import Diverged, InputError, Interrupted
 
 # a command line that does not parse; typer has no public name for the base of its own BadParameter
-USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+USAGE_ERROR = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 
 
 def guarded(command: Callable[[], object]) -> int:
@@ -28,7 +29,7 @@ def guarded(command: Callable[[], object]) -> int:
     except InputError as error:
         return _failed(2, f"error: {error}")
     except USAGE_ERROR as error:
-        return _failed(2, f"error: {error}")
+        return _failed(2, f"error: {error.format_message()}")  # which names the option, as str(error) does not
     except Diverged as error:
         return _failed(3, f"error: {error}")
     except Interrupted as error:

@@ -62,12 +62,13 @@ def write_template(folder: Path, name: str, *, taken: Mapping[str, Path]) -> Pat
     Raises:
         InputError: a name that is no Python identifier or is taken, or a folder that cannot be written.
     """
-    if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
+    title = "".join(part.capitalize() for part in name.split("_"))
+    # none.py would define the class None
+    if not name.isidentifier() or name.startswith("_") or keyword.iskeyword(name) or keyword.iskeyword(title):
         raise InputError(f"new-problem {name!r}: expected a Python name such as advection_diffusion")
     if name in taken:
         raise InputError(f"new-problem {name!r}: there is a shipped problem of this name, {taken[name]}")
     path = folder / f"{name}.py"
-    title = "".join(part.capitalize() for part in name.split("_"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:  # never over a file that exists

@@ -89,7 +89,10 @@ def validate(data: Mapping[str, Any], where: str) -> Config:
     try:
         return _ADAPTER.validate_python(data)
     except ValidationError as error:
-        lines = dict.fromkeys(_line(dict(problem), data) for problem in error.errors())
+        problems: list[dict[str, Any]] = [dict(problem) for problem in error.errors()]
+        # a list whose only element is wrong is called too short as well
+        outer = {other["loc"][:depth] for other in problems for depth in range(len(other["loc"]))}
+        lines = dict.fromkeys(_line(problem, data) for problem in problems if problem["loc"] not in outer)
         raise InputError("\n".join(f"{where}: {line}" for line in lines)) from None
 
 

@@ -13,7 +13,7 @@ from pinnreg.config.files import numbers, parse_value, read_yaml
 from pinnreg.config.model import Config, as_dict, validate
 from pinnreg.equations import Problem
 from pinnreg.errors import InputError, unknown
-from pinnreg.registry import create, file_hash, find, shipped
+from pinnreg.registry import create, file_hash, file_of, find, shipped
 
 
 @final
@@ -126,12 +126,13 @@ def _problem(
     given: Any, changes: Mapping[str, Any], folders: Sequence[Path], where: str
 ) -> tuple[Problem, dict[str, Any], Path | None]:
     if isinstance(given, Problem):
-        name, known = type(given).__name__.lower(), _parameters(given)
+        file, known = file_of(given), _parameters(given)
+        name = file.stem if file else type(given).__name__.lower()
         for parameter in changes:
             if parameter not in known:
                 raise unknown(f"parameter of problem {name!r}:", parameter, known)
         problem = dataclasses.replace(given, **changes) if changes else given  # type: ignore[type-var]
-        return problem, {"name": name, **_parameters(problem)}, None
+        return problem, {"name": name, **_parameters(problem)}, file
     if isinstance(given, str):
         given = {"name": given}
     if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):

@@ -47,11 +47,17 @@ def evaluate_data(data: Data, axes: Sequence[str], points: Tensor, what: str) ->
     """A condition's data at points (n, d): a tensor (n,).
 
     Raises:
-        InputError: a function that returns anything but a number or an (n,) tensor.
+        InputError: a function that fails, or returns anything but a number or an (n,) tensor.
     """
     if not callable(data):
         return points.new_full((points.shape[0],), float(data))
-    values = call(data, coordinates(axes, points), what)
+    try:
+        values = call(data, coordinates(axes, points), what)
+    except InputError:
+        raise
+    except Exception as error:
+        hint = "; write its data in torch.* functions" if "numpy" in str(error) else ""
+        raise InputError(f"{what}: its data fail: {type(error).__name__}: {error}{hint}") from error
     if isinstance(values, int | float):
         return points.new_full((points.shape[0],), float(values))
     if not isinstance(values, Tensor) or values.shape not in ((), (points.shape[0],)):

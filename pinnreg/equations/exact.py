@@ -89,6 +89,7 @@ def _reasons_against(problem: Problem, conditions: Iterable[Condition]) -> dict[
     # time last, and values before slopes, as the trial function is built
     ordered = sorted((c for c in candidates if isinstance(c, FaceCondition)), key=lambda c: (c.kind, c.slope))
     for condition in ordered:
+        _check_differentiable(problem.domain, condition)
         data = [
             _FaceData(condition, str(condition.of), face, condition.slope) for face in condition.faces(problem.domain)
         ]
@@ -130,6 +131,17 @@ def _obstacle(domain: Domain, data: list[_FaceData], accepted: list[_FaceData], 
             if not _periodic_data(domain, new, axis):
                 return f"its data are not periodic in {axis!r}"
     return None
+
+
+def _check_differentiable(domain: Domain, condition: FaceCondition) -> None:
+    """Refuse data that vary but carry no derivative: the trial function's derivatives would silently be wrong."""
+    points = _edge(domain, condition.faces(domain)[:1]).requires_grad_()
+    values = evaluate_data(condition.value, domain.axes, points, f"condition {condition.name!r}")
+    if not values.requires_grad and bool((values != values[0]).any()):
+        raise InputError(
+            f"condition {condition.name!r}: its data vary but have no derivatives; compute them from coordinates by "
+            "torch.* functions, without detach() or NumPy, or write `conditions: soft`"
+        )
 
 
 def _edge(domain: Domain, faces: Iterable[Face], seed: int = 0) -> Tensor:

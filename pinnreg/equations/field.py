@@ -107,12 +107,12 @@ class Field:
     @property
     def grad(self) -> Tensor:
         """The gradient along the axes other than `t`, (n, number of them)."""
-        return torch.stack([self.d(axis) for axis in self._axes if axis != "t"], dim=1)
+        return torch.stack([self.d(axis) for axis in self._space_axes("grad")], dim=1)
 
     @property
     def laplacian(self) -> Tensor:
         """The sum of the second derivatives along the axes other than `t`, (n,)."""
-        return torch.stack([self.d(axis, 2) for axis in self._axes if axis != "t"]).sum(dim=0)
+        return torch.stack([self.d(axis, 2) for axis in self._space_axes("laplacian")]).sum(dim=0)
 
     def d(self, axis: str, order: int = 1, *more: str | int) -> Tensor:
         """The derivative along one axis, `u.d("x", 3)`, or several, `u.d("x", 2, "t", 1)`; a tensor (n,).
@@ -134,13 +134,23 @@ class Field:
         return self._derivative(tuple(orders.values()))
 
     def __getattr__(self, name: str) -> Tensor:
-        index = None if name.startswith("_") else parse_name(name, self._axes)
+        if name.startswith("_"):  # copying and pickling look such names up before there are axes
+            raise AttributeError(name)
+        index = parse_name(name, self._axes)
         if index is None:
             raise AttributeError(
                 f"Field {self._name!r} has no attribute {name!r}: derivatives are sequences of the axes "
                 f"{', '.join(self._axes)}; for functions write torch.{name}({self._name})"
             )
         return self._derivative(index)
+
+    def _space_axes(self, purpose: str) -> list[str]:
+        axes = [axis for axis in self._axes if axis != "t"]
+        if not axes:
+            raise InputError(
+                f"{self._name}.{purpose} leaves out time, and there is no other axis; write {self._name}.t"
+            )
+        return axes
 
     @property
     def _axes(self) -> tuple[str, ...]:

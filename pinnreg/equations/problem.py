@@ -148,6 +148,8 @@ def _validate_definition(problem: Problem) -> None:
     names = [*outputs, *axes, "points"]
     if repeated := [name for name, times in Counter(names).items() if times > 1]:
         raise InputError(f"{title}: {repeated[0]!r} names two things; outputs, axes and `points` must differ")
-    if isinstance(problem.conditions, Condition):
-        raise InputError(f"{title}: `conditions` must be a tuple: write conditions = (...,) with a comma")
+    if not isinstance(problem.conditions, tuple | list):
+        raise InputError(
+            f"{title}: `conditions` must be a tuple: write conditions = (...,) with a comma, got {problem.conditions!r}"
+        )
     named_conditions(problem)

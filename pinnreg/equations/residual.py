@@ -54,7 +54,7 @@ def check_residual(problem: Problem, trial: Trial, network: Network, points: Poi
     for name, values in evaluate_residual(problem, Sweep(trial, network, half, set(wanted))).items():
         expected = whole[name][: len(half)]
         tolerance = 1e-3 if values.dtype == torch.float32 else 1e-8
-        if not torch.allclose(values, expected, rtol=tolerance, atol=tolerance * float(expected.abs().max())):
+        if not torch.allclose(values, expected, rtol=tolerance, atol=tolerance * float(expected.detach().abs().max())):
             raise InputError(
                 f"{title}: {name!r} at a point changes with the other points; it must be pointwise "
                 "(no means, sums or sorting over the points)"
@@ -62,7 +62,7 @@ def check_residual(problem: Problem, trial: Trial, network: Network, points: Poi
 
 
 def _product_rule(name: str, axes: Sequence[str]) -> str:
-    axis = next(axis for axis in axes if name.startswith(axis))
+    axis = max((axis for axis in axes if name.startswith(axis)), key=len)
     return (
         f".{name} works on outputs, not on expressions; expand it by the product rule: "
         f"(k * u.{axis}).{axis} = k.{axis} * u.{axis} + k * u.{axis}{axis} with the coefficient's derivative "
@@ -74,7 +74,8 @@ def _checked(values: object, count: int, title: str, name: str) -> Tensor:
     if isinstance(values, Field):
         values = values.value
     if not isinstance(values, Tensor):
-        raise InputError(f"{title}: {name!r} must be a torch tensor of shape (n,), got {type(values).__name__}")
+        hint = f"; if this is the .t of an expression: {_product_rule('t', ['t'])}" if callable(values) else ""
+        raise InputError(f"{title}: {name!r} must be a torch tensor of shape (n,), got {type(values).__name__}{hint}")
     if values.shape != (count,):
         hint = " (an (n, 1) would broadcast to (n, n): index with [:, 0])" if values.shape == (count, 1) else ""
         raise InputError(f"{title}: {name!r} must have shape (n,) = ({count},), got {tuple(values.shape)}{hint}")

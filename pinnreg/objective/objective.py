@@ -149,9 +149,14 @@ class Objective:
         self._place_conditions(step)
         self._resampled_at = step
 
+    @property
+    def resample_every(self) -> int | None:
+        """Steps between new collocation points; None for never."""
+        return self._settings.resample_every
+
     def resample_due(self, step: int) -> bool:
         """Whether the points are to be drawn anew before `step`."""
-        every = self._settings.resample_every
+        every = self.resample_every
         return every is not None and step // every > self._resampled_at // every
 
     def residual_size(self, parameters: Parameters, points: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
@@ -22,6 +22,7 @@ FOLD = 34  # letters in a line of a panel's title
 LONGEST = 3.0  # ratio of the sides up to which a plane is drawn true to scale
 
 
+@final
 @dataclass(frozen=True)
 class Plane:
     """Two named axes; arrays on it have shape (first, second), and time lies horizontally."""

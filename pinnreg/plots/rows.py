@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ Array = NDArray[np.float64]
 SUFFIXES = ("_reference", "_error")
 
 
+@final
 @dataclass(frozen=True)
 class Row:
     """One output: its prediction, its reference if there is one, and the misfit |error| or |residual|."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, final
 
 import numpy as np
 
@@ -19,6 +19,7 @@ OVERSHOOT = 0.25  # ranges of the reference; a prediction farther out is saturat
 SMALLEST = 1e-290  # anything below counts as zero, so that `DECADES` below it is still a normal number
 
 
+@final
 @dataclass(frozen=True)
 class Scale:
     """A colour map with its norm, and at which ends of the colour bar values lie beyond it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ Values = dict[str, Array]
 ROUNDING = float(np.finfo(np.float64).eps)
 
 
+@final
 @dataclass(frozen=True)
 class Solved:
     """A reference's values on one tensor grid.
@@ -32,6 +34,7 @@ class Solved:
     error_estimate: float | None
 
 
+@final
 @dataclass(frozen=True)
 class Reference:
     """A solution that the network's is compared with.

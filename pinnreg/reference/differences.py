@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import factorial, sinh
+from typing import final
 
 import numpy as np
 from scipy.interpolate import make_interp_spline
@@ -12,6 +13,7 @@ from scipy.sparse import csr_array, diags_array, lil_array, vstack
 from pinnreg.reference.base import Array
 
 
+@final
 @dataclass(frozen=True)
 class Grid:
     """Nodes x(s) for uniform s, with x′ and x″ there; x = s, or x = p + c sinh s, gathered around p.

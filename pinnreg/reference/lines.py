@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ class _StalledError(Exception):
     """The integrator has used its budget of evaluations."""
 
 
+@final
 @dataclass(frozen=True)
 class Lines:
     """The problem as given."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pinnreg.reference import Reference, Solved
+
+logger = logging.getLogger("pinnreg")
 
 Array = NDArray[np.float64]
 
@@ -90,7 +93,10 @@ def compare(predicted: Mapping[str, Array], axes: Mapping[str, Array], reference
         }
     scipy = None
     if reference.scipy is not None:
-        scipy = _against(predicted, reference.scipy.kind, reference.scipy.solve(axes), None)
+        try:
+            scipy = _against(predicted, reference.scipy.kind, reference.scipy.solve(axes), None)
+        except RuntimeError as error:  # a stiff problem may be beyond it; that must not cost a trained network
+            logger.warning("the independent SciPy solve failed: %s", error)
     return Report(axes, fields, _against(predicted, reference.kind, solved, scipy))
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -29,13 +30,14 @@ def summary(report: Report, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write `data` as JSON, atomically.
+    """Write `data` as JSON, atomically; makes the folder that it lies in.
 
     Raises:
         InputError: a file that cannot be written.
     """
     temporary = path.with_name(path.name + ".tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
         os.replace(temporary, path)
     except OSError as error:
@@ -81,7 +83,7 @@ def read_fields(folder: Path, axes: list[str]) -> tuple[dict[str, Array], dict[s
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: np.asarray(file[name]) for name in file.files}
         return {name: arrays.pop(name) for name in axes}, arrays
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: not readable: {error}") from None
 
 

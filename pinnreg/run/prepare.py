@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -160,6 +161,8 @@ def saved_state(folder: RunFolder, prepared: Prepared) -> dict[str, Any]:
     state = read_checkpoint(folder.checkpoint, prepared.device)
     if state.get("fingerprint") != fingerprint(prepared.resolved.config):
         raise InputError(f"{folder.checkpoint}: the checkpoint belongs to another config than {folder.config}")
+    if missing := {"position", "parameters", "optimiser", "objective"} - state.keys():
+        raise InputError(f"{folder.checkpoint}: corrupt checkpoint: it lacks {', '.join(sorted(missing))}")
     return state
 
 
@@ -174,15 +177,28 @@ def _reference(resolved: Resolved) -> Reference | None:
     problem, file = resolved.problem, resolved.config.evaluate.reference
     if file is not None:
         return from_file(Path(file), problem.domain.axes, problem.outputs)
-    return reference_of(problem)
+    with _reference_code(problem):
+        return reference_of(problem)
 
 
 def _solve(reference: Reference | None, problem: Problem, axes: Mapping[str, Array]) -> Solved | None:
     if reference is None:
         logger.warning("no reference: the solution will not be verified against anything")
         return None
-    solved = reference.solve(axes)
+    with _reference_code(problem):
+        solved = reference.solve(axes)
     for output in problem.outputs:
         if output not in solved.values:
             raise InputError(f"reference of {type(problem).__name__}: no values for the output {output!r}")
     return solved
+
+
+@contextlib.contextmanager
+def _reference_code(problem: Problem) -> Iterator[None]:
+    """Names the problem when the user's own functions in its reference fail."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"reference of {type(problem).__name__}: fails: {type(error).__name__}: {error}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import final
 
@@ -61,9 +61,11 @@ class History:
         if self._path is None or not self._path.exists():
             return
         columns = read_history(self._path)
-        if list(columns) != self.names:
+        if _without_errors(columns) != _without_errors(self.names):
             raise InputError(f"{self._path}: columns {list(columns)} are not those of this run, {self.names}")
-        table = np.stack(list(columns.values()), axis=1)
+        # a run may go on with a reference that it lacked, or without the one that it had
+        unknown = np.full_like(columns["step"], math.nan)
+        table = np.stack([columns.get(name, unknown) for name in self.names], axis=1)
         self._rows = [[float(value) for value in row] for row in table if row[0] <= step]
         self._write([self.names, *(_as_text(row, self.names) for row in self._rows)], "w")
 
@@ -90,6 +92,10 @@ def read_history(path: Path) -> dict[str, NDArray[np.float64]]:
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable history: {error}") from None
     return {name: table[:, index] for index, name in enumerate(names)}
+
+
+def _without_errors(names: Iterable[str]) -> list[str]:
+    return [name for name in names if not name.startswith("error_")]
 
 
 def _as_text(row: Sequence[float], names: Sequence[str]) -> list[str]:

@@ -114,13 +114,17 @@ class _Loop:
         self._load(state)
         self.objective.load_state(state["objective"])
         self._optimiser_state = state["optimiser"]
+        if position_of(dict(state)).stop_reason and self.position.stage + 1 < len(self.stages):
+            # saved at the end of a stage, perhaps before all its steps: it must not go on
+            self._next_stage()
+            self._optimiser_state = None
         self.history.cut(self.position.step)
         self._good = dict(state)
 
     def run(self) -> None:
         """All stages that are left."""
         self._tick()
-        if self.position.step == 0:
+        if self.position.step == 0 and self.history.last_step() < 0:
             self._record(evaluate=True)
             self._save()
         while True:
@@ -133,7 +137,11 @@ class _Loop:
             self._save()
             if self.position.stage + 1 == len(self.stages):
                 return  # a finished run stays in its last stage, so that more steps extend it
-            self.position = replace(self.position, stage=self.position.stage + 1, stage_step=0, stage_seconds=0.0)
+            self._next_stage()
+
+    def _next_stage(self) -> None:
+        stage = self.position.stage + 1
+        self.position = replace(self.position, stage=stage, stage_step=0, stage_seconds=0.0, stop_reason="")
 
     def _run_stage(self, stage: Stage, optimiser: Optimiser) -> str:
         position = self.position
@@ -143,7 +151,7 @@ class _Loop:
                 self._save()
                 raise Interrupted(signal, self.checkpoint)
             self._renew(stage, optimiser)
-            advance = optimiser.advance(self.objective, position.stage_step, stage.steps - position.stage_step)
+            advance = optimiser.advance(self.objective, position.stage_step, self._room(stage))
             self._watch(advance)
             before = position.step
             position.step += advance.steps
@@ -165,6 +173,14 @@ class _Loop:
             return f"{stage.optimiser}: all {stage.steps} steps done"
         return None
 
+    def _room(self, stage: Stage) -> int:
+        """How many steps there are until something else is due."""
+        periods = (LOG_EVERY, self.hooks.evaluate_every, self.objective.resample_every)
+        to_event = min(period - self.position.step % period for period in periods if period is not None)
+        to_redraw = stage.redraw_every - self.position.stage_step % stage.redraw_every
+        left = stage.steps - self.position.stage_step
+        return min(to_event, left, to_redraw if self.objective.stochastic else left)
+
     def _tick(self) -> None:
         """Add the time since the last tick."""
         now = time.monotonic()
@@ -181,8 +197,10 @@ class _Loop:
         stage_start = position.step - position.stage_step
         drawn = self.objective.drawn_at - stage_start
         if position.stage_step == 0 or position.stage_step // stage.redraw_every > drawn // stage.redraw_every:
+            # a weight is that of the end of the steps that it is fixed for, so that the last one is fully annealed
+            fixed_until = min(position.stage_step + stage.redraw_every, stage.steps)
+            done = sum(each.steps for each in self.stages[: position.stage]) + fixed_until
             planned = sum(each.steps for each in self.stages)
-            done = sum(each.steps for each in self.stages[: position.stage]) + position.stage_step
             self.objective.redraw(position.step, progress=done / planned, smooth=stage.needs_smooth)
             changed = changed or self.objective.stochastic
         if changed:

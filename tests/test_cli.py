@@ -1,0 +1,354 @@
+"""The commands: what they print, where, what they write, and how they end."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import pinnreg
+from pinnreg.cli import main
+from pinnreg.cli.process import guarded
+
+Cli = Callable[..., tuple[int, str, str]]
+TINY: dict[str, Any] = {
+    "problem": "heat",
+    "network": {"hidden": [6]},
+    "points": {"interior": 20},
+    "train": [{"optimiser": "adam", "steps": 120, "learning_rate": 1e-2}],
+    "evaluate": {"grid": [6, 5]},
+    "device": "cpu",
+}
+FILES = {
+    "config.yaml",
+    "history.csv",
+    "checkpoint.pt",
+    "fields.npz",
+    "report.json",
+    "error_field.png",
+    "history.png",
+}
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Runs a command in an empty folder that holds `tiny.yaml`: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        assert isinstance(caught.value.code, int)
+        out, err = capsys.readouterr()
+        return caught.value.code, out, err
+
+    return run
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes far longer than these runs."""
+    monkeypatch.setattr("pinnreg.run.line.write_figures", lambda *_: [])
+
+
+def test_help_and_version(cli: Cli) -> None:
+    code, out, err = cli()
+    assert (code, err) == (0, "")
+    for command in ("list", "describe", "solve", "evaluate", "plot", "schema", "new-problem"):
+        assert re.search(rf"^\s+{command}\b", out, re.MULTILINE), command
+        code, shown, err = cli(command, "--help")
+        assert (code, err) == (0, "")
+        assert "Usage" in shown
+    assert cli("--help")[1] == out
+    assert cli("--version") == (0, pinnreg.__version__ + "\n", "")
+
+
+def test_solve_takes_the_contracts_options(cli: Cli) -> None:
+    _, out, _ = cli("solve", "--help")
+    for option in ("set", "seed", "device", "out", "overwrite", "resume", "problems", "json", "quiet"):
+        assert f"--{option}" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["slove", "heat"], "slove"),
+        (["solve", "heat", "--sed", "3"], "--sed"),
+        (["solve", "heat", "--seed", "three"], "--seed"),
+        (["solve", "heat", "poisson"], "poisson"),
+        (["describe"], "NAME"),
+        (["evaluate"], "RUN"),
+        (["evaluate", "run", "--grid", "many"], "--grid"),
+        (["plot", "run", "--format", "gif"], "gif"),
+        (["solve", "heat", "--set"], "--set"),
+    ],
+)
+def test_a_command_line_that_does_not_parse(cli: Cli, arguments: list[str], message: str) -> None:
+    code, out, err = cli(*arguments)
+    assert code == 2
+    assert out == ""
+    assert message in err
+    assert err.startswith("error: ")
+    assert len(err.splitlines()) == 1
+
+
+def test_list(cli: Cli) -> None:
+    code, out, err = cli("list", "--json", "list.json")
+    assert (code, err) == (0, "")
+    for name in ("poisson", "burgers", "heat", "poisson3d", "ktv", "adam", "sgd", "lbfgs", "tanh", "swish", "sobol"):
+        assert name in out
+    assert "uₜ = α uₓₓ" in out
+    data = json.loads(Path("list.json").read_text())
+    assert set(data["problems"]) >= {"poisson", "burgers", "heat"}
+    assert {"adam", "sgd", "lbfgs"} <= set(data["optimisers"])
+
+
+def test_describe(cli: Cli) -> None:
+    code, out, err = cli("describe", "heat", "--json", "heat.json")
+    assert (code, err) == (0, "")
+    assert out.startswith("heat: uₜ = α uₓₓ")
+    assert "alpha = 0.4, mode = 1" in out
+    data = json.loads(Path("heat.json").read_text())
+    assert data["parameters"] == {"alpha": 0.4, "mode": 1}
+    assert data["domain"] == {"x": [0.0, 1.0], "t": [0.0, 1.0]}
+    assert data["outputs"] == ["u"]
+    assert set(data["conditions"]) == {"initial", "dirichlet"}
+    assert data["reference"] is True
+
+
+def test_schema(cli: Cli) -> None:
+    code, out, err = cli("schema")
+    assert (code, err) == (0, "")
+    assert {"problem", "network", "train", "evaluate", "regularisers"} <= set(json.loads(out)["properties"])
+
+
+def test_solve_writes_a_run_and_tells_where(cli: Cli) -> None:
+    code, out, err = cli("solve", "tiny.yaml", "--out", "run", "--json", "run/copy.json")
+    assert code == 0
+    assert {path.name for path in Path("run").iterdir()} == FILES | {"copy.json"}
+    report = json.loads(Path("run/report.json").read_text())
+    assert json.loads(Path("run/copy.json").read_text()) == report
+    assert f"{report['errors']['u']['rel_l2']:.2e}" in out
+    assert f"{report['reference']['scipy']['error_estimate']:.2e}" in out
+    assert "closed form" in out
+    assert "method of lines" in out
+    assert "run/error_field.png" in out
+    assert "adam: all 120 steps done" in out
+    # progress: plain lines where there is no terminal, on stderr
+    assert [line.split()[:2] for line in err.splitlines()] == [
+        ["step", "0/120"],
+        ["step", "100/120"],
+        ["step", "120/120"],
+    ]
+    assert "\x1b" not in out + err
+    assert "\r" not in out + err
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_quiet(cli: Cli) -> None:
+    assert cli("solve", "tiny.yaml", "--out", "run", "--quiet") == (0, "", "")
+    assert Path("run/report.json").exists()
+    code, out, err = cli("solve", "tiny.yaml", "--out", "run", "--quiet")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: run: holds a run")
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_options_change_the_config(cli: Cli) -> None:
+    code, _, _ = cli(
+        *("solve", "tiny.yaml", "--set", "train.0.steps=2", "--set", "network.hidden=[3, 4]", "--set", "seed=3"),
+        *("--seed", "5", "--device", "cpu", "--set", "train.0.learning_rate=1e-5"),
+    )
+    assert code == 0
+    (folder,) = Path("outputs").glob("tiny/*")
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["train"][0]["steps"] == 2
+    assert config["train"][0]["learning_rate"] == 1e-5
+    assert config["network"]["hidden"] == [3, 4]
+    assert (config["seed"], config["device"]) == (5, "cpu")
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_config_is_a_file_then_a_shipped_config_then_a_problem(cli: Cli) -> None:
+    tiny = [f"--set={key}={value}" for key, value in {"train.1.steps": 1, "train.0.steps": 1}.items()]
+    small = ["--set=points.interior=9", "--set=evaluate.grid=4", "--quiet"]
+    assert cli("solve", "poisson1d", *tiny, *small)[0] == 0  # a shipped config, no problem of this name
+    Path("heat").write_text(yaml.safe_dump(TINY | {"problem": {"name": "heat", "mode": 2}}))
+    assert cli("solve", "heat", "--quiet", "--set", "train.0.steps=1")[0] == 0
+    names = {path.parent.name: path for path in Path("outputs").glob("*/*")}
+    assert set(names) == {"poisson1d", "heat"}
+    assert yaml.safe_load((names["poisson1d"] / "config.yaml").read_text())["problem"]["dimension"] == 1
+    assert yaml.safe_load((names["heat"] / "config.yaml").read_text())["problem"]["mode"] == 2
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_overwrite_and_resume(cli: Cli) -> None:
+    assert cli("solve", "tiny.yaml", "--out", "run", "--quiet")[0] == 0
+    assert cli("solve", "tiny.yaml", "--out", "run", "--quiet", "--overwrite", "--seed", "1")[0] == 0
+    assert yaml.safe_load(Path("run/config.yaml").read_text())["seed"] == 1
+    code, out, err = cli("solve", "--resume", "run", "--set", "train.0.steps=150")
+    assert code == 0
+    assert "150 steps" in out
+    assert "step 150/150" in err
+    assert cli("solve", "tiny.yaml", "--seed", "1", "--set", "train.0.steps=160", "--resume", "run")[0] == 0
+    whole = pinnreg.solve(TINY, {"seed": 1, "train.0.steps": 160}, out=False)
+    resumed = pinnreg.load("run")
+    assert all(torch.equal(resumed.parameters[name], whole.parameters[name]) for name in whole.parameters)
+
+
+def test_evaluate_and_plot(cli: Cli) -> None:
+    assert cli("solve", "tiny.yaml", "--out", "run", "--quiet")[0] == 0
+    before = {path: path.read_bytes() for path in Path("run").iterdir()}
+    code, out, err = cli("evaluate", "run", "--json", "errors.json")
+    assert (code, err) == (0, "")
+    report = json.loads(Path("run/report.json").read_text())
+    assert json.loads(Path("errors.json").read_text())["errors"] == report["errors"]
+    assert f"{report['errors']['u']['rel_l2']:.2e}" in out
+    code, _, _ = cli("evaluate", "run", "--grid", "8", "--grid", "9", "--json", "errors.json")
+    assert code == 0
+    assert json.loads(Path("errors.json").read_text())["errors"] != report["errors"]
+    code, _, err = cli("evaluate", "run", "--grid", "8", "--grid", "9", "--grid", "7")
+    assert code == 2
+    assert "x, t" in err
+    assert {path: path.read_bytes() for path in Path("run").iterdir()} == before
+    code, out, err = cli("plot", "run", "--format", "pdf")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == ["run/error_field.pdf", "run/history.pdf"]
+    assert all(Path(line).read_bytes().startswith(b"%PDF") for line in out.splitlines())
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_new_problem_solves_as_it_is(cli: Cli) -> None:
+    code, out, err = cli("new-problem", "advection_diffusion")
+    assert (code, err) == (0, "")
+    assert "wrote problems/advection_diffusion.py" in out
+    assert "pinnreg solve advection_diffusion" in out
+    assert "advection_diffusion" in cli("list")[1]
+    assert cli("describe", "advection_diffusion")[0] == 0
+    small = ["--set=evaluate.grid=20", "--set=network.hidden=[16]", "--set=points.interior=150"]
+    code, out, err = cli("solve", "advection_diffusion", "--out", "run", *small)
+    assert code == 0, err
+    assert json.loads(Path("run/report.json").read_text())["errors"]["u"]["rel_l2"] < 1e-2
+    text = Path("problems/advection_diffusion.py").read_text()
+    for wrong in ("advection_diffusion", "heat", "3d", "a-b", "../a", "class", "_a", "", "none", "true"):
+        code, out, err = cli("new-problem", wrong)
+        assert (code, out) == (2, ""), wrong
+        assert err.startswith("error: ")
+    assert [path.name for path in Path("problems").glob("*.py")] == ["advection_diffusion.py"]
+    assert Path("problems/advection_diffusion.py").read_text() == text
+
+
+def test_new_problem_in_another_folder(cli: Cli, tmp_path: Path) -> None:
+    code, out, _ = cli("new-problem", "mine", "--problems", "deep/own")
+    assert code == 0
+    assert "pinnreg solve mine --problems deep/own" in out
+    assert cli("describe", "mine", "--problems", "deep/own")[0] == 0
+    (tmp_path / "file").write_text("")
+    assert cli("new-problem", "mine", "--problems", "file/own")[0] == 2
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.usefixtures("no_figures")
+def test_signals_save_and_say_how_to_go_on(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+
+    def on_row(step: int, *_: Any) -> None:
+        if step == 50:
+            signal.raise_signal(number)
+
+    monkeypatch.setattr("pinnreg.cli.show._print_row", on_row)
+    found, out, err = cli("solve", "tiny.yaml", "--out", "run")
+    assert (found, out) == (code, "")
+    assert "the state was saved; go on with: pinnreg solve --resume run" in err
+    assert {path.name for path in Path("run").iterdir()} == {"config.yaml", "history.csv", "checkpoint.pt"}
+    assert {each: signal.getsignal(each) for each in before} == before
+    assert pinnreg.load("run").history["step"][-1] == 50
+
+
+def test_python_calls_leave_signals_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("a handler was installed")
+
+    monkeypatch.setattr(signal, "signal", refuse)
+    assert pinnreg.solve(TINY, {"train.0.steps": 2}, out=False).report is not None
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered", "ignore:invalid value")
+def test_divergence_exits_with_3(cli: Cli) -> None:
+    settings = ["--set", "train=[{optimiser: sgd, learning_rate: 1e6, steps: 300}]"]
+    code, out, err = cli("solve", "tiny.yaml", "--out", "run", *settings)
+    assert (code, out) == (3, "")
+    last = err.splitlines()[-1]
+    assert last.startswith("error: training diverged")
+    assert "'residual'" in last
+    assert "run/checkpoint.pt" in last
+    assert not Path("run/report.json").exists()
+    assert np.isfinite(pinnreg.load("run")([[0.5, 0.5]])).all()
+
+
+def test_runtime_errors_exit_with_1(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no memory [8] left")
+
+    monkeypatch.setattr("pinnreg.run.solve_in_folder", fail)
+    assert cli("solve", "tiny.yaml") == (1, "", "error: RuntimeError: no memory [8] left\n")
+
+
+def test_messages_are_neither_marked_up_nor_wrapped(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    text = f"[8] [bold]kept[/bold] {'long ' * 60}end"
+    _, _, err = cli("solve", "tiny.yaml", "--set", f"device={json.dumps(text)}")
+    assert text in err
+    _, _, err = cli("solve", "tiny.yaml", "--set", "network.hidden=[[8]]")
+    assert "[8]" in err
+    _, out, _ = cli("solve", "tiny.yaml", "--out", "[8]" * 30, "--set", "train.0.steps=1")
+    assert f"figures: {'[8]' * 30}/error_field.png" in out
+    assert all(len(line) > 80 for line in out.splitlines()[:3])
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [
+        (pinnreg.InputError("x"), 2),
+        (pinnreg.Diverged("x"), 3),
+        (pinnreg.Interrupted(signal.SIGINT, None), 130),
+        (pinnreg.Interrupted(signal.SIGTERM, Path("run/checkpoint.pt")), 143),
+        (KeyboardInterrupt(), 130),
+        (MemoryError("x"), 1),
+        (OSError("x"), 1),
+        (ZeroDivisionError("x"), 1),
+        (None, 0),
+    ],
+)
+def test_exit_codes(outcome: BaseException | None, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> None:
+        if outcome is not None:
+            raise outcome
+
+    assert guarded(command) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == (0 if outcome is None else 1)
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_terminal_gets_a_bar(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    code, out, err = cli("solve", "tiny.yaml", "--out", "run")
+    assert code == 0
+    assert "\x1b" in err
+    assert "120/120" in err
+    assert "\x1b" not in out

@@ -1,0 +1,514 @@
+"""Exact conditions: the trial function obeys them whatever the network, and Leibniz' rule gives its derivatives."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from pinnreg import Box, Problem, derivatives, dirichlet, initial, measurements, networks, neumann, periodic, robin
+from pinnreg.domain import Domain, unit_points
+from pinnreg.equations import Condition, PointSet, Split, Sweep, split_conditions
+from pinnreg.equations.conditions import FaceCondition, Periodic
+from pinnreg.errors import InputError
+from pinnreg.networks import NetworkSettings
+
+
+def problem(domain: Domain, *conditions: Condition, outputs: tuple[str, ...] = ("u",)) -> Problem:
+    @dataclass(frozen=True)
+    class Given(Problem):
+        def residual(self) -> None: ...
+
+    Given.domain, Given.conditions, Given.outputs = domain, conditions, outputs  # type: ignore[misc, assignment]
+    return Given()
+
+
+def network(given: Problem, split: Split, seed: int, *, size: float = 1.0) -> nn.Module:
+    """A network as a run would build it, its parameters (biases too) far from their initial values."""
+    built = networks.build(
+        NetworkSettings(hidden=(9, 9)),
+        given.domain.bounds,
+        len(given.outputs),
+        periodic=split.trial.periodic,
+        seed=seed,
+        dtype=torch.float64,
+        device=torch.device("cpu"),
+    )
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in built.parameters():
+            parameter.add_(size * torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
+    return built
+
+
+INTERVAL = Box(x=(-1, 3))
+SQUARE = Box(x=(-1, 3), y=(0, 0.5))
+STRIP = Box(x=(-1, 3), t=(0.5, 2))
+SLAB = Box(x=(-1, 3), y=(0, 0.5), t=(0.5, 2))
+CUBE = Box(x=(0, 1), y=(-1, 1), z=(2, 4))
+
+
+def smooth(x: Tensor, y: Tensor, t: Tensor) -> Tensor:
+    return torch.sin(2 * x + y) * torch.exp(-t * y) + x * t**2
+
+
+def wave(x: Tensor, t: Tensor) -> Tensor:
+    return torch.sin(2 * x) * torch.exp(-t) + x * t**2
+
+
+def wave_start(x: Tensor) -> Tensor:
+    return wave(x, torch.full_like(x, 0.5))
+
+
+def wave_slope(x: Tensor) -> Tensor:
+    return -torch.sin(2 * x) * math.exp(-0.5) + x
+
+
+def smooth_start(x: Tensor, y: Tensor) -> Tensor:
+    return smooth(x, y, torch.full_like(x, 0.5))
+
+
+def smooth_slope(x: Tensor, y: Tensor) -> Tensor:
+    return -y * torch.sin(2 * x + y) * torch.exp(-0.5 * y) + x
+
+
+def cycle(x: Tensor) -> Tensor:
+    return torch.cos(math.pi * x / 2) ** 3
+
+
+CASES: dict[str, tuple[Domain, tuple[Condition, ...]]] = {
+    "1-D zero": (INTERVAL, (dirichlet(0.0),)),
+    "1-D number": (INTERVAL, (dirichlet(2.5),)),
+    "1-D one face, min": (INTERVAL, (dirichlet(-1.5, "x=min"),)),
+    "1-D one face, max": (INTERVAL, (dirichlet(-1.5, "x=max"),)),
+    "1-D two values": (INTERVAL, (dirichlet(-1.5, "x=min"), dirichlet(4.0, "x=max"))),
+    "1-D periodic": (INTERVAL, (periodic("x"),)),
+    "2-D zero": (SQUARE, (dirichlet(0.0),)),
+    "2-D function": (SQUARE, (dirichlet(lambda x, y: torch.sin(x) * torch.exp(y) + x * y),)),
+    "2-D one face": (SQUARE, (dirichlet(lambda x: 1 + torch.sin(x), "y=max"),)),
+    "2-D two axes": (SQUARE, (dirichlet(lambda y: y**2, "x=min"), dirichlet(lambda x: (x + 1) ** 2, "y=min"))),
+    "2-D three faces": (
+        SQUARE,
+        (dirichlet(lambda x, y: x * y, ("x", "y=max")),),
+    ),
+    "2-D periodic and data": (SQUARE, (periodic("x"), dirichlet(cycle, "y=min"), dirichlet(1.0, "y=max"))),
+    "2-D doubly periodic": (SQUARE, (periodic("x"), periodic("y", order=0))),
+    "3-D function": (CUBE, (dirichlet(lambda x, y, z: torch.sin(x * y + z) + x * z**2),)),
+    "x-t initial": (STRIP, (initial(lambda x: 1 + torch.sin(x)),)),
+    "x-t homogeneous": (STRIP, (initial(lambda x: (x + 1) * (x - 3)), dirichlet(0.0, on="x"))),
+    "x-t inhomogeneous": (STRIP, (initial(wave_start), dirichlet(wave, "x"))),
+    "x-t order 1 alone": (STRIP, (initial(wave_start), initial(wave_slope, order=1))),
+    "x-t order 1 and data": (STRIP, (initial(wave_slope, order=1), dirichlet(wave, "x"), initial(wave_start))),
+    "x-t one face": (STRIP, (initial(wave_start), dirichlet(wave, "x=max"), initial(wave_slope, order=1))),
+    "x-t periodic": (STRIP, (periodic("x"), initial(cycle), initial(lambda x: cycle(x) ** 2, order=1))),
+    "x-y-t inhomogeneous": (SLAB, (initial(smooth_start), dirichlet(smooth))),
+    "x-y-t order 1": (SLAB, (initial(smooth_start), dirichlet(smooth), initial(smooth_slope, order=1))),
+    "x-y-t periodic in x": (
+        SLAB,
+        (periodic("x"), dirichlet(lambda x, t: cycle(x) * t, "y"), initial(lambda x: cycle(x) / 2)),
+    ),
+    "x-y-t one face": (SLAB, (initial(smooth_start), dirichlet(smooth, ("x=min", "y=max")))),
+}
+
+
+def data_of(condition: FaceCondition, axes: tuple[str, ...], points: Tensor) -> Tensor:
+    """The prescribed values, evaluated without the package's own code."""
+    if not callable(condition.value):
+        return torch.full((len(points),), float(condition.value), dtype=torch.float64)
+    code = condition.value.__code__
+    names = code.co_varnames[: code.co_argcount]
+    return condition.value(*(points[:, axes.index(name)] for name in names))
+
+
+def defects(given: Problem, split: Split, u: Callable[[Tensor], Tensor], seed: int) -> dict[str, float]:
+    """The largest defect of each exact condition on random points of its faces, measured by autograd alone."""
+    axes, found = given.domain.axes, {}
+    for condition in split.exact:
+        worst = [0.0]
+        if isinstance(condition, Periodic):
+            low, high = given.domain.faces(condition.on)
+            unit = unit_points("uniform", 30, len(axes) - 1, seed)
+            wanted = [tuple(k * int(a == condition.on) for a in axes) for k in range(4)]
+            ends = [derivatives(u, given.domain.on_face(face, unit), wanted) for face in (low, high)]
+            for index in wanted:
+                a, b = (end[index].detach() for end in ends)
+                worst.append(float((a - b).abs().max() / (1 + a.abs().max())))
+        else:
+            assert isinstance(condition, FaceCondition)
+            number = given.outputs.index(str(condition.of))
+            for face in condition.faces(given.domain):
+                points = given.domain.on_face(face, unit_points("uniform", 30, len(axes) - 1, seed))
+                index = tuple(int(condition.slope and a == "t") for a in axes)
+                values = derivatives(u, points, [index])[index][:, number].detach()
+                worst.append(float((values - data_of(condition, axes, points)).abs().max()))
+        found[condition.name] = max(worst)
+    return found
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("name", CASES)
+def test_the_trial_function_obeys_its_conditions_whatever_the_network(name: str, seed: int) -> None:
+    domain, conditions = CASES[name]
+    given = problem(domain, *conditions)
+    split = split_conditions(given, "default")
+    assert len(split.exact) == len(conditions)
+    assert split.soft == ()
+    assert split.reasons == {}
+    assert split_conditions(given, "exact").exact == split.exact
+    model = network(given, split, seed)
+    found = defects(given, split, lambda p: split.trial(model, p), seed)
+    assert len(found) == len(conditions)
+    assert max(found.values()) <= 1e-12, found
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if "periodic" not in name])
+def test_the_same_check_sees_a_function_that_obeys_nothing(name: str) -> None:
+    # the bare network in place of the trial function: guards the test above against passing on anything
+    domain, conditions = CASES[name]
+    given = problem(domain, *conditions)
+    split = split_conditions(given, "default")
+    found = defects(given, split, network(given, split, 0), 0)
+    assert min(found.values()) > 1e-3, found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_network_still_matters_inside(name: str) -> None:
+    domain, conditions = CASES[name]
+    given = problem(domain, *conditions)
+    split = split_conditions(given, "default")
+    points = domain.interior(unit_points("uniform", 20, domain.dimension, 3))
+    phi = split.trial.phi(points)
+    assert bool((phi > 0).all() and (phi <= 1 + 1e-15).all())
+    values = [split.trial(network(given, split, seed), points).detach() for seed in (0, 1)]
+    assert bool(((values[0] - values[1]).abs() > 1e-9).all())
+
+
+def indices(dimension: int, order: int) -> list[tuple[int, ...]]:
+    return [index for index in itertools.product(range(order + 1), repeat=dimension) if sum(index) <= order]
+
+
+def assert_leibniz(given: Problem, split: Split, seed: int, order: int = 4) -> None:
+    model = network(given, split, seed, size=0.3)
+    points = given.domain.interior(unit_points("uniform", 6, given.domain.dimension, seed + 10))
+    wanted = indices(given.domain.dimension, order)
+    nested = derivatives(lambda p: split.trial(model, p), points, wanted)
+    # one after the other, so that the sweep is extended each time
+    sweep = Sweep(split.trial, model, PointSet(points, split.trial), set())
+    parameters = list(model.parameters())
+    for index in wanted if len(wanted) < 20 else [wanted[-1], *wanted]:
+        expected = nested[index]
+        found = sweep(index)
+        assert found.shape == expected.shape
+        scale = 1 + float(expected.detach().abs().max())
+        assert float((found - expected).detach().abs().max()) <= 1e-10 * scale, index
+    for index in (wanted[0], wanted[-1]):
+        pairs = [
+            torch.autograd.grad(table.square().sum(), parameters, retain_graph=True, materialize_grads=True)
+            for table in (sweep(index), nested[index])
+        ]
+        for a, b in zip(*pairs, strict=True):
+            assert torch.allclose(a, b, rtol=1e-8, atol=1e-10 * (1 + float(b.abs().max())))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_derivatives_by_leibniz_rule_equal_nested_automatic_ones(name: str) -> None:
+    domain, conditions = CASES[name]
+    given = problem(domain, *conditions)
+    split = split_conditions(given, "default")
+    assert_leibniz(given, split, 1, order=4 if domain.dimension < 3 else 3)
+
+
+def test_fourth_derivatives_in_three_axes() -> None:
+    given = problem(SLAB, *CASES["x-y-t order 1"][1])
+    split = split_conditions(given, "default")
+    model = network(given, split, 2, size=0.3)
+    points = given.domain.interior(unit_points("uniform", 4, 3, 0))
+    wanted = [(4, 0, 0), (0, 2, 2), (2, 1, 1), (0, 0, 4)]
+    nested = derivatives(lambda p: split.trial(model, p), points, wanted)
+    sweep = Sweep(split.trial, model, PointSet(points, split.trial), set(wanted))
+    for index in wanted:
+        scale = 1 + float(nested[index].detach().abs().max())
+        assert float((sweep(index) - nested[index]).detach().abs().max()) <= 1e-10 * scale, index
+
+
+def mixed() -> Problem:
+    """Three outputs: data on all sides, on one face, and none."""
+    return problem(
+        STRIP,
+        dirichlet(wave, "x", of="a"),
+        initial(wave_start, of="a"),
+        dirichlet(lambda t: 2 * torch.exp(t), "x=max", of="b"),
+        neumann(0.0, "x=min", of="c"),
+        outputs=("a", "b", "c"),
+    )
+
+
+def test_outputs_with_different_data() -> None:
+    given = mixed()
+    split = split_conditions(given, "default")
+    assert [c.of for c in split.exact] == ["a", "a", "b"]
+    assert [c.kind for c in split.soft] == ["neumann"]
+    model = network(given, split, 4)
+    assert max(defects(given, split, lambda p: split.trial(model, p), 4).values()) <= 1e-12
+    points = given.domain.interior(unit_points("uniform", 5, 2, 0))
+    assert torch.equal(split.trial(model, points)[:, 2], model(points)[:, 2])
+    assert_leibniz(given, split, 4)
+
+
+@settings(derandomize=True, deadline=None, max_examples=15)
+@given(
+    st.floats(-5, 5),
+    st.floats(0.1, 5),
+    st.floats(-5, 5),
+    st.floats(0.1, 5),
+    st.lists(st.floats(-2, 2), min_size=4, max_size=4),
+    st.integers(0, 10**6),
+)
+def test_any_box_and_any_linear_data(
+    x: float, width: float, t: float, duration: float, coefficients: list[float], seed: int
+) -> None:
+    a, b, c, d = coefficients
+
+    def exact(x: Tensor, t: Tensor) -> Tensor:
+        return a + b * x + c * t + d * x * t
+
+    domain = Box(x=(x, x + width), t=(t, t + duration))
+    given = problem(
+        domain,
+        dirichlet(exact, "x"),
+        initial(lambda x: a + b * x + c * t + d * x * t),
+        initial(lambda x: c + d * x, order=1),
+    )
+    split = split_conditions(given, "exact")
+    model = network(given, split, seed)
+    assert max(defects(given, split, lambda p: split.trial(model, p), seed).values()) <= 1e-11
+    # data of degree one in each axis are reproduced by the interpolation: g is the function itself
+    points = domain.interior(unit_points("uniform", 20, 2, seed))
+    assert torch.allclose(split.trial.g(points)[:, 0], exact(*points.T), atol=1e-11)
+
+
+# ---- which conditions are exact
+
+
+def kinds(split: Split) -> tuple[list[str], list[str]]:
+    return [c.name for c in split.exact], [c.name for c in split.soft]
+
+
+SOFT: dict[str, tuple[Domain, tuple[Condition, ...], tuple[str, ...], list[str], dict[str, str]]] = {
+    "values disagree at a corner": (
+        STRIP,
+        (initial(1.0), dirichlet(0.0, "x")),
+        ("u",),
+        ["initial"],
+        {"initial": "disagree with 'dirichlet' where x=m.. meets t=min"},
+    ),
+    "values disagree at one corner of four": (
+        SQUARE,
+        (dirichlet(0.0, "x"), dirichlet(lambda x: x + 1, "y=min", name="floor")),
+        ("u",),
+        ["floor"],
+        {"floor": "disagree with 'dirichlet' where x=max meets y=min"},
+    ),
+    "slopes disagree at a corner": (
+        STRIP,
+        (initial(wave_start), dirichlet(wave, "x"), initial(0.0, order=1, name="speed")),
+        ("u",),
+        ["speed"],
+        {"speed": "disagree with 'dirichlet'"},
+    ),
+    "a slope without a value": (
+        STRIP,
+        (initial(0.0, order=1, name="speed"),),
+        ("u",),
+        ["speed"],
+        {"speed": "needs one of order 0"},
+    ),
+    "a slope whose value is soft": (
+        STRIP,
+        (initial(1.0), initial(0.0, order=1, name="speed"), dirichlet(0.0, "x")),
+        ("u",),
+        ["initial", "speed"],
+        {"initial": "disagree", "speed": "needs one of order 0"},
+    ),
+    "twice on a face": (
+        INTERVAL,
+        (dirichlet(0.0, "x"), dirichlet(0.0, "x=min", name="again")),
+        ("u",),
+        ["again"],
+        {"again": "x=min already has a condition"},
+    ),
+    "at the end of time": (
+        STRIP,
+        (dirichlet(0.0, "t=max", name="end"),),
+        ("u",),
+        ["end"],
+        {"end": "at its start only"},
+    ),
+    "on a periodic axis": (
+        SQUARE,
+        (periodic("x"), dirichlet(0.0)),
+        ("u",),
+        ["dirichlet"],
+        {"dirichlet": "the axis 'x' is periodic"},
+    ),
+    "initial data not periodic": (
+        STRIP,
+        (periodic("x"), initial(lambda x: x)),
+        ("u",),
+        ["initial"],
+        {"initial": "not periodic in 'x'"},
+    ),
+    "initial data with a slope that is not periodic": (
+        STRIP,
+        (periodic("x"), initial(lambda x: (x + 1) * (x - 3))),
+        ("u",),
+        ["initial"],
+        {"initial": "not periodic in 'x'"},
+    ),
+    "periodicity of one output of two": (
+        STRIP,
+        (periodic("x", of="u"), initial(lambda x: x, of="u")),
+        ("u", "v"),
+        ["periodic"],
+        {"periodic": "would make v periodic too"},
+    ),
+    "always soft by nature": (
+        STRIP,
+        (neumann(0.0, "x=min"), robin(1.0, 1.0, 0.0, "x=max"), initial(1.0), measurements([[0.0, 1.0]], [1.0])),
+        ("u",),
+        ["neumann", "robin", "measurements"],
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SOFT)
+def test_conditions_that_cannot_be_exact_are_soft_and_the_reason_is_said(name: str) -> None:
+    domain, conditions, outputs, soft, reasons = SOFT[name]
+    given = problem(domain, *conditions, outputs=outputs)
+    split = split_conditions(given, "default")
+    assert sorted(kinds(split)[1]) == sorted(soft)
+    assert len(split.exact) + len(split.soft) == len(conditions)
+    assert split.reasons.keys() == reasons.keys()
+    for condition, why in reasons.items():
+        assert re.search(why, split.reasons[condition]), split.reasons
+    # what remains exact is exact, in spite of what was turned away
+    model = network(given, split, 0)
+    assert max([0.0, *defects(given, split, lambda p: split.trial(model, p), 0).values()]) <= 1e-12
+    with pytest.raises(InputError, match="conditions: exact is impossible") as caught:
+        split_conditions(given, "exact")
+    for condition in soft:
+        assert f"{condition}: " in str(caught.value)
+
+
+def test_periodicity_of_every_output_given_one_by_one_is_exact() -> None:
+    given = problem(STRIP, periodic("x", of="u"), periodic("x", of="v"), outputs=("u", "v"))
+    split = split_conditions(given, "exact")
+    assert split.trial.periodic == ("x",)
+    assert split.soft == ()
+    model = network(given, split, 3)
+    assert max(defects(given, split, lambda p: split.trial(model, p), 0).values()) <= 1e-12
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_mode_soft_makes_all_soft(name: str) -> None:
+    domain, conditions = CASES[name]
+    given = problem(domain, *conditions)
+    split = split_conditions(given, "soft")
+    assert len(split.soft) == len(conditions)
+    assert split.exact == ()
+    assert split.reasons == {}
+    assert split.trial.periodic == ()
+    model = network(given, split, 0)
+    points = domain.interior(unit_points("uniform", 10, domain.dimension, 0))
+    assert torch.equal(split.trial(model, points), model(points))
+    assert torch.equal(split.trial.phi(points), torch.ones(10, 1, dtype=torch.float64))
+    assert torch.equal(split.trial.g(points), torch.zeros(10, 1, dtype=torch.float64))
+
+
+def test_mode_exact_names_every_condition_in_the_way() -> None:
+    given = problem(STRIP, neumann(0.0, "x=min", name="wall"), robin(1.0, 2.0, 0.0, "x=max", name="skin"), initial(0.0))
+    with pytest.raises(InputError, match=r"wall: a neumann condition is always soft.*skin: a robin condition"):
+        split_conditions(given, "exact")
+
+
+def test_only_a_box_has_exact_conditions() -> None:
+    class Disc(Domain):
+        bounds = property(lambda self: {"x": (-1.0, 1.0), "y": (-1.0, 1.0)})
+        volume = property(lambda self: math.pi)
+
+        def interior(self, unit: Tensor) -> Tensor:
+            radius, angle = unit[:, 0].sqrt(), 2 * math.pi * unit[:, 1]
+            return torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1)
+
+        def on_face(self, face: Any, unit: Tensor) -> Tensor:
+            raise NotImplementedError
+
+    split = split_conditions(problem(Disc(), dirichlet(0.0, "x")), "default")
+    assert split.exact == ()
+    assert split.reasons == {"dirichlet": "only a Box has exact conditions"}
+
+
+def test_order_of_the_conditions_does_not_change_the_trial_function() -> None:
+    domain, conditions = CASES["x-y-t order 1"]
+    points = domain.interior(unit_points("uniform", 10, 3, 0))
+    values = []
+    for order in itertools.permutations(conditions):
+        given = problem(domain, *order)
+        split = split_conditions(given, "exact")
+        values.append(split.trial(network(given, split, 0), points).detach())
+    assert all(torch.allclose(values[0], other, atol=1e-12) for other in values[1:])
+
+
+def test_data_that_numpy_would_detach_are_refused() -> None:
+    # the slope of the wall is needed to compare it with the initial slope; NumPy has none
+    wall = dirichlet(lambda t: torch.from_numpy(np.sin(t.numpy())), "x")
+    given = problem(STRIP, wall, initial(math.sin(0.5)), initial(math.cos(0.5), order=1))
+    with pytest.raises(InputError, match=r"condition 'dirichlet': its data fail.*write its data in torch"):
+        split_conditions(given, "default")
+
+
+def test_zero_data_need_no_lift() -> None:
+    given = problem(SQUARE, dirichlet(0.0))
+    points = SQUARE.interior(unit_points("uniform", 5, 2, 0))
+    lift = split_conditions(given, "exact").trial.lift(points, [(0, 0), (2, 0), (3, 0)])
+    assert [g for g, _ in lift.values()] == [None, None, None]
+    assert lift[0, 0][1] is not None
+    assert lift[2, 0][1] is not None
+    assert lift[3, 0][1] is None  # φ is quadratic in x
+
+
+def test_single_precision_is_exact_to_its_rounding() -> None:
+    domain, conditions = CASES["x-t inhomogeneous"]
+    split = split_conditions(problem(domain, *conditions), "exact")
+    model = networks.MLP(2, [8], 1, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
+    points = domain.on_face(domain.faces("x=max")[0], unit_points("uniform", 20, 1, 0).float())
+    values = split.trial(model, points)
+    assert values.dtype == torch.float32
+    assert torch.allclose(values[:, 0], wave(*points.T), atol=2e-6)
+
+
+def test_exact_data_that_vary_without_derivatives_are_refused() -> None:
+    @dataclass(frozen=True)
+    class Detached(Problem):
+        """Data computed outside of torch's graph: their derivatives would silently be zero."""
+
+        domain = Box(x=(0, 1), t=(0, 1))
+        conditions = (initial(lambda x: torch.from_numpy(np.sin(x.detach().numpy()))),)
+
+        def residual(self, u: Any) -> Any:
+            return u.t
+
+    with pytest.raises(InputError, match="'initial': its data vary but have no derivatives"):
+        split_conditions(Detached(), "default")
+    assert [condition.name for condition in split_conditions(Detached(), "soft").soft] == ["initial"]

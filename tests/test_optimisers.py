@@ -1,0 +1,377 @@
+"""Optimisers: they reach minima, do what torch's own do, resume bit for bit, and say why they stop."""
+
+from __future__ import annotations
+
+import io
+import time
+from dataclasses import dataclass
+from math import pi
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from pinnreg import Box, Problem, dirichlet
+from pinnreg.config import resolve
+from pinnreg.objective import Objective
+from pinnreg.optimisers import _LBFGS, LBFGS, SGD, Adam, Optimiser, Stage, learning_rate
+from pinnreg.run.prepare import prepare
+from pinnreg.training import History, Outcome, train
+
+STAGES: list[Stage] = [Adam(learning_rate=1e-2), SGD(learning_rate=1e-4, momentum=0.9), LBFGS(history=10)]
+NAMES = [stage.optimiser for stage in STAGES]
+
+
+@dataclass(frozen=True)
+class Sine(Problem):
+    """u'' = -π² sin πx, u(0) = u(1) = 0, solved by sin πx."""
+
+    domain = Box(x=(0, 1))
+    conditions = (dirichlet(0.0),)
+
+    def residual(self, u: Any, x: Tensor) -> Any:
+        return u.xx + pi**2 * torch.sin(pi * x)
+
+
+def objective(**sections: Any) -> Objective:
+    config = {"problem": Sine(), "network": {"hidden": [6]}, "points": {"interior": 12}, **sections}
+    return prepare(resolve(config), with_reference=False).objective
+
+
+def loss(of: Objective) -> float:
+    return of.total(of.losses(of.parameters)).item()
+
+
+def copied(of: Objective) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in of.parameters.items()}
+
+
+def same(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
+    return all(torch.equal(one[name], two[name]) for name in one)
+
+
+def advance(optimiser: Optimiser, of: Objective, start: int, steps: int) -> int:
+    done = start
+    while done < start + steps:
+        done += optimiser.advance(of, done, start + steps - done).steps
+    return done
+
+
+def run(of: Objective, *stages: Stage) -> tuple[Outcome, History]:
+    history = History(of.names, (), None)
+    return train(of, stages, history), history
+
+
+# minima
+
+
+@pytest.mark.parametrize(
+    ("stage", "limit"),
+    [
+        (Adam(steps=600, learning_rate=2e-2, schedule="cosine"), 5e-2),
+        (SGD(steps=1500, learning_rate=1e-3, momentum=0.9), 1.0),
+        (LBFGS(steps=150), 1e-6),
+    ],
+    ids=NAMES,
+)
+def test_an_optimiser_reaches_a_known_minimum(stage: Stage, limit: float) -> None:
+    of = objective()
+    start = loss(of)
+    assert start > 30
+    run(of, stage)
+    assert loss(of) < limit
+    x = torch.linspace(0, 1, 11, dtype=torch.float64)[:, None]
+    assert (of.evaluate(of.parameters, x) - torch.sin(pi * x)).abs().max() < 0.1
+
+
+# torch's own
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_adam_is_torchs_adam_step_for_step(fused: bool) -> None:
+    of = objective()
+    mine = Adam(learning_rate=3e-3).start(of.parameters)
+    theirs = {name: value.clone().requires_grad_() for name, value in copied(of).items()}
+    adam = torch.optim.Adam(list(theirs.values()), lr=3e-3, fused=fused)
+    for step in range(15):
+        made = mine.advance(of, step, 100)
+        adam.zero_grad()
+        losses = of.losses(theirs)
+        of.total(losses).backward()
+        adam.step()
+        assert (made.steps, made.stop) == (1, None)
+        for name, value in of.parameters.items():
+            if fused:
+                assert torch.equal(value, theirs[name])
+            else:
+                assert torch.allclose(value, theirs[name], rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.7])
+def test_sgd_is_the_textbook_rule(momentum: float) -> None:
+    of = objective()
+    mine = SGD(learning_rate=1e-4, momentum=momentum).start(of.parameters)
+    theirs = {name: value.clone().requires_grad_() for name, value in copied(of).items()}
+    velocity = {name: torch.zeros_like(value) for name, value in theirs.items()}
+    for step in range(10):
+        mine.advance(of, step, 1)
+        gradients = torch.autograd.grad(of.total(of.losses(theirs)), list(theirs.values()), materialize_grads=True)
+        with torch.no_grad():
+            for (name, value), gradient in zip(theirs.items(), gradients, strict=True):
+                velocity[name] = momentum * velocity[name] + gradient
+                value.sub_(1e-4 * velocity[name])
+        assert all(torch.allclose(value, theirs[name], rtol=1e-10) for name, value in of.parameters.items())
+
+
+@pytest.mark.parametrize("blocks", [200, 7])
+def test_lbfgs_is_torchs_lbfgs_run_in_one_go(blocks: int) -> None:
+    # a few iterations at a time, so that a run can stop between them, change nothing
+    of = objective()
+    theirs = {name: value.clone().requires_grad_() for name, value in copied(of).items()}
+    stage = LBFGS(history=10, redraw_every=blocks)
+    # the loss is scaled, see the class; L-BFGS itself does not depend on the scale
+    scale = _LBFGS.INITIAL_LOSS / loss(of)
+    assert advance(stage.start(of.parameters), of, 0, 45) == 45
+    inner = torch.optim.LBFGS(
+        list(theirs.values()),
+        max_iter=45,
+        max_eval=10**6,
+        history_size=10,
+        line_search_fn="strong_wolfe",
+        tolerance_grad=0,
+        tolerance_change=0,
+    )
+
+    def closure() -> Tensor:
+        inner.zero_grad()
+        value = of.total(of.losses(theirs))
+        value.backward()
+        for each in theirs.values():
+            if each.grad is not None:
+                each.grad.mul_(scale)
+        return scale * value
+
+    inner.step(closure)
+    assert inner.state[next(iter(theirs.values()))]["n_iter"] == 45
+    assert same(of.parameters, theirs)
+
+
+def test_lbfgs_makes_few_iterations_at_a_time() -> None:
+    of = objective()
+    optimiser = LBFGS().start(of.parameters)
+    assert optimiser.advance(of, 0, 500).steps == 10
+    assert optimiser.advance(of, 10, 3).steps == 3
+
+
+def test_advance_reports_the_losses_where_it_began() -> None:
+    for stage in STAGES:
+        of = objective(regularisers=[{"kind": "ktv", "weight": 1e-3}])
+        before = {name: value.detach() for name, value in of.losses(of.parameters).items()}
+        made = stage.start(of.parameters).advance(of, 0, 5)
+        assert list(made.losses) == list(of.names)
+        assert all(torch.equal(made.losses[name], before[name]) for name in before)
+
+
+# stalling
+
+
+def test_lbfgs_says_that_it_stalls_in_float32() -> None:
+    of = objective(dtype="float32", network={"hidden": [3]}, points={"interior": 5})
+    outcome, history = run(of, LBFGS(steps=4000))
+    assert outcome.stop_reason == "L-BFGS found no further decrease in float32"
+    assert outcome.steps < 4000
+    assert history.columns()["step"][-1] == outcome.steps
+    settled = loss(of)
+    # honest: a fresh attempt gains nothing either
+    again = LBFGS().start(of.parameters).advance(of, 0, 10)
+    assert again.stop is not None
+    assert loss(of) == settled
+
+
+def test_lbfgs_does_not_stop_while_the_parameters_change() -> None:
+    of = objective()
+    optimiser = LBFGS().start(of.parameters)
+    for step in range(0, 50, 10):
+        before = copied(of)
+        made = optimiser.advance(of, step, 10)
+        assert made.stop is None
+        assert not same(before, of.parameters)
+
+
+def test_lbfgs_tries_the_gradient_once_before_it_gives_up() -> None:
+    of = objective(dtype="float32", network={"hidden": [3]}, points={"interior": 5})
+    optimiser = LBFGS().start(of.parameters)
+    stuck = []
+    for step in range(0, 4000, 10):
+        before = copied(of)
+        made = optimiser.advance(of, step, 10)
+        if same(before, of.parameters):
+            stuck.append((made.stop, _pairs(optimiser)))
+        if made.stop is not None:
+            break
+    assert stuck[0] == (None, 0)  # the pairs are dropped
+    assert stuck[-1] == ("L-BFGS found no further decrease in float32", 0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_lbfgs_started_at_its_own_minimum_stays_there(dtype: str) -> None:
+    of = objective(dtype=dtype, network={"hidden": [3]}, points={"interior": 5})
+    for _ in range(4):
+        run(of, LBFGS(steps=300))
+    assert loss(of) < (1e-10 if dtype == "float32" else 1e-20)
+
+
+# learning rates
+
+
+@pytest.mark.parametrize("kind", [Adam, SGD])
+def test_learning_rates_at_start_middle_and_end(kind: Any) -> None:
+    def rates(**settings: Any) -> list[float]:
+        stage = kind(steps=100, learning_rate=1e-2, **settings)
+        return [learning_rate(stage, step) for step in (0, 50, 100, 1000)]
+
+    assert rates() == [1e-2] * 4
+    assert rates(schedule="cosine") == pytest.approx([1e-2, 1e-2 * (1 + 1e-3) / 2, 1e-5, 1e-5])
+    assert rates(schedule="exponential") == pytest.approx([1e-2, 1e-2 * 1e-3**0.5, 1e-5, 1e-5])
+    assert rates(schedule="cosine", final_learning_rate=2e-3) == pytest.approx([1e-2, 6e-3, 2e-3, 2e-3])
+    assert rates(schedule="exponential", final_learning_rate=1e-4) == pytest.approx([1e-2, 1e-3, 1e-4, 1e-4])
+
+
+@pytest.mark.parametrize("kind", [Adam, SGD])
+def test_the_learning_rate_of_a_step_is_the_one_applied(kind: Any) -> None:
+    stage = kind(steps=100, learning_rate=1e-4, schedule="cosine")
+    of, other = objective(), objective()
+    start = copied(of)
+    stage.start(of.parameters).advance(of, 80, 1)
+    rate = learning_rate(stage, 80)
+    kind(learning_rate=rate).start(other.parameters).advance(other, 0, 1)
+    assert same(of.parameters, other.parameters)
+    assert not same(of.parameters, start)
+
+
+# state
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=NAMES)
+def test_a_saved_state_resumes_bit_for_bit(stage: Stage) -> None:
+    one, two = objective(), objective()
+    whole = stage.start(one.parameters)
+    done = advance(whole, one, 0, 23)
+    state = whole.state()
+    half = copied(one)
+    # as a checkpoint would: a copy, since later steps change the tensors in a state
+    saved = torch.load(_stored(state), weights_only=True)
+    advance(whole, one, done, 20)
+
+    with torch.no_grad():
+        for name, value in two.parameters.items():
+            value.copy_(half[name])
+    resumed = stage.start(two.parameters)
+    resumed.load_state(saved)
+    advance(resumed, two, done, 20)
+    assert same(one.parameters, two.parameters)
+
+    # and the state matters: without it the same steps lead elsewhere
+    with torch.no_grad():
+        for name, value in two.parameters.items():
+            value.copy_(half[name])
+    advance(stage.start(two.parameters), two, done, 20)
+    assert not same(one.parameters, two.parameters)
+
+
+def _stored(state: dict[str, Any]) -> Any:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    buffer.seek(0)
+    return buffer
+
+
+def _pairs(optimiser: Optimiser) -> int:
+    state = optimiser.state()["inner"]["state"]
+    return sum(len(each["old_dirs"]) for each in state.values())
+
+
+def test_forget_drops_the_pairs_of_lbfgs() -> None:
+    of, other = objective(), objective()
+    optimiser = LBFGS().start(of.parameters)
+    advance(optimiser, of, 0, 20)
+    assert _pairs(optimiser) > 5
+    with torch.no_grad():
+        for name, value in other.parameters.items():
+            value.copy_(of.parameters[name])
+    optimiser.forget()
+    assert _pairs(optimiser) == 0
+    optimiser.advance(of, 20, 10)
+    LBFGS().start(other.parameters).advance(other, 0, 10)
+    assert same(of.parameters, other.parameters)
+
+
+def test_forget_leaves_the_averages_of_adam() -> None:
+    of, other = objective(), objective()
+    for each, forgets in ((of, True), (other, False)):
+        optimiser = Adam().start(each.parameters)
+        advance(optimiser, each, 0, 5)
+        if forgets:
+            optimiser.forget()
+        advance(optimiser, each, 5, 5)
+    assert same(of.parameters, other.parameters)
+
+
+# limits
+
+
+@pytest.mark.parametrize("kind", [Adam, SGD, LBFGS])
+def test_max_seconds_ends_a_stage_and_says_so(kind: Any) -> None:
+    of = objective()
+    settings = {} if kind is LBFGS else {"learning_rate": 1e-6}
+    started = time.monotonic()
+    outcome, _ = run(of, kind(steps=10**9, max_seconds=0.02, **settings))
+    assert time.monotonic() - started < 5
+    assert outcome.stop_reason == f"{kind(**settings).optimiser}: max_seconds 0.02 reached"
+    assert 0 < outcome.steps < 10**6
+
+
+def test_max_seconds_counts_each_stage_alone() -> None:
+    of = objective()
+    outcome, _ = run(of, Adam(steps=10**9, max_seconds=0.02), SGD(steps=2, max_seconds=60, learning_rate=1e-9))
+    assert outcome.stop_reason == "sgd: all 2 steps done"
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=NAMES)
+def test_steps_end_a_stage_and_say_so(stage: Stage) -> None:
+    settings = {"optimiser": stage.optimiser, "steps": 13}
+    outcome, _ = run(objective(), type(stage)(**settings))  # type: ignore[arg-type]
+    assert outcome.steps == 13
+    assert outcome.stop_reason == f"{stage.optimiser}: all 13 steps done"
+
+
+# refusals
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (Adam, {"final_learning_rate": 1e-5}),
+        (SGD, {"final_learning_rate": 1e-5, "schedule": "constant"}),
+        (Adam, {"learning_rate": 0}),
+        (Adam, {"learning_rate": -1e-3}),
+        (Adam, {"learning_rate": float("nan")}),
+        (Adam, {"steps": 0}),
+        (Adam, {"steps": True}),
+        (Adam, {"schedule": "cosin"}),
+        (Adam, {"momentum": 0.9}),
+        (SGD, {"momentum": 1.0}),
+        (SGD, {"momentum": -0.1}),
+        (SGD, {"momentum": False}),
+        (LBFGS, {"history": 0}),
+        (LBFGS, {"redraw_every": 0}),
+        (LBFGS, {"learning_rate": 1.0}),
+        (LBFGS, {"max_seconds": 0}),
+    ],
+)
+def test_settings_without_effect_or_sense_are_refused(kind: Any, settings: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        kind(**settings)
+    assert next(iter(settings)) in str(caught.value)

@@ -1,0 +1,310 @@
+"""Every shipped problem and config, found by scanning: its file, its parameters, its reference, its accuracy."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+import pinnreg
+from pinnreg import InputError, Problem, registry
+from pinnreg.config import read_yaml, resolve
+from pinnreg.domain import Domain
+from pinnreg.equations import Field, PointSet, Trial, evaluate_residual, named_conditions, reference_of
+from pinnreg.equations.conditions import Measurements
+from pinnreg.reference import Reference
+from pinnreg.report import grid_axes
+from pinnreg.run.prepare import prepare
+
+Array = NDArray[np.float64]
+
+FILES = registry.find()
+CONFIGS = {path.stem: path for path in sorted(registry.shipped("configs").glob("*.yaml"))}
+HALF_WIDTH = 4  # nine-point differences, of order eight or seven
+
+ACCURACY = {
+    "poisson": 1e-4,
+    "poisson1d": 1e-4,
+    "poisson3d": 1e-3,
+    "heat": 1e-4,
+    "burgers": 1e-2,
+    "poisson_joint": 1e-2,
+    "heat_joint": 1e-2,
+    "burgers_joint": 5e-2,
+}
+
+
+def variants() -> list[Any]:
+    """Every shipped problem with its defaults, and with each parameter changed."""
+    found = [pytest.param(pinnreg.problem(name), id=name) for name in FILES]
+    for name in FILES:
+        default = pinnreg.problem(name)
+        for field in dataclasses.fields(default):  # type: ignore[arg-type]
+            value = getattr(default, field.name)
+            for other in (value + 1, value - 1) if isinstance(value, int) else (2.5 * value,):
+                try:
+                    problem = pinnreg.problem(name, **{field.name: other})
+                except InputError:
+                    continue
+                found.append(pytest.param(problem, id=f"{name}-{field.name}={other:g}"))
+    return found
+
+
+# a reference differentiated by finite differences, in the place of a network
+
+
+class Differences:
+    """What `residual` receives as `u.x`, `u.xx`: derivatives of the reference by high-order differences."""
+
+    def __init__(self, problem: Problem, reference: Reference, points: Array, step: float, flip: int = 0) -> None:
+        self.trial = Trial(problem.domain.axes, tuple(problem.outputs), ((),) * len(problem.outputs))
+        self.points = PointSet(torch.from_numpy(points), self.trial)
+        self.scale = 0.0
+        self._problem, self._reference, self._step, self._flip = problem, reference, step, flip
+        self._stencils = [self._stencil(point) for point in points]
+
+    def fields(self) -> dict[str, Field]:
+        return {name: Field(self, number) for number, name in enumerate(self.trial.outputs)}  # type: ignore[arg-type]
+
+    def __call__(self, index: tuple[int, ...]) -> Tensor:
+        rows = []
+        for offsets, values in self._stencils:
+            row = []
+            for array in values:
+                total = array
+                for axis_offsets, order in zip(offsets, index, strict=True):
+                    total = np.tensordot(weights(axis_offsets, order), total, axes=(0, 0))
+                row.append(float(total))
+            rows.append(row)
+        table = torch.tensor(rows, dtype=torch.float64)
+        self.scale = max(self.scale, float(table.abs().max()))
+        # a control for the tests themselves: a wrong sign of the derivatives of one order
+        return -table if self._flip and sum(index) == self._flip else table
+
+    def _stencil(self, point: Array) -> tuple[list[Array], list[Array]]:
+        offsets, axes = [], {}
+        for (name, bounds), x in zip(self._problem.domain.bounds.items(), point, strict=True):
+            h = self._step * (bounds[1] - bounds[0])
+            # inside the domain, one-sided near its faces; the point itself is exactly on it
+            below = min(HALF_WIDTH, int((x - bounds[0]) / h + 1e-9))
+            above = min(HALF_WIDTH, int((bounds[1] - x) / h + 1e-9))
+            first = -below if above == HALF_WIDTH else above - 2 * HALF_WIDTH
+            each = h * np.arange(first, first + 2 * HALF_WIDTH + 1)
+            offsets.append(each)
+            axes[name] = np.clip(x + each, *bounds)
+        solved = self._reference.solve(axes).values
+        return offsets, [solved[output] for output in self.trial.outputs]
+
+
+def weights(offsets: Array, order: int) -> Array:
+    """The weights of a finite difference on given offsets, exact for polynomials of degree < len(offsets)."""
+    h = np.abs(offsets).max()
+    powers = (offsets / h)[None, :] ** np.arange(len(offsets))[:, None]
+    right = np.zeros(len(offsets))
+    right[order] = float(np.prod(np.arange(1, order + 1)))
+    solution: Array = np.linalg.solve(powers, right) / h**order
+    return solution
+
+
+def inside(domain: Domain, count: int = 6) -> Array:
+    """Points well inside the domain, the same for every run."""
+    unit = np.random.default_rng(7).uniform(0.15, 0.85, (count, domain.dimension))
+    bounds = np.array(list(domain.bounds.values()))
+    points: Array = bounds[:, 0] + unit * (bounds[:, 1] - bounds[:, 0])
+    return points
+
+
+def residual_of_reference(problem: Problem, flip: int = 0) -> float:
+    """The largest |residual| of the reference over that of its derivatives, at the best of several step sizes."""
+    reference = reference_of(problem)
+    assert reference is not None
+    best = np.inf
+    for step in (1e-2, 3e-3, 1e-3):
+        differences = Differences(problem, reference, inside(problem.domain), step, flip)
+        equations = evaluate_residual(problem, differences)  # type: ignore[arg-type]
+        largest = max(float(values.abs().max()) for values in equations.values())
+        best = min(best, largest / differences.scale)
+    return best
+
+
+def test_the_difference_weights_are_those_of_the_textbook() -> None:
+    assert weights(np.array([-1.0, 0.0, 1.0]), 2) == pytest.approx([1, -2, 1])
+    assert weights(np.array([-0.5, 0.0, 0.5]), 1) == pytest.approx([-1, 0, 1])
+    x = 0.1 * np.arange(9)
+    assert weights(x, 3) @ np.sin(x) == pytest.approx(-1, abs=1e-5)
+
+
+# problem files
+
+
+def test_the_shipped_problems_are_found() -> None:
+    assert {"poisson", "burgers", "heat"} <= set(FILES)
+
+
+@pytest.mark.parametrize("path", FILES.values(), ids=list(FILES))
+def test_a_problem_file_is_short_and_says_what_it_solves(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 30
+    cls = registry.load(path)
+    assert cls.__doc__
+    assert "=" in cls.__doc__  # the equation itself
+    assert not cls.__doc__.startswith(f"{cls.__name__}(")  # what dataclasses write where there is none
+    imported = {
+        (node.module or "").split(".")[0] for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)
+    }
+    assert "pinnreg" in imported
+    assert not any("pinnreg." in line for line in text.splitlines() if "import" in line)  # the public names suffice
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_defaults_of_a_problem_solve_it(name: str) -> None:
+    problem = pinnreg.problem(name)
+    assert "t" not in problem.domain.axes[:-1]
+    assert resolve(name).config.problem["name"] == name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        problem.domain = None  # type: ignore[misc]
+
+
+def numeric_parameters() -> list[tuple[str, str, type]]:
+    return [
+        (name, field.name, type(getattr(pinnreg.problem(name), field.name)))
+        for name in FILES
+        for field in dataclasses.fields(pinnreg.problem(name))  # type: ignore[arg-type]
+    ]
+
+
+@pytest.mark.parametrize(("name", "parameter", "kind"), numeric_parameters())
+def test_parameters_are_validated(name: str, parameter: str, kind: type) -> None:
+    wrong: list[Any] = ["fast", None, [1], True, float("nan"), float("inf"), 0, -1]
+    wrong += [1.5] if kind is int else []
+    for value in wrong:
+        with pytest.raises(InputError, match=parameter):
+            pinnreg.problem(name, **{parameter: value})
+    with pytest.raises(InputError, match=f"'{parameter}x'; did you mean '{parameter}'"):
+        pinnreg.problem(name, **{f"{parameter}x": 1})
+
+
+@pytest.mark.parametrize("parameter", ["frequency", "mode", "dimension"])
+def test_counts_are_positive_integers(parameter: str) -> None:
+    owners = [name for name, each, _ in numeric_parameters() if each == parameter]
+    assert owners
+    for name in owners:
+        assert isinstance(getattr(pinnreg.problem(name, **{parameter: 2}), parameter), int)
+        for value in (0, -2, 1.5, "two", True):
+            with pytest.raises(InputError, match=parameter):
+                pinnreg.problem(name, **{parameter: value})
+
+
+# references
+
+
+@pytest.mark.parametrize("problem", variants())
+def test_the_residual_vanishes_on_the_reference(problem: Problem) -> None:
+    assert residual_of_reference(problem) < 1e-6
+
+
+@pytest.mark.parametrize("problem", [pytest.param(pinnreg.problem(name), id=name) for name in FILES])
+def test_a_wrong_sign_in_a_residual_would_show(problem: Problem) -> None:
+    assert residual_of_reference(problem, flip=2) > 1e-4
+
+
+@pytest.mark.parametrize("problem", variants())
+def test_the_reference_satisfies_the_conditions(problem: Problem) -> None:
+    reference = reference_of(problem)
+    assert reference is not None
+    for condition in named_conditions(problem):
+        if isinstance(condition, Measurements):
+            continue
+        samples = condition.sample(problem.domain, 12, "uniform", 3)
+        differences = Differences(problem, reference, samples.points.numpy(), 1e-3)
+        rows = condition.residual(differences.fields(), samples, problem.domain.axes)
+        assert rows.abs().max() < 1e-8, condition.name
+        # and where they do not hold, rows show it
+        shifted = dataclasses.replace(samples, points=samples.points * 0.9 + 0.03)
+        wrong = Differences(problem, reference, shifted.points.numpy(), 1e-3)
+        assert condition.residual(wrong.fields(), samples, problem.domain.axes).abs().max() > 1e-3, condition.name
+
+
+def coarse(problem: Problem) -> Mapping[str, Array]:
+    sizes = {1: (101,), 2: (65, 21), 3: (13,)}[problem.domain.dimension]
+    return grid_axes(problem.domain, sizes)
+
+
+@pytest.mark.parametrize("problem", variants())
+def test_the_scipy_solve_agrees_with_the_reference_to_its_own_estimate(problem: Problem) -> None:
+    reference = reference_of(problem)
+    assert reference is not None
+    assert reference.scipy is not None
+    axes = coarse(problem)
+    solved, scipy = reference.solve(axes), reference.scipy.solve(axes)
+    assert solved.error_estimate is not None
+    assert scipy.error_estimate is not None
+    assert solved.error_estimate < 1e-12
+    assert scipy.error_estimate < 1e-5
+    for output in problem.outputs:
+        difference = np.linalg.norm(solved.values[output] - scipy.values[output])
+        relative = difference / np.linalg.norm(solved.values[output])
+        # two resolutions share some of their rounding, which the estimate cannot see
+        assert relative <= scipy.error_estimate + solved.error_estimate + 1e-13
+
+
+# configs
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_shipped_config_resolves(name: str) -> None:
+    resolved = resolve(name)
+    assert resolved.stem == name
+    assert resolved.config.problem["name"] in FILES
+    assert resolved.config == resolve(CONFIGS[name]).config
+    objective = prepare(resolved, with_reference=False).objective
+    assert "residual" in objective.names
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_shipped_config_states_only_what_differs_from_the_defaults(name: str) -> None:
+    given = read_yaml(CONFIGS[name])
+    whole = resolve(given).config
+    for section in given.keys() - {"problem"}:
+        assert resolve({key: value for key, value in given.items() if key != section}).config != whole, section
+    for parameter in given["problem"].keys() - {"name"}:
+        short = {key: value for key, value in given["problem"].items() if key != parameter}
+        assert resolve({**given, "problem": short}).config != whole, parameter
+
+
+def test_every_problem_has_a_config_of_its_name_that_adds_nothing_hidden() -> None:
+    for name in FILES:
+        assert resolve(CONFIGS[name]).config == resolve({"problem": name}).config
+
+
+@pytest.mark.parametrize("name", [name for name in CONFIGS if name.endswith("_joint")])
+def test_a_joint_config_has_soft_conditions_and_ktv(name: str) -> None:
+    config = resolve(name).config
+    assert config.conditions == "soft"
+    assert [regulariser.kind for regulariser in config.regularisers] == ["ktv"]
+    assert config.regularisers[0].weight > 0
+
+
+# accuracy
+
+
+def test_every_config_has_an_accuracy_to_reach() -> None:
+    assert set(CONFIGS) <= set(ACCURACY)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_shipped_config_reaches_its_accuracy(name: str, seed: int) -> None:
+    solution = pinnreg.solve(name, {"seed": seed}, out=False)
+    assert solution.report is not None
+    for output, errors in solution.report.errors.items():
+        assert errors.rel_l2 <= ACCURACY[name], output

@@ -1,0 +1,175 @@
+"""Errors against a reference, and the files that keep them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pinnreg import Box, InputError
+from pinnreg.reference import Reference, Solved
+from pinnreg.report import (
+    Errors,
+    compare,
+    grid_axes,
+    read_report,
+    relative_l2,
+    summary,
+    without_reference,
+    write_json,
+    write_report,
+)
+
+AXES = {"x": np.array([0.0, 0.5, 1.0]), "t": np.array([0.0, 1.0])}
+EXACT = np.array([[1.0, 2.0], [-2.0, 0.0], [4.0, 0.0]])
+OFF = np.array([[0.0, 0.0], [0.0, 3.0], [0.0, -4.0]])
+FACTS: dict[str, Any] = {"problem": {"name": "heat"}, "axes": ["x", "t"], "steps": 3}
+
+
+def _reference(values: np.ndarray, scipy: Reference | None = None) -> Reference:
+    return Reference("made by hand", lambda axes: Solved({"u": values}, 1e-9), scipy)
+
+
+def test_the_four_errors() -> None:
+    """‖e‖₂ = 5, ‖v‖₂ = 5, ‖e‖₁ = 7, ‖v‖₁ = 9 over six points."""
+    reference = _reference(EXACT)
+    report = compare({"u": EXACT + OFF}, AXES, reference, reference.solve(AXES))
+    errors = report.errors["u"]
+    assert errors.rel_l2 == pytest.approx(1.0)
+    assert errors.rel_l1 == pytest.approx(7 / 9)
+    assert errors.max_abs == 4.0
+    assert errors.rmse == pytest.approx(5 / math.sqrt(6))
+    assert report.reference is not None
+    assert (report.reference.kind, report.reference.error_estimate) == ("made by hand", 1e-9)
+    np.testing.assert_array_equal(report.fields["u_error"], OFF)  # signed: predicted minus reference
+    np.testing.assert_array_equal(report.fields["u_reference"], EXACT)
+    np.testing.assert_array_equal(report.fields["u"], EXACT + OFF)
+
+
+def test_the_scipy_reference_is_compared_too() -> None:
+    scipy = Reference("finite differences", lambda axes: Solved({"u": EXACT + 0.5 * OFF}, 0.5), None)
+    reference = _reference(EXACT, scipy)
+    report = compare({"u": EXACT + OFF}, AXES, reference, reference.solve(AXES))
+    assert report.reference is not None
+    assert report.reference.scipy is not None
+    assert report.reference.scipy.errors["u"].max_abs == 2.0
+    assert report.errors["u"].max_abs == 4.0
+    data = summary(report, {})["reference"]
+    assert data["scipy"]["kind"] == "finite differences"
+    assert data["scipy"]["error_estimate"] == 0.5
+    assert data["scipy"]["errors"]["u"]["max_abs"] == 2.0
+
+
+def test_relative_errors_are_unknown_where_the_reference_vanishes() -> None:
+    reference = _reference(0 * EXACT)
+    errors = compare({"u": OFF}, AXES, reference, reference.solve(AXES)).errors["u"]
+    assert math.isnan(errors.rel_l2)
+    assert math.isnan(errors.rel_l1)
+    assert errors.max_abs == 4.0
+    assert math.isnan(relative_l2(OFF, 0 * OFF))
+
+
+def test_overflow_is_no_warning() -> None:
+    assert math.isinf(relative_l2(np.array([1e308, 1e308]), np.array([1.0, -1.0])))
+    assert math.isnan(relative_l2(np.array([np.inf, 0.0]), np.array([1.0, np.inf])))
+
+
+def test_without_a_reference() -> None:
+    report = without_reference({"u": EXACT}, {"residual": OFF}, AXES)
+    assert report.errors == {}
+    assert set(report.fields) == {"u", "residual"}
+    np.testing.assert_array_equal(report.fields["residual"], np.abs(OFF))
+    several = without_reference({"u": EXACT}, {"mass": OFF, "heat": OFF}, AXES)
+    assert set(several.fields) == {"u", "residual_mass", "residual_heat"}
+
+
+@pytest.mark.parametrize("zero", [False, True])
+def test_written_and_read_again(tmp_path: Path, zero: bool) -> None:
+    """NaN is null in JSON, and NaN again when read."""
+    reference = _reference(0 * EXACT if zero else EXACT, _reference(EXACT))
+    report = compare({"u": EXACT + OFF}, AXES, reference, reference.solve(AXES))
+    write_report(tmp_path, report, FACTS)
+    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "fields.npz"}
+    again, facts = read_report(tmp_path)
+    assert facts["problem"] == FACTS["problem"]
+    np.testing.assert_equal(vars(again.errors["u"]), vars(report.errors["u"]))
+    assert again.reference is not None
+    assert again.reference.scipy is not None
+    assert report.reference is not None
+    assert again.reference.scipy == report.reference.scipy
+    assert list(again.axes) == ["x", "t"]
+    for name, values in report.fields.items():
+        np.testing.assert_array_equal(again.fields[name], values)
+    assert (json.loads((tmp_path / "report.json").read_text())["errors"]["u"]["rel_l2"] is None) == zero
+
+
+def test_a_report_without_errors_is_read_again(tmp_path: Path) -> None:
+    write_report(tmp_path, without_reference({"u": EXACT}, {"residual": OFF}, AXES), FACTS)
+    again, facts = read_report(tmp_path)
+    assert again.errors == facts["errors"] == {}
+    assert again.reference is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("report.json", "{"),
+        ("report.json", "{}"),
+        ("report.json", '{"reference": null, "errors": {}, "axes": ["y"]}'),
+        ("fields.npz", "no archive"),
+        ("fields.npz", ""),
+    ],
+)
+def test_broken_files(tmp_path: Path, name: str, content: str) -> None:
+    write_report(tmp_path, without_reference({"u": EXACT}, {"residual": OFF}, AXES), FACTS)
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=r"not a readable report|not readable"):
+        read_report(tmp_path)
+
+
+def test_missing_files(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the run has not ended; go on with --resume"):
+        read_report(tmp_path)
+    write_json(tmp_path / "report.json", summary(without_reference({"u": EXACT}, {"residual": OFF}, AXES), FACTS))
+    with pytest.raises(InputError, match=r"fields\.npz"):
+        read_report(tmp_path)
+
+
+def test_json_is_written_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "deep" / "result.json"
+    write_json(path, {"ν": 1.5})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"ν": 1.5}
+    assert "ν" in path.read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(path, {"a": math.nan})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"ν": 1.5}
+    with pytest.raises(InputError, match="cannot be written"):
+        write_json(path / "below.json", {})
+
+
+def test_errors_are_plain_values() -> None:
+    assert Errors(1.0, 2.0, 3.0, 4.0) == Errors(1.0, 2.0, 3.0, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("domain", "sizes", "shape"),
+    [
+        (Box(x=(0, 1)), None, (1001,)),
+        (Box(x=(0, 1), t=(0, 2)), None, (256, 100)),
+        (Box(x=(0, 1), y=(0, 1), z=(0, 1)), None, (31, 31, 31)),
+        (Box(a=(0, 1), b=(0, 1), c=(0, 1), e=(0, 1), f=(0, 1), g=(0, 1), h=(0, 1)), None, (5,) * 7),
+        (Box(x=(0, 1), t=(0, 2)), (7,), (7, 7)),
+        (Box(x=(0, 1), t=(0, 2)), (7, 5), (7, 5)),
+    ],
+)
+def test_grids(domain: Box, sizes: tuple[int, ...] | None, shape: tuple[int, ...]) -> None:
+    axes = grid_axes(domain, sizes)
+    assert list(axes) == list(domain.axes)
+    assert tuple(len(axis) for axis in axes.values()) == shape
+    for name, (lower, upper) in domain.bounds.items():
+        assert (axes[name][0], axes[name][-1]) == (lower, upper)
+        np.testing.assert_allclose(np.diff(axes[name]), (upper - lower) / (len(axes[name]) - 1))

@@ -1,0 +1,336 @@
+"""A run that was stopped and goes on equals the run that was not, bit for bit."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import pinnreg
+from pinnreg.report import Solution
+from pinnreg.training import Hooks, loop, read_history
+
+RICH: dict[str, Any] = {
+    "problem": "heat",
+    "network": {"hidden": [6]},
+    "points": {"interior": 20, "boundary": 8, "resample_every": 20, "resample": "fresh"},
+    "conditions": "soft",
+    "regularisers": [{"kind": "ktv", "samples": 8, "weight": 1e-4, "power": 1, "schedule": "cosine"}],
+    "train": [
+        {"optimiser": "adam", "steps": 110, "learning_rate": 1e-2, "schedule": "cosine"},
+        {"optimiser": "lbfgs", "steps": 70, "redraw_every": 30},
+    ],
+    "evaluate": {"grid": 6, "every": 40},
+    "device": "cpu",
+}
+RESIDUAL = {"points.resample": "residual"}
+PLAIN: dict[str, Any] = RICH | {
+    "points": {"interior": 20},
+    "conditions": "default",
+    "regularisers": [],
+    "train": [{"optimiser": "adam", "steps": 60, "learning_rate": 1e-2}],
+}
+
+
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes far longer than these runs."""
+    monkeypatch.setattr("pinnreg.run.line.write_figures", lambda *_: [])
+
+
+def after(calls: int) -> Callable[[], int | None]:
+    """Asks to stop at the call of this number, counted from 0."""
+    counter = iter(range(1_000_000))
+    return lambda: signal.SIGTERM if next(counter) == calls else None
+
+
+def assert_same_weights(one: Solution, other: Solution) -> None:
+    """The same parameters, bit for bit."""
+    assert list(one.parameters) == list(other.parameters)
+    for name in one.parameters:
+        assert torch.equal(one.parameters[name], other.parameters[name]), name
+
+
+def assert_same_run(one: Solution, other: Solution) -> None:
+    """The same weights and the same record, but for the seconds."""
+    assert_same_weights(one, other)
+    assert list(one.history) == list(other.history)
+    for name in set(one.history) - {"seconds"}:
+        np.testing.assert_array_equal(one.history[name], other.history[name])
+    assert one.report is not None
+    assert other.report is not None
+    assert one.report.errors == other.report.errors
+
+
+@pytest.mark.parametrize("changes", [{}, RESIDUAL, {"dtype": "float32"}], ids=["fresh", "residual", "float32"])
+def test_interrupted_again_and_again(tmp_path: Path, changes: dict[str, Any]) -> None:
+    """Stops at the very start, within Adam, at the change of stages, and twice within L-BFGS."""
+    whole = pinnreg.solve(RICH, changes, out=False)
+    folder = tmp_path / "run"
+    stops = [0, 7, 40, 53, 10, 2, 3]  # steps between stops: Adam makes one an advance, L-BFGS ten
+    for number, calls in enumerate(stops):
+        given = (RICH, changes) if number == 0 else (None, None)
+        with pytest.raises(pinnreg.Interrupted):
+            pinnreg.solve(*given, out=folder, resume=number > 0, hooks=Hooks(interrupted=after(calls)))
+        assert not (folder / "report.json").exists()
+    resumed = pinnreg.solve(out=folder, resume=True)
+    assert_same_run(resumed, whole)
+    assert_same_run(pinnreg.load(folder), whole)
+    seconds = resumed.history["seconds"]
+    assert (np.diff(seconds) > 0).all()
+
+
+@pytest.mark.parametrize("step", [1, 49, 50, 109, 110, 111, 113])
+def test_interrupted_once(tmp_path: Path, step: int) -> None:
+    whole = pinnreg.solve(RICH, out=False)
+    with pytest.raises(pinnreg.Interrupted):
+        pinnreg.solve(RICH, out=tmp_path / "run", hooks=Hooks(interrupted=after(step)))
+    assert_same_run(pinnreg.solve(RICH, out=tmp_path / "run", resume=True), whole)
+
+
+def test_history_beyond_the_checkpoint_is_cut(tmp_path: Path) -> None:
+    """A machine that dies leaves a history that is ahead of the checkpoint."""
+    folder = tmp_path / "run"
+    whole = pinnreg.solve(RICH, out=False)
+    with pytest.raises(pinnreg.Interrupted):
+        pinnreg.solve(RICH, out=folder, hooks=Hooks(interrupted=after(30)))
+    early = (folder / "checkpoint.pt").read_bytes()
+    with pytest.raises(pinnreg.Interrupted):
+        pinnreg.solve(out=folder, resume=True, hooks=Hooks(interrupted=after(60)))
+    (folder / "checkpoint.pt").write_bytes(early)
+    assert read_history(folder / "history.csv")["step"][-1] == 80
+    resumed = pinnreg.solve(out=folder, resume=True)
+    assert_same_run(resumed, whole)
+    steps = read_history(folder / "history.csv")["step"]
+    assert (np.diff(steps) > 0).all()
+    np.testing.assert_array_equal(steps, whole.history["step"])
+
+
+def test_a_stage_that_ended_early_does_not_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that dies just after L-BFGS gave up in single precision, before the next stage was saved."""
+    stages = [{"optimiser": "lbfgs", "steps": 5000}, {"optimiser": "adam", "steps": 30}]
+    config = PLAIN | {"network": {"hidden": [3]}, "dtype": "float32", "train": stages}
+    whole = pinnreg.solve(config, out=False)
+    assert whole.history["step"][-1] < 5000
+    save = loop._Loop._save
+
+    def save_and_die(self: loop._Loop) -> None:
+        save(self)
+        if self.position.stop_reason:
+            raise SystemError("the machine died")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop._Loop, "_save", save_and_die)
+        with pytest.raises(SystemError):
+            pinnreg.solve(config, out=tmp_path / "run")
+    assert_same_run(pinnreg.solve(out=tmp_path / "run", resume=True), whole)
+
+
+@pytest.mark.parametrize("stage", ["adam", "sgd"])
+def test_a_finished_run_is_extended(tmp_path: Path, stage: str) -> None:
+    config = PLAIN | {"train": [{"optimiser": stage, "steps": 100, "learning_rate": 1e-3}]}
+    longer = pinnreg.solve(config, out=False)
+    folder = tmp_path / "run"
+    pinnreg.solve(config, {"train.0.steps": 50}, out=folder)
+    extended = pinnreg.solve(None, {"train.0.steps": 100}, out=folder, resume=True)
+    assert_same_weights(extended, longer)  # the record has one more error, at the end of the shorter run
+    assert extended.report is not None
+    assert longer.report is not None
+    assert extended.report.errors == longer.report.errors
+    np.testing.assert_array_equal(extended.history["loss"], longer.history["loss"])
+    assert yaml.safe_load((folder / "config.yaml").read_text())["train"][0]["steps"] == 100
+    assert_same_weights(pinnreg.load(folder), longer)
+
+
+def test_a_last_stage_of_lbfgs_is_extended(tmp_path: Path) -> None:
+    config = PLAIN | {"train": [*PLAIN["train"], {"optimiser": "lbfgs", "steps": 60}]}
+    longer = pinnreg.solve(config, out=False)
+    pinnreg.solve(config, {"train.1.steps": 30}, out=tmp_path / "run")
+    extended = pinnreg.solve(None, {"train.1.steps": 60}, out=tmp_path / "run", resume=True)
+    assert_same_weights(extended, longer)
+
+
+def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
+    first = pinnreg.solve(RICH, out=tmp_path / "run")
+    history = (tmp_path / "run/history.csv").read_text()
+    again = pinnreg.solve(out=tmp_path / "run", resume=True)
+    assert_same_run(again, first)
+    assert (tmp_path / "run/history.csv").read_text() == history
+    assert json.loads((tmp_path / "run/report.json").read_text())["steps"] == 180
+
+
+def test_fewer_steps_than_were_made_end_the_run_where_it_is(tmp_path: Path) -> None:
+    first = pinnreg.solve(PLAIN, out=tmp_path / "run")
+    again = pinnreg.solve(None, {"train.0.steps": 10}, out=tmp_path / "run", resume=True)
+    assert_same_run(again, first)
+
+
+def test_evaluation_and_device_may_change(tmp_path: Path) -> None:
+    whole = pinnreg.solve(PLAIN, out=False)
+    with pytest.raises(pinnreg.Interrupted):
+        pinnreg.solve(PLAIN, {"device": "auto"}, out=tmp_path / "run", hooks=Hooks(interrupted=after(30)))
+    changes = {"evaluate.grid": [5, 4], "evaluate.every": 7, "train.0.max_seconds": 1000}
+    resumed = pinnreg.solve(PLAIN, changes, out=tmp_path / "run", device="cpu", resume=True)
+    assert all(torch.equal(resumed.parameters[name], whole.parameters[name]) for name in whole.parameters)
+    assert resumed.report is not None
+    assert resumed.report.fields["u"].shape == (5, 4)
+
+
+def test_a_reference_may_come_later(tmp_path: Path) -> None:
+    """History then has a column that its first lines lack."""
+    problems = Path(__file__).parent / "data" / "problems"
+    np.savez(tmp_path / "data.npz", x=np.linspace(0, 1, 6), u=np.ones(6))
+    config = PLAIN | {"problem": "no_reference"}
+    pinnreg.solve(config, {"train.0.steps": 20}, out=tmp_path / "run", problems=problems)
+    changes = {"evaluate.reference": str(tmp_path / "data.npz"), "train.0.steps": 40}
+    solution = pinnreg.solve(None, changes, out=tmp_path / "run", resume=True)
+    assert solution.report is not None
+    assert solution.history["error_u"][-1] == pytest.approx(solution.report.errors["u"].rel_l2)
+    assert np.isnan(solution.history["error_u"][0])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", 5),
+        ("points.interior", 21),
+        ("train.0.learning_rate", 0.5),
+        ("weights.residual", 2.0),
+        ("problem.alpha", 0.1),
+        ("network.hidden", [7]),
+    ],
+)
+def test_another_config_is_refused_with_the_key(tmp_path: Path, key: str, value: Any) -> None:
+    folder = tmp_path / "run"
+    pinnreg.solve(PLAIN, out=folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(pinnreg.InputError, match=key.replace(".", r"\.")):
+        pinnreg.solve(PLAIN, {key: value}, out=folder, resume=True)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+DIVERGING = PLAIN | {"train": [{"optimiser": "sgd", "steps": 400, "learning_rate": 1e6}]}
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered", "ignore:invalid value")
+def test_divergence_restores_the_last_good_state(tmp_path: Path) -> None:
+    with pytest.raises(pinnreg.Diverged, match=r"'residual'.*last good state.*checkpoint"):
+        pinnreg.solve(DIVERGING, out=tmp_path / "run")
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"config.yaml", "history.csv", "checkpoint.pt"}
+    loaded = pinnreg.load(tmp_path / "run")
+    assert all(torch.isfinite(tensor).all() for tensor in loaded.parameters.values())
+    assert np.isfinite(loaded([[0.5, 0.5]])).all()
+
+
+def test_divergence_names_the_term_that_blew_up_first(tmp_path: Path) -> None:
+    """The network's value overflows only in the exponential of the second equation."""
+    (tmp_path / "blowing.py").write_text(
+        "from dataclasses import dataclass\nimport torch\nfrom pinnreg import Box, Problem\n\n"
+        "@dataclass(frozen=True)\nclass Blowing(Problem):\n    domain = Box(x=(0, 1))\n\n"
+        "    def residual(self, u):\n"
+        "        return {'calm': torch.tanh(u), 'wild': torch.where(u < -2, torch.log(u), u + 100)}\n"
+    )
+    config = PLAIN | {"problem": "blowing", "train": [{"optimiser": "adam", "steps": 500, "learning_rate": 0.1}]}
+    with pytest.raises(pinnreg.Diverged, match="'wild' became NaN"):
+        pinnreg.solve(config, out=False, problems=tmp_path)
+
+
+LONG = PLAIN | {"train": [{"optimiser": "adam", "steps": 1_000_000}], "evaluate": {"grid": 6, "every": 1_000_000}}
+
+
+def start(folder: Path, config: dict[str, Any]) -> subprocess.Popen[str]:
+    """`pinnreg solve` in a process of its own, once it has made a few hundred steps."""
+    file = folder / "long.yaml"
+    file.write_text(yaml.safe_dump(config))
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from pinnreg.cli import main; main()", "solve", "long.yaml", "--out", "run"],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while _rows(folder / "run" / "history.csv") < 6:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "no history"
+        time.sleep(0.02)
+    return process
+
+
+def _rows(path: Path) -> int:
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def test_sigterm_and_resume_from_the_command_line(tmp_path: Path) -> None:
+    process = start(tmp_path, LONG)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, messages = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert time.monotonic() - began < 5
+    last = messages.splitlines()[-1]
+    assert "the state was saved" in last
+    assert "pinnreg solve --resume run" in last
+    assert "Traceback" not in messages
+    folder = tmp_path / "run"
+    assert not (folder / "report.json").exists()
+    made = int(torch.load(folder / "checkpoint.pt", weights_only=True)["position"]["step"])
+    steps = made + 100
+    resumed = pinnreg.solve(None, {"train.0.steps": steps}, out=folder, resume=True)
+    whole = pinnreg.solve(LONG, {"train.0.steps": steps}, out=False)
+    assert_same_run(resumed, whole)
+    with (folder / "history.csv").open(newline="") as file:
+        assert int(list(csv.DictReader(file))[-1]["step"]) == steps
+
+
+def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
+    """The process is held in its first signal's handling by a step that takes very long."""
+    (tmp_path / "long.yaml").write_text(yaml.safe_dump(LONG))
+    script = (
+        "import sys, time\n"
+        "from pinnreg.objective import Objective\n"
+        "from pinnreg.cli import main\n"
+        "original = Objective.redraw\n"
+        "def slow(self, step, **rest):\n"
+        "    if step == 3:\n"
+        "        open('ready', 'w').close()\n"
+        "        for _ in range(600):\n"
+        "            time.sleep(0.1)\n"
+        "    original(self, step, **rest)\n"
+        "Objective.redraw = slow\n"
+        "main()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, "solve", "long.yaml", "--out", "run"],
+        cwd=tmp_path,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "ready").exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+    assert process.returncode == -signal.SIGTERM
+    torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)  # whole

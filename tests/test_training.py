@@ -1,0 +1,465 @@
+"""The loop: one fixed objective a step, points and penalties drawn on time, history, stopping, resuming; joint runs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import pi
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import pinnreg
+from pinnreg import Box, Diverged, InputError, Interrupted, Problem, dirichlet, initial
+from pinnreg.config import read_yaml, resolve
+from pinnreg.objective import Objective
+from pinnreg.registry import shipped
+from pinnreg.regularisers import KTV
+from pinnreg.run.prepare import prepare
+from pinnreg.training import History, Hooks, Outcome, read_checkpoint, read_history, train
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Decay(Problem):
+    """A heat equation."""
+
+    domain = Box(x=(0, 1), t=(0, 1))
+    conditions = (initial(lambda x: torch.sin(pi * x)), dirichlet(0.0, on="x"))
+
+    def residual(self, u: Any) -> Any:
+        return u.t - 0.1 * u.xx
+
+
+Config = dict[str, Any]
+
+
+def config(train_: list[Config], **sections: Any) -> Config:
+    return {
+        "problem": Decay(),
+        "network": {"hidden": [5]},
+        "points": {"interior": 16, "boundary": 8},
+        "train": train_,
+        **sections,
+    }
+
+
+def run(given: Config, folder: Path | None = None, **options: Any) -> tuple[Outcome, dict[str, Any], Objective]:
+    """Train as `pinnreg.solve` does, without what surrounds it."""
+    prepared = prepare(resolve(given), with_reference=False)
+    history = History(prepared.objective.names, (), folder and folder / "history.csv")
+    outcome = train(
+        prepared.objective,
+        prepared.resolved.config.train,
+        history,
+        checkpoint=folder and folder / "checkpoint.pt",
+        **options,
+    )
+    return outcome, history.columns(), prepared.objective
+
+
+def same(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
+    return all(torch.equal(one[name], two[name]) for name in one)
+
+
+ADAM = {"optimiser": "adam", "learning_rate": 1e-3}
+KTV_ROW = [{"kind": "ktv", "samples": 8, "weight": 1e-3}]
+
+
+# a step sees one fixed objective
+
+
+@dataclass
+class Evaluation:
+    """One evaluation with gradient: the penalty points, and when they and the collocation points were drawn."""
+
+    penalty: Tensor
+    interior: Tensor
+    drawn_at: int
+    value: float
+    parameters: dict[str, Tensor]
+
+
+@pytest.fixture
+def evaluations(monkeypatch: pytest.MonkeyPatch) -> list[Evaluation]:
+    """What every gradient of the runs in this test was taken of."""
+    seen: list[Evaluation] = []
+    losses = Objective.losses
+
+    def spy(self: Objective, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+        values = losses(self, parameters)
+        if torch.is_grad_enabled():
+            seen.append(
+                Evaluation(
+                    self._penalty_points["ktv"].points.clone(),
+                    self.state()["interior"],
+                    self.drawn_at,
+                    self.total(values).item(),
+                    {name: value.detach().clone() for name, value in parameters.items()},
+                )
+            )
+        return values
+
+    monkeypatch.setattr(Objective, "losses", spy)
+    return seen
+
+
+def test_adam_sees_new_penalty_points_each_step(evaluations: list[Evaluation]) -> None:
+    run(config([{**ADAM, "steps": 6}], regularisers=KTV_ROW, seed=5))
+    assert [each.drawn_at for each in evaluations] == list(range(6))
+    for one, two in itertools.combinations(evaluations, 2):
+        assert not torch.equal(one.penalty, two.penalty)
+        assert torch.equal(one.interior, two.interior)
+    for step, each in enumerate(evaluations):  # a function of (seed, step) and nothing else
+        drawn = KTV(samples=8).draw(Decay().domain, 5, "ktv", step, device=CPU, dtype=torch.float64)
+        assert torch.equal(each.penalty, drawn)
+
+
+def test_the_draws_do_not_depend_on_the_path(evaluations: list[Evaluation]) -> None:
+    run(config([{**ADAM, "steps": 5}], regularisers=KTV_ROW))
+    torch.manual_seed(1)
+    run(config([{"optimiser": "sgd", "steps": 2}, {**ADAM, "steps": 3}], regularisers=KTV_ROW))
+    for one, two in zip(evaluations[:5], evaluations[5:], strict=True):
+        assert torch.equal(one.penalty, two.penalty)
+
+
+def test_training_leaves_the_global_generators_alone() -> None:
+    torch.manual_seed(3)
+    np.random.seed(3)  # noqa: NPY002 (the global generator is what is tested)
+    before, before_numpy = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]  # noqa: NPY002
+    points = {"interior": 16, "resample_every": 2, "resample": "residual"}
+    stages = [{**ADAM, "steps": 4}, {"optimiser": "lbfgs", "steps": 4}]
+    run(config(stages, points=points, regularisers=KTV_ROW))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert np.array_equal(np.random.get_state()[1], before_numpy)  # type: ignore[index]  # noqa: NPY002
+
+
+@pytest.mark.parametrize("every", [4, 10, 15, 100])
+def test_the_objective_of_lbfgs_is_fixed_between_redraws(evaluations: list[Evaluation], every: int) -> None:
+    run(config([{"optimiser": "lbfgs", "steps": 40, "redraw_every": every}], regularisers=KTV_ROW))
+    drawn = [each.drawn_at for each in evaluations]
+    assert sorted(set(drawn)) == list(range(0, 40, every))
+    assert drawn == sorted(drawn)
+    assert len(evaluations) > 40  # many evaluations share one draw
+    for block in set(drawn):
+        assert len({each.penalty.sum().item() for each in evaluations if each.drawn_at == block}) == 1
+    assert len({each.penalty.sum().item() for each in evaluations}) == len(set(drawn))
+
+
+def test_a_fixed_objective_gives_identical_values_however_often() -> None:
+    _, _, of = run(config([{**ADAM, "steps": 3}], conditions="soft", regularisers=KTV_ROW))
+    first = of.losses(of.parameters)
+    for _ in range(5):
+        again = of.losses(of.parameters)
+        assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_lbfgs_drops_its_pairs_at_a_redraw(evaluations: list[Evaluation]) -> None:
+    """The first step after a redraw is along the gradient, as that of a fresh start."""
+    run(config([{"optimiser": "lbfgs", "steps": 20, "redraw_every": 10}], regularisers=KTV_ROW))
+    index = next(i for i, each in enumerate(evaluations) if each.drawn_at == 10)
+    start, trial = evaluations[index], evaluations[index + 1]
+    _, _, of = run(config([{**ADAM, "steps": 1}], regularisers=KTV_ROW))
+    of.redraw(10, progress=0, smooth=True)
+    at = {name: value.clone().requires_grad_() for name, value in start.parameters.items()}
+    gradients = torch.autograd.grad(of.total(of.losses(at)), list(at.values()), materialize_grads=True)
+    gradient = torch.cat([g.reshape(-1) for g in gradients])
+    moved = torch.cat([(trial.parameters[n] - start.parameters[n]).reshape(-1) for n in at])
+    cosine = -(moved @ gradient) / moved.norm() / gradient.norm()
+    assert cosine == pytest.approx(1.0, abs=1e-9)
+
+
+def test_penalties_do_not_change_the_collocation_points(evaluations: list[Evaluation]) -> None:
+    points = {"interior": 16, "resample_every": 2, "sampler": "uniform"}
+    run(config([{**ADAM, "steps": 6}], points=points, regularisers=KTV_ROW))
+    run(config([{**ADAM, "steps": 6}], points=points, regularisers=[{**KTV_ROW[0], "samples": 3, "order": 1}]))
+    for one, two in zip(evaluations[:6], evaluations[6:], strict=True):
+        assert torch.equal(one.interior, two.interior)
+    changes = [not torch.equal(a.interior, b.interior) for a, b in itertools.pairwise(evaluations[:6])]
+    assert changes == [False, True, False, True, False]
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
+def test_the_weight_follows_its_schedule_over_all_stages(schedule: str) -> None:
+    row = [{"kind": "ktv", "samples": 4, "weight": 2.0, "schedule": schedule}]
+    stages = [{**ADAM, "steps": 100}, {"optimiser": "sgd", "steps": 100, "learning_rate": 1e-9}]
+    _, history, of = run(config(stages, regularisers=row))
+    weights = history["ktv_weighted"] / history["ktv"]
+    assert list(history["step"]) == [0, 50, 100, 150, 200]
+    progress = np.array([0, 50, 100, 150, 200]) / 200
+    expected = {"constant": 1 + 0 * progress, "linear": 1 - progress, "cosine": (1 + np.cos(pi * progress)) / 2}
+    assert weights == pytest.approx(2 * expected[schedule])
+    assert of.weights["residual"] == 1.0
+
+
+def test_weights_are_annealed_in_quasi_newton_stages_too() -> None:
+    row = [{"kind": "ktv", "samples": 4, "weight": 2.0, "schedule": "linear"}]
+    stages = [{**ADAM, "steps": 10}, {"optimiser": "lbfgs", "steps": 30, "redraw_every": 20}]
+    _, history, _ = run(config(stages, regularisers=row), hooks=Hooks(evaluate_every=10))
+    weights = history["ktv_weighted"] / history["ktv"]
+    # each weight is that of the end of the steps that it is fixed for
+    assert list(history["step"]) == [0, 10, 20, 30, 40]
+    assert weights == pytest.approx([2.0, 1.5, 0.5, 0.5, 0.0])
+
+
+def test_penalty_points_of_lbfgs_are_drawn_when_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    redraw = Objective.redraw
+
+    def spy(self: Objective, step: int, **options: Any) -> None:
+        drawn.append(step)
+        redraw(self, step, **options)
+
+    monkeypatch.setattr(Objective, "redraw", spy)
+    run(config([{"optimiser": "lbfgs", "steps": 12, "redraw_every": 4}], regularisers=KTV_ROW))
+    assert drawn == [0, 0, 4, 8]  # once when the objective is made
+
+
+def test_power_one_is_smoothed_in_quasi_newton_stages_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, bool]] = []
+    redraw = Objective.redraw
+
+    def spy(self: Objective, step: int, *, progress: float, smooth: bool) -> None:
+        seen.append((step, smooth))
+        redraw(self, step, progress=progress, smooth=smooth)
+
+    monkeypatch.setattr(Objective, "redraw", spy)
+    stages = [{**ADAM, "steps": 2}, {"optimiser": "lbfgs", "steps": 3}, {"optimiser": "sgd", "steps": 1}]
+    run(config(stages, regularisers=[{"kind": "ktv", "power": 1, "order": 1, "samples": 4}]))
+    assert list(dict.fromkeys(seen)) == [(0, False), (1, False), (2, True), (5, False)]
+
+
+# resampling, history, hooks
+
+
+@pytest.mark.parametrize("stage", [{**ADAM, "steps": 25}, {"optimiser": "lbfgs", "steps": 40}])
+def test_points_are_resampled_on_time(monkeypatch: pytest.MonkeyPatch, stage: Config) -> None:
+    seen: list[int] = []
+    resample = Objective.resample
+
+    def spy(self: Objective, parameters: dict[str, Tensor], step: int) -> None:
+        seen.append(step)
+        resample(self, parameters, step)
+
+    monkeypatch.setattr(Objective, "resample", spy)
+    run(config([stage], points={"interior": 16, "resample_every": 10}))
+    assert seen == list(range(10, stage["steps"], 10))
+
+
+def test_the_history_has_all_columns_and_its_rows_on_time() -> None:
+    stages = [{**ADAM, "steps": 120}, {"optimiser": "lbfgs", "steps": 60}]
+    given = config(stages, conditions="soft", weights={"initial": 3.0}, regularisers=KTV_ROW)
+    outcome, history, of = run(given)
+    terms = ["residual", "initial", "dirichlet", "ktv"]
+    expected = ["step", "seconds", "loss", *(c for term in terms for c in (term, f"{term}_weighted"))]
+    assert list(history) == expected
+    assert list(history["step"]) == [0, 50, 100, 120, 150, 180]
+    assert np.all(np.diff(history["seconds"]) > 0)
+    assert history["initial_weighted"] == pytest.approx(3 * history["initial"])
+    assert history["loss"] == pytest.approx(sum(history[f"{term}_weighted"] for term in terms))
+    losses = of.losses(outcome.parameters)  # the last row is the state at the end
+    assert history["residual"][-1] == losses["residual"].item()
+    assert outcome.steps == 180
+    assert outcome.stop_reason == "lbfgs: all 60 steps done"
+
+
+def test_errors_are_evaluated_at_the_start_on_time_and_at_each_end() -> None:
+    prepared = prepare(resolve(config([{**ADAM, "steps": 70}, {**ADAM, "steps": 20}])), with_reference=False)
+    history = History(prepared.objective.names, ("u",), None)
+    lines: list[tuple[int, int]] = []
+    hooks = Hooks(
+        errors=lambda _: {"u": 0.5}, evaluate_every=30, progress=lambda step, of, *_: lines.append((step, of))
+    )
+    train(prepared.objective, prepared.resolved.config.train, history, hooks=hooks)
+    columns = history.columns()
+    evaluated = columns["step"][np.isfinite(columns["error_u"])]
+    assert list(evaluated) == [0, 30, 60, 70, 90]
+    assert list(columns["step"]) == [0, 30, 50, 60, 70, 90]
+    assert lines == [(step, 90) for step in columns["step"]]
+
+
+def test_evaluation_does_not_change_the_result() -> None:
+    given = config([{**ADAM, "steps": 30}], regularisers=KTV_ROW)
+    plain, _, _ = run(given)
+    watched, _, _ = run(given, hooks=Hooks(errors=lambda _: {}, evaluate_every=1))
+    assert same(plain.parameters, watched.parameters)
+
+
+# stopping and going on
+
+
+def after(calls: int) -> Hooks:
+    """Hooks that ask to stop when asked for the time number `calls`."""
+    counter = itertools.count(1)
+    return Hooks(interrupted=lambda: 15 if next(counter) == calls else None)
+
+
+STAGES: list[Config] = [
+    {**ADAM, "steps": 30, "schedule": "cosine"},
+    {"optimiser": "lbfgs", "steps": 45, "history": 5, "redraw_every": 15},
+    {"optimiser": "sgd", "steps": 20, "momentum": 0.9, "learning_rate": 1e-5},
+]
+
+
+@pytest.mark.parametrize("resample", ["fresh", "residual"])
+@pytest.mark.parametrize("calls", [1, 2, 17, 30, 31, 33, 36, 38, 52])
+def test_a_stopped_run_goes_on_bit_for_bit(tmp_path: Path, calls: int, resample: str) -> None:
+    row = [{"kind": "ktv", "samples": 8, "weight": 1e-3, "schedule": "linear", "power": 1, "order": 1}]
+    points = {"interior": 16, "boundary": 8, "resample_every": 7, "resample": resample}
+    given = config(STAGES, conditions="soft", points=points, regularisers=row)
+    whole, history, _ = run(given)
+    with pytest.raises(Interrupted) as caught:
+        run(given, tmp_path, hooks=after(calls))
+    assert (caught.value.signal, caught.value.checkpoint) == (15, tmp_path / "checkpoint.pt")
+    state = read_checkpoint(tmp_path / "checkpoint.pt", CPU)
+    assert 0 <= state["position"]["step"] < 95
+    resumed, again, _ = run(given, tmp_path, resume=state)
+    assert same(whole.parameters, resumed.parameters)
+    assert (whole.steps, whole.stop_reason) == (resumed.steps, resumed.stop_reason)
+    written = read_history(tmp_path / "history.csv")
+    for name in history:
+        if name != "seconds":
+            assert np.array_equal(history[name], again[name]), name
+            assert np.array_equal(history[name], written[name]), name
+
+
+def test_a_finished_run_can_be_extended(tmp_path: Path) -> None:
+    def given(steps: int) -> Config:
+        return config([{**ADAM, "steps": 10}, {"optimiser": "sgd", "steps": steps}], regularisers=KTV_ROW)
+
+    run(given(5), tmp_path)
+    state = read_checkpoint(tmp_path / "checkpoint.pt", CPU)
+    extended, history, _ = run(given(60), tmp_path, resume=state)
+    whole, _, _ = run(given(60))
+    assert same(extended.parameters, whole.parameters)
+    assert extended.steps == 70
+    assert history["step"][-1] == 70
+    assert np.all(np.diff(history["step"]) > 0)
+
+
+def test_history_rows_beyond_the_checkpoint_are_made_again(tmp_path: Path) -> None:
+    given = config([{**ADAM, "steps": 200}])
+    with pytest.raises(Interrupted):
+        run(given, tmp_path, hooks=after(60))
+    with (tmp_path / "history.csv").open("a") as file:  # as a run that was killed later would leave it
+        file.write("100,1.0,2.0,2.0,2.0\n")
+    state = read_checkpoint(tmp_path / "checkpoint.pt", CPU)
+    run(given, tmp_path, resume=state)
+    written = read_history(tmp_path / "history.csv")
+    assert list(written["step"]) == [0, 50, 100, 150, 200]
+    assert written["loss"][2] != 2.0
+
+
+@pytest.mark.parametrize("resample", ["fresh", "residual"])
+def test_divergence_restores_the_last_good_state(tmp_path: Path, resample: str) -> None:
+    points = {"interior": 16, "resample_every": 3, "resample": resample}
+    stages = [{"optimiser": "adam", "steps": 60, "learning_rate": 1e-3}]
+    stages += [{"optimiser": "sgd", "steps": 200, "learning_rate": 1e9}]
+    with pytest.raises(Diverged, match=r"'residual' became NaN or Inf; the last good state, of step 60") as caught:
+        run(config(stages, points=points), tmp_path)
+    assert str(tmp_path / "checkpoint.pt") in str(caught.value)
+    state = read_checkpoint(tmp_path / "checkpoint.pt", CPU)
+    assert state["position"]["step"] == 60
+    assert all(torch.isfinite(value).all() for value in state["parameters"].values())
+    good, _, _ = run(config(stages[:1], points=points))
+    assert same(good.parameters, state["parameters"])
+
+
+def test_divergence_names_the_term_that_began_it() -> None:
+    @dataclass(frozen=True)
+    class Bounded(Problem):
+        """u' = 5 with a term that exists for |u'| < 3 only."""
+
+        domain = Box(x=(0, 1))
+
+        def residual(self, u: Any) -> Any:
+            return {"harmless": u.x - 5, "brittle": 1e-3 * torch.sqrt(3 - u.x)}
+
+    with pytest.raises(Diverged, match="'brittle' became NaN or Inf"):
+        run({**config([{**ADAM, "steps": 2000, "learning_rate": 1e-2}]), "problem": Bounded()})
+
+
+def test_a_history_of_other_columns_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "history.csv").write_text("step,seconds,loss\n0,0.0,1.0\n")
+    with pytest.raises(InputError, match="are not those of this run"):
+        History(["residual"], (), tmp_path / "history.csv").cut(0)
+
+
+# joint minimisation: residual, boundary and initial conditions, and k-TV together
+
+JOINT = ["poisson", "heat", "burgers"]
+FEW_STEPS: list[Config] = [{"optimiser": "adam", "steps": 5}, {"optimiser": "lbfgs", "steps": 5}]
+
+
+def minimal(name: str) -> Config:
+    ktv = {"kind": "ktv", "axes": "space", "weight": 1e-6}
+    return {"problem": {"name": name}, "conditions": "soft", "regularisers": [ktv]}
+
+
+def as_shipped(name: str) -> Config:
+    path = shipped("configs") / f"{name}_joint.yaml"
+    if not path.is_file():
+        pytest.skip(f"{path.name} is not there")
+    return read_yaml(path)
+
+
+def check_joint(given: Config, device: str) -> None:
+    few = {"points": {**given.get("points", {}), "interior": 64, "boundary": 32}}
+    joint = {**given, **few, "train": FEW_STEPS, "evaluate": {"grid": 9}, "device": device}
+    solution = pinnreg.solve(joint, out=False)
+    prepared = prepare(resolve(joint), with_reference=False)
+    of = prepared.objective
+    assert {value.device.type for value in of.parameters.values()} == {device}
+    names = set(of.names)
+    assert "residual" in names
+    assert "dirichlet" in names
+    assert ("initial" in names) == ("t" in prepared.problem.domain.axes)
+    assert any(name.startswith("ktv") for name in names)
+    for name in names:
+        column = solution.history[name]
+        assert len(column) >= 2
+        assert (column > 0).all(), name
+        assert np.isfinite(column).all()
+        assert np.allclose(solution.history[f"{name}_weighted"][0], of.weights[name] * column[0])
+    weighted = sum(solution.history[f"{name}_weighted"] for name in names)
+    assert np.allclose(solution.history["loss"], weighted)
+    columns = [tuple(solution.history[name]) for name in names]
+    assert len(set(columns)) == len(columns)  # separate terms, not one shown several times
+
+    values = list(of.parameters.values())
+
+    def gradient(loss: Tensor) -> Tensor:
+        return torch.cat([g.reshape(-1) for g in torch.autograd.grad(loss, values, materialize_grads=True)])
+
+    separate = {name: gradient(loss) for name, loss in of.losses(of.parameters).items()}
+    for name, each in separate.items():
+        assert each.norm() > 0, name
+        assert of.weights[name] > 0, name
+    total = gradient(of.total(of.losses(of.parameters)))
+    summed = torch.stack([of.weights[name] * each for name, each in separate.items()]).sum(dim=0)
+    assert torch.allclose(total, summed, rtol=1e-6, atol=1e-10 * float(total.norm()))
+    # and each is seen: without its share the total would be another
+    for name, each in separate.items():
+        share = float((of.weights[name] * each).norm() / total.norm())
+        rest = torch.stack([of.weights[n] * g for n, g in separate.items() if n != name]).sum(dim=0)
+        assert share > 1e-12
+        assert float((total - rest - of.weights[name] * each).norm()) < 0.01 * share * float(total.norm())
+
+
+@pytest.mark.parametrize("build", [minimal, as_shipped])
+@pytest.mark.parametrize("name", JOINT)
+def test_joint_minimisation(name: str, build: Callable[[str], Config]) -> None:
+    check_joint(build(name), "cpu")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("build", [minimal, as_shipped])
+@pytest.mark.parametrize("name", JOINT)
+def test_joint_minimisation_on_cuda(name: str, build: Callable[[str], Config]) -> None:
+    check_joint(build(name), "cuda")
