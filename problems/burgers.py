@@ -14,10 +14,11 @@ class Burgers(Problem):
     nu: PositiveFloat = 0.01 / pi
     domain = Box(x=(-1, 1), t=(0, 1))
     defaults = {
+        "network": {"hidden": [20, 20, 20, 20, 20]},
         "points": {"interior": 2000, "resample": "residual", "resample_every": 1000},
         "train": [
-            {"optimiser": "adam", "steps": 500, "learning_rate": 1e-2, "schedule": "exponential"},
-            {"optimiser": "lbfgs", "steps": 8500, "history": 100},
+            {"optimiser": "adam", "steps": 300, "learning_rate": 1e-2, "schedule": "exponential"},
+            {"optimiser": "lbfgs", "steps": 4700, "history": 100},
         ],
     }
     conditions = (initial(lambda x: -torch.sin(pi * x)), dirichlet(0.0, on="x"))
