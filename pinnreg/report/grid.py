@@ -17,12 +17,12 @@ def grid_axes(domain: Domain, sizes: Sequence[int] | None) -> Axes:
 
     Args:
         sizes: points along each axis, or one number for all; None: 1001 on a line, 256 x 100 on a plane, otherwise
-            about 30 000 points in all and at least 5 along an axis.
+            about 70 000 points in all and at least 5 along an axis.
     """
     dimension = domain.dimension
     if sizes is None:
         planned = {1: (1001,), 2: (256, 100)}
-        sizes = planned.get(dimension, (max(5, round(30_000 ** (1 / dimension))),))
+        sizes = planned.get(dimension, (max(5, round(70_000 ** (1 / dimension))),))
     counts = sizes if len(sizes) == dimension else tuple(sizes) * dimension
     return {
         name: np.linspace(*bounds, count) for (name, bounds), count in zip(domain.bounds.items(), counts, strict=True)
