@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
 
 
 class InputError(ValueError):
@@ -17,7 +21,7 @@ class Diverged(RuntimeError):
 
 def unknown(what: str, given: str, known: Iterable[str]) -> InputError:
     """An `InputError` for a name that does not exist, with the nearest ones and the whole list."""
-    names = [str(name) for name in known]
+    names = list(dict.fromkeys(str(name) for name in known))
     near = difflib.get_close_matches(given, names, n=2, cutoff=0.5)
     hint = f"; did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
     listed = ", ".join(names) if names else "none"
@@ -31,3 +35,27 @@ class Interrupted(RuntimeError):
         super().__init__(f"interrupted by signal {signal}")
         self.signal = signal
         self.checkpoint = checkpoint
+
+
+@contextlib.contextmanager
+def user_code(what: str) -> Iterator[None]:
+    """Turn an exception in a user's own code into an `InputError` that names `what`, the line, and the exception."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{what}{place(error)}: {type(error).__name__}: {error}") from error
+
+
+def place(error: Exception) -> str:
+    """The line of the user's code that an exception passed through last, in brackets; "" if it passed through none."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not _belongs_to_a_package(frame.filename)]
+    return f" (line {own[-1].lineno} of {own[-1].filename}: {own[-1].line})" if own else ""
+
+
+def _belongs_to_a_package(filename: str) -> bool:
+    path = Path(filename)
+    inside = path.is_relative_to(PACKAGE) and not path.is_relative_to(PACKAGE / "problems")
+    return inside or "site-packages" in path.parts or filename.startswith("<")

@@ -91,7 +91,10 @@ class Adam:
 @final
 @dataclass(frozen=True, config=STRICT)
 class SGD:
-    """Stochastic gradient descent, with momentum if asked for. Other attributes as in `Adam`."""
+    """Stochastic gradient descent, with momentum if asked for.
+
+    The other attributes are those of `Adam`.
+    """
 
     optimiser: Literal["sgd"] = "sgd"
     steps: Count = 2000

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from pinnreg.equations import Problem
-from pinnreg.errors import InputError, unknown
+from pinnreg.errors import InputError, unknown, user_code
 
 MODULE_PREFIX = "pinnreg_problem_"
 
@@ -88,7 +88,17 @@ def create(name: str, parameters: Mapping[str, Any], folders: Iterable[Path] = (
     for parameter in parameters:
         if parameter not in known:
             raise unknown(f"parameter of problem {name!r}:", parameter, known)
-    return cls(**parameters)
+    with user_code(f"problem {name!r}"):
+        if missing := _required(cls) - parameters.keys():
+            raise InputError(f"problem {name!r} needs the parameter {', '.join(sorted(missing))}")
+        return cls(**parameters)
+
+
+def _required(cls: type[Problem]) -> set[str]:
+    if not dataclasses.is_dataclass(cls):
+        return set()
+    missing = dataclasses.MISSING
+    return {f.name for f in dataclasses.fields(cls) if f.default is missing and f.default_factory is missing}
 
 
 def file_of(problem: Problem) -> Path | None:

@@ -75,7 +75,9 @@ class KTV:
         weight: the factor, at least 0; the residual's scale is that of the PDE as written.
         samples: M, the number of points.
         axes: the coordinates j: "all", "space" (all but t), or a list of names.
-        schedule: constant, or annealed to zero (linear or cosine) over all training steps.
+        schedule: constant, or annealed to zero (linear or cosine) over all planned steps, or seconds where a stage
+            has `max_seconds`. In a quasi-Newton stage the weight changes at redraws only. A stage that stops by itself
+            before its last step leaves the weight where it was.
         smoothing: ε of √(s² + ε²), which replaces |s| for q = 1 in quasi-Newton stages (1e-3 if not given).
 
     Source: Okuno 2023, arXiv:2308.02293.
@@ -106,7 +108,7 @@ class KTV:
         axes = named[self.axes] if isinstance(self.axes, str) else tuple(dict.fromkeys(self.axes))
         for axis in axes:
             if axis not in domain.axes:
-                raise unknown("axis of ktv", axis, domain.axes)
+                raise unknown("axis in regularisers: ktv: axes:", axis, domain.axes)
         if not axes:
             raise InputError(f"axes of ktv: {self.axes!r} names none of the axes {', '.join(domain.axes)}")
         return axes

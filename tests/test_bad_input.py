@@ -390,6 +390,18 @@ def test_broken_config_of_a_run(refused: Refused, tmp_path: Path, monkeypatch: p
             ["oops"],
         ),
         ("@dataclass(frozen=True)\n", "raise SystemExit('bye')\n", ["fails to import"]),
+        ("    k: int = 1\n", "    k: int\n", ["'mine' needs the parameter k"]),
+        ("    k: int = 1\n", "    k: object() = 1\n", ["k", "cannot be checked"]),
+        (
+            "conditions = (dirichlet(0.0),)",
+            "conditions = property(lambda self: (inital(0.0),))",
+            ["problem 'mine' (line", "mine.py", "'inital' is not defined"],
+        ),
+        (
+            "domain = Box(x=(0, 1), y=(0, 1))",
+            "domain = property(lambda self: self.nowhere)",
+            ["`domain` must be a Box", "'nowhere'"],
+        ),
     ],
 )
 def test_problem_files(refused: Refused, tmp_path: Path, old: str, new: str, messages: Sequence[str]) -> None:

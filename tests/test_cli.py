@@ -302,7 +302,7 @@ def test_runtime_errors_exit_with_1(cli: Cli, monkeypatch: pytest.MonkeyPatch) -
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("no memory [8] left")
 
-    monkeypatch.setattr("pinnreg.run.solve_in_folder", fail)
+    monkeypatch.setattr("pinnreg.run.solve", fail)
     assert cli("solve", "tiny.yaml") == (1, "", "error: RuntimeError: no memory [8] left\n")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 import pinnreg
+from pinnreg import Box, InputError, Problem
 from pinnreg.config import (
     Config,
     as_dict,
@@ -405,3 +407,29 @@ def test_broken_defaults_of_a_problem_say_so(tmp_path: Path) -> None:
 def test_validate_says_where() -> None:
     with pytest.raises(pinnreg.InputError, match=r"^here\.yaml: .*\nhere\.yaml: "):
         validate({"problem": {}, "sed": 1, "device": "gpu"}, "here.yaml")
+
+
+def test_overrides_reach_the_elements_of_every_default_list() -> None:
+    assert resolve("heat", {"network.hidden.0": 7}).config.network.hidden == (7, 20, 20)
+    assert resolve("burgers", {"network.hidden.4": 7}).config.network.hidden == (20, 20, 20, 20, 7)
+    with pytest.raises(InputError, match=r"regularisers\.0\.weight: the list is empty"):
+        resolve("heat", {"regularisers.0.weight": 1})
+
+
+def test_a_name_is_suggested_once() -> None:
+    with pytest.raises(InputError) as caught:
+        resolve("poison")
+    assert str(caught.value).count("'poisson'") == 1
+
+
+def test_a_parameter_that_no_config_can_hold_is_refused() -> None:
+    @dataclass(frozen=True)
+    class Held(Problem):
+        source: Any = sorted
+        domain = Box(x=(0, 1))
+
+        def residual(self, u: Any) -> Any:
+            return u.xx
+
+    with pytest.raises(InputError, match="problem Held: source: a parameter must be a number"):
+        resolve({"problem": Held()})

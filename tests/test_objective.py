@@ -416,3 +416,16 @@ def test_an_equation_named_like_a_condition_is_refused() -> None:
 def test_without_regularisers_nothing_is_stochastic() -> None:
     assert not objective(Decay()).stochastic
     assert objective(Decay(), regularisers=[{"kind": "ktv"}]).stochastic
+
+
+@pytest.mark.parametrize("name", ["loss", "step", "seconds", "error_u", "flux_weighted"])
+def test_a_term_cannot_have_the_name_of_another_column_of_the_history(name: str) -> None:
+    @dataclass(frozen=True)
+    class Named(Problem):
+        domain = Box(x=(0, 1))
+
+        def residual(self, u: Any) -> Any:
+            return {name: u.xx}
+
+    with pytest.raises(InputError, match=f"cannot be named '{name}'"):
+        prepare(resolve({"problem": Named(), "points": {"interior": 8}}), with_reference=False)

@@ -201,9 +201,9 @@ def test_several_outputs_are_summed(power: int) -> None:
 @pytest.mark.parametrize(
     ("axes", "domain", "message"),
     [
-        (("y",), Box(x=(0, 1), t=(0, 1)), "unknown axis of ktv 'y'.*known: x, t"),
+        (("y",), Box(x=(0, 1), t=(0, 1)), "unknown axis in regularisers: ktv: axes: 'y'.*known: x, t"),
         (("xx", "t"), Box(x=(0, 1), t=(0, 1)), "'xx'; did you mean 'x'"),
-        ("z", Box(x=(0, 1)), "unknown axis of ktv 'z'"),
+        ("z", Box(x=(0, 1)), "unknown axis in regularisers: ktv: axes: 'z'"),
         ((), Box(x=(0, 1)), "names none of the axes"),
         ("space", Box(t=(0, 1)), "'space' names none of the axes t"),
     ],
@@ -214,7 +214,7 @@ def test_axes_that_the_domain_lacks_are_refused(axes: Any, domain: Box, message:
 
 
 def test_an_unknown_axis_is_refused_before_training() -> None:
-    with pytest.raises(InputError, match="unknown axis of ktv 'z'"):
+    with pytest.raises(InputError, match="unknown axis in regularisers: ktv: axes: 'z'"):
         objective(Slab(), {"axes": ["z"]})
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,62 @@ DIVERGING = PLAIN | {"train": [{"optimiser": "sgd", "steps": 400, "learning_rate
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered", "ignore:invalid value")
+def test_a_stage_that_has_ended_cannot_be_given_other_steps(tmp_path: Path) -> None:
+    stages = [{"optimiser": "adam", "steps": 10}, {"optimiser": "adam", "steps": 10}]
+    pinnreg.solve(PLAIN | {"train": stages}, out=tmp_path / "run")
+    before = (tmp_path / "run" / "config.yaml").read_text()
+    with pytest.raises(pinnreg.InputError, match=r"train\.0 has ended"):
+        pinnreg.solve(None, {"train.0.steps": 50}, out=tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "config.yaml").read_text() == before
+    assert (tmp_path / "run" / "report.json").exists()
+    assert pinnreg.solve(None, {"train.1.steps": 15}, out=tmp_path / "run", resume=True).history["step"][-1] == 25
+
+
+def test_a_refused_history_costs_no_results(tmp_path: Path) -> None:
+    pinnreg.solve(PLAIN, out=tmp_path / "run")
+    (tmp_path / "run" / "history.csv").write_text("step,seconds,loss,other,other_weighted\n0,0,1,1,1\n")
+    with pytest.raises(pinnreg.InputError, match="are not those of this run"):
+        pinnreg.solve(out=tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "report.json").exists()
+
+
+def test_a_signal_after_the_last_step_is_honoured_too(tmp_path: Path) -> None:
+    steps = PLAIN["train"][0]["steps"]
+    with pytest.raises(pinnreg.Interrupted):
+        pinnreg.solve(PLAIN, out=tmp_path / "run", hooks=Hooks(interrupted=after(steps)))
+    assert not (tmp_path / "run" / "report.json").exists()
+    assert_same_weights(pinnreg.solve(out=tmp_path / "run", resume=True), pinnreg.solve(PLAIN, out=False))
+
+
+@dataclass(frozen=True)
+class Heat(pinnreg.Problem):
+    """Not the shipped problem of this name."""
+
+    alpha: float = 0.4
+    mode: int = 1
+    domain = pinnreg.Box(x=(0, 1))
+    conditions = (pinnreg.dirichlet(5.0),)
+
+    def residual(self, u: Any) -> Any:
+        return self.alpha * u.xx
+
+
+def test_a_problem_given_as_an_object_is_never_taken_for_a_shipped_one(tmp_path: Path) -> None:
+    given = PLAIN | {"problem": Heat(), "evaluate": {"grid": 5}}
+    solution = pinnreg.solve(given, out=tmp_path / "run")
+    for read in (pinnreg.load, pinnreg.evaluate, lambda run: pinnreg.solve(out=run, resume=True)):
+        with pytest.raises(pinnreg.InputError, match="given as an object of Python"):
+            read(tmp_path / "run")
+    shipped = PLAIN | {"evaluate": {"grid": 5}}
+    with pytest.raises(pinnreg.InputError, match="not the one given"):
+        pinnreg.solve(shipped, out=tmp_path / "run", resume=True)
+    loaded = pinnreg.load(tmp_path / "run", problem=Heat())
+    np.testing.assert_array_equal(loaded([[0.0], [0.3]]), solution([[0.0], [0.3]]))
+    assert loaded([[0.0]])[0, 0] == 5.0
+    pinnreg.evaluate(tmp_path / "run", problem=Heat())
+    assert_same_weights(pinnreg.solve(given, out=tmp_path / "run", resume=True), solution)
+
+
 def test_divergence_restores_the_last_good_state(tmp_path: Path) -> None:
     with pytest.raises(pinnreg.Diverged, match=r"'residual'.*last good state.*checkpoint"):
         pinnreg.solve(DIVERGING, out=tmp_path / "run")

@@ -441,3 +441,26 @@ def test_resume_needs_to_know_which_run() -> None:
 def test_the_names_in_the_folder(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     assert {folder.config.name, folder.history.name, folder.checkpoint.name, folder.report.name} <= FILES
+
+
+def test_no_figure_of_any_format_outlives_its_run(tmp_path: Path, no_figures: None) -> None:
+    folder = tmp_path / "run"
+    pinnreg.solve(SHORT, out=folder)
+    (folder / "error_field.pdf").write_text("")
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(pinnreg.Interrupted):
+        pinnreg.solve(SHORT, out=folder, overwrite=True, hooks=Hooks(interrupted=lambda: 15))
+    assert not (folder / "error_field.pdf").exists()
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+def test_the_solution_knows_its_folder(tmp_path: Path, no_figures: None) -> None:
+    assert pinnreg.solve(SHORT, out=False).folder is None
+    assert pinnreg.solve(SHORT, out=tmp_path / "run").folder == tmp_path / "run"
+    assert pinnreg.load(tmp_path / "run").folder == tmp_path / "run"
+
+
+def test_smoothing_that_no_stage_would_use_is_refused() -> None:
+    row = {"kind": "ktv", "power": 1, "smoothing": 1e-2}
+    with pytest.raises(pinnreg.InputError, match=r"regularisers\.0\.smoothing has no effect"):
+        pinnreg.solve(SHORT | {"regularisers": [row]}, out=False)

@@ -192,7 +192,8 @@ def test_the_weight_follows_its_schedule_over_all_stages(schedule: str) -> None:
     _, history, of = run(config(stages, regularisers=row))
     weights = history["ktv_weighted"] / history["ktv"]
     assert list(history["step"]) == [0, 50, 100, 150, 200]
-    progress = np.array([0, 50, 100, 150, 200]) / 200
+    # the first step of a stage has the share of its start, the last that of its end
+    progress = np.array([0, 49 / 99, 1, 1 + 49 / 99, 2]) / 2
     expected = {"constant": 1 + 0 * progress, "linear": 1 - progress, "cosine": (1 + np.cos(pi * progress)) / 2}
     assert weights == pytest.approx(2 * expected[schedule])
     assert of.weights["residual"] == 1.0
@@ -203,9 +204,32 @@ def test_weights_are_annealed_in_quasi_newton_stages_too() -> None:
     stages = [{**ADAM, "steps": 10}, {"optimiser": "lbfgs", "steps": 30, "redraw_every": 20}]
     _, history, _ = run(config(stages, regularisers=row), hooks=Hooks(evaluate_every=10))
     weights = history["ktv_weighted"] / history["ktv"]
-    # each weight is that of the end of the steps that it is fixed for
+    # two redraws in the second stage: one with the share of its start, one with that of its end
     assert list(history["step"]) == [0, 10, 20, 30, 40]
-    assert weights == pytest.approx([2.0, 1.5, 0.5, 0.5, 0.0])
+    assert weights == pytest.approx([2.0, 1.5, 1.5, 1.5, 0.0])
+
+
+def test_a_stage_with_one_redraw_keeps_its_weight() -> None:
+    row = [{"kind": "ktv", "samples": 4, "weight": 2.0, "schedule": "linear"}]
+    _, history, _ = run(config([{"optimiser": "lbfgs", "steps": 20}], regularisers=row))
+    assert history["ktv_weighted"][-1] == 2.0 * history["ktv"][-1] > 0
+
+
+def test_weights_are_annealed_by_the_clock_where_a_stage_ends_by_it() -> None:
+    row = [{"kind": "ktv", "samples": 4, "weight": 2.0, "schedule": "linear"}]
+    _, history, _ = run(config([{**ADAM, "steps": 1_000_000, "max_seconds": 0.5}], regularisers=row))
+    assert history["ktv_weighted"][-1] < 0.1 * 2.0 * history["ktv"][-1]
+
+
+def test_a_timed_checkpoint_never_replaces_the_last_good_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pinnreg.training.loop.CHECKPOINT_SECONDS", 0.0)
+    calls = iter(range(10_000))
+    stop_at_30 = Hooks(interrupted=lambda: 15 if next(calls) == 30 else None)
+    stage = {"optimiser": "sgd", "learning_rate": 1e6, "steps": 100}
+    with pytest.raises(Interrupted):
+        run(config([stage]), tmp_path, hooks=stop_at_30)
+    saved = read_checkpoint(tmp_path / "checkpoint.pt", CPU)["parameters"]
+    assert all(torch.isfinite(tensor).all() for tensor in saved.values())
 
 
 def test_penalty_points_of_lbfgs_are_drawn_when_due(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,14 +63,13 @@ def list_(problems: ProblemsOption = None, json: JsonOption = None) -> None:
 
 @app.command()
 def describe(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A problem.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A problem, or a config.")],
     problems: ProblemsOption = None,
     json: JsonOption = None,
 ) -> None:
     """A problem's equation, parameters, domain, conditions and defaults."""
-    found = registry.find(_folders(problems))
-    problem = registry.create(name, {}, _folders(problems))
-    show.problem(name, problem, found[name], json)
+    resolved = config.resolve(name, {}, _folders(problems))
+    show.problem(resolved, json)
 
 
 @app.command()
@@ -99,7 +98,7 @@ def solve(
     overrides: dict[str, Any] = config.parse_overrides(set_ or [])
     overrides |= {} if seed is None else {"seed": seed}
     with show.progress(quiet) as on_row, signals() as interrupted, show.notes(quiet):
-        folder, _ = run.solve_in_folder(
+        solution = run.solve(
             given,
             overrides,
             out=resume or out,
@@ -109,9 +108,8 @@ def solve(
             overwrite=overwrite,
             hooks=Hooks(interrupted=interrupted, progress=on_row),
         )
-    assert folder is not None
-    facts = report.read_report(folder.path)[1]
-    show.result(folder.path, facts, quiet, json)
+    assert solution.folder is not None
+    show.result(solution.folder, report.read_report(solution.folder)[1], quiet, json)
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -33,7 +34,11 @@ def guarded(command: Callable[[], object]) -> int:
     except Diverged as error:
         return _failed(3, f"error: {error}")
     except Interrupted as error:
-        resume = f"; go on with: pinnreg solve --resume {error.checkpoint.parent}" if error.checkpoint else ""
+        resume = (
+            f"; go on with: pinnreg solve --resume {shlex.quote(str(error.checkpoint.parent))}"
+            if error.checkpoint
+            else ""
+        )
         return _failed(128 + error.signal, f"{error}: the state was saved{resume}")
     except (KeyboardInterrupt, typer.Abort):
         return _failed(130, "interrupted")

@@ -18,8 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pinnreg import registry
+from pinnreg.config import Resolved
 from pinnreg.domain import SAMPLERS
-from pinnreg.equations import Condition, Problem, named_conditions
+from pinnreg.equations import Condition, Problem, reference_of, split_conditions
 from pinnreg.errors import InputError
 from pinnreg.networks import ACTIVATIONS
 from pinnreg.optimisers import Stage
@@ -72,25 +73,29 @@ def catalogue(problems: Mapping[str, str | None], path: Path | None) -> None:
         write_json(path, sections)
 
 
-def problem(name: str, described: Problem, file: Path, path: Path | None) -> None:
+def problem(resolved: Resolved, path: Path | None) -> None:
     """A problem with its parameters, domain, conditions and defaults."""
-    parameters = {f.name: getattr(described, f.name) for f in dataclasses.fields(described)}  # type: ignore[arg-type]
-    conditions = {c.name: _condition(c, described) for c in named_conditions(described)}
+    described, config = resolved.problem, resolved.config
+    split = split_conditions(described, config.conditions)
+    exact = [condition.name for condition in split.exact]
     data = {
-        "name": name,
+        "name": config.problem["name"],
         "description": inspect.getdoc(described),
-        "file": str(file),
-        "parameters": parameters,
+        "file": str(resolved.problem_file),
+        "parameters": {key: value for key, value in config.problem.items() if key != "name"},
         "domain": {axis: list(bounds) for axis, bounds in described.domain.bounds.items()},
         "outputs": list(described.outputs),
-        "conditions": conditions,
+        "conditions": {c.name: _condition(c, described, c.name in exact) for c in (*split.exact, *split.soft)},
         "defaults": dict(described.defaults),
-        "reference": described.reference() is not None,
+        "reference": reference_of(described) is not None,
     }
-    line(f"{name}: {data['description']}")
-    for key in ("file", "parameters", "domain", "outputs", "conditions", "defaults"):
+    line(f"{data['name']}: {data['description']}")
+    for key in ("file", "parameters", "domain", "outputs", "conditions"):
         line(f"{key:10}  {_compact(data[key])}")
     line(f"{'reference':10}  {'yes' if data['reference'] else 'none: a solution is not verified'}")
+    line(f"{'defaults':10}  {'those of every problem' if not described.defaults else ''}".rstrip())
+    for section, settings in described.defaults.items():
+        line(f"  {section}: {json_module.dumps(settings)}")
     if path is not None:
         write_json(path, data)
 
@@ -208,10 +213,10 @@ def _compact(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _condition(condition: Condition, described: Problem) -> str:
+def _condition(condition: Condition, described: Problem, exact: bool) -> str:
     faces = ", ".join(map(str, condition.faces(described.domain)))
     where = f" on {faces}" if faces else " at given points"
-    return f"{condition.kind} of {condition.of or 'all outputs'}{where}"
+    return f"{condition.of or 'all outputs'}{where} ({'exact' if exact else 'soft'})"
 
 
 def _tag(settings: Any, key: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +65,9 @@ def resolve(
     if "problem" in defaults:
         raise InputError(f"defaults of problem {name!r} cannot change the problem itself")
     validate({"problem": description, **defaults}, f"defaults of problem {name!r}")
-    merged = copy.deepcopy(_merge(defaults, data))  # overrides must not change the user's own dicts
-    _fill_in(merged)
+    merged = copy.deepcopy(
+        _merge(_merge(as_dict(Config(problem={})), defaults), data)
+    )  # overrides must not change the user's own dicts
     for key, value in changes.items():
         _set(merged, key, value)
     config = validate({**merged, "problem": description}, where)
@@ -132,7 +134,7 @@ def _problem(
             if parameter not in known:
                 raise unknown(f"parameter of problem {name!r}:", parameter, known)
         problem = dataclasses.replace(given, **changes) if changes else given  # type: ignore[type-var]
-        return problem, {"name": name, **_parameters(problem)}, file
+        return problem, {"name": name, **_plain(problem)}, file
     if isinstance(given, str):
         given = {"name": given}
     if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
@@ -150,6 +152,20 @@ def _parameters(problem: Problem) -> dict[str, Any]:
     return {field.name: getattr(problem, field.name) for field in dataclasses.fields(problem)}  # type: ignore[arg-type]
 
 
+def _plain(problem: Problem) -> dict[str, Any]:
+    """The parameters of a problem that was given as an object, which a config file must be able to hold."""
+    parameters = _parameters(problem)
+    for name, value in parameters.items():
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError):
+            raise InputError(
+                f"problem {type(problem).__name__}: {name}: a parameter must be a number, a text, or a list of them, "
+                f"which a config can hold; got {type(value).__name__}"
+            ) from None
+    return parameters
+
+
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """`below` with the values of `above`; sections are merged key by key, lists replaced."""
     merged = dict(below)
@@ -157,13 +173,6 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
         old = merged.get(key)
         merged[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return merged
-
-
-def _fill_in(merged: dict[str, Any]) -> None:
-    """Put the default lists in, so that an override can reach their elements."""
-    defaults = as_dict(Config(problem={}))
-    for key in ("train", "regularisers"):
-        merged.setdefault(key, defaults[key])
 
 
 def _set(data: dict[str, Any], key: str, value: Any) -> None:
@@ -188,6 +197,8 @@ def _set(data: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _element(inside: Sequence[Any], part: str, key: str) -> Any:
+    if not inside:
+        raise InputError(f"{key}: the list is empty; set it whole")
     if not part.isdigit() or int(part) >= len(inside):
         raise InputError(f"{key}: expected the number of a list element, 0 to {len(inside) - 1}, got {part!r}")
     return inside[int(part)]

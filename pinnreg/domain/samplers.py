@@ -17,8 +17,8 @@ def unit_points(sampler: Sampler, count: int, dimension: int, seed: int) -> Tens
     """`count` points in the unit cube: a float64 tensor (count, dimension) on the CPU.
 
     `sobol` (scrambled) and `latin_hypercube` fill the cube more evenly than `uniform`; `grid` is the cell-centred
-    tensor grid with the most points that are at most `count`, the same for every seed. A cube of dimension 0 (the
-    end of an interval) is one point.
+    tensor grid, its sides equal or one apart, that has at most `count` points, the same for every seed. A cube of
+    dimension 0 (the end of an interval) is one point.
     """
     if dimension == 0:
         return torch.empty((1, 0), dtype=torch.float64)

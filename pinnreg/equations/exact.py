@@ -89,11 +89,12 @@ def _reasons_against(problem: Problem, conditions: Iterable[Condition]) -> dict[
     # time last, and values before slopes, as the trial function is built
     ordered = sorted((c for c in candidates if isinstance(c, FaceCondition)), key=lambda c: (c.kind, c.slope))
     for condition in ordered:
-        _check_differentiable(problem.domain, condition)
         data = [
             _FaceData(condition, str(condition.of), face, condition.slope) for face in condition.faces(problem.domain)
         ]
-        if why := _obstacle(problem.domain, data, accepted, periodic):
+        why = _obstacle(problem.domain, data, accepted, periodic)
+        why = why or _without_derivatives(problem.domain, condition)
+        if why:
             reasons[condition.name] = why
         else:
             accepted += data
@@ -133,15 +134,13 @@ def _obstacle(domain: Domain, data: list[_FaceData], accepted: list[_FaceData], 
     return None
 
 
-def _check_differentiable(domain: Domain, condition: FaceCondition) -> None:
-    """Refuse data that vary but carry no derivative: the trial function's derivatives would silently be wrong."""
+def _without_derivatives(domain: Domain, condition: FaceCondition) -> str | None:
+    """Why data that vary but carry no derivative cannot be exact: the trial function's would silently be wrong."""
     points = _edge(domain, condition.faces(domain)[:1]).requires_grad_()
     values = evaluate_data(condition.value, domain.axes, points, f"condition {condition.name!r}")
     if not values.requires_grad and bool((values != values[0]).any()):
-        raise InputError(
-            f"condition {condition.name!r}: its data vary but have no derivatives; compute them from coordinates by "
-            "torch.* functions, without detach() or NumPy, or write `conditions: soft`"
-        )
+        return "its data vary but have no derivatives (a step, or computed outside of torch)"
+    return None
 
 
 def _edge(domain: Domain, faces: Iterable[Face], seed: int = 0) -> Tensor:

@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from pinnreg.domain import Domain
 from pinnreg.equations.conditions import Condition, Periodic
 from pinnreg.equations.field import FIELD_ATTRIBUTES
-from pinnreg.errors import InputError, unknown
+from pinnreg.errors import InputError, place, unknown, user_code
 from pinnreg.reference import Reference, as_reference
 
 
@@ -93,9 +93,10 @@ def reference_of(problem: Problem) -> Reference | None:
     """The problem's reference, whatever form `reference()` returns it in.
 
     Raises:
-        InputError: something that is no reference.
+        InputError: something that is no reference, or a `reference()` that fails.
     """
-    return as_reference(problem.reference(), problem.outputs)
+    with user_code(f"reference of {type(problem).__name__}"):
+        return as_reference(problem.reference(), problem.outputs)
 
 
 def _with_output(condition: Condition, outputs: Sequence[str]) -> Condition:
@@ -122,7 +123,13 @@ def _validate_parameters(problem: Problem) -> None:
     hints = typing.get_type_hints(type(problem), include_extras=True)
     for field in dataclasses.fields(problem):
         given = getattr(problem, field.name)
-        adapter: TypeAdapter[Any] = TypeAdapter(hints[field.name], config=ConfigDict(allow_inf_nan=False))
+        try:
+            adapter: TypeAdapter[Any] = TypeAdapter(hints[field.name], config=ConfigDict(allow_inf_nan=False))
+        except PydanticUserError:
+            raise InputError(
+                f"{_title(problem)}: {field.name}: parameters are numbers, texts, or tuples of them; "
+                f"{hints[field.name]!r} cannot be checked"
+            ) from None
         try:
             if isinstance(given, bool) and hints[field.name] is not bool:
                 raise InputError(f"{_title(problem)}: {field.name}: expected a number, got {str(given).lower()}")
@@ -135,7 +142,11 @@ def _validate_parameters(problem: Problem) -> None:
 
 def _validate_definition(problem: Problem) -> None:
     title = _title(problem)
-    if not isinstance(getattr(problem, "domain", None), Domain):
+    try:
+        domain = problem.domain
+    except AttributeError as error:
+        raise InputError(f"{title}: `domain` must be a Box, but{place(error)} {error}") from error
+    if not isinstance(domain, Domain):
         raise InputError(f"{title}: `domain` must be a Box, as in domain = Box(x=(0, 1))")
     axes, outputs = problem.domain.axes, problem.outputs
     if isinstance(outputs, str) or not outputs or not all(isinstance(o, str) and o.isidentifier() for o in outputs):

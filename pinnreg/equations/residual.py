@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import traceback
 from collections.abc import Sequence
 
 import torch
@@ -14,7 +13,7 @@ from pinnreg.equations.call import call, coordinates
 from pinnreg.equations.field import Field, PointSet, Sweep
 from pinnreg.equations.problem import Problem
 from pinnreg.equations.trial import Network, Trial
-from pinnreg.errors import InputError
+from pinnreg.errors import InputError, place
 
 
 def evaluate_residual(problem: Problem, sweep: Sweep) -> dict[str, Tensor]:
@@ -84,11 +83,7 @@ def _checked(values: object, count: int, title: str, name: str) -> Tensor:
 
 def _explain(error: Exception, title: str, axes: Sequence[str]) -> str:
     """A message for an exception that a user's residual raised: the line, and what to write instead if we know."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    in_user_code = [f for f in traceback.extract_tb(error.__traceback__) if f.name not in ("call", "evaluate_residual")]
-    if in_user_code:
-        frame = in_user_code[0]
-    where = f"{title} (line {frame.lineno} of {frame.filename}: {frame.line})"
+    where = title + place(error)
     text = f"{type(error).__name__}: {error}"
     match = re.search(r"'Tensor' object has no attribute '(\w+)'", str(error))
     if match and (name := match.group(1)) and parse_name(name, axes):

@@ -234,6 +234,9 @@ def _named(regularisers: Sequence[Regulariser], taken: Sequence[str]) -> dict[st
     for regulariser in regularisers:
         names = (regulariser.kind, *(f"{regulariser.kind}_{number}" for number in range(2, 99)))
         named[next(name for name in names if name not in named)] = regulariser
+    for name in taken:
+        if name in ("step", "seconds", "loss") or name.startswith("error_") or name.endswith("_weighted"):
+            raise InputError(f"a loss term cannot be named {name!r}, which is another column of the history")
     for name in [*named, *taken]:
         if (list(named) + list(taken)).count(name) > 1:
             raise InputError(f"two loss terms are named {name!r}; give the condition or equation another name")

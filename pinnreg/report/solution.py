@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import final
 
 import numpy as np
@@ -35,6 +36,7 @@ class Solution:
         parameters: its trained parameters by name.
         history: the columns of `history.csv` as arrays.
         report: errors against the reference; None while not compared.
+        folder: the run's folder; None if nothing was written.
     """
 
     problem: Problem
@@ -43,6 +45,7 @@ class Solution:
     parameters: Mapping[str, Tensor]
     history: Mapping[str, Array]
     report: Report | None = None
+    folder: Path | None = None
 
     def __call__(self, points: ArrayLike) -> Array:
         """The outputs at points (n, d), columns in the order of the axes: (n, outputs)."""

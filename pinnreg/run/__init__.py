@@ -1,7 +1,7 @@
 """The straight line: config -> problem -> objective -> training -> comparison -> figures."""
 
 from pinnreg.run.folder import RunFolder
-from pinnreg.run.line import evaluate, load, load_config, problem, solve, solve_in_folder, write_figures
+from pinnreg.run.line import evaluate, load, load_config, problem, solve, write_figures
 
 __all__ = [
     "RunFolder",
@@ -10,6 +10,5 @@ __all__ = [
     "load_config",
     "problem",
     "solve",
-    "solve_in_folder",
     "write_figures",
 ]

@@ -10,7 +10,9 @@ from typing import final
 
 from pinnreg.errors import InputError
 
-RESULTS = ("report.json", "fields.npz", "error_field.png", "history.png")
+FORMATS = ("png", "pdf", "svg")
+FIGURES = tuple(f"{name}.{suffix}" for name in ("error_field", "history") for suffix in FORMATS)
+RESULTS = ("report.json", "fields.npz", *FIGURES)
 FILES = ("config.yaml", "history.csv", "checkpoint.pt", *RESULTS)
 
 

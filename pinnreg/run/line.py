@@ -13,7 +13,7 @@ from torch import Tensor
 from pinnreg import plots, registry
 from pinnreg.config import Config, Resolved, as_dict, fingerprint, resolve, write_config
 from pinnreg.equations import Problem
-from pinnreg.errors import InputError
+from pinnreg.errors import InputError, Interrupted
 from pinnreg.report import (
     Solution,
     compare,
@@ -23,7 +23,7 @@ from pinnreg.report import (
     write_report,
 )
 from pinnreg.run.folder import RunFolder
-from pinnreg.run.prepare import Prepared, note_other_threads, prepare, resolve_resumed, saved_state
+from pinnreg.run.prepare import Prepared, prepare, resolve_resumed, resumed_state, saved_state
 from pinnreg.run.provenance import provenance
 from pinnreg.training import History, Hooks, Outcome, read_history, train
 
@@ -56,45 +56,26 @@ def solve(
         hooks: what training calls along the way, and how it is interrupted; `errors` is filled in here.
 
     Returns:
-        The solution, with its history and report.
+        The solution, with its history, report and folder.
 
     Raises:
         InputError: the input is wrong; nothing was written.
         Diverged: NaN or Inf after the start; the last good state was saved.
         Interrupted: `hooks.interrupted` asked to stop; the state was saved.
     """
-    return solve_in_folder(
-        config, overrides, out, device, resume, problems, overwrite=overwrite, hooks=hooks or Hooks()
-    )[1]
-
-
-def solve_in_folder(
-    config: Given | None,
-    overrides: Mapping[str, Any] | None,
-    out: str | Path | bool | None,
-    device: str | None,
-    resume: bool,
-    problems: Problems,
-    *,
-    overwrite: bool,
-    hooks: Hooks,
-) -> tuple[RunFolder | None, Solution]:
-    """`solve`, which also says in which folder; None with `out=False`."""
     started = time.monotonic()
+    hooks = hooks or Hooks()
     changes = dict(overrides or {}) | ({} if device is None else {"device": device})
-    folder = _resumed_folder(out) if resume else None
-    resolved = _resolve(config, changes, _folders(problems), folder)
+    resumed = _resumed_folder(out) if resume else None
+    resolved = _resolve(config, changes, _folders(problems), resumed)
     prepared = prepare(resolved)
-    state = None
+    state = resumed and resumed_state(resumed, prepared)
+    folder = resumed or _new_folder(out, resolved.stem, overwrite=overwrite)
+    history = History(prepared.objective.names, prepared.compared_outputs, folder and folder.history)
     if folder is not None:
-        note_other_threads(folder)
-        state = saved_state(folder, prepared)
-    if not resume and out is not False:
-        folder = RunFolder.create(None if isinstance(out, bool) else out, resolved.stem, overwrite=overwrite)
-    if folder is not None:
+        history.check()
         folder.forget_results()
         write_config(folder.config, resolved.config, provenance(resolved, prepared.device))
-    history = History(prepared.objective.names, prepared.compared_outputs, folder and folder.history)
     outcome = train(
         prepared.objective,
         resolved.config.train,
@@ -105,25 +86,34 @@ def solve_in_folder(
         hooks=_with_errors(hooks, prepared),
     )
     solution = _compared(prepared.solution(outcome.parameters, history.columns()), prepared)
-    if folder is not None:
-        earlier = 0.0 if state is None else float(state["position"]["seconds"])
-        _write_results(folder, prepared, solution, outcome, time.monotonic() - started + earlier)
-    return folder, solution
+    if folder is None:
+        return solution
+    if (signal := hooks.interrupted()) is not None:
+        raise Interrupted(signal, folder.checkpoint)
+    earlier = 0.0 if state is None else float(state["position"]["seconds"])
+    _write_results(folder, prepared, solution, outcome, time.monotonic() - started + earlier)
+    return replace(solution, folder=folder.path)
 
 
-def load(run: str | Path, problems: Problems = None) -> Solution:
+def load(run: str | Path, problems: Problems = None, *, problem: Problem | None = None) -> Solution:
     """The solution in a run's folder, as far as it was trained; its report if the run has ended.
+
+    Args:
+        run: the run's folder.
+        problems: a folder, or several, of problem files besides the shipped ones.
+        problem: the problem, if the run was given it as an object.
 
     Raises:
         InputError: a folder without a run, a corrupt checkpoint, or a problem that cannot be found again.
     """
     folder = RunFolder.existing(run)
-    resolved = resolve_resumed(folder, None, {"device": "cpu"}, _folders(problems))
+    resolved = resolve_resumed(folder, None, {"device": "cpu"}, _folders(problems), problem)
     prepared = prepare(resolved, with_reference=False)
     parameters = saved_state(folder, prepared)["parameters"]
     history = read_history(folder.history) if folder.history.is_file() else {}
     solution = prepared.solution(parameters, history)
-    return solution.with_report(read_report(folder.path)[0]) if folder.report.is_file() else solution
+    report = read_report(folder.path)[0] if folder.report.is_file() else None
+    return replace(solution, report=report, folder=folder.path)
 
 
 def evaluate(
@@ -131,6 +121,8 @@ def evaluate(
     grid: Sequence[int] | None = None,
     device: str | None = None,
     problems: Problems = None,
+    *,
+    problem: Problem | None = None,
 ) -> Solution:
     """The solution in a run's folder, compared anew with the reference; writes nothing.
 
@@ -139,6 +131,7 @@ def evaluate(
         grid: points along each axis, or one number for all; None: those of the run's config.
         device: "auto", "cpu" or "cuda", before the config's.
         problems: a folder, or several, of problem files besides the shipped ones.
+        problem: the problem, if the run was given it as an object.
 
     Raises:
         InputError: as `load`, or a grid that does not fit the problem.
@@ -146,7 +139,7 @@ def evaluate(
     folder = RunFolder.existing(run)
     changes: dict[str, Any] = {} if device is None else {"device": device}
     changes |= {} if grid is None else {"evaluate.grid": list(grid)}
-    prepared = prepare(resolve_resumed(folder, None, changes, _folders(problems)))
+    prepared = prepare(resolve_resumed(folder, None, changes, _folders(problems), problem))
     parameters = saved_state(folder, prepared)["parameters"]
     return _compared(prepared.solution(parameters, {}), prepared)
 
@@ -194,6 +187,10 @@ def _resolve(
     if config is None:
         raise InputError("nothing to solve: give a config file, the name of a config or problem, or a dict")
     return resolve(config, changes, folders)
+
+
+def _new_folder(out: str | Path | bool | None, stem: str, *, overwrite: bool) -> RunFolder | None:
+    return None if out is False else RunFolder.create(None if out is True else out, stem, overwrite=overwrite)
 
 
 def _resumed_folder(out: str | Path | bool | None) -> RunFolder:

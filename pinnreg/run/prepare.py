@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from pinnreg import networks
 from pinnreg.config import Resolved, differences, fingerprint, read_yaml, resolve, validate
 from pinnreg.equations import Problem, Split, reference_of, split_conditions
-from pinnreg.errors import InputError
+from pinnreg.errors import InputError, user_code
 from pinnreg.objective import Objective
 from pinnreg.reference import Reference, Solved, from_file
 from pinnreg.registry import file_hash
@@ -99,6 +98,7 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
         dtype=DTYPES[config.dtype],
         device=choose_device(config.device),
     )
+    _check_smoothing(resolved)
     objective = Objective(
         problem,
         split,
@@ -114,6 +114,16 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
     return Prepared(resolved, split, network, objective, axes, reference, solved)
 
 
+def _check_smoothing(resolved: Resolved) -> None:
+    """Refuse a smoothing that no stage would use."""
+    config = resolved.config
+    for number, regulariser in enumerate(config.regularisers):
+        if regulariser.smoothing is not None and not any(stage.needs_smooth for stage in config.train):
+            raise InputError(
+                f"regularisers.{number}.smoothing has no effect: only quasi-Newton stages (lbfgs) smooth |s|"
+            )
+
+
 def choose_device(name: str) -> torch.device:
     """The device that `auto`, `cpu` or `cuda` means here.
 
@@ -127,7 +137,11 @@ def choose_device(name: str) -> torch.device:
 
 
 def resolve_resumed(
-    folder: RunFolder, given: Given | None, overrides: Mapping[str, Any], folders: Sequence[Path]
+    folder: RunFolder,
+    given: Given | None,
+    overrides: Mapping[str, Any],
+    folders: Sequence[Path],
+    problem: Problem | None = None,
 ) -> Resolved:
     """The config to go on with: the run's own, with the steps, seconds, evaluation and device that `given` changes.
 
@@ -142,7 +156,16 @@ def resolve_resumed(
         folders = [*folders, Path(file).parent]
         if file_hash(Path(file)) != provenance.get("problem_sha256"):
             logger.warning("%s has changed since the run began", file)
+    if given is None and problem is not None:
+        given = saved | {"problem": problem}
+    if given is None and file is None:
+        raise InputError(
+            f"{folder.path}: the run's problem was given as an object of Python, which no file holds; give it again: "
+            "load(run, problem=...), evaluate(run, problem=...), or solve({'problem': ..., ...}, resume=True)"
+        )
     resolved = resolve(saved if given is None else given, overrides, folders)
+    if (resolved.problem_file is None) != (file is None):
+        raise InputError(f"{folder.path}: the run's problem is {file or 'an object of Python'}, not the one given")
     if fingerprint(resolved.config) != fingerprint(old):
         changed = ", ".join(differences(old, resolved.config))
         raise InputError(
@@ -166,39 +189,41 @@ def saved_state(folder: RunFolder, prepared: Prepared) -> dict[str, Any]:
     return state
 
 
-def note_other_threads(folder: RunFolder) -> None:
-    """Say so if a resumed run has another number of CPU threads, since sums are then rounded differently."""
-    began, now = (read_yaml(folder.config).get("provenance") or {}).get("threads"), torch.get_num_threads()
+def resumed_state(folder: RunFolder, prepared: Prepared) -> dict[str, Any]:
+    """The state to go on with; notes another number of CPU threads, with which sums are rounded differently.
+
+    Raises:
+        InputError: as `saved_state`, or other steps or seconds for a stage that has ended and is not the last.
+    """
+    state = saved_state(folder, prepared)
+    saved = read_yaml(folder.config)
+    began, now = (saved.pop("provenance", None) or {}).get("threads"), torch.get_num_threads()
     if began != now:
         logger.warning("the run began with %s CPU threads and goes on with %s: not the same bit for bit", began, now)
+    before, stages = validate(saved, str(folder.config)).train, prepared.resolved.config.train
+    for number in range(min(int(state["position"]["stage"]), len(stages) - 1)):
+        if stages[number] != before[number]:
+            raise InputError(
+                f"{folder.path}: train.{number} has ended; only stage {state['position']['stage']} and later ones can "
+                "be given other steps or seconds"
+            )
+    return state
 
 
 def _reference(resolved: Resolved) -> Reference | None:
     problem, file = resolved.problem, resolved.config.evaluate.reference
     if file is not None:
         return from_file(Path(file), problem.domain.axes, problem.outputs)
-    with _reference_code(problem):
-        return reference_of(problem)
+    return reference_of(problem)
 
 
 def _solve(reference: Reference | None, problem: Problem, axes: Mapping[str, Array]) -> Solved | None:
     if reference is None:
         logger.warning("no reference: the solution will not be verified against anything")
         return None
-    with _reference_code(problem):
+    with user_code(f"reference of {type(problem).__name__}"):
         solved = reference.solve(axes)
     for output in problem.outputs:
         if output not in solved.values:
             raise InputError(f"reference of {type(problem).__name__}: no values for the output {output!r}")
     return solved
-
-
-@contextlib.contextmanager
-def _reference_code(problem: Problem) -> Iterator[None]:
-    """Names the problem when the user's own functions in its reference fail."""
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"reference of {type(problem).__name__}: fails: {type(error).__name__}: {error}") from error

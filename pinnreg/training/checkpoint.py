@@ -11,6 +11,8 @@ from typing import Any, final
 import torch
 
 from pinnreg.errors import InputError
+from pinnreg.objective import Objective
+from pinnreg.optimisers import Optimiser
 
 FORMAT = 1
 
@@ -61,7 +63,7 @@ def position_of(state: dict[str, Any]) -> Position:
     return Position(**state["position"])
 
 
-def snapshot(position: Position, objective: Any, optimiser: Any) -> dict[str, Any]:
+def snapshot(position: Position, objective: Objective, optimiser: Optimiser | None) -> dict[str, Any]:
     """A copy of the whole state of a run that later steps do not change."""
     state = {
         "position": asdict(position),

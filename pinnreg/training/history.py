@@ -60,14 +60,24 @@ class History:
         """Read an existing file and drop its rows beyond `step`, which a resumed run makes again."""
         if self._path is None or not self._path.exists():
             return
+        self.check()
         columns = read_history(self._path)
-        if _without_errors(columns) != _without_errors(self.names):
-            raise InputError(f"{self._path}: columns {list(columns)} are not those of this run, {self.names}")
         # a run may go on with a reference that it lacked, or without the one that it had
         unknown = np.full_like(columns["step"], math.nan)
         table = np.stack([columns.get(name, unknown) for name in self.names], axis=1)
         self._rows = [[float(value) for value in row] for row in table if row[0] <= step]
         self._write([self.names, *(_as_text(row, self.names) for row in self._rows)], "w")
+
+    def check(self) -> None:
+        """Refuse to continue a file that is not the history of this run.
+
+        Raises:
+            InputError: a broken file, or other loss terms.
+        """
+        if self._path is not None and self._path.exists():
+            columns = read_history(self._path)
+            if _without_errors(columns) != _without_errors(self.names):
+                raise InputError(f"{self._path}: columns {list(columns)} are not those of this run, {self.names}")
 
     def last_step(self) -> int:
         """The step of the last row, -1 if there is none."""

@@ -197,14 +197,24 @@ class _Loop:
         stage_start = position.step - position.stage_step
         drawn = self.objective.drawn_at - stage_start
         if position.stage_step == 0 or position.stage_step // stage.redraw_every > drawn // stage.redraw_every:
-            # a weight is that of the end of the steps that it is fixed for, so that the last one is fully annealed
-            fixed_until = min(position.stage_step + stage.redraw_every, stage.steps)
-            done = sum(each.steps for each in self.stages[: position.stage]) + fixed_until
-            planned = sum(each.steps for each in self.stages)
-            self.objective.redraw(position.step, progress=done / planned, smooth=stage.needs_smooth)
+            self.objective.redraw(position.step, progress=self._progress(stage), smooth=stage.needs_smooth)
             changed = changed or self.objective.stochastic
         if changed:
             optimiser.forget()
+
+    def _progress(self, stage: Stage) -> float:
+        """The share of the planned training that weights are annealed by until the next redraw.
+
+        The first redraw of a stage has the share of the stage's start, the last that of its end, so that the last
+        weight of a run is fully annealed; a stage with one redraw only keeps the weight that it starts with.
+        """
+        redraws = math.ceil(stage.steps / stage.redraw_every)
+        inside = (self.position.stage_step // stage.redraw_every) / (redraws - 1) if redraws > 1 else 0.0
+        if stage.max_seconds is not None:
+            inside = max(inside, self.position.stage_seconds / stage.max_seconds)
+        before = sum(each.steps for each in self.stages[: self.position.stage])
+        planned = sum(each.steps for each in self.stages)
+        return (before + min(inside, 1.0) * stage.steps) / planned
 
     def _watch(self, advance: Advance) -> None:
         """Remember, without waiting for the device, which terms were the first to be NaN or Inf."""
@@ -239,6 +249,7 @@ class _Loop:
             self._write(self._good)
             message += f"; the last good state, of step {self.position.step}, was restored"
             message += f" and saved in {self.checkpoint}" if self.checkpoint else ""
+            message += "; try a lower learning rate, other weights, or another seed in a new run"
         raise Diverged(message)
 
     def _load(self, state: Mapping[str, Any]) -> None:
@@ -249,6 +260,9 @@ class _Loop:
 
     def _save(self) -> None:
         self._tick()
+        finite = all(bool(torch.isfinite(parameter).all()) for parameter in self._parameters.values())
+        if self._first_bad.any() or not finite:
+            return  # the last good state must not be replaced; the next row of the history says what happened
         self._write(snapshot(self.position, self.objective, self._optimiser))
 
     def _write(self, state: dict[str, Any]) -> None:
