@@ -300,9 +300,17 @@ def test_every_config_has_an_accuracy_to_reach() -> None:
     assert set(CONFIGS) <= set(ACCURACY)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize("name", CONFIGS)
+QUICK = [("poisson", 0), ("heat", 0)]  # seconds each; the rest takes minutes
+
+
+@pytest.mark.parametrize(
+    ("name", "seed"),
+    [
+        pytest.param(name, seed, marks=() if (name, seed) in QUICK else pytest.mark.slow)
+        for name in CONFIGS
+        for seed in (0, 1, 2)
+    ],
+)
 def test_a_shipped_config_reaches_its_accuracy(name: str, seed: int) -> None:
     solution = pinnreg.solve(name, {"seed": seed}, out=False)
     assert solution.report is not None

@@ -75,8 +75,9 @@ def _positive(values: Array) -> NDArray[np.bool_]:
 
 def _draw_loss(ax: Axes, table: Mapping[str, Array], terms: list[str]) -> None:
     ax.set_title("loss and its weighted terms")
-    _curve(ax, table, "loss", "loss", {"color": "black", "linewidth": 2.0})
-    for number, name in enumerate(terms):
+    single = terms[0] if len(terms) == 1 else None  # a curve of its own would lie on that of the loss
+    _curve(ax, table, "loss", f"loss = {single}" if single else "loss", {"color": "black", "linewidth": 2.0})
+    for number, name in enumerate(terms if single is None else ()):
         _curve(ax, table, f"{name}_weighted", name, _look(number))
     _dress(ax, "loss", columns=_legend_columns(terms))
 

@@ -1,0 +1,100 @@
+"""One line for one of pydantic's validation errors: the key, what was expected, what is near it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pinnreg.errors import unknown
+
+Schema = dict[str, Any]
+
+
+def explain(problem: Mapping[str, Any], data: Mapping[str, Any], schema: Schema) -> str:
+    """The message for `problem`, one of `ValidationError.errors()`.
+
+    Args:
+        problem: pydantic's description of what is wrong.
+        data: what was validated.
+        schema: the JSON schema of the whole, which knows the keys that each section has.
+    """
+    keys = _keys(problem["loc"], data)
+    path, given = ".".join(keys), problem["input"]
+    context = problem.get("ctx", {})
+    match problem["type"]:
+        case "unexpected_keyword_argument" | "extra_forbidden":
+            known = _properties(_descend(schema, problem["loc"][:-1]), schema)
+            section = ".".join(keys[:-1]) or "the config"
+            return str(unknown(f"key in {section}:", keys[-1], known))
+        case "union_tag_invalid":
+            key = context["discriminator"].strip("'")
+            return f"{path}: {unknown(key, str(context['tag']), _quoted(context['expected_tags']))}"
+        case "union_tag_not_found":
+            key = context["discriminator"].strip("'")
+            return (
+                f"{path}: needs the key {key!r} (known: {', '.join(_tags(_descend(schema, problem['loc']), schema))})"
+            )
+        case "literal_error" if isinstance(given, str):
+            return f"{path}: {unknown('value', given, _quoted(context['expected']))}"
+        case "missing_argument" | "missing":
+            return f"missing key {problem['loc'][-1]!r}"
+        case "value_error":
+            return f"{path}: {context['error']}"
+        case "tuple_type":
+            return f"{path}: expected a list, got {given!r}"
+        case "dataclass_type" | "dict_type":
+            return f"{path}: expected a section of keys and values, got {given!r}"
+        case _:
+            return f"{path}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {given!r}"
+
+
+def _keys(location: tuple[str | int, ...], data: Any) -> list[str]:
+    """The keys in an error's location, which holds tags of unions too, such as `adam` in train.0.adam.steps."""
+    keys: list[str] = []
+    for part in location:
+        is_key = isinstance(data, Mapping) and part in data
+        is_number = isinstance(data, list | tuple) and isinstance(part, int)
+        if is_key or is_number:
+            data = data[part]
+            keys.append(str(part))
+    return keys
+
+
+def _quoted(text: str) -> list[str]:
+    """The names in pydantic's enumeration, such as "'a', 'b' or 'c'"."""
+    return text.split("'")[1::2]
+
+
+def _descend(schema: Schema, location: tuple[str | int, ...]) -> Schema:
+    """The part of a JSON schema that an error's location leads to."""
+    part = schema
+    for step in location:
+        part = _step(part, step, schema)
+    return part
+
+
+def _step(schema: Schema, step: str | int, root: Schema) -> Schema:
+    for choice in _choices(schema, root):
+        if step in choice.get("properties", {}):
+            return dict(choice["properties"][step])
+        if isinstance(step, int) and "items" in choice:
+            return dict(choice["items"])
+        tags = choice.get("discriminator", {}).get("mapping", {})
+        if step in tags:
+            return {"$ref": tags[step]}
+    return schema if isinstance(step, str) else {}
+
+
+def _choices(schema: Schema, root: Schema) -> list[Schema]:
+    """The schema itself, its reference resolved, and the alternatives in it."""
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
+    return [schema] + [leaf for part in schema.get("anyOf", []) for leaf in _choices(part, root)]
+
+
+def _properties(schema: Schema, root: Schema) -> list[str]:
+    return [name for choice in _choices(schema, root) for name in choice.get("properties", {})]
+
+
+def _tags(schema: Schema, root: Schema) -> list[str]:
+    return [tag for choice in _choices(schema, root) for tag in choice.get("discriminator", {}).get("mapping", {})]
