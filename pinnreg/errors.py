@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import sysconfig
 import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -58,4 +59,5 @@ def place(error: Exception) -> str:
 def _belongs_to_a_package(filename: str) -> bool:
     path = Path(filename)
     inside = path.is_relative_to(PACKAGE) and not path.is_relative_to(PACKAGE / "problems")
-    return inside or "site-packages" in path.parts or filename.startswith("<")
+    library = path.is_relative_to(sysconfig.get_path("stdlib")) or {"site-packages", "dist-packages"} & set(path.parts)
+    return inside or bool(library) or filename.startswith("<")

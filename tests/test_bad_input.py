@@ -389,6 +389,11 @@ def test_broken_config_of_a_run(refused: Refused, tmp_path: Path, monkeypatch: p
             "    def reference(self):\n        return lambda x: x + self.oops\n\n    def residual",
             ["oops"],
         ),
+        (
+            "    def residual",
+            "    def reference(self):\n        import json\n        return json.loads('')\n\n    def residual",
+            ["reference of Mine (line", "mine.py", "return json.loads"],
+        ),
         ("@dataclass(frozen=True)\n", "raise SystemExit('bye')\n", ["fails to import"]),
         ("    k: int = 1\n", "    k: int\n", ["'mine' needs the parameter k"]),
         ("    k: int = 1\n", "    k: object() = 1\n", ["k", "cannot be checked"]),

@@ -433,3 +433,16 @@ def test_a_parameter_that_no_config_can_hold_is_refused() -> None:
 
     with pytest.raises(InputError, match="problem Held: source: a parameter must be a number"):
         resolve({"problem": Held()})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("train", [], "train: expected a list with at least 1 element"),
+        ("train.0", "adam", "train.0: expected a section of keys and values, got 'adam'"),
+        ("seed", 2**63, "seed: "),
+    ],
+)
+def test_wrong_values_are_named_in_plain_words(key: str, value: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        resolve("heat", {key: value})

@@ -172,10 +172,50 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run/report.json").read_text())["steps"] == 180
 
 
-def test_fewer_steps_than_were_made_end_the_run_where_it_is(tmp_path: Path) -> None:
-    first = pinnreg.solve(PLAIN, out=tmp_path / "run")
-    again = pinnreg.solve(None, {"train.0.steps": 10}, out=tmp_path / "run", resume=True)
-    assert_same_run(again, first)
+def test_fewer_steps_than_were_made_are_refused(tmp_path: Path) -> None:
+    pinnreg.solve(PLAIN, out=tmp_path / "run")
+    with pytest.raises(pinnreg.InputError, match=r"train\.0\.steps: 60 steps are made"):
+        pinnreg.solve(None, {"train.0.steps": 10}, out=tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "report.json").exists()
+
+
+def test_a_stage_that_ended_right_before_a_crash_has_ended(tmp_path: Path) -> None:
+    """The checkpoint of its end still names the stage that ended."""
+
+    class Killed(Exception):
+        pass
+
+    def kill(step: int, *_: Any) -> None:
+        if step > 50:
+            raise Killed
+
+    stages = [{"optimiser": "adam", "steps": 50}, {"optimiser": "adam", "steps": 100}]
+    with pytest.raises(Killed):
+        pinnreg.solve(PLAIN | {"train": stages}, out=tmp_path / "run", hooks=Hooks(progress=kill))
+    with pytest.raises(pinnreg.InputError, match=r"train\.0 has ended"):
+        pinnreg.solve(None, {"train.0.steps": 90}, out=tmp_path / "run", resume=True)
+    assert_same_weights(
+        pinnreg.solve(out=tmp_path / "run", resume=True), pinnreg.solve(PLAIN | {"train": stages}, out=False)
+    )
+
+
+def test_extending_an_annealed_run_does_not_raise_its_weight_again(tmp_path: Path) -> None:
+    row = {"kind": "ktv", "samples": 8, "weight": 1.0, "schedule": "linear"}
+    pinnreg.solve(PLAIN | {"regularisers": [row]}, out=tmp_path / "run")
+    longer = pinnreg.solve(None, {"train.0.steps": 200}, out=tmp_path / "run", resume=True)
+    weights = longer.history["ktv_weighted"] / longer.history["ktv"]
+    assert weights[0] == 1.0
+    assert list(weights[longer.history["step"] >= 60]) == [0.0] * int((longer.history["step"] >= 60).sum())
+
+
+def test_annealing_that_cannot_end_is_noted(caplog: pytest.LogCaptureFixture) -> None:
+    row = {"kind": "ktv", "samples": 8, "schedule": "linear"}
+    given = PLAIN | {"regularisers": [row], "train": [{"optimiser": "lbfgs", "steps": 20}]}
+    pinnreg.solve(given, out=False)
+    assert "keeps the weight that it begins with" in caplog.text
+    caplog.clear()
+    pinnreg.solve(given, {"train.0.redraw_every": 10}, out=False)
+    assert "keeps the weight" not in caplog.text
 
 
 def test_evaluation_and_device_may_change(tmp_path: Path) -> None:
@@ -266,7 +306,12 @@ class Heat(pinnreg.Problem):
         return self.alpha * u.xx
 
 
-def test_a_problem_given_as_an_object_is_never_taken_for_a_shipped_one(tmp_path: Path) -> None:
+OtherHeat = dataclass(frozen=True)(type("Heat", (Heat,), {"residual": lambda self, u: u.xx - 1}))
+
+
+def test_a_problem_given_as_an_object_is_never_taken_for_a_shipped_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     given = PLAIN | {"problem": Heat(), "evaluate": {"grid": 5}}
     solution = pinnreg.solve(given, out=tmp_path / "run")
     for read in (pinnreg.load, pinnreg.evaluate, lambda run: pinnreg.solve(out=run, resume=True)):
@@ -275,10 +320,14 @@ def test_a_problem_given_as_an_object_is_never_taken_for_a_shipped_one(tmp_path:
     shipped = PLAIN | {"evaluate": {"grid": 5}}
     with pytest.raises(pinnreg.InputError, match="not the one given"):
         pinnreg.solve(shipped, out=tmp_path / "run", resume=True)
+    assert "has changed" not in caplog.text
     loaded = pinnreg.load(tmp_path / "run", problem=Heat())
     np.testing.assert_array_equal(loaded([[0.0], [0.3]]), solution([[0.0], [0.3]]))
     assert loaded([[0.0]])[0, 0] == 5.0
     pinnreg.evaluate(tmp_path / "run", problem=Heat())
+    assert "has changed" not in caplog.text
+    pinnreg.load(tmp_path / "run", problem=OtherHeat())
+    assert "the code of problem 'heat' has changed since the run began" in caplog.text
     assert_same_weights(pinnreg.solve(given, out=tmp_path / "run", resume=True), solution)
 
 

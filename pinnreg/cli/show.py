@@ -21,6 +21,7 @@ from pinnreg import registry
 from pinnreg.config import Resolved
 from pinnreg.domain import SAMPLERS
 from pinnreg.equations import Condition, Problem, reference_of, split_conditions
+from pinnreg.equations.conditions import FaceCondition
 from pinnreg.errors import InputError
 from pinnreg.networks import ACTIVATIONS
 from pinnreg.optimisers import Stage
@@ -216,7 +217,8 @@ def _compact(value: Any) -> str:
 def _condition(condition: Condition, described: Problem, exact: bool) -> str:
     faces = ", ".join(map(str, condition.faces(described.domain)))
     where = f" on {faces}" if faces else " at given points"
-    return f"{condition.of or 'all outputs'}{where} ({'exact' if exact else 'soft'})"
+    slope = " of order 1" if isinstance(condition, FaceCondition) and condition.slope else ""
+    return f"{condition.kind}{slope}, {condition.of or 'all outputs'}{where} ({'exact' if exact else 'soft'})"
 
 
 def _tag(settings: Any, key: str) -> str:

@@ -23,7 +23,7 @@ def explain(problem: Mapping[str, Any], data: Mapping[str, Any], schema: Schema)
     context = problem.get("ctx", {})
     match problem["type"]:
         case "unexpected_keyword_argument" | "extra_forbidden":
-            known = _properties(_descend(schema, problem["loc"][:-1]), schema)
+            known = [key for key in _properties(_descend(schema, problem["loc"][:-1]), schema) if key != "provenance"]
             section = ".".join(keys[:-1]) or "the config"
             return str(unknown(f"key in {section}:", keys[-1], known))
         case "union_tag_invalid":
@@ -42,7 +42,9 @@ def explain(problem: Mapping[str, Any], data: Mapping[str, Any], schema: Schema)
             return f"{path}: {context['error']}"
         case "tuple_type":
             return f"{path}: expected a list, got {given!r}"
-        case "dataclass_type" | "dict_type":
+        case "too_short":
+            return f"{path}: expected a list with at least {context['min_length']} element(s), got {given!r}"
+        case "dataclass_type" | "dict_type" | "model_attributes_type":
             return f"{path}: expected a section of keys and values, got {given!r}"
         case _:
             return f"{path}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {given!r}"

@@ -58,7 +58,7 @@ class Config:
         LBFGS(steps=1500),
     )
     evaluate: EvaluateSettings = EvaluateSettings()
-    seed: Annotated[int, Field(ge=0), BeforeValidator(no_boolean)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(no_boolean)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["float32", "float64"] = "float64"
     compile: Annotated[Literal[False], BeforeValidator(_not_yet)] = False

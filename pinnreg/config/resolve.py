@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import hashlib
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,8 +37,13 @@ class Resolved:
 
     @property
     def problem_hash(self) -> str | None:
-        """SHA-256 of the problem file."""
-        return None if self.problem_file is None else file_hash(self.problem_file)
+        """SHA-256 of the problem file, or of the source of the class; None if there is none, as in a console."""
+        if self.problem_file is not None:
+            return file_hash(self.problem_file)
+        try:
+            return hashlib.sha256(inspect.getsource(type(self.problem)).encode()).hexdigest()
+        except (OSError, TypeError):
+            return None
 
 
 def resolve(

@@ -38,6 +38,7 @@ class Objective:
         parameters: the network's initial parameters by name, leaf tensors.
         names: the loss terms: equations, soft conditions, regularisers.
         drawn_at: the step of the last `redraw`.
+        progress: the share of the planned training that weights were annealed by in it.
 
     Raises:
         InputError: a residual that is not what the engine needs, a weight of no term, two terms of one name.
@@ -109,7 +110,7 @@ class Objective:
     def weights(self) -> dict[str, float]:
         """The current weight of each term; a regulariser's follows its schedule."""
         annealing = {
-            name: regulariser.weight * annealed(regulariser.schedule, self._progress)
+            name: regulariser.weight * annealed(regulariser.schedule, self.progress)
             for name, regulariser in self._regularisers.items()
         }
         return self._weights | annealing
@@ -122,7 +123,7 @@ class Objective:
             progress: the fraction of all training steps done, for weight schedules.
             smooth: whether the optimiser needs |s| smoothed.
         """
-        self.drawn_at, self._progress, self._smooth = step, progress, smooth
+        self.drawn_at, self.progress, self._smooth = step, progress, smooth
         self._penalty_points = {
             name: PointSet(
                 regulariser.draw(self.problem.domain, self._seed, name, step, device=self._device, dtype=self._dtype),
@@ -178,7 +179,7 @@ class Objective:
             "interior": self._interior.points.clone(),
             "resampled_at": self._resampled_at,
             "drawn_at": self.drawn_at,
-            "progress": self._progress,
+            "progress": self.progress,
             "smooth": self._smooth,
         }
 

@@ -38,7 +38,9 @@ class PointSettings:
     @model_validator(mode="after")
     def _resampling_has_effect(self) -> PointSettings:
         if self.resample == "residual" and self.resample_every is None:
-            raise ValueError("resample: residual has no effect without resample_every")
+            raise ValueError(
+                "resample: residual has no effect without resample_every; for fixed points: resample: fresh"
+            )
         if self.sampler == "grid" and self.resample == "fresh" and self.resample_every is not None:
             raise ValueError("a grid is the same every time: resample_every has no effect with sampler: grid")
         return self

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pinnreg import networks
-from pinnreg.config import Resolved, differences, fingerprint, read_yaml, resolve, validate
+from pinnreg.config import Config, Resolved, differences, fingerprint, read_yaml, resolve, validate
 from pinnreg.equations import Problem, Split, reference_of, split_conditions
 from pinnreg.errors import InputError, user_code
 from pinnreg.objective import Objective
 from pinnreg.reference import Reference, Solved, from_file
-from pinnreg.registry import file_hash
 from pinnreg.report import Solution, grid_axes
 from pinnreg.run.folder import RunFolder
 from pinnreg.training import read_checkpoint
@@ -99,6 +98,7 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
         device=choose_device(config.device),
     )
     _check_smoothing(resolved)
+    _note_unfinished_annealing(resolved)
     objective = Objective(
         problem,
         split,
@@ -121,6 +121,22 @@ def _check_smoothing(resolved: Resolved) -> None:
         if regulariser.smoothing is not None and not any(stage.needs_smooth for stage in config.train):
             raise InputError(
                 f"regularisers.{number}.smoothing has no effect: only quasi-Newton stages (lbfgs) smooth |s|"
+            )
+
+
+def _note_unfinished_annealing(resolved: Resolved) -> None:
+    """Say so if a weight that is to be annealed to zero cannot get there, since it changes at redraws only."""
+    config = resolved.config
+    last = config.train[-1]
+    if last.steps > last.redraw_every or last.max_seconds is not None:
+        return
+    for number, regulariser in enumerate(config.regularisers):
+        if regulariser.schedule != "constant":
+            logger.warning(
+                "regularisers.%d: the last stage draws penalty points once, at its start, and so keeps the weight that "
+                "it begins with; with a redraw_every below its %d steps the weight reaches zero",
+                number,
+                last.steps,
             )
 
 
@@ -154,8 +170,6 @@ def resolve_resumed(
     file = provenance.get("problem_file")
     if file and Path(file).is_file():
         folders = [*folders, Path(file).parent]
-        if file_hash(Path(file)) != provenance.get("problem_sha256"):
-            logger.warning("%s has changed since the run began", file)
     if given is None and problem is not None:
         given = saved | {"problem": problem}
     if given is None and file is None:
@@ -172,6 +186,8 @@ def resolve_resumed(
             f"{folder.path}: the config is not that of the run, which differs in {changed}; a run goes on with other "
             "train.*.steps, train.*.max_seconds, evaluate and device only"
         )
+    if resolved.problem_hash != provenance.get("problem_sha256"):
+        logger.warning("the code of problem %r has changed since the run began", resolved.config.problem["name"])
     return resolved
 
 
@@ -193,21 +209,30 @@ def resumed_state(folder: RunFolder, prepared: Prepared) -> dict[str, Any]:
     """The state to go on with; notes another number of CPU threads, with which sums are rounded differently.
 
     Raises:
-        InputError: as `saved_state`, or other steps or seconds for a stage that has ended and is not the last.
+        InputError: as `saved_state`, or steps or seconds of a stage that cannot be kept any more.
     """
     state = saved_state(folder, prepared)
     saved = read_yaml(folder.config)
     began, now = (saved.pop("provenance", None) or {}).get("threads"), torch.get_num_threads()
     if began != now:
         logger.warning("the run began with %s CPU threads and goes on with %s: not the same bit for bit", began, now)
-    before, stages = validate(saved, str(folder.config)).train, prepared.resolved.config.train
-    for number in range(min(int(state["position"]["stage"]), len(stages) - 1)):
-        if stages[number] != before[number]:
-            raise InputError(
-                f"{folder.path}: train.{number} has ended; only stage {state['position']['stage']} and later ones can "
-                "be given other steps or seconds"
-            )
+    _check_stages(folder, state["position"], validate(saved, str(folder.config)), prepared.resolved.config)
     return state
+
+
+def _check_stages(folder: RunFolder, position: Mapping[str, Any], before: Config, now: Config) -> None:
+    """Refuse steps or seconds that cannot be kept any more: the config would not repeat the run."""
+    last = len(now.train) - 1
+    current = min(position["stage"] + bool(position["stop_reason"]), last)
+    for number in range(current):
+        if now.train[number] != before.train[number]:
+            raise InputError(f"{folder.path}: train.{number} has ended and cannot be given other steps or seconds")
+    made = position["stage_step"] if position["stage"] == current else 0
+    if now.train[current].steps < min(made, before.train[current].steps):
+        raise InputError(
+            f"{folder.path}: train.{current}.steps: {made} steps are made, fewer cannot be asked for, got "
+            f"{now.train[current].steps}"
+        )
 
 
 def _reference(resolved: Resolved) -> Reference | None:

@@ -197,7 +197,9 @@ class _Loop:
         stage_start = position.step - position.stage_step
         drawn = self.objective.drawn_at - stage_start
         if position.stage_step == 0 or position.stage_step // stage.redraw_every > drawn // stage.redraw_every:
-            self.objective.redraw(position.step, progress=self._progress(stage), smooth=stage.needs_smooth)
+            # a run that is extended plans more steps: its weights must not rise again
+            progress = max(self._progress(stage), self.objective.progress)
+            self.objective.redraw(position.step, progress=progress, smooth=stage.needs_smooth)
             changed = changed or self.objective.stochastic
         if changed:
             optimiser.forget()
