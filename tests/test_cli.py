@@ -55,12 +55,6 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return run
 
 
-@pytest.fixture
-def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing takes far longer than these runs."""
-    monkeypatch.setattr("pinnreg.run.line.write_figures", lambda *_: [])
-
-
 def test_help_and_version(cli: Cli) -> None:
     code, out, err = cli()
     assert (code, err) == (0, "")

@@ -23,6 +23,8 @@ import pinnreg
 from pinnreg.report import Solution
 from pinnreg.training import Hooks, loop, read_history
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 RICH: dict[str, Any] = {
     "problem": "heat",
     "network": {"hidden": [6]},
@@ -43,12 +45,6 @@ PLAIN: dict[str, Any] = RICH | {
     "regularisers": [],
     "train": [{"optimiser": "adam", "steps": 60, "learning_rate": 1e-2}],
 }
-
-
-@pytest.fixture(autouse=True)
-def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing takes far longer than these runs."""
-    monkeypatch.setattr("pinnreg.run.line.write_figures", lambda *_: [])
 
 
 def after(calls: int) -> Callable[[], int | None]:

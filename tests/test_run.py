@@ -52,12 +52,6 @@ TINY: dict[str, Any] = {
 SHORT = TINY | {"train": [{"optimiser": "adam", "steps": 3}], "regularisers": []}
 
 
-@pytest.fixture
-def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing takes far longer than these runs."""
-    monkeypatch.setattr("pinnreg.run.line.write_figures", lambda *_: [])
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pinnreg.report.Solution]:
     """One finished run: its folder and its solution."""
