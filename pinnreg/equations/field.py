@@ -53,8 +53,9 @@ class Sweep:
         """D^α u, (n, outputs), for the multi-index α."""
         if index not in self._table:
             self._wanted.add(index)
-            lift = self.points.lift(self.trial.lift_indices(self._wanted))
-            inner = derivatives(self._network, self.points.points, self.trial.inner_indices(self._wanted))
+            indices = self.trial.inner_indices(self._wanted)
+            lift = self.points.lift(indices)
+            inner = derivatives(self._network, self.points.points, indices)
             self._table = {alpha: self.trial.combine(alpha, inner, lift) for alpha in self._wanted}
         return self._table[index]
 

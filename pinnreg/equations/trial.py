@@ -98,12 +98,8 @@ class Trial:
             g = derivatives(self.g, points, wanted) if self._has_data() else {}
         return {index: (g.get(index), phi.get(index)) for index in wanted}
 
-    def lift_indices(self, wanted: Iterable[MultiIndex]) -> set[MultiIndex]:
-        """Which derivatives of g and φ the derivatives `wanted` of u take."""
-        return self.inner_indices(wanted) if any(self.data) else set(wanted)
-
     def inner_indices(self, wanted: Iterable[MultiIndex]) -> set[MultiIndex]:
-        """Which derivatives of the network the derivatives `wanted` of u take."""
+        """Which derivatives of N, g and φ the derivatives `wanted` of u take."""
         if not any(self.data):
             return set(wanted)
         return {beta for alpha in wanted for beta in _below(alpha)}

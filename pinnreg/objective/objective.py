@@ -168,11 +168,6 @@ class Objective:
             squares = [self._weights[name] * values.square() for name, values in equations.items()]
             return torch.stack(squares).sum(dim=0).sqrt()
 
-    def evaluate(self, parameters: Parameters, points: Tensor) -> Tensor:
-        """The trial function at points (n, d): (n, outputs), without gradients."""
-        with torch.no_grad():
-            return self.trial(self._at(parameters), points)
-
     def state(self) -> dict[str, Any]:
         """What a checkpoint needs to continue with the same points."""
         return {

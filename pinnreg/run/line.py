@@ -23,7 +23,14 @@ from pinnreg.report import (
     write_report,
 )
 from pinnreg.run.folder import RunFolder
-from pinnreg.run.prepare import Prepared, prepare, resolve_resumed, resumed_state, saved_state
+from pinnreg.run.prepare import (
+    Prepared,
+    note_unfinished_annealing,
+    prepare,
+    resolve_resumed,
+    resumed_state,
+    saved_state,
+)
 from pinnreg.run.provenance import provenance
 from pinnreg.training import History, Hooks, Outcome, read_history, train
 
@@ -76,6 +83,7 @@ def solve(
         history.check()
         folder.forget_results()
         write_config(folder.config, resolved.config, provenance(resolved, prepared.device))
+    note_unfinished_annealing(resolved)
     outcome = train(
         prepared.objective,
         resolved.config.train,

@@ -98,7 +98,6 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
         device=choose_device(config.device),
     )
     _check_smoothing(resolved)
-    _note_unfinished_annealing(resolved)
     objective = Objective(
         problem,
         split,
@@ -124,7 +123,7 @@ def _check_smoothing(resolved: Resolved) -> None:
             )
 
 
-def _note_unfinished_annealing(resolved: Resolved) -> None:
+def note_unfinished_annealing(resolved: Resolved) -> None:
     """Say so if a weight that is to be annealed to zero cannot get there, since it changes at redraws only."""
     config = resolved.config
     last = config.train[-1]
