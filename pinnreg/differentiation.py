@@ -1,28 +1,34 @@
 """Partial derivatives of a network at points, all wanted ones in one sweep.
 
-Each derivative is one reverse-mode differentiation of a lower one, and lower ones are shared: u_xx and u_xt both start
-from u_x. Points must not interact in the network (no batch normalisation), since row i of the gradient of a sum is then
-the gradient at point i.
+A truncated Taylor series is carried forward through the network (`pinnreg.taylor`): a few streams for all derivatives
+together and one ordinary backward pass to the parameters, where nesting reverse mode doubles its graph with each order.
+A function or module that does something for which series have no rule is differentiated by nested reverse mode, with
+the same results; a note says so once. Points must not interact in it (no batch normalisation), since row i of the
+gradient of a sum is then the gradient at point i.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import cache, partial
 from typing import TypeVar
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
 from pinnreg.errors import InputError
+from pinnreg.taylor import Algebra, Laplacian, MultiIndex, Operator, Series
 
-MultiIndex = tuple[int, ...]
-"""How often to differentiate along each axis: (2, 1) is u_xxt on the axes (x, t)."""
+logger = logging.getLogger("pinnreg")
 
 Key = TypeVar("Key", bound=Hashable)
+Function = Callable[[Tensor], Tensor]
 
 
 def derivatives(
-    network: Callable[[Tensor], Tensor],
+    network: Function,
     points: Tensor,
     wanted: Iterable[Key],
     *,
@@ -34,9 +40,11 @@ def derivatives(
     Args:
         network: maps (n, d) to (n, outputs), each row from its own point only.
         points: (n, d); gradients flow to them if they require it.
-        wanted: multi-indices α such as (2, 0), (0, 0) for the value; or, with `axes`, names such as "xx" and "".
+        wanted: multi-indices α such as (2, 0), (0, 0) for the value, or `Laplacian(axes, power)`; or, with `axes`,
+            names such as "xx", "", "laplacian" and "biharmonic", the last two over the axes other than `t`.
         axes: the names of the d columns, when `wanted` holds names.
-        chunk: at most so many points at once, to bound memory; the result is the same.
+        chunk: at most so many points at once, to bound memory; the result is the same. Gradients then cost a second
+            forward pass, since what they need is computed again chunk by chunk.
 
     Returns:
         One (n, outputs) tensor per key, in the order of `wanted`.
@@ -44,12 +52,65 @@ def derivatives(
     Raises:
         InputError: an index of the wrong length, a negative one, or a name that is no sequence of axes.
     """
-    indices = {key: _multi_index(key, points.shape[1], axes) for key in wanted}
+    operators = {key: _operator(key, points.shape[1], axes) for key in wanted}
+    if not operators:
+        return {}
+    series = sweep(network, points, Algebra.of(operators.values(), points.shape[1]), chunk=chunk)
+    return dict(zip(operators, series.derivatives(list(operators.values())), strict=True))
+
+
+def sweep(network: Function, points: Tensor, algebra: Algebra, *, chunk: int | None = None) -> Series:
+    """The series of a network's outputs at points, with all derivatives of an algebra. Arguments as in `derivatives`.
+
+    Raises:
+        InputError: a chunk that is not positive.
+    """
     if chunk is not None and chunk < 1:
         raise InputError(f"derivatives: chunk must be a positive integer, got {chunk}")
-    pieces = [points] if chunk is None or points.shape[0] <= chunk else list(points.split(chunk))
-    tables = [_sweep(network, piece, set(indices.values())) for piece in pieces]
-    return {key: torch.cat([table[index] for table in tables]) for key, index in indices.items()}
+    if chunk is None or points.shape[0] <= chunk:
+        return _taylor_or_nested(network, points, algebra)
+    stacked = partial(_stack, network, algebra)
+    # in the backward pass each chunk is computed again, so that no more than one is ever held; to its end, since what
+    # torch throws to stop early would look like a missing rule
+    with set_checkpoint_early_stop(False):
+        pieces = [
+            checkpoint(stacked, piece, use_reentrant=False) if torch.is_grad_enabled() else stacked(piece)
+            for piece in points.split(chunk)
+        ]
+    return Series(algebra, algebra.everything, (torch.cat(pieces, dim=1),))
+
+
+def nested(
+    function: Function,
+    points: Tensor,
+    algebra: Algebra,
+    survives: Callable[[MultiIndex], bool] = lambda _: True,
+) -> Series:
+    """The series of any differentiable function, by nested reverse mode.
+
+    Each derivative is the gradient of a lower one, and lower ones are shared: u_xx and u_xt both start from u_x.
+
+    Args:
+        function: maps (n, d) to (n, outputs), each row from its own point only.
+        points: (n, d).
+        algebra: which derivatives.
+        survives: False for a multi-index whose derivative vanishes; it is left out.
+    """
+    expansions = {
+        row: [(index, weight) for index, weight in expansion if survives(index)]
+        for row, expansion in enumerate(algebra.expansions)
+    }
+    wanted = {index for expansion in expansions.values() for index, _ in expansion}
+    keep = torch.is_grad_enabled()
+    with torch.enable_grad():
+        inputs = points if keep and points.requires_grad else points.detach().requires_grad_()
+        columns = [_table(column, inputs, wanted) for column in function(inputs).unbind(dim=1)]
+        table = {index: torch.stack([column[index] for column in columns], dim=1) for index in wanted}
+    support = tuple(row for row, expansion in expansions.items() if expansion) or (0,)
+    zero = points.new_zeros((len(points), len(columns)))
+    rows = [sum((weight * table[index] for index, weight in expansions[row]), start=zero) for row in support]
+    stack = torch.stack(rows)
+    return Series(algebra, support, (stack if keep else stack.detach(),))
 
 
 def parse_name(name: str, axes: Sequence[str]) -> MultiIndex | None:
@@ -66,14 +127,24 @@ def parse_name(name: str, axes: Sequence[str]) -> MultiIndex | None:
     return tuple(counts.values())
 
 
-def _multi_index(key: Hashable, dimension: int, axes: Sequence[str] | None) -> MultiIndex:
+def space_laplacian(axes: Sequence[str], power: int) -> Laplacian | None:
+    """Δ, or Δ² for power 2, over the axes other than `t`; None if there are none."""
+    space = tuple(number for number, axis in enumerate(axes) if axis != "t")
+    return Laplacian(space, 2 if power == 2 else 1) if space else None
+
+
+def _operator(key: Hashable, dimension: int, axes: Sequence[str] | None) -> Operator:
     if isinstance(key, str):
         if axes is None or len(axes) != dimension:
             raise InputError(f"derivatives: the name {key!r} needs axes=, one name for each of the {dimension} columns")
-        index = parse_name(key, axes)
-        if index is None:
+        operator = _named(key, axes)
+        if operator is None:
             raise InputError(f"derivatives: {key!r} is not a sequence of the axes {', '.join(axes)}")
-        return index
+        return operator
+    if isinstance(key, Laplacian):
+        if not key.axes or sorted(set(key.axes)) != list(key.axes) or not set(key.axes) <= set(range(dimension)):
+            raise InputError(f"derivatives: {key!r}: expected ascending numbers of the {dimension} columns")
+        return key
     if (
         not isinstance(key, tuple)
         or len(key) != dimension
@@ -83,19 +154,35 @@ def _multi_index(key: Hashable, dimension: int, axes: Sequence[str] | None) -> M
     return key
 
 
-def _sweep(network: Callable[[Tensor], Tensor], points: Tensor, wanted: set[MultiIndex]) -> dict[MultiIndex, Tensor]:
-    if not any(sum(index) for index in wanted):
-        values = network(points)
-        return dict.fromkeys(wanted, values)
-    keep = torch.is_grad_enabled()
-    with torch.enable_grad():
-        inputs = points if keep and points.requires_grad else points.detach().requires_grad_()
-        columns = [_nested(column, inputs, wanted) for column in network(inputs).unbind(dim=1)]
-        table = {index: torch.stack([column[index] for column in columns], dim=1) for index in wanted}
-    return table if keep else {index: values.detach() for index, values in table.items()}
+def _named(name: str, axes: Sequence[str]) -> Operator | None:
+    powers = {"laplacian": 1, "biharmonic": 2}
+    return space_laplacian(axes, powers[name]) if name in powers else parse_name(name, axes)
 
 
-def _nested(values: Tensor, points: Tensor, wanted: set[MultiIndex]) -> dict[MultiIndex, Tensor]:
+def _stack(network: Function, algebra: Algebra, points: Tensor) -> Tensor:
+    return _taylor_or_nested(network, points, algebra).on(algebra.everything)
+
+
+def _taylor_or_nested(network: Function, points: Tensor, algebra: Algebra) -> Series:
+    if len(algebra) == 1:
+        return Series(algebra, (0,), (network(points)[None],))
+    try:
+        # whatever a module does is run on the series in place of the points; static types do not see through that
+        result: Series | Tensor = network(Series.of_points(points, algebra))  # type: ignore[arg-type]
+    except Exception as error:
+        _say_slow(f"{type(error).__name__}: {error}")
+        return nested(network, points, algebra)
+    return result if isinstance(result, Series) else Series(algebra, (0,), (result[None],))
+
+
+@cache
+def _say_slow(reason: str) -> None:
+    logger.warning(
+        "derivatives by nested automatic differentiation, which is slow at high order: no Taylor rule (%s)", reason
+    )
+
+
+def _table(values: Tensor, points: Tensor, wanted: set[MultiIndex]) -> dict[MultiIndex, Tensor]:
     table = {(0,) * points.shape[1]: values}
     gradients: dict[MultiIndex, tuple[Tensor, ...]] = {}
 

@@ -14,12 +14,12 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from pinnreg.differentiation import MultiIndex
 from pinnreg.domain import Domain
 from pinnreg.equations import Sweep
 from pinnreg.errors import InputError, unknown
 from pinnreg.randomness import generator
 from pinnreg.settings import STRICT, Count, NonNegative, Positive, no_boolean
+from pinnreg.taylor import MultiIndex
 
 Schedule = Literal["constant", "linear", "cosine"]
 

@@ -139,7 +139,7 @@ def test_chunks_bound_how_many_points_the_network_sees() -> None:
 
 def test_one_sweep_evaluates_the_network_once() -> None:
     calls = []
-    derivatives(lambda p: (calls.append(1), torch.sin(p).prod(dim=1, keepdim=True))[1], points(3, 3), ORDERS_3D)
+    derivatives(lambda p: (calls.append(1), torch.sin(p)[:, :1] * p[:, 1:])[1], points(3, 3), ORDERS_3D)
     assert len(calls) == 1
 
 

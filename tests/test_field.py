@@ -289,7 +289,7 @@ def test_a_field_has_no_truth_value() -> None:
 
 
 def test_reserved_names_are_exactly_the_public_attributes() -> None:
-    assert {"value", "grad", "laplacian", "d"} == FIELD_ATTRIBUTES
+    assert {"value", "grad", "laplacian", "biharmonic", "d"} == FIELD_ATTRIBUTES
 
 
 def test_fields_can_be_keys_although_equality_is_pointwise() -> None:

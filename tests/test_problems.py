@@ -23,6 +23,7 @@ from pinnreg.equations.conditions import Measurements
 from pinnreg.reference import Reference
 from pinnreg.report import grid_axes
 from pinnreg.run.prepare import prepare
+from pinnreg.taylor import Laplacian, Operator
 
 Array = NDArray[np.float64]
 
@@ -74,8 +75,11 @@ class Differences:
     def fields(self) -> dict[str, Field]:
         return {name: Field(self, number) for number, name in enumerate(self.trial.outputs)}  # type: ignore[arg-type]
 
-    def __call__(self, index: tuple[int, ...]) -> Tensor:
-        rows = []
+    def __call__(self, operator: Operator) -> Tensor:
+        if isinstance(operator, Laplacian):
+            axes = range(len(self.trial.axes))
+            return torch.stack([self(tuple(2 * (i == j) for j in axes)) for i in operator.axes]).sum(dim=0)
+        index, rows = operator, []
         for offsets, values in self._stencils:
             row = []
             for array in values:

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pinnreg.differentiation import MultiIndex, parse_name
+from pinnreg.differentiation import parse_name
 from pinnreg.equations.call import call, coordinates
 from pinnreg.equations.field import Field, PointSet, Sweep
 from pinnreg.equations.problem import Problem
 from pinnreg.equations.trial import Network, Trial
 from pinnreg.errors import InputError, place
+from pinnreg.taylor import Operator
 
 
 def evaluate_residual(problem: Problem, sweep: Sweep) -> dict[str, Tensor]:
@@ -36,7 +37,7 @@ def evaluate_residual(problem: Problem, sweep: Sweep) -> dict[str, Tensor]:
     return {str(name): _checked(values, len(sweep.points), title, str(name)) for name, values in equations.items()}
 
 
-def check_residual(problem: Problem, trial: Trial, network: Network, points: PointSet, wanted: set[MultiIndex]) -> None:
+def check_residual(problem: Problem, trial: Trial, network: Network, points: PointSet, wanted: set[Operator]) -> None:
     """Evaluate the residual on all points and on half of them; fills `wanted`.
 
     Raises:

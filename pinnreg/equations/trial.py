@@ -7,25 +7,25 @@ agree where faces meet (transfinite interpolation; Gordon & Hall 1973). φ is th
 most 1.
 
 Derivatives of g and φ come from automatic differentiation of these formulas, once for a set of points, and join the
-network's own by Leibniz' rule: D^α(φN) = Σ_{β≤α} C(α,β) D^{α-β}φ D^βN.
+network's own by Leibniz' rule, which is the product of their series.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
 import torch
 from torch import Tensor
 
-from pinnreg.differentiation import MultiIndex, derivatives
+from pinnreg.differentiation import nested
 from pinnreg.equations.call import Data, evaluate_data
+from pinnreg.taylor import Algebra, MultiIndex, Series
 
 Network = Callable[[Tensor], Tensor]
-Lift = Mapping[MultiIndex, tuple[Tensor | None, Tensor | None]]
+Lift = tuple[Series | None, Series | None]
 
 
 @final
@@ -88,36 +88,18 @@ class Trial:
         factors = [math.prod((axis.factor(points) for axis in data), start=ones) for data in self.data]
         return torch.stack([torch.as_tensor(factor) for factor in factors], dim=1)
 
-    def lift(
-        self, points: Tensor, indices: Iterable[MultiIndex]
-    ) -> dict[MultiIndex, tuple[Tensor | None, Tensor | None]]:
-        """D^α g and D^α φ at points (n, d), each (n, outputs), or None where they vanish for structural reasons."""
-        wanted = list(indices)
+    def lift(self, points: Tensor, algebra: Algebra) -> Lift:
+        """The series of g and φ at points (n, d), or None for one that is not needed."""
         with torch.no_grad():
-            phi = derivatives(self.phi, points, [index for index in wanted if self._phi_survives(index)])
-            g = derivatives(self.g, points, wanted) if self._has_data() else {}
-        return {index: (g.get(index), phi.get(index)) for index in wanted}
+            g = nested(self.g, points, algebra) if self._has_data() else None
+            phi = nested(self.phi, points, algebra, self._phi_survives) if any(self.data) else None
+        return g, phi
 
-    def inner_indices(self, wanted: Iterable[MultiIndex]) -> set[MultiIndex]:
-        """Which derivatives of N, g and φ the derivatives `wanted` of u take."""
-        if not any(self.data):
-            return set(wanted)
-        return {beta for alpha in wanted for beta in _below(alpha)}
-
-    def combine(self, alpha: MultiIndex, inner: Mapping[MultiIndex, Tensor], lift: Lift) -> Tensor:
-        """D^α u from the derivatives of N, g and φ."""
-        if not any(self.data):
-            return inner[alpha]
-        total = lift[alpha][0]
-        for beta in _below(alpha):
-            difference = tuple(a - b for a, b in zip(alpha, beta, strict=True))
-            phi = lift[difference][1]
-            if phi is None:
-                continue
-            weight = math.prod(math.comb(a, b) for a, b in zip(alpha, beta, strict=True))
-            product = phi * inner[beta] if weight == 1 else weight * phi * inner[beta]
-            total = product if total is None else total + product
-        return torch.zeros_like(inner[alpha]) if total is None else total
+    def lifted(self, inner: Series, lift: Lift) -> Series:
+        """The series of u from those of N, g and φ."""
+        g, phi = lift
+        product = inner if phi is None else phi * inner
+        return product if g is None else g + product
 
     def _has_data(self) -> bool:
         # g vanishes identically if all data are the number zero
@@ -131,8 +113,6 @@ class Trial:
         return any(callable(value) or value != 0 for value in values)
 
     def _phi_survives(self, index: MultiIndex) -> bool:
-        if not any(self.data):
-            return False
         return any(
             all(order <= dict((a.axis, a.degree) for a in data).get(axis, 0) for axis, order in enumerate(index))
             for data in self.data
@@ -168,7 +148,8 @@ class Trial:
         index = tuple(int(i == axis) for i in range(len(self.axes)))
         inputs = face if face.requires_grad else face.detach().requires_grad_()
         with torch.enable_grad():
-            return derivatives(lambda p: self._interpolate(before, p)[:, None], inputs, [index])[index][:, 0]
+            series = nested(lambda p: self._interpolate(before, p)[:, None], inputs, Algebra.of([index], len(index)))
+            return series.derivatives([index])[0][:, 0]
 
     def _evaluate(self, data: Data, points: Tensor) -> Tensor:
         return evaluate_data(data, self.axes, points, "exact condition")
@@ -179,7 +160,3 @@ def _moved(points: Tensor, axis: int, end: float) -> Tensor:
     columns = list(points.unbind(dim=1))
     columns[axis] = torch.full_like(columns[axis], end)
     return torch.stack(columns, dim=1)
-
-
-def _below(alpha: MultiIndex) -> Iterable[MultiIndex]:
-    return itertools.product(*(range(order + 1) for order in alpha))

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from pinnreg.differentiation import MultiIndex
 from pinnreg.equations import PointSet, Problem, Split, Sweep, check_residual, evaluate_residual
 from pinnreg.equations.conditions import Condition, Measurements, Samples
 from pinnreg.errors import InputError, unknown
 from pinnreg.objective.points import PointSettings, adapted_points, interior_points
 from pinnreg.randomness import derive
 from pinnreg.regularisers import Regulariser, Rows, annealed
+from pinnreg.taylor import Operator
 
 logger = logging.getLogger("pinnreg")
 
@@ -66,7 +66,7 @@ class Objective:
         self._settings = points
         self._seed = seed
         self._soft = tuple(self._on_device(condition) for condition in split.soft)
-        self._wanted: dict[str, set[MultiIndex]] = {}
+        self._wanted: dict[str, set[Operator]] = {}
         self._interior = self._point_set(interior_points(points, problem.domain, seed, 0))
         equations = self._check_interior()
         self._regularisers = _named(regularisers, taken=[*equations, *(c.name for c in split.soft)])

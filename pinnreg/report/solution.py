@@ -13,11 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from pinnreg.differentiation import MultiIndex, parse_name
+from pinnreg.differentiation import parse_name
 from pinnreg.equations import PointSet, Problem, Sweep, Trial, evaluate_residual
 from pinnreg.errors import InputError
 from pinnreg.report.compare import Report
 from pinnreg.report.grid import grid_points
+from pinnreg.taylor import MultiIndex
 
 CHUNK = 8192
 

@@ -1,0 +1,11 @@
+"""Arithmetic of truncated Taylor series, which carries derivatives forward through a network in one sweep.
+
+`Algebra` says which derivatives a series carries and how they multiply; a `Series` passes through torch's functions and
+modules like the tensor of its values; `recurrences` has the mathematics of tanh and the like, `functions` their
+gradients.
+"""
+
+from pinnreg.taylor.algebra import Algebra, Laplacian, MultiIndex, Operator
+from pinnreg.taylor.series import Series, Unsupported
+
+__all__ = ["Algebra", "Laplacian", "MultiIndex", "Operator", "Series", "Unsupported"]

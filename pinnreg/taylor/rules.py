@@ -1,0 +1,89 @@
+"""Which of torch's functions take series, and what they do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pinnreg.taylor import elementary
+from pinnreg.taylor.functions import Elementary
+from pinnreg.taylor.series import Series, Unsupported, add, affine, cat, divide, matmul, multiply, power, stack
+
+
+def _elementary(function: Elementary) -> Callable[..., Series]:
+    return lambda x: x.compose(function)
+
+
+def _softplus(x: Series, beta: float = 1, threshold: float = 20) -> Series:
+    if beta != 1:
+        raise Unsupported("softplus with a beta other than 1")
+    return x.compose(elementary.SOFTPLUS)
+
+
+def _gelu(x: Series, approximate: str = "none") -> Series:
+    if approximate != "none":
+        raise Unsupported("gelu with approximate='tanh'")
+    return x.compose(elementary.GELU)
+
+
+def _silu(x: Series, inplace: bool = False) -> Series:
+    return x.compose(elementary.SWISH)
+
+
+def _subtract(left: Any, right: Any, *, alpha: float = 1) -> Series:
+    return add(left, right, alpha=-alpha)
+
+
+def _reversed_subtract(left: Any, right: Any, *, alpha: float = 1) -> Series:
+    return add(right, left, alpha=-alpha)
+
+
+def _reversed_divide(left: Any, right: Any) -> Series:
+    return divide(right, left)
+
+
+def _square(x: Series) -> Series:
+    return multiply(x, x)
+
+
+RULES: dict[Any, Callable[..., Series]] = {
+    functional.linear: affine,
+    functional.softplus: _softplus,
+    functional.gelu: _gelu,
+    functional.silu: _silu,
+    torch.square: _square,
+    torch.pow: power,
+    torch.cat: cat,
+    torch.stack: stack,
+    torch.neg: lambda x: -x,
+    torch.matmul: matmul,
+}
+RULES |= {
+    function: _elementary(rule)
+    for rule, functions in {
+        elementary.TANH: (torch.tanh, functional.tanh),
+        elementary.SIN: (torch.sin,),
+        elementary.COS: (torch.cos,),
+        elementary.EXP: (torch.exp,),
+        elementary.SIGMOID: (torch.sigmoid, functional.sigmoid),
+    }.items()
+    for function in functions
+}
+RULES |= {
+    function: rule
+    for rule, names in {
+        add: ("add", "__add__", "__radd__"),
+        _subtract: ("sub", "subtract", "__sub__"),
+        _reversed_subtract: ("__rsub__", "rsub"),
+        multiply: ("mul", "multiply", "__mul__", "__rmul__"),
+        divide: ("div", "divide", "true_divide", "__truediv__"),
+        _reversed_divide: ("__rtruediv__", "__rdiv__"),
+    }.items()
+    for name in names
+    for function in (getattr(torch, name, None), getattr(Tensor, name, None))
+    if function is not None
+}
