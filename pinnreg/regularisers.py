@@ -6,6 +6,7 @@ of |row|^power is the penalty, so that with power 2 every optimiser takes them a
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Annotated, Literal, final
 
@@ -69,12 +70,16 @@ class KTV:
     The integral is estimated at `samples` points z uniform on Ω, drawn afresh: vol(Ω)/M Σ_m Σ_j |∂_jᵏ u(z_m)|^q, which
     is unbiased in value and gradient for every M. The volume of Ω is included and there is no factor 1/2.
 
+    The sum over pure derivatives depends on the choice of axes. With `mixed: full` it is Σ_{|α|=k} k!/α! |D^α u|², the
+    squared norm of the tensor of all k-th derivatives, which a rotation of the coordinates does not change.
+
     Attributes:
         order: k, 1 to 5.
         power: q, 1 or 2.
         weight: the factor, at least 0; the residual's scale is that of the PDE as written.
         samples: M, the number of points.
         axes: the coordinates j: "all", "space" (all but t), or a list of names.
+        mixed: "pure" derivatives ∂_jᵏ only, or the "full" tensor over these axes; full needs q = 2.
         schedule: constant, or annealed to zero (linear or cosine) over all planned steps, or seconds where a stage
             has `max_seconds`. In a quasi-Newton stage the weight changes at redraws only. A stage that stops by itself
             before its last step leaves the weight where it was.
@@ -89,6 +94,7 @@ class KTV:
     weight: NonNegative = 1e-6
     samples: Count = 256
     axes: Annotated[Literal["all", "space"] | tuple[str, ...], BeforeValidator(_one_axis)] = "all"
+    mixed: Literal["pure", "full"] = "pure"
     schedule: Schedule = "constant"
     smoothing: Positive | None = None
 
@@ -96,6 +102,12 @@ class KTV:
     def _smoothing_needs_power_one(self) -> KTV:
         if self.smoothing is not None and self.power == 2:
             raise ValueError("smoothing acts on power 1 only; with power 2 it has no effect")
+        return self
+
+    @model_validator(mode="after")
+    def _full_needs_power_two(self) -> KTV:
+        if self.mixed == "full" and self.power == 1:
+            raise ValueError("mixed: full is the squared norm of the tensor of derivatives; it needs power: 2")
         return self
 
     def directions(self, domain: Domain) -> tuple[str, ...]:
@@ -113,9 +125,16 @@ class KTV:
             raise InputError(f"axes of ktv: {self.axes!r} names none of the axes {', '.join(domain.axes)}")
         return axes
 
-    def indices(self, domain: Domain) -> list[MultiIndex]:
-        """The multi-indices of the derivatives that are penalised."""
-        return [tuple(self.order * (axis == name) for axis in domain.axes) for name in self.directions(domain)]
+    def indices(self, domain: Domain) -> dict[MultiIndex, int]:
+        """The multi-indices α of the derivatives that are penalised, with their factors: k!/α!, or 1 for pure ones."""
+        directions = self.directions(domain)
+        choices = (
+            itertools.combinations_with_replacement(directions, self.order)
+            if self.mixed == "full"
+            else ((axis,) * self.order for axis in directions)
+        )
+        indices = [tuple(axes.count(axis) for axis in domain.axes) for axes in choices]
+        return {index: math.factorial(self.order) // math.prod(map(math.factorial, index)) for index in indices}
 
     def draw(
         self, domain: Domain, seed: int, name: str, step: int, *, device: torch.device, dtype: torch.dtype
@@ -130,8 +149,10 @@ class KTV:
         return domain.interior(unit)
 
     def rows(self, sweep: Sweep, domain: Domain, *, smooth: bool) -> Rows:
-        """One row a point, direction and output, scaled so that the mean of |row|^q estimates the sum of integrals."""
-        derivatives = torch.cat([sweep(index).reshape(-1) for index in self.indices(domain)])
+        """One row a point, derivative and output, scaled so that the mean of |row|^q estimates the sum of integrals."""
+        derivatives = torch.cat(
+            [math.sqrt(factor) * sweep(index).reshape(-1) for index, factor in self.indices(domain).items()]
+        )
         terms = derivatives.numel() // self.samples
         scale = (domain.volume * terms) ** (1 / self.power)
         smoothing = (self.smoothing or 1e-3) if smooth and self.power == 1 else 0.0

@@ -271,6 +271,18 @@ def points_boundary(_: Path) -> None:
     assert len(rows["initial"].values) == len(rows["dirichlet"].values) == 10
 
 
+@case("points.chunk")
+def points_chunk(_: Path) -> None:
+    seen: list[int] = []
+    of = prepared(config(conditions="soft"), points__chunk=7).objective
+    of.network[-1].register_forward_hook(lambda module, inputs, output: seen.append(len(output)))
+    chunked = of.losses(of.parameters)
+    assert max(seen) == 7
+    whole = prepared(config(conditions="soft")).objective
+    for name, value in whole.losses(whole.parameters).items():
+        assert float(chunked[name]) == pytest.approx(float(value), rel=1e-12)
+
+
 @case("points.sampler")
 def points_sampler(_: Path) -> None:
     differ(config(), "points__sampler", *all_values("points.sampler"))
@@ -360,6 +372,13 @@ def ktv_samples(_: Path) -> None:
 def ktv_axes(_: Path) -> None:
     differ(with_ktv(), "regularisers__0__axes", "all", "space", ["t"])
     assert same(solved(with_ktv(axes="space")), solved(with_ktv(axes=["x"])))
+
+
+@case("regularisers.ktv.mixed")
+def ktv_mixed(_: Path) -> None:
+    differ(with_ktv(), "regularisers__0__mixed", *all_values("regularisers.ktv.mixed"))
+    with pytest.raises(InputError, match="mixed: full .* needs power: 2"):
+        prepared(with_ktv(mixed="full", power=1))
 
 
 @case("regularisers.ktv.schedule")

@@ -189,7 +189,8 @@ class Objective:
         return lambda points: functional_call(self.network, parameters, (points,))
 
     def _sweep(self, network: Callable[[Tensor], Tensor], block: str, points: PointSet) -> Sweep:
-        return Sweep(self.trial, network, points, self._wanted.setdefault(block, set()))
+        wanted = self._wanted.setdefault(block, set())
+        return Sweep(self.trial, network, points, wanted, chunk=self._settings.chunk)
 
     def _point_set(self, points: Tensor) -> PointSet:
         return PointSet(points.to(self._device, self._dtype), self.trial)

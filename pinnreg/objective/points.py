@@ -27,6 +27,8 @@ class PointSettings:
         sampler: how they are spread.
         resample_every: draw them anew after so many steps; null keeps them.
         resample: `fresh` draws from the same sampler, `residual` prefers interior points where the residual is large.
+        chunk: how many points the network sees at once, to bound memory; null for all. The result is the same to
+            rounding, for one more forward pass where gradients are taken.
     """
 
     interior: Count = 1000
@@ -34,6 +36,7 @@ class PointSettings:
     sampler: Sampler = "sobol"
     resample_every: Count | None = None
     resample: Literal["fresh", "residual"] = "fresh"
+    chunk: Count | None = None
 
     @model_validator(mode="after")
     def _resampling_has_effect(self) -> PointSettings:
