@@ -273,9 +273,8 @@ class _LBFGS:
 
 
 def _backward(objective: Objective, parameters: Parameters) -> dict[str, Tensor]:
-    """The terms' values, detached; leaves the gradient of their weighted sum in the parameters."""
-    for parameter in parameters.values():
-        parameter.grad = None
-    losses = objective.losses(parameters)
-    objective.total(losses).backward()
-    return {name: value.detach() for name, value in losses.items()}
+    """The terms' values; leaves the gradient of their weighted sum in the parameters."""
+    losses, gradient = objective.gradient(parameters)
+    for name, parameter in parameters.items():
+        parameter.grad = gradient[name]
+    return losses

@@ -137,7 +137,7 @@ def _yaml(text: str) -> Path:
         ("train=[]", ["train"]),
         ("evaluate.grid=[4, 4, 4]", ["evaluate.grid", "x, t"]),
         ("evaluate.reference=missing.npz", ["missing.npz", "no such file"]),
-        ("compile=true", ["compile", "not supported"]),
+        ("compile=7", ["compile", "boolean"]),
         # overrides that reach nothing, or are none
         ("train.7.steps=1", ["train.7.steps", "0 to 1"]),
         ("seed", ["--set seed", "KEY=VALUE"]),

@@ -163,10 +163,8 @@ def test_a_weight_of_an_exact_condition_is_announced_as_idle(caplog: pytest.LogC
 
 def test_soft_conditions_are_evaluated_on_their_faces() -> None:
     of = objective(Decay(), conditions="soft")
-    placed = {
-        condition.name: samples
-        for condition, (samples, _) in zip(of._soft, of._conditions, strict=True)  # private on purpose: no other way in
-    }
+    # private on purpose: no other way in
+    placed = {name: of._blocks[name].samples for name in ("initial", "dirichlet", "neumann")}
     assert (placed["initial"].points[:, 1] == 0).all()
     assert (placed["dirichlet"].points[:, 0] == 0).all()
     assert (placed["neumann"].points[:, 0] == 2).all()
@@ -229,7 +227,7 @@ def test_penalty_points_and_collocation_points_do_not_disturb_each_other() -> No
     with_ktv.resample(with_ktv.parameters, 10)
     assert torch.equal(with_ktv.losses(with_ktv.parameters)["ktv"], before)
     # neither is the other's points in disguise
-    penalty = with_ktv._penalty_points["ktv"].points
+    penalty = with_ktv._blocks["ktv"].points.points
     assert not torch.equal(interior_points(PointSettings(**points), Decay().domain, 0, 3)[:24], penalty[:24])
 
 

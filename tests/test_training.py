@@ -92,12 +92,12 @@ def evaluations(monkeypatch: pytest.MonkeyPatch) -> list[Evaluation]:
     seen: list[Evaluation] = []
     losses = Objective.losses
 
-    def spy(self: Objective, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
-        values = losses(self, parameters)
+    def spy(self: Objective, parameters: dict[str, Tensor], *blocks: Any) -> dict[str, Tensor]:
+        values = losses(self, parameters, *blocks)
         if torch.is_grad_enabled():
             seen.append(
                 Evaluation(
-                    self._penalty_points["ktv"].points.clone(),
+                    self._blocks["ktv"].points.points.clone(),
                     self.state()["interior"],
                     self.drawn_at,
                     self.total(values).item(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, StrictBool, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from pinnreg.config.messages import explain
@@ -16,12 +16,6 @@ from pinnreg.objective import PointSettings
 from pinnreg.optimisers import LBFGS, Adam, Stage
 from pinnreg.regularisers import Regulariser
 from pinnreg.settings import STRICT, Count, NonNegative, no_boolean
-
-
-def _not_yet(value: Any) -> Any:
-    if value is True:
-        raise ValueError("compiling the training step is not supported by this version; leave it false")
-    return value
 
 
 def _one_or_many(value: Any) -> Any:
@@ -61,7 +55,7 @@ class Config:
     seed: Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(no_boolean)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["float32", "float64"] = "float64"
-    compile: Annotated[Literal[False], BeforeValidator(_not_yet)] = False
+    compile: StrictBool = False
 
 
 _ADAPTER: TypeAdapter[Config] = TypeAdapter(Config)

@@ -17,12 +17,15 @@ from pinnreg.taylor import Algebra, Operator
 
 @final
 class PointSet:
-    """Points (n, d) with what training never changes on them: the derivatives of g and φ of the trial function."""
+    """Points (n, d) with what training never changes on them: the derivatives of g and φ of the trial function.
 
-    def __init__(self, points: Tensor, trial: Trial) -> None:
+    `lifts` are those that are known already.
+    """
+
+    def __init__(self, points: Tensor, trial: Trial, lifts: Mapping[Algebra, Lift] | None = None) -> None:
         self.points = points
         self._trial = trial
-        self._lifts: dict[Algebra, Lift] = {}
+        self._lifts = dict(lifts or {})
 
     def __len__(self) -> int:
         return self.points.shape[0]

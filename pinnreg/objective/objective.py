@@ -18,14 +18,18 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from pinnreg.equations import PointSet, Problem, Split, Sweep, check_residual, evaluate_residual
-from pinnreg.equations.conditions import Condition, Measurements, Samples
+from pinnreg.equations.conditions import Condition, Measurements
 from pinnreg.errors import InputError, unknown
+from pinnreg.objective.blocks import Block, Blocks
+from pinnreg.objective.compiled import CompiledGradient
 from pinnreg.objective.points import PointSettings, adapted_points, interior_points
 from pinnreg.randomness import derive
 from pinnreg.regularisers import Regulariser, Rows, annealed
 from pinnreg.taylor import Operator
 
 logger = logging.getLogger("pinnreg")
+
+INTERIOR = "interior"
 
 Parameters = dict[str, Tensor]
 
@@ -54,6 +58,7 @@ class Objective:
         weights: Mapping[str, float],
         regularisers: Sequence[Regulariser],
         seed: int,
+        compile: bool = False,
     ) -> None:
         self.problem = problem
         self.trial = split.trial
@@ -67,7 +72,7 @@ class Objective:
         self._seed = seed
         self._soft = tuple(self._on_device(condition) for condition in split.soft)
         self._wanted: dict[str, set[Operator]] = {}
-        self._interior = self._point_set(interior_points(points, problem.domain, seed, 0))
+        self._blocks: Blocks = {INTERIOR: self._block(interior_points(points, problem.domain, seed, 0))}
         equations = self._check_interior()
         self._regularisers = _named(regularisers, taken=[*equations, *(c.name for c in split.soft)])
         for regulariser in self._regularisers.values():
@@ -75,6 +80,7 @@ class Objective:
         self.names = (*equations, *(condition.name for condition in split.soft), *self._regularisers)
         self._weights = _weights(weights, (*equations, *(c.name for c in split.soft)), [c.name for c in split.exact])
         self._resampled_at = 0
+        self._compiled = CompiledGradient(self) if compile else None
         self._place_conditions(0)
         self.redraw(0, progress=0.0, smooth=False)
         self._check_terms()
@@ -84,22 +90,40 @@ class Objective:
         """Whether `redraw` changes anything."""
         return bool(self._regularisers)
 
-    def rows(self, parameters: Parameters) -> dict[str, Rows]:
-        """The residual vectors of all terms, by name."""
-        network = self._at(parameters)
-        interior = self._sweep(network, "interior", self._interior)
+    def rows(self, parameters: Parameters, blocks: Blocks | None = None) -> dict[str, Rows]:
+        """The residual vectors of all terms, by name; at the current points if no others are given."""
+        network, at = self._at(parameters), self._blocks if blocks is None else blocks
+        interior = self._sweep(network, INTERIOR, at[INTERIOR].points)
         rows = {name: Rows(values) for name, values in evaluate_residual(self.problem, interior).items()}
-        for condition, (samples, points) in zip(self._soft, self._conditions, strict=True):
-            fields = self._sweep(network, condition.name, points).fields()
-            rows[condition.name] = Rows(condition.residual(fields, samples, self.trial.axes))
+        for condition in self._soft:
+            block = at[condition.name]
+            fields = self._sweep(network, condition.name, block.points).fields()
+            rows[condition.name] = Rows(condition.residual(fields, block.samples, self.trial.axes))
         for name, regulariser in self._regularisers.items():
-            sweep = self._sweep(network, name, self._penalty_points[name])
+            sweep = self._sweep(network, name, at[name].points)
             rows[name] = regulariser.rows(sweep, self.problem.domain, smooth=self._smooth)
         return rows
 
-    def losses(self, parameters: Parameters) -> dict[str, Tensor]:
+    def losses(self, parameters: Parameters, blocks: Blocks | None = None) -> dict[str, Tensor]:
         """The unweighted value of each term, a scalar tensor by name."""
-        return {name: rows.mean() for name, rows in self.rows(parameters).items()}
+        return {name: rows.mean() for name, rows in self.rows(parameters, blocks).items()}
+
+    def gradient(self, parameters: Parameters) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The unweighted value of each term, and the gradient of the weighted sum by parameter."""
+        weights = torch.tensor([self.weights[name] for name in self.names], device=self._device, dtype=self._dtype)
+        if self._compiled is not None:
+            return self._compiled(parameters, weights, self._blocks, smooth=self._smooth, wanted=self._wanted)
+        return self.gradient_at(parameters, weights, self._blocks)
+
+    def gradient_at(
+        self, parameters: Parameters, weights: Tensor, blocks: Blocks
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """`gradient` with all that it depends on as arguments; weights in the order of `names`, (terms,)."""
+        losses = self.losses(parameters, blocks)
+        total = torch.dot(weights, torch.stack(list(losses.values())))
+        gradient = torch.autograd.grad(total, list(parameters.values()), materialize_grads=True)
+        values = {name: value.detach() for name, value in losses.items()}
+        return values, dict(zip(parameters, gradient, strict=True))
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum of the terms' values."""
@@ -124,13 +148,10 @@ class Objective:
             smooth: whether the optimiser needs |s| smoothed.
         """
         self.drawn_at, self.progress, self._smooth = step, progress, smooth
-        self._penalty_points = {
-            name: PointSet(
-                regulariser.draw(self.problem.domain, self._seed, name, step, device=self._device, dtype=self._dtype),
-                self.trial,
+        for name, regulariser in self._regularisers.items():
+            self._blocks[name] = self._block(
+                regulariser.draw(self.problem.domain, self._seed, name, step, device=self._device, dtype=self._dtype)
             )
-            for name, regulariser in self._regularisers.items()
-        }
 
     def resample(self, parameters: Parameters, step: int) -> None:
         """New collocation points, for conditions too; interior ones by the residual if the settings say so."""
@@ -146,7 +167,7 @@ class Objective:
             )
         else:
             points = interior_points(self._settings, self.problem.domain, self._seed, step)
-        self._interior = self._point_set(points)
+        self._blocks[INTERIOR] = self._block(points)
         self._place_conditions(step)
         self._resampled_at = step
 
@@ -163,7 +184,7 @@ class Objective:
     def residual_size(self, parameters: Parameters, points: Tensor) -> Tensor:
         """√(Σ_i w_i r_i²) over the PDE's equations at points (n, d), (n,), without gradients."""
         with torch.no_grad():
-            sweep = self._sweep(self._at(parameters), "interior", PointSet(points, self.trial))
+            sweep = self._sweep(self._at(parameters), INTERIOR, PointSet(points, self.trial))
             equations = evaluate_residual(self.problem, sweep)
             squares = [self._weights[name] * values.square() for name, values in equations.items()]
             return torch.stack(squares).sum(dim=0).sqrt()
@@ -171,7 +192,7 @@ class Objective:
     def state(self) -> dict[str, Any]:
         """What a checkpoint needs to continue with the same points."""
         return {
-            "interior": self._interior.points.clone(),
+            "interior": self._blocks[INTERIOR].points.points.clone(),
             "resampled_at": self._resampled_at,
             "drawn_at": self.drawn_at,
             "progress": self.progress,
@@ -180,7 +201,7 @@ class Objective:
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Continue from `state()`."""
-        self._interior = self._point_set(state["interior"])
+        self._blocks[INTERIOR] = self._block(state["interior"])
         self._resampled_at = state["resampled_at"]
         self._place_conditions(self._resampled_at)
         self.redraw(state["drawn_at"], progress=state["progress"], smooth=state["smooth"])
@@ -192,11 +213,9 @@ class Objective:
         wanted = self._wanted.setdefault(block, set())
         return Sweep(self.trial, network, points, wanted, chunk=self._settings.chunk)
 
-    def _point_set(self, points: Tensor) -> PointSet:
-        return PointSet(points.to(self._device, self._dtype), self.trial)
-
-    def _place_conditions(self, step: int) -> None:
-        self._conditions = [self._place(condition, step) for condition in self._soft]
+    def _block(self, points: Tensor, normals: Tensor | None = None) -> Block:
+        at = points.to(self._device, self._dtype)
+        return Block(PointSet(at, self.trial), None if normals is None else normals.to(at))
 
     def _on_device(self, condition: Condition) -> Condition:
         if not isinstance(condition, Measurements):
@@ -205,18 +224,18 @@ class Objective:
         values = condition.values.to(self._device, self._dtype)
         return replace(condition, values=values)
 
-    def _place(self, condition: Condition, step: int) -> tuple[Samples, PointSet]:
-        seed = derive(self._seed, f"condition {condition.name}", step)
-        drawn = condition.sample(self.problem.domain, self._settings.boundary, self._settings.sampler, seed)
-        points = self._point_set(drawn.points)
-        return Samples(points.points, drawn.normals.to(points.points)), points
+    def _place_conditions(self, step: int) -> None:
+        for condition in self._soft:
+            seed = derive(self._seed, f"condition {condition.name}", step)
+            drawn = condition.sample(self.problem.domain, self._settings.boundary, self._settings.sampler, seed)
+            self._blocks[condition.name] = self._block(drawn.points, drawn.normals)
 
     def _check_interior(self) -> tuple[str, ...]:
         network = self._at(self.parameters)
-        wanted = self._wanted.setdefault("interior", set())
+        wanted, points = self._wanted.setdefault(INTERIOR, set()), self._blocks[INTERIOR].points
         with torch.no_grad():
-            check_residual(self.problem, self.trial, network, self._interior, wanted)
-            equations = evaluate_residual(self.problem, self._sweep(network, "interior", self._interior))
+            check_residual(self.problem, self.trial, network, points, wanted)
+            equations = evaluate_residual(self.problem, self._sweep(network, INTERIOR, points))
         return tuple(equations)
 
     def _check_terms(self) -> None:

@@ -106,6 +106,7 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
         weights=config.weights,
         regularisers=config.regularisers,
         seed=config.seed,
+        compile=config.compile,
     )
     axes = grid_axes(problem.domain, config.evaluate.grid)
     reference = _reference(resolved) if with_reference else None

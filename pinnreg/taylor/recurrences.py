@@ -34,11 +34,11 @@ def tanh(algebra: Algebra, support: Support, a: Rows) -> Pair:
 
 
 def _tanh_value(x: Tensor, out: Tensor | None) -> Tensor:
-    if out is None or x.device.type != "cpu":
+    if x.device.type != "cpu":
         return torch.tanh(x, out=out)
-    # as 1/(1 + 2/e) with e = exp(2x) - 1: as accurate as torch.tanh, whose loop is not vectorised, and twice as fast
-    torch.mul(x, 2, out=out)
-    return torch.add(x.new_ones(()), out.expm1_().reciprocal_(), alpha=2, out=out).reciprocal_()
+    # as 1/(1 + 2/e) with e = exp(2x) - 1: as accurate as torch.tanh, whose loop is slower than that of expm1 by half
+    e = torch.mul(x, 2, out=out)
+    return torch.add(x.new_ones(()), e.expm1_().reciprocal_(), alpha=2, out=out).reciprocal_()
 
 
 def sin(algebra: Algebra, support: Support, a: Rows) -> Pair:

@@ -1,0 +1,53 @@
+"""Compiling a function that takes gradients inside.
+
+`torch.compile` reads Python and gives up on a user's residual, on Fields and on gradients of gradients. So the function
+is run once on fake tensors, which records the plain tensor operations of forward and backward pass as one graph; that
+graph is what is compiled. On CUDA its kernels are captured and replayed as a CUDA graph.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils import _pytree as pytree
+
+
+def compiled(function: Callable[..., Any], *example: Any) -> Callable[..., Any]:
+    """The same function, compiled for arguments of the shapes of `example`.
+
+    Args:
+        function: of nested dicts, lists and tuples of tensors, to such. What it does may depend on shapes, not on
+            values; tensors that it does not get as arguments are taken for constants.
+        example: arguments, on one device.
+
+    Raises:
+        Exception: of any kind, where the function cannot be recorded or compiled; this first happens at a call.
+    """
+    device = next(leaf.device for leaf in pytree.tree_leaves(example) if isinstance(leaf, torch.Tensor))
+    on_cuda = device.type == "cuda"
+    with _quiet():
+        graph = make_fx(function, tracing_mode="fake", _allow_non_fake_inputs=True)(*example)
+        inner = torch.compile(graph, dynamic=False, mode="reduce-overhead" if on_cuda else "default")
+
+    def call(*arguments: Any) -> Any:
+        with torch.no_grad(), _quiet():
+            if not on_cuda:
+                return inner(*arguments)
+            # the next replay writes into the memory of these results
+            torch.compiler.cudagraph_mark_step_begin()
+            return pytree.tree_map(torch.clone, inner(*arguments))
+
+    return call
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the compiler's warnings about its own internals."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
