@@ -11,7 +11,8 @@ import typer
 
 from pinnreg import __version__, config, registry, report, run
 from pinnreg.cli import show
-from pinnreg.cli.process import guarded, signals, use_threads
+from pinnreg.cli.bench import bench
+from pinnreg.cli.process import check_json, guarded, signals, use_threads
 from pinnreg.cli.template import write_template
 from pinnreg.errors import InputError
 from pinnreg.training import Hooks
@@ -22,6 +23,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(bench, name="bench")
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 SetOption = Annotated[
@@ -94,7 +97,7 @@ def solve(
     if resume is not None and (out is not None or overwrite):
         raise InputError("--resume goes on inside the run's own folder; leave out --out and --overwrite")
     use_threads(threads)
-    _check_json(json)
+    check_json(json)
     overrides: dict[str, Any] = config.parse_overrides(set_ or [])
     overrides |= {} if seed is None else {"seed": seed}
     with show.progress(quiet) as on_row, signals() as interrupted, show.notes(quiet):
@@ -158,17 +161,6 @@ def new_problem(
     show.line(f"wrote {path}")
     where = "" if folder == Path("problems") else f" --problems {folder}"
     show.line(f"solve it with: pinnreg solve {name}{where}")
-
-
-def _check_json(path: Path | None) -> None:
-    """Refuse a file that cannot be written before the training, not after it; its folder may be the run's own."""
-    if path is None:
-        return
-    nearest = next(folder for folder in path.absolute().parents if folder.exists())
-    if path.is_dir():
-        raise InputError(f"--json {path}: cannot be written: it is a folder")
-    if not nearest.is_dir():
-        raise InputError(f"--json {path}: cannot be written: {nearest} is no folder")
 
 
 def _folders(given: Sequence[Path] | None) -> list[Path]:

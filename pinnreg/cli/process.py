@@ -8,6 +8,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import cast
 
@@ -47,6 +48,17 @@ def guarded(command: Callable[[], object]) -> int:
     except (RuntimeError, MemoryError, OSError, ArithmeticError) as error:
         return _failed(1, f"error: {type(error).__name__}: {error}")
     return result if isinstance(result, int) else 0
+
+
+def check_json(path: Path | None) -> None:
+    """Refuse a file that cannot be written before the training, not after it; its folder may be the run's own."""
+    if path is None:
+        return
+    nearest = next(folder for folder in path.absolute().parents if folder.exists())
+    if path.is_dir():
+        raise InputError(f"--json {path}: cannot be written: it is a folder")
+    if not nearest.is_dir():
+        raise InputError(f"--json {path}: cannot be written: {nearest} is no folder")
 
 
 def use_threads(count: int | None) -> None:

@@ -2,9 +2,11 @@
 
 from pinnreg.run.folder import RunFolder
 from pinnreg.run.line import evaluate, load, load_config, problem, solve, write_figures
+from pinnreg.run.prepare import choose_device
 
 __all__ = [
     "RunFolder",
+    "choose_device",
     "evaluate",
     "load",
     "load_config",
