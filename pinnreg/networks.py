@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Literal, final, get_args
 
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from pinnreg.errors import InputError, unknown
 from pinnreg.randomness import generator as random_generator
 from pinnreg.settings import STRICT, Count, Positive
+from pinnreg.taylor import SOFTPLUS_THRESHOLD
 
 Activation = Literal["tanh", "sin", "gelu", "softplus", "swish"]
 
@@ -27,7 +29,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "sin": torch.sin,
     "gelu": nn.functional.gelu,
-    "softplus": nn.functional.softplus,
+    "softplus": partial(nn.functional.softplus, threshold=SOFTPLUS_THRESHOLD),
     "swish": nn.functional.silu,
 }
 assert tuple(ACTIVATIONS) == get_args(Activation)

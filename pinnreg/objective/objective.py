@@ -81,6 +81,7 @@ class Objective:
         self._weights = _weights(weights, (*equations, *(c.name for c in split.soft)), [c.name for c in split.exact])
         self._resampled_at = 0
         self._compiled = CompiledGradient(self) if compile else None
+        self._on_device_weights: tuple[tuple[float, ...], Tensor] | None = None
         self._place_conditions(0)
         self.redraw(0, progress=0.0, smooth=False)
         self._check_terms()
@@ -110,7 +111,11 @@ class Objective:
 
     def gradient(self, parameters: Parameters) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The unweighted value of each term, and the gradient of the weighted sum by parameter."""
-        weights = torch.tensor([self.weights[name] for name in self.names], device=self._device, dtype=self._dtype)
+        values = tuple(self.weights[name] for name in self.names)
+        if self._on_device_weights is None or self._on_device_weights[0] != values:
+            # kept while they are the same, so that no step waits for a copy to the device
+            self._on_device_weights = values, torch.tensor(values, device=self._device, dtype=self._dtype)
+        weights = self._on_device_weights[1]
         if self._compiled is not None:
             return self._compiled(parameters, weights, self._blocks, smooth=self._smooth, wanted=self._wanted)
         return self.gradient_at(parameters, weights, self._blocks)

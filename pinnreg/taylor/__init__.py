@@ -6,6 +6,7 @@ gradients.
 """
 
 from pinnreg.taylor.algebra import Algebra, Laplacian, MultiIndex, Operator
+from pinnreg.taylor.recurrences import SOFTPLUS_THRESHOLD
 from pinnreg.taylor.series import Series, Unsupported
 
-__all__ = ["Algebra", "Laplacian", "MultiIndex", "Operator", "Series", "Unsupported"]
+__all__ = ["SOFTPLUS_THRESHOLD", "Algebra", "Laplacian", "MultiIndex", "Operator", "Series", "Unsupported"]

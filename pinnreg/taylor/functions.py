@@ -26,13 +26,11 @@ class Elementary:
     """A function f of one variable with its Taylor recurrence.
 
     Attributes:
-        name: what errors call it.
         rows: (algebra, support of a, rows of a) -> the stacks of y = f(a) and s = f'(a).
         second: (algebra, a, y, s) -> f''(a), all with all rows, by differentiable arithmetic.
         needs_input: whether `second` looks at a.
     """
 
-    name: str
     rows: Callable[[Algebra, Support, Rows], tuple[Stack, Stack]]
     second: Callable[[Algebra, Tensor, Tensor, Tensor], Tensor]
     needs_input: bool = False
