@@ -23,6 +23,9 @@ from pinnreg.taylor import Algebra, Laplacian, MultiIndex, Operator, Series
 
 logger = logging.getLogger("pinnreg")
 
+POWERS = {"laplacian": 1, "biharmonic": 2}
+"""Names of powers of the Laplacian over the axes other than `t`."""
+
 Key = TypeVar("Key", bound=Hashable)
 Function = Callable[[Tensor], Tensor]
 
@@ -113,6 +116,12 @@ def nested(
     return Series(algebra, support, (stack if keep else stack.detach(),))
 
 
+def nested_derivative(function: Function, points: Tensor, index: MultiIndex) -> Tensor:
+    """One derivative by nested reverse mode, (n, outputs): for data that a user wrote in any of torch's functions."""
+    (values,) = nested(function, points, Algebra.of([index], len(index))).derivatives([index])
+    return values
+
+
 def parse_name(name: str, axes: Sequence[str]) -> MultiIndex | None:
     """The multi-index of a name such as "xxt", or None if it is not a sequence of axis names."""
     counts = dict.fromkeys(axes, 0)
@@ -139,9 +148,12 @@ def _operator(key: Hashable, dimension: int, axes: Sequence[str] | None) -> Oper
             raise InputError(f"derivatives: the name {key!r} needs axes=, one name for each of the {dimension} columns")
         operator = _named(key, axes)
         if operator is None:
-            raise InputError(f"derivatives: {key!r} is not a sequence of the axes {', '.join(axes)}")
+            reason = "leaves out t" if key in POWERS else "is not a sequence"
+            raise InputError(f"derivatives: {key!r} {reason} of the axes {', '.join(axes)}")
         return operator
     if isinstance(key, Laplacian):
+        if key.power not in (1, 2):
+            raise InputError(f"derivatives: {key!r}: power must be 1 or 2")
         if not key.axes or sorted(set(key.axes)) != list(key.axes) or not set(key.axes) <= set(range(dimension)):
             raise InputError(f"derivatives: {key!r}: expected ascending numbers of the {dimension} columns")
         return key
@@ -155,8 +167,7 @@ def _operator(key: Hashable, dimension: int, axes: Sequence[str] | None) -> Oper
 
 
 def _named(name: str, axes: Sequence[str]) -> Operator | None:
-    powers = {"laplacian": 1, "biharmonic": 2}
-    return space_laplacian(axes, powers[name]) if name in powers else parse_name(name, axes)
+    return space_laplacian(axes, POWERS[name]) if name in POWERS else parse_name(name, axes)
 
 
 def _stack(network: Function, algebra: Algebra, points: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from pinnreg.differentiation import MultiIndex, parse_name
 from pinnreg.errors import InputError
 from pinnreg.networks import MLP
 from pinnreg.randomness import generator
+from pinnreg.taylor import Laplacian, Operator
 
 # torch's own forward mode compiles its decompositions with the deprecated torch.jit.script
 forward_mode = pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
@@ -135,6 +136,59 @@ def test_chunks_bound_how_many_points_the_network_sees() -> None:
 
     derivatives(watched, points(10, 2), [(1, 0)], chunk=4)
     assert sizes == [4, 4, 2]
+
+
+WITH_LAPLACIANS: list[Operator] = [(0, 0), (1, 2), (0, 1), Laplacian((0, 1), 2), (4, 0), Laplacian((0, 1))]
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gelu"])
+@pytest.mark.parametrize("chunk", [1, 3, 5, 10, 11])
+def test_chunks_have_the_values_and_the_gradients_of_all_points_at_once(activation: str, chunk: int) -> None:
+    network, results = mlp(2, 2, activation), []
+    for size in (None, chunk):
+        at = points(10, 2).requires_grad_()
+        found = derivatives(network, at, WITH_LAPLACIANS, chunk=size)
+        scalar = torch.stack([values.square().sum() for values in found.values()]).sum()
+        first = torch.autograd.grad(scalar, [at, *network.parameters()], create_graph=True)
+        second = torch.autograd.grad(first[1].square().sum(), [at, *network.parameters()], materialize_grads=True)
+        results.append([*found.values(), *first, *second])
+    for a, b in zip(*results, strict=True):
+        assert close(a, b)
+
+
+def test_gradients_in_chunks_cost_a_second_forward_pass_and_values_alone_do_not() -> None:
+    network, sizes = mlp(2, 1), []
+
+    def watched(at: Tensor) -> Tensor:
+        sizes.append(len(at))
+        return network(at)
+
+    found = derivatives(watched, points(10, 2), [(1, 1)], chunk=4)
+    assert sizes == [4, 4, 2]
+    found[1, 1].sum().backward()
+    assert sorted(sizes) == [2, 2, 4, 4, 4, 4]
+    sizes.clear()
+    with torch.no_grad():
+        derivatives(watched, points(10, 2), [(1, 1)], chunk=4)
+    assert sizes == [4, 4, 2]
+
+
+@settings(derandomize=True, deadline=None, max_examples=20)
+@given(st.lists(st.sampled_from(["laplacian", "biharmonic", "", "x", "xxy", Laplacian((0, 1)), (1, 1, 1)]), max_size=5))
+def test_names_indices_and_laplacians_may_be_mixed_as_keys(wanted: list[Any]) -> None:
+    network, at = mlp(3, 2), points(4, 3)
+    meaning = {
+        "laplacian": ["xx", "yy"],
+        Laplacian((0, 1)): ["xx", "yy"],
+        "biharmonic": ["xxxx", "xxyy", "xxyy", "yyyy"],
+        (1, 1, 1): ["xyt"],
+    }
+    found = derivatives(network, at, wanted, axes=("x", "y", "t"))
+    assert list(found) == list(dict.fromkeys(wanted))
+    for key, values in found.items():
+        parts = meaning.get(key, [key])
+        single = derivatives(network, at, parts, axes=("x", "y", "t"))
+        assert close(values, torch.stack([single[part] for part in parts]).sum(dim=0)), key
 
 
 def test_one_sweep_evaluates_the_network_once() -> None:
@@ -255,6 +309,15 @@ def test_single_precision_stays_single() -> None:
         (["x"], {}, "'x' needs axes="),
         (["x"], {"axes": ("x",)}, "one name for each of the 2 columns"),
         (["xz"], {"axes": ("x", "t")}, "'xz' is not a sequence of the axes x, t"),
+        ([Laplacian(())], {}, "ascending numbers of the 2 columns"),
+        ([Laplacian((1, 0))], {}, r"Laplacian\(axes=\(1, 0\), power=1\): expected ascending"),
+        ([Laplacian((0, 0))], {}, "ascending numbers"),
+        ([Laplacian((0, 2))], {}, "ascending numbers of the 2 columns"),
+        ([Laplacian((-1, 0), 2)], {}, "ascending numbers"),
+        ([Laplacian((0, 1), 3)], {}, "power"),  # type: ignore[arg-type]
+        (["laplacian"], {}, "'laplacian' needs axes="),
+        (["biharmonic"], {"axes": ("x", "y", "t")}, "one name for each of the 2 columns"),
+        (["laplacianx"], {"axes": ("x", "t")}, "'laplacianx' is not a sequence of the axes x, t"),
         ([(0, 1)], {"chunk": 0}, "chunk must be a positive integer"),
         ([(0, 1)], {"chunk": -3}, "chunk must be a positive integer"),
     ],
@@ -262,3 +325,9 @@ def test_single_precision_stays_single() -> None:
 def test_impossible_requests_are_refused(wanted: list[Any], options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         derivatives(mlp(2, 1), points(3, 2), wanted, **options)
+
+
+@pytest.mark.parametrize("name", ["laplacian", "biharmonic"])
+def test_time_alone_has_no_laplacian(name: str) -> None:
+    with pytest.raises(InputError, match=name):
+        derivatives(mlp(1, 1), points(3, 1), [name], axes=("t",))

@@ -12,7 +12,7 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from pinnreg.differentiation import derivatives
+from pinnreg.differentiation import nested_derivative
 from pinnreg.domain import Box, Domain, Face, unit_points
 from pinnreg.equations.call import Data, evaluate_data
 from pinnreg.equations.conditions import Condition, FaceCondition, Periodic
@@ -175,7 +175,7 @@ def _derivative(condition: FaceCondition, domain: Domain, points: Tensor, index:
     def values(at: Tensor) -> Tensor:
         return evaluate_data(condition.value, domain.axes, at, f"condition {condition.name!r}")[:, None]
 
-    return derivatives(values, points, [index])[index][:, 0].detach()
+    return nested_derivative(values, points, index)[:, 0].detach()
 
 
 def _axis_data(domain: Domain, exact: Iterable[Condition], output: str) -> tuple[AxisData, ...]:

@@ -20,7 +20,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pinnreg.differentiation import nested
+from pinnreg.differentiation import nested, nested_derivative
 from pinnreg.equations.call import Data, evaluate_data
 from pinnreg.taylor import Algebra, MultiIndex, Series
 
@@ -148,8 +148,7 @@ class Trial:
         index = tuple(int(i == axis) for i in range(len(self.axes)))
         inputs = face if face.requires_grad else face.detach().requires_grad_()
         with torch.enable_grad():
-            series = nested(lambda p: self._interpolate(before, p)[:, None], inputs, Algebra.of([index], len(index)))
-            return series.derivatives([index])[0][:, 0]
+            return nested_derivative(lambda p: self._interpolate(before, p)[:, None], inputs, index)[:, 0]
 
     def _evaluate(self, data: Data, points: Tensor) -> Tensor:
         return evaluate_data(data, self.axes, points, "exact condition")

@@ -1,4 +1,4 @@
-"""Products, compositions and linear maps of series as functions of autograd.
+"""Products and compositions of series as functions of autograd; `linear` has the linear maps.
 
 All are closed under differentiation: the backward pass of a product is two transposed products, that of a transposed
 product is a product and a transposed product, that of a composition is a transposed product with the series of f'. So
@@ -7,7 +7,6 @@ gradients of gradients exist to any order, and `torch.func.vmap` puts its axis b
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
@@ -17,6 +16,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from pinnreg.taylor.algebra import Algebra, Support
+from pinnreg.taylor.calls import positional
 from pinnreg.taylor.kernels import Rows, Stack, multiply
 
 
@@ -42,12 +42,6 @@ def product(algebra: Algebra, supports: tuple[Support, Support], left: Tensor, r
     return result
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """x W^T for every row of a stack (K, n, inputs) as one matrix product, plus the bias in the first row."""
-    result: Tensor = _Linear.apply(x, weight, bias)  # type: ignore[no-untyped-call]
-    return result
-
-
 def compose(
     function: Elementary, algebra: Algebra, support: Support, parts: tuple[Tensor, ...]
 ) -> tuple[Tensor, Tensor]:
@@ -57,34 +51,8 @@ def compose(
 
 
 @final
-class _Positional(inspect.Signature):
-    """A signature that takes arguments as they come.
-
-    `Function.apply` binds its arguments to the signature of `forward`, which takes longer than the arithmetic of a
-    small layer (50 of 65 µs); there are no defaults here to fill in.
-    """
-
-    @final
-    class _Arguments:
-        def __init__(self, args: tuple[Any, ...]) -> None:
-            self.args = args
-            self.kwargs: dict[str, Any] = {}
-
-        def apply_defaults(self) -> None:
-            """There are none."""
-
-    def bind(self, *args: Any, **kwargs: Any) -> Any:
-        return self._Arguments(args)
-
-
-def _positional(forward: Any) -> Any:
-    forward.__signature__ = _Positional()
-    return staticmethod(forward)
-
-
-@final
 class _Product(Function):
-    @_positional
+    @positional
     def forward(algebra: Algebra, supports: tuple[Support, Support], left: Tensor, right: Tensor) -> Tensor:
         left, right = _same_shape(left, right)
         return multiply(algebra.product(*supports)[1], left.unbind(), right.unbind())
@@ -93,6 +61,17 @@ class _Product(Function):
     def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
         ctx.algebra, ctx.supports, left, right = inputs
         ctx.save_for_backward(left, right)
+        ctx.save_for_forward(left, right)
+
+    @staticmethod
+    def jvp(ctx: Any, _: None, __: None, d_left: Tensor | None, d_right: Tensor | None) -> Tensor:
+        left, right = ctx.saved_tensors
+        terms = []
+        if d_left is not None:
+            terms.append(product(ctx.algebra, ctx.supports, d_left, right))
+        if d_right is not None:
+            terms.append(product(ctx.algebra, ctx.supports, left, d_right))
+        return sum(terms[1:], start=terms[0])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor | None, Tensor | None]:
@@ -115,7 +94,7 @@ class _Product(Function):
 class _Transposed(Function):
     """a_α = Σ c^γ_{αβ} b_β g_γ: the adjoint of the product with b. Supports are those of a, b and g."""
 
-    @_positional
+    @positional
     def forward(algebra: Algebra, supports: tuple[Support, Support, Support], b: Tensor, g: Tensor) -> Tensor:
         b, g = _same_shape(b, g)
         return multiply(algebra.transposed(*supports), b.unbind(), g.unbind())
@@ -124,6 +103,17 @@ class _Transposed(Function):
     def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
         ctx.algebra, ctx.supports, b, g = inputs
         ctx.save_for_backward(b, g)
+        ctx.save_for_forward(b, g)
+
+    @staticmethod
+    def jvp(ctx: Any, _: None, __: None, d_b: Tensor | None, d_g: Tensor | None) -> Tensor:
+        b, g = ctx.saved_tensors
+        terms = []
+        if d_b is not None:
+            terms.append(_transposed(ctx.algebra, ctx.supports, d_b, g))
+        if d_g is not None:
+            terms.append(_transposed(ctx.algebra, ctx.supports, b, d_g))
+        return sum(terms[1:], start=terms[0])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor | None, Tensor | None]:
@@ -133,9 +123,7 @@ class _Transposed(Function):
         if ctx.needs_input_grad[2]:
             to_b = _transposed(ctx.algebra, (of_b, of_a, of_g), gradient, g).sum_to_size(b.shape)
         if ctx.needs_input_grad[3]:
-            # rows that the product has beyond those of g are not asked for
-            rows, full = ctx.algebra.product(of_a, of_b)[0], product(ctx.algebra, (of_a, of_b), gradient, b)
-            to_g = (full if rows == of_g else _rows(full, rows, of_g)).sum_to_size(g.shape)
+            to_g = product(ctx.algebra, (of_a, of_b), gradient, b).sum_to_size(g.shape)
         return None, None, to_b, to_g
 
     @staticmethod
@@ -145,7 +133,7 @@ class _Transposed(Function):
 
 @final
 class _Compose(Function):
-    @_positional
+    @positional
     def forward(function: Elementary, algebra: Algebra, support: Support, *parts: Tensor) -> tuple[Tensor, Tensor]:
         y, s = function.rows(algebra, support, [row for part in parts for row in part.unbind()])
         # one tensor returned twice would be one output to autograd
@@ -158,6 +146,18 @@ class _Compose(Function):
         ctx.shapes = [part.shape for part in parts]
         y, s = output
         ctx.save_for_backward(y, s, *(parts if ctx.function.needs_input else ()))
+        ctx.save_for_forward(y, s, *parts)
+
+    @staticmethod
+    def jvp(ctx: Any, _: None, __: None, ___: None, *tangents: Tensor | None) -> tuple[Tensor, Tensor]:
+        y, s, *parts = ctx.saved_tensors
+        everything = ctx.algebra.everything
+        given = [torch.zeros_like(part) if t is None else t for t, part in zip(tangents, parts, strict=True)]
+        change = _all_rows(given, ctx.support, everything, y)
+        a = _all_rows(parts, ctx.support, everything, y)
+        second = ctx.function.second(ctx.algebra, a, y, s)
+        pair = (everything, everything)
+        return product(ctx.algebra, pair, s, change), product(ctx.algebra, pair, second, change)
 
     @staticmethod
     def backward(ctx: Any, to_y: Tensor | None, to_s: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -183,45 +183,6 @@ class _Compose(Function):
         return compose(function, algebra, support, (value.expand(-1, batch, *value.shape[2:]), *others)), (1, 1)
 
 
-@final
-class _Linear(Function):
-    @_positional
-    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        # points last in memory: the matrix products are 15 to 40 % faster than with features last
-        result = torch.bmm(weight.expand(len(x), -1, -1), x.mT).mT
-        if bias is not None:
-            result[0] += bias
-        return result
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
-        x, weight, ctx.bias = inputs[0], inputs[1], inputs[2] is not None
-        ctx.save_for_backward(x, weight)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
-        x, weight = ctx.saved_tensors
-        to_x = torch.bmm(weight.T.expand(len(x), -1, -1), gradient.mT).mT if ctx.needs_input_grad[0] else None
-        to_weight = _contracted(gradient, x)
-        return to_x, to_weight, gradient[0].sum(dim=0) if ctx.bias else None
-
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Any:
-        at_x, at_weight, at_bias = in_dims
-        if at_weight is None and at_bias is None:
-            batch, (_, points, inputs) = x.shape[at_x], x.movedim(at_x, 0).shape[1:]
-            flat = linear(x.movedim(at_x, 1).reshape(-1, batch * points, inputs), weight, bias)
-            return flat.view(-1, batch, points, flat.shape[-1]), 1
-        # a batch of networks: one matrix product each
-        x = x.unsqueeze(0) if at_x is None else x.movedim(at_x, 0)
-        weight = weight.unsqueeze(0) if at_weight is None else weight.movedim(at_weight, 0)
-        result = torch.matmul(x, weight.mT.unsqueeze(1))
-        if bias is not None:
-            bias = bias.unsqueeze(0) if at_bias is None else bias.movedim(at_bias, 0)
-            result = torch.cat([result[:, :1] + bias[:, None, None], result[:, 1:]], dim=1)
-        return result, 0
-
-
 def _transposed(algebra: Algebra, supports: tuple[Support, Support, Support], b: Tensor, g: Tensor) -> Tensor:
     result: Tensor = _Transposed.apply(algebra, supports, b, g)  # type: ignore[no-untyped-call]
     return result
@@ -232,17 +193,6 @@ def _same_shape(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
         return left, right
     shape = torch.broadcast_shapes(left.shape[1:], right.shape[1:])
     return left.expand(-1, *shape), right.expand(-1, *shape)
-
-
-def _contracted(gradient: Tensor, x: Tensor) -> Tensor:
-    """Σ over rows and points of gradient x^T.
-
-    One product a row: MKL does not share out a single long reduction among threads (1.28 ms against 0.97 at 8192 x 64).
-    The narrower matrix stands left, which is four times as fast for two inputs and ten times for one output.
-    """
-    if gradient.shape[-1] > x.shape[-1]:
-        return torch.bmm(x.mT, gradient).sum(dim=0).T
-    return torch.bmm(gradient.mT, x).sum(dim=0)
 
 
 def _all_rows(parts: Sequence[Tensor], held: Support, wanted: Support, like: Tensor) -> Tensor:

@@ -43,10 +43,6 @@ def _reversed_subtract(left: Any, right: Any, *, alpha: float = 1) -> Series:
     return add(right, left, alpha=-alpha)
 
 
-def _reversed_divide(left: Any, right: Any) -> Series:
-    return divide(right, left)
-
-
 def _square(x: Series) -> Series:
     return multiply(x, x)
 
@@ -82,7 +78,6 @@ RULES |= {
         _reversed_subtract: ("__rsub__", "rsub"),
         multiply: ("mul", "multiply", "__mul__", "__rmul__"),
         divide: ("div", "divide", "true_divide", "__truediv__"),
-        _reversed_divide: ("__rtruediv__", "__rdiv__"),
     }.items()
     for name in names
     for function in (getattr(torch, name, None), getattr(Tensor, name, None))

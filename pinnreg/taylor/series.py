@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, final
 
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from pinnreg.taylor.algebra import Algebra, Operator, Support
-from pinnreg.taylor.functions import Elementary, compose, linear, product
+from pinnreg.taylor.functions import Elementary, compose, product
+from pinnreg.taylor.linear import linear
 
 
 class Unsupported(TypeError):
@@ -91,13 +93,24 @@ class Series:
         return self.shape[0]
 
     def __getattr__(self, name: str) -> Any:
-        raise Unsupported(f"attribute {name!r}") if not name.startswith("__") else AttributeError(name)
+        if name.startswith("__"):
+            raise AttributeError(name)
+        # x.tanh() is torch.tanh(x)
+        rule = _rules().get(getattr(torch, name, None))
+        if rule is None:
+            raise Unsupported(f"attribute {name!r}")
+        return partial(rule, self)
 
     def __getitem__(self, key: Any) -> Series:
         first, *rest = key if isinstance(key, tuple) else (key,)
+        if first is Ellipsis and len(rest) < self.ndim:
+            first, rest = slice(None), [slice(None)] * (self.ndim - 1 - len(rest)) + rest
         if first != slice(None) or not all(isinstance(each, int | slice) or each is None for each in rest):
             raise Unsupported("indexing other than [:, columns]")
         return self.linear_map(lambda part: part[(slice(None), slice(None), *rest)])
+
+    def __pos__(self) -> Series:
+        return self
 
     def __neg__(self) -> Series:
         return self.linear_map(torch.neg)
@@ -137,11 +150,10 @@ class Series:
     def __torch_function__(
         cls, function: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Series:
-        from pinnreg.taylor.rules import RULES  # noqa: PLC0415 - the rules are written in terms of this class
-
-        if function not in RULES:
+        rule = _rules().get(function)
+        if rule is None:
             raise Unsupported(getattr(function, "__name__", str(function)))
-        return RULES[function](*args, **(kwargs or {}))
+        return rule(*args, **(kwargs or {}))
 
     def linear_map(self, function: Callable[[Tensor], Tensor]) -> Series:
         """The same linear map of every row."""
@@ -154,6 +166,12 @@ class Series:
             if row in self.support
         ]
         return torch.stack(terms).sum(dim=0) if len(terms) > 1 else terms[0] if terms else torch.zeros_like(self.value)
+
+
+def _rules() -> Mapping[Any, Callable[..., Series]]:
+    from pinnreg.taylor.rules import RULES  # noqa: PLC0415 - the rules are written in terms of this class
+
+    return RULES
 
 
 def add(left: Any, right: Any, *, alpha: float = 1) -> Series:
@@ -170,7 +188,9 @@ def add(left: Any, right: Any, *, alpha: float = 1) -> Series:
     shifted = value[:1] + other
     if len(value) > 1:
         shifted = torch.cat([shifted, value[1:].expand(-1, *shifted.shape[1:])])
-    return Series(algebra, series.support, (shifted, *others))
+    # a tensor may add columns, also to the rows that it leaves as they are
+    wide = (part.expand(*part.shape[:2], *shifted.shape[2:]) for part in others)
+    return Series(algebra, series.support, (shifted, *wide))
 
 
 def multiply(left: Any, right: Any) -> Series:
@@ -192,8 +212,10 @@ def divide(left: Any, right: Any) -> Series:
 
 def power(base: Any, exponent: Any) -> Series:
     """base^exponent for an integer of at least 1."""
-    if not isinstance(base, Series) or type(exponent) is not int or exponent < 1:
+    is_number = isinstance(exponent, int | float) and not isinstance(exponent, bool)
+    if not isinstance(base, Series) or not is_number or exponent < 1 or exponent % 1:
         raise Unsupported("a power other than a positive integer")
+    exponent = int(exponent)
     half = power(base, exponent // 2) if exponent > 1 else None
     if half is None:
         return base
