@@ -25,6 +25,7 @@ from pinnreg.equations import (
 )
 from pinnreg.errors import Diverged, InputError, Interrupted
 from pinnreg.run import evaluate, load, load_config, problem, solve
+from pinnreg.taylor import Laplacian
 
 __version__ = "0.1.0"
 
@@ -34,6 +35,7 @@ __all__ = [
     "Field",
     "InputError",
     "Interrupted",
+    "Laplacian",
     "Problem",
     "derivatives",
     "dirichlet",

@@ -22,20 +22,22 @@ def compiled(function: Callable[..., Any], *example: Any) -> Callable[..., Any]:
 
     Args:
         function: of nested dicts, lists and tuples of tensors, to such. What it does may depend on shapes, not on
-            values; tensors that it does not get as arguments are taken for constants.
+            values; tensors and Python values that it does not get as arguments are taken for constants.
         example: arguments, on one device.
 
     Raises:
-        Exception: of any kind, where the function cannot be recorded or compiled; this first happens at a call.
+        Exception: of any kind, where the function cannot be recorded or compiled.
     """
     device = next(leaf.device for leaf in pytree.tree_leaves(example) if isinstance(leaf, torch.Tensor))
     on_cuda = device.type == "cuda"
     with _quiet():
         graph = make_fx(function, tracing_mode="fake", _allow_non_fake_inputs=True)(*example)
         inner = torch.compile(graph, dynamic=False, mode="reduce-overhead" if on_cuda else "default")
+        with torch.no_grad():
+            inner(*example)  # torch compiles at the first call
 
     def call(*arguments: Any) -> Any:
-        with torch.no_grad(), _quiet():
+        with torch.no_grad():
             if not on_cuda:
                 return inner(*arguments)
             # the next replay writes into the memory of these results

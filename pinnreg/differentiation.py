@@ -10,9 +10,11 @@ gradient of a sum is then the gradient at point i.
 from __future__ import annotations
 
 import logging
+import numbers
+import operator
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from functools import cache, partial
-from typing import TypeVar
+from functools import lru_cache, partial
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -47,14 +49,19 @@ def derivatives(
             names such as "xx", "", "laplacian" and "biharmonic", the last two over the axes other than `t`.
         axes: the names of the d columns, when `wanted` holds names.
         chunk: at most so many points at once, to bound memory; the result is the same. Gradients then cost a second
-            forward pass, since what they need is computed again chunk by chunk.
+            forward pass, since what they need is computed again chunk by chunk; under `torch.func` they fail.
 
     Returns:
         One (n, outputs) tensor per key, in the order of `wanted`.
 
     Raises:
-        InputError: an index of the wrong length, a negative one, or a name that is no sequence of axes.
+        InputError: an index of the wrong length, a negative one, a name that is no sequence of axes, points or
+            outputs that are no matrices.
+
+    A part of the network under `torch.no_grad` is differentiated like the rest. Softplus is the identity from 40 on.
     """
+    if points.ndim != 2:
+        raise InputError(f"derivatives: expected points (n, d), got {tuple(points.shape)}")
     operators = {key: _operator(key, points.shape[1], axes) for key in wanted}
     if not operators:
         return {}
@@ -68,7 +75,7 @@ def sweep(network: Function, points: Tensor, algebra: Algebra, *, chunk: int | N
     Raises:
         InputError: a chunk that is not positive.
     """
-    if chunk is not None and chunk < 1:
+    if chunk is not None and (isinstance(chunk, bool) or not isinstance(chunk, numbers.Integral) or chunk < 1):
         raise InputError(f"derivatives: chunk must be a positive integer, got {chunk}")
     if chunk is None or points.shape[0] <= chunk:
         return _taylor_or_nested(network, points, algebra)
@@ -78,7 +85,7 @@ def sweep(network: Function, points: Tensor, algebra: Algebra, *, chunk: int | N
     with set_checkpoint_early_stop(False):
         pieces = [
             checkpoint(stacked, piece, use_reentrant=False) if torch.is_grad_enabled() else stacked(piece)
-            for piece in points.split(chunk)
+            for piece in points.split(int(chunk))
         ]
     return Series(algebra, algebra.everything, (torch.cat(pieces, dim=1),))
 
@@ -105,9 +112,11 @@ def nested(
     }
     wanted = {index for expansion in expansions.values() for index, _ in expansion}
     keep = torch.is_grad_enabled()
-    with torch.enable_grad():
-        inputs = points if keep and points.requires_grad else points.detach().requires_grad_()
-        columns = [_table(column, inputs, wanted) for column in function(inputs).unbind(dim=1)]
+    # inference mode would make every gradient zero
+    with torch.inference_mode(False), torch.enable_grad():
+        inputs = points if keep and points.requires_grad else points.detach().clone().requires_grad_()
+        outputs = _checked(function(inputs), points)
+        columns = [_table(column, inputs, wanted) for column in outputs.unbind(dim=1)]
         table = {index: torch.stack([column[index] for column in columns], dim=1) for index in wanted}
     support = tuple(row for row, expansion in expansions.items() if expansion) or (0,)
     zero = points.new_zeros((len(points), len(columns)))
@@ -146,24 +155,24 @@ def _operator(key: Hashable, dimension: int, axes: Sequence[str] | None) -> Oper
     if isinstance(key, str):
         if axes is None or len(axes) != dimension:
             raise InputError(f"derivatives: the name {key!r} needs axes=, one name for each of the {dimension} columns")
-        operator = _named(key, axes)
-        if operator is None:
+        named = _named(key, axes)
+        if named is None:
             reason = "leaves out t" if key in POWERS else "is not a sequence"
             raise InputError(f"derivatives: {key!r} {reason} of the axes {', '.join(axes)}")
-        return operator
+        return named
     if isinstance(key, Laplacian):
         if key.power not in (1, 2):
             raise InputError(f"derivatives: {key!r}: power must be 1 or 2")
-        if not key.axes or sorted(set(key.axes)) != list(key.axes) or not set(key.axes) <= set(range(dimension)):
+        if not key.axes or list(key.axes) != sorted(set(key.axes) & set(range(dimension))):
             raise InputError(f"derivatives: {key!r}: expected ascending numbers of the {dimension} columns")
         return key
-    if (
-        not isinstance(key, tuple)
-        or len(key) != dimension
-        or not all(isinstance(order, int) and order >= 0 for order in key)
-    ):
+    try:
+        orders = tuple(operator.index(order) for order in key) if isinstance(key, tuple) else ()
+    except TypeError:
+        orders = ()
+    if len(orders) != dimension or min(orders) < 0:
         raise InputError(f"derivatives: expected {dimension} orders of at least 0 as a tuple, got {key!r}")
-    return key
+    return orders
 
 
 def _named(name: str, axes: Sequence[str]) -> Operator | None:
@@ -176,17 +185,31 @@ def _stack(network: Function, algebra: Algebra, points: Tensor) -> Tensor:
 
 def _taylor_or_nested(network: Function, points: Tensor, algebra: Algebra) -> Series:
     if len(algebra) == 1:
-        return Series(algebra, (0,), (network(points)[None],))
+        return Series(algebra, (0,), (_checked(network(points), points)[None],))
     try:
         # whatever a module does is run on the series in place of the points; static types do not see through that
         result: Series | Tensor = network(Series.of_points(points, algebra))  # type: ignore[arg-type]
-    except Exception as error:
-        _say_slow(f"{type(error).__name__}: {error}")
+    except torch.OutOfMemoryError:
+        raise  # nesting would need more
+    except (TypeError, RuntimeError) as error:
+        # no rule, or compiled code that takes nothing but tensors; an error of the module's own comes again below
+        _say_slow(f"{type(error).__name__}: {error}"[:200])
         return nested(network, points, algebra)
+    _checked(result, points)
     return result if isinstance(result, Series) else Series(algebra, (0,), (result[None],))
 
 
-@cache
+def _checked(outputs: Any, points: Tensor) -> Any:
+    """The outputs of a network, if they are a tensor or a series (n, outputs)."""
+    if not isinstance(outputs, Tensor | Series):
+        raise InputError(f"the network must map points (n, d) to (n, outputs), got {type(outputs).__name__}")
+    if outputs.ndim != 2 or outputs.shape[0] != points.shape[0]:
+        shapes = f"points {tuple(points.shape)} to {tuple(outputs.shape)}"
+        raise InputError(f"the network must map points (n, d) to (n, outputs); it maps {shapes}")
+    return outputs
+
+
+@lru_cache(maxsize=100)
 def _say_slow(reason: str) -> None:
     logger.warning(
         "derivatives by nested automatic differentiation, which is slow at high order: no Taylor rule (%s)", reason

@@ -239,7 +239,7 @@ class _LBFGS:
                 self._scale = self.INITIAL_LOSS / max(float(total), floor)
             for parameter in self._parameters.values():
                 if parameter.grad is not None:
-                    parameter.grad.mul_(self._scale)
+                    parameter.grad = self._scale * parameter.grad
             return self._scale * total
 
         (group,) = self._inner.param_groups

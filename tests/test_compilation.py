@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from pinnreg import Box, Problem, dirichlet, initial, measurements, neumann, solve
+from pinnreg import Box, InputError, Problem, dirichlet, initial, measurements, neumann, solve
 from pinnreg.config import resolve
 from pinnreg.objective import Objective
 from pinnreg.objective import compiled as module
@@ -116,6 +116,28 @@ SMALL: dict[str, Any] = {
     "train": [{"optimiser": "adam", "steps": 6}, {"optimiser": "lbfgs", "steps": 12}],
     "evaluate": {"grid": 9},
 }
+
+
+def test_one_function_serves_both_stages_unless_a_penalty_is_smoothed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for power, expected in ((2, 1), (1, 2)):
+        of = objective(Everything(), regularisers=[{"kind": "ktv", "power": power}])
+        compilations: list[int] = []
+        monkeypatch.setattr(module, "compiled", lambda function, *_, seen=compilations: (seen.append(1), function)[1])
+        for smooth in (False, True):
+            of.redraw(0, progress=0.0, smooth=smooth)
+            of.gradient(of.parameters)
+        assert len(compilations) == expected
+
+
+def test_chunks_are_not_compiled() -> None:
+    with pytest.raises(InputError, match=r"compile: true would join the chunks again and undo points\.chunk"):
+        objective(Everything(), points={"interior": 16, "boundary": 8, "chunk": 5})
+
+
+def test_the_check_is_made_far_from_convergence_in_single_precision(caplog: pytest.LogCaptureFixture) -> None:
+    config = {"problem": {"name": "poisson", "dimension": 1}, **SMALL, "dtype": "float32", "compile": True}
+    solve(config, out=False)
+    assert not [record for record in caplog.records if record.name == "pinnreg"]
 
 
 def test_a_compiled_run_that_is_stopped_and_resumed_is_the_same(tmp_path: Any) -> None:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -331,3 +332,34 @@ def test_impossible_requests_are_refused(wanted: list[Any], options: dict[str, A
 def test_time_alone_has_no_laplacian(name: str) -> None:
     with pytest.raises(InputError, match=name):
         derivatives(mlp(1, 1), points(3, 1), [name], axes=("t",))
+
+
+def test_inference_mode_changes_nothing() -> None:
+    network, at = mlp(2, 1), points(4, 2)
+    for function in (network, lambda p: torch.atan(network(p))):
+        expected = derivatives(function, at, [(0, 0), (2, 0), (1, 1)])
+        with torch.inference_mode():
+            found = derivatives(function, points(4, 2), [(0, 0), (2, 0), (1, 1)])
+        assert all(close(found[index], values) for index, values in expected.items())
+
+
+@pytest.mark.parametrize("wanted", [[(0, 0)], [(1, 0)]])
+@pytest.mark.parametrize(
+    "network",
+    [lambda p: p[:, 0], lambda p: torch.atan(p)[:, 0], lambda p: torch.ones(3, 1, dtype=p.dtype), lambda p: (p, p)],
+    ids=["column", "column of a foreign function", "another number of rows", "tuple"],
+)
+def test_outputs_that_are_no_matrix_of_the_points_are_refused(network: Any, wanted: list[MultiIndex]) -> None:
+    with pytest.raises(InputError, match=r"the network must map points \(n, d\) to \(n, outputs\)"):
+        derivatives(network, points(4, 2), wanted)
+
+
+def test_numpy_s_integers_are_orders_too() -> None:
+    network, at = mlp(2, 1), points(4, 2)
+    index = (np.int64(1), np.int32(0))
+    assert close(derivatives(network, at, [index])[index], derivatives(network, at, [(1, 0)])[1, 0])
+
+
+def test_points_that_are_no_matrix_are_refused() -> None:
+    with pytest.raises(InputError, match=r"expected points \(n, d\), got \(5,\)"):
+        derivatives(mlp(1, 1), torch.zeros(5, dtype=torch.float64), [(1,)])

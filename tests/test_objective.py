@@ -12,7 +12,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from pinnreg import Box, InputError, Problem, dirichlet, initial, neumann
+from pinnreg import Box, InputError, Problem, dirichlet, initial, measurements, neumann
 from pinnreg.config import resolve
 from pinnreg.objective import Objective, PointSettings
 from pinnreg.objective.points import CANDIDATES_PER_POINT, adapted_points, interior_points
@@ -229,6 +229,19 @@ def test_penalty_points_and_collocation_points_do_not_disturb_each_other() -> No
     # neither is the other's points in disguise
     penalty = with_ktv._blocks["ktv"].points.points
     assert not torch.equal(interior_points(PointSettings(**points), Decay().domain, 0, 3)[:24], penalty[:24])
+
+
+def test_a_condition_may_be_named_interior() -> None:
+    @dataclass(frozen=True)
+    class Named(Problem):
+        domain = Box(x=(0, 1))
+        conditions = (dirichlet(0.0), measurements([[0.5], [0.25]], [1.0, 0.7], name="interior"))
+
+        def residual(self, u: Any) -> Any:
+            return u.xx + 1
+
+    rows = objective(Named()).rows(objective(Named()).parameters)
+    assert (len(rows["residual"].values), len(rows["interior"].values)) == (24, 2)
 
 
 def known_residual(points: Tensor) -> Tensor:

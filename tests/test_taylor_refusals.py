@@ -72,6 +72,13 @@ def written(x: Any) -> Any:
     return y
 
 
+def changed_in_place(x: Any) -> Any:
+    h = torch.sin(x)
+    skip = h
+    h *= 2
+    return h + skip**2
+
+
 FOREIGN: dict[str, tuple[Function, str]] = {
     "torch.atan": (lambda x: layers(torch.atan, x), "atan"),
     "nn.LayerNorm": (lambda x: layers(nn.LayerNorm(3, dtype=x.dtype), x), "layer_norm"),
@@ -87,6 +94,8 @@ FOREIGN: dict[str, tuple[Function, str]] = {
     "columns by a tensor": (lambda x: torch.sin(x[:, torch.tensor([1, 0])]) * x, "indexing"),
     "points by a slice": (lambda x: torch.cat([torch.sin(x[:1]), torch.sin(x[1:])]), "indexing"),
     "writing into columns": (written, ""),
+    "in place, with the old name used": (changed_in_place, "in place"),
+    "silu in place": (lambda x: functional.silu(h := torch.sin(x), inplace=True) * h, "in place"),
     "more dimensions of a tensor": (lambda x: (torch.sin(x) * torch.ones(1, 1, 2, dtype=x.dtype))[0], "dimensions"),
     "cat along the points": (lambda x: torch.cat([torch.sin(x), x], dim=0)[: len(x)], "dimension of the points"),
     "stack along the points": (lambda x: torch.stack([torch.sin(x), x]).sum(dim=0), "dimension of the points"),
@@ -222,3 +231,11 @@ def test_a_series_has_the_shape_the_type_and_the_place_of_its_values() -> None:
         assert (each.shape, each.ndim, len(each)) == (each.value.shape, each.value.ndim, 6)
         assert (each.dtype, each.device) == (torch.float32, POINTS.device)
     assert {series: 1}[series] == 1
+
+
+def test_operands_that_would_raise_the_precision_are_refused() -> None:
+    single = Series.of_points(POINTS.float(), Algebra.of([(2, 1)], 2))
+    for operation in (lambda: single * ROW, lambda: single + ROW, lambda: single / ROW, lambda: ROW - single):
+        with pytest.raises(Unsupported, match="precision"):
+            operation()
+    assert (single * ROW.float()).dtype == torch.float32

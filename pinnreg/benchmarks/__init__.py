@@ -1,5 +1,5 @@
 """Measurements of speed and memory, side by side in one run."""
 
-from pinnreg.benchmarks.derivatives import ENGINES, Benchmark, Row, Setting, bench_derivatives
+from pinnreg.benchmarks.engines import Benchmark, Row, Setting, bench_derivatives
 
-__all__ = ["ENGINES", "Benchmark", "Row", "Setting", "bench_derivatives"]
+__all__ = ["Benchmark", "Row", "Setting", "bench_derivatives"]

@@ -42,7 +42,9 @@ def derivatives(
         list[int] | None, typer.Option("--hidden", min=1, help="A hidden layer's width; repeatable.")
     ] = None,
     activation: Annotated[str, typer.Option("--activation", help="The network's activation.")] = "tanh",
-    order: Annotated[list[int] | None, typer.Option("--order", min=1, help="An order; repeatable; 1 to 6.")] = None,
+    order: Annotated[
+        list[int] | None, typer.Option("--order", min=1, help="An order; repeatable; else 1 to 6.")
+    ] = None,
     single: Annotated[bool, typer.Option("--float32", help="Single precision.")] = False,
     compile_: Annotated[bool, typer.Option("--compile/--no-compile", help="Measure the compiled engine too.")] = True,
     budget: Annotated[float, typer.Option("--budget", min=0, help="Seconds of timing for each row, about.")] = 20.0,
@@ -63,7 +65,7 @@ def derivatives(
         setting,
         hidden=tuple(hidden or setting.hidden),
         orders=tuple(order or setting.orders),
-        engines=setting.engines if compile_ else setting.engines[:-1],
+        compiled=compile_,
         budget=budget,
     )
     show.line(HEADER)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StrictBool, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, StrictBool, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from pinnreg.config.messages import explain
@@ -56,6 +56,12 @@ class Config:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["float32", "float64"] = "float64"
     compile: StrictBool = False
+
+    @model_validator(mode="after")
+    def _chunks_are_not_compiled(self) -> Config:
+        if self.compile and self.points.chunk is not None:
+            raise ValueError("compile: true would join the chunks again and undo points.chunk; leave one of them out")
+        return self
 
 
 _ADAPTER: TypeAdapter[Config] = TypeAdapter(Config)

@@ -37,13 +37,21 @@ def evaluate_residual(problem: Problem, sweep: Sweep) -> dict[str, Tensor]:
     return {str(name): _checked(values, len(sweep.points), title, str(name)) for name, values in equations.items()}
 
 
-def check_residual(problem: Problem, trial: Trial, network: Network, points: PointSet, wanted: set[Operator]) -> None:
-    """Evaluate the residual on all points and on half of them; fills `wanted`.
+def check_residual(
+    problem: Problem,
+    trial: Trial,
+    network: Network,
+    points: PointSet,
+    wanted: set[Operator],
+    *,
+    chunk: int | None = None,
+) -> None:
+    """Evaluate the residual on all points and on half of them; fills `wanted`. `chunk` as for `Sweep`.
 
     Raises:
         InputError: NaN or Inf, or a row that depends on other rows: the engine needs row i to depend on point i only.
     """
-    whole = evaluate_residual(problem, Sweep(trial, network, points, wanted))
+    whole = evaluate_residual(problem, Sweep(trial, network, points, wanted, chunk=chunk))
     title = f"residual of {type(problem).__name__}"
     for name, values in whole.items():
         if not torch.isfinite(values).all():
@@ -51,7 +59,8 @@ def check_residual(problem: Problem, trial: Trial, network: Network, points: Poi
             place = ", ".join(f"{axis}={x:g}" for axis, x in zip(trial.axes, where, strict=True))
             raise InputError(f"{title}: {name!r} is NaN or Inf at the start, for instance at {place}")
     half = PointSet(points.points[: (len(points) + 1) // 2], trial)
-    for name, values in evaluate_residual(problem, Sweep(trial, network, half, set(wanted))).items():
+    part = evaluate_residual(problem, Sweep(trial, network, half, set(wanted), chunk=chunk))
+    for name, values in part.items():
         expected = whole[name][: len(half)]
         tolerance = 1e-3 if values.dtype == torch.float32 else 1e-8
         if not torch.allclose(values, expected, rtol=tolerance, atol=tolerance * float(expected.detach().abs().max())):

@@ -29,7 +29,8 @@ from pinnreg.taylor import Operator
 
 logger = logging.getLogger("pinnreg")
 
-INTERIOR = "interior"
+INTERIOR = ""
+"""The block of collocation points; no term can have this name."""
 
 Parameters = dict[str, Tensor]
 
@@ -117,7 +118,9 @@ class Objective:
             self._on_device_weights = values, torch.tensor(values, device=self._device, dtype=self._dtype)
         weights = self._on_device_weights[1]
         if self._compiled is not None:
-            return self._compiled(parameters, weights, self._blocks, smooth=self._smooth, wanted=self._wanted)
+            # smoothing acts on |s| only
+            smooth = self._smooth and any(each.power == 1 for each in self._regularisers.values())
+            return self._compiled(parameters, weights, self._blocks, smooth=smooth, wanted=self._wanted)
         return self.gradient_at(parameters, weights, self._blocks)
 
     def gradient_at(
@@ -239,7 +242,7 @@ class Objective:
         network = self._at(self.parameters)
         wanted, points = self._wanted.setdefault(INTERIOR, set()), self._blocks[INTERIOR].points
         with torch.no_grad():
-            check_residual(self.problem, self.trial, network, points, wanted)
+            check_residual(self.problem, self.trial, network, points, wanted, chunk=self._settings.chunk)
             equations = evaluate_residual(self.problem, self._sweep(network, INTERIOR, points))
         return tuple(equations)
 

@@ -5,7 +5,8 @@ modules like the tensor of its values; `recurrences` has the mathematics of tanh
 gradients.
 """
 
-from pinnreg.taylor.algebra import Algebra, Laplacian, MultiIndex, Operator
+from pinnreg.taylor.algebra import Algebra
+from pinnreg.taylor.operators import Laplacian, MultiIndex, Operator
 from pinnreg.taylor.recurrences import SOFTPLUS_THRESHOLD
 from pinnreg.taylor.series import Series, Unsupported
 

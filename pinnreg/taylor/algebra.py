@@ -16,15 +16,24 @@ closes over {1, ∂_i, ∂_i∂_j, Δ, ∂_iΔ, Δ²}. (Dangel et al. 2025, arXi
 from __future__ import annotations
 
 import itertools
-import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
-from typing import Literal, final
+from functools import cache, wraps
+from typing import TypeVar, cast, final
 
-MultiIndex = tuple[int, ...]
-"""How often to differentiate along each axis: (2, 1) is u_xxt on the axes (x, t)."""
+from pinnreg.taylor.operators import (
+    Element,
+    Laplacian,
+    MultiIndex,
+    Operator,
+    biharmonic_rules,
+    degree,
+    expansion,
+    factorial,
+    laplacian_rule,
+    unit,
+)
 
 Support = tuple[int, ...]
 """The elements of an algebra that a series holds, ascending; the others are zero."""
@@ -36,26 +45,20 @@ Table = tuple[tuple[Term, ...], ...]
 """The terms of every row of a result."""
 
 
-@final
-@dataclass(frozen=True)
-class Laplacian:
-    """Δ = Σ ∂²/∂x_i² over the numbered axes, or Δ² with `power` 2."""
-
-    axes: tuple[int, ...]
-    power: Literal[1, 2] = 1
+Result = TypeVar("Result")
 
 
-@final
-@dataclass(frozen=True)
-class _GradientOfLaplacian:
-    """∂Δ/∂x_axis."""
+def _remembered(method: Callable[..., Result]) -> Callable[..., Result]:
+    """A method whose results an algebra keeps: its tables are asked for at every layer of every sweep."""
 
-    axes: tuple[int, ...]
-    axis: int
+    @wraps(method)
+    def wrapped(self: Algebra, *arguments: object) -> Result:
+        key = (method.__name__, arguments)
+        if key not in self._tables:
+            self._tables[key] = method(self, *arguments)
+        return cast("Result", self._tables[key])
 
-
-Operator = MultiIndex | Laplacian
-_Element = MultiIndex | Laplacian | _GradientOfLaplacian
+    return wrapped
 
 
 @final
@@ -72,29 +75,30 @@ class Algebra:
 
     def __init__(self, wanted: frozenset[Operator], dimension: int) -> None:
         self.dimension = dimension
+        self._tables: dict[object, object] = {}
         operators = {_single_axis(operator, dimension) for operator in wanted}
         powers = sorted((o for o in operators if isinstance(o, Laplacian)), key=lambda o: (o.power, o.axes))
         monomials = {o for o in operators if isinstance(o, tuple)} | {(0,) * dimension}
-        collapsed: dict[_Element, dict[tuple[_Element, _Element], float]] = {}
+        collapsed: dict[Element, dict[tuple[Element, Element], float]] = {}
         for operator in reversed(powers):  # the biharmonic ones bring second derivatives, which give the Laplacians
-            pure = {_unit(dimension, i, i) for i in operator.axes}
+            pure = {unit(dimension, i, i) for i in operator.axes}
             if operator.power == 2:
-                monomials |= {_unit(dimension, i, j) for i in operator.axes for j in operator.axes}
-                collapsed |= _biharmonic(operator.axes, dimension)
+                monomials |= {unit(dimension, i, j) for i in operator.axes for j in operator.axes}
+                collapsed |= biharmonic_rules(operator.axes, dimension)
             elif operator not in collapsed and not pure <= _below_all(monomials):
-                monomials |= {_unit(dimension, i) for i in operator.axes}
-                collapsed[operator] = _laplacian(operator.axes, dimension)
-        products: dict[_Element, dict[tuple[_Element, _Element], float]] = {
+                monomials |= {unit(dimension, i) for i in operator.axes}
+                collapsed[operator] = laplacian_rule(operator.axes, dimension)
+        products: dict[Element, dict[tuple[Element, Element], float]] = {
             index: {(below, _minus(index, below)): 1.0 for below in _below(index)} for index in _below_all(monomials)
         }
         products |= collapsed
-        self.elements = tuple(sorted(products, key=lambda element: (_degree(element), str(element))))
+        self.elements = tuple(sorted(products, key=lambda element: (degree(element), str(element))))
         self._position = {element: row for row, element in enumerate(self.elements)}
         self._products = [
             {(self._position[a], self._position[b]): c for (a, b), c in products[element].items()}
             for element in self.elements
         ]
-        self.expansions = tuple(tuple(_expansion(element, dimension).items()) for element in self.elements)
+        self.expansions = tuple(tuple(expansion(element, dimension).items()) for element in self.elements)
 
     @staticmethod
     def of(wanted: Iterable[Operator], dimension: int) -> Algebra:
@@ -112,7 +116,7 @@ class Algebra:
     @property
     def axes(self) -> tuple[tuple[int, int], ...]:
         """(row, axis) of the first derivatives that the algebra holds."""
-        units = {_unit(self.dimension, axis): axis for axis in range(self.dimension)}
+        units = {unit(self.dimension, axis): axis for axis in range(self.dimension)}
         return tuple(
             (row, units[element])
             for row, element in enumerate(self.elements)
@@ -123,12 +127,12 @@ class Algebra:
         """The operator as a sum of weight times row of a series."""
         operator = _single_axis(operator, self.dimension)
         if isinstance(operator, tuple):
-            return {self._position[operator]: float(_factorial(operator))}
+            return {self._position[operator]: float(factorial(operator))}
         if operator in self._position:
             return {self._position[operator]: 2.0 if operator.power == 1 else 1.0}
-        return {self._position[_unit(self.dimension, i, i)]: 2.0 for i in operator.axes}
+        return {self._position[unit(self.dimension, i, i)]: 2.0 for i in operator.axes}
 
-    @cache  # noqa: B019 - algebras are made once and kept
+    @_remembered
     def product(self, left: Support, right: Support) -> tuple[Support, Table]:
         """Where the product of two series is not zero, and the terms of each of its rows there."""
         rows = {
@@ -138,7 +142,7 @@ class Algebra:
         rows = {row: terms for row, terms in rows.items() if terms}
         return tuple(rows), tuple(rows.values())
 
-    @cache  # noqa: B019
+    @_remembered
     def transposed(self, left: Support, right: Support, result: Support) -> Table:
         """The adjoint of the product for a fixed right factor: a_α = Σ c^γ_{αβ} b_β g_γ, as terms (β, γ, c)."""
         rows: dict[int, list[Term]] = defaultdict(list)
@@ -148,7 +152,7 @@ class Algebra:
                     rows[a].append((right.index(b), place, c))
         return tuple(tuple(sorted(rows[row])) for row in left)
 
-    @cache  # noqa: B019
+    @_remembered
     def square(self, factor: float) -> Table:
         """The terms of `factor` times the square of a full series, equal products taken together."""
         rows = []
@@ -159,7 +163,7 @@ class Algebra:
             rows.append(tuple((a, b, w) for (a, b), w in merged.items()))
         return tuple(rows)
 
-    @cache  # noqa: B019
+    @_remembered
     def composition(self, inner: Support, factor: float = 1.0) -> Table:
         """The terms (α, β, w) of `factor` · f∘a in the rows of a and of s = f'∘a, all of lower degree but for a_γ s_0.
 
@@ -180,7 +184,7 @@ class Algebra:
         return tuple(rows)
 
     @staticmethod
-    def _counter(element: _Element) -> _Counter:
+    def _counter(element: Element) -> _Counter:
         if not isinstance(element, tuple):
             return _Counter(None)
         return _Counter(min((axis for axis, order in enumerate(element) if order), key=lambda axis: element[axis]))
@@ -193,9 +197,9 @@ class _Counter:
 
     axis: int | None
 
-    def __call__(self, element: _Element) -> int:
+    def __call__(self, element: Element) -> int:
         if self.axis is None:
-            return _degree(element)
+            return degree(element)
         assert isinstance(element, tuple)
         return element[self.axis]
 
@@ -210,70 +214,6 @@ def _single_axis(operator: Operator, dimension: int) -> Operator:
     if isinstance(operator, Laplacian) and len(operator.axes) == 1:
         return tuple(2 * operator.power * (axis == operator.axes[0]) for axis in range(dimension))
     return operator
-
-
-def _laplacian(axes: tuple[int, ...], dimension: int) -> dict[tuple[_Element, _Element], float]:
-    """The product rule of Δ/2."""
-    value, own = (0,) * dimension, Laplacian(axes)
-    table: dict[tuple[_Element, _Element], float] = {(value, own): 1.0, (own, value): 1.0}
-    for i in axes:
-        table[_unit(dimension, i), _unit(dimension, i)] = 1.0
-    return table
-
-
-def _biharmonic(axes: tuple[int, ...], dimension: int) -> dict[_Element, dict[tuple[_Element, _Element], float]]:
-    """The product rules of Δ/2, ∂_iΔ and Δ² over monomials of degree two.
-
-    ∂_iΔ(uv) = u ∂_iΔv + u_i Δv + Δu v_i + ∂_iΔu v + 2 Σ_j (u_ij v_j + u_j v_ij),
-    Δ²(uv) = u Δ²v + v Δ²u + 4 ∇u·∇Δv + 4 ∇Δu·∇v + 2 Δu Δv + 4 Σ_ij u_ij v_ij; u_ii is twice its coefficient.
-    """
-    value, half, own = (0,) * dimension, Laplacian(axes), Laplacian(axes, 2)
-    table: dict[_Element, dict[tuple[_Element, _Element], float]] = {half: _laplacian(axes, dimension)}
-    top: dict[tuple[_Element, _Element], float] = {(value, own): 1.0, (own, value): 1.0, (half, half): 8.0}
-    for i in axes:
-        slope, gradient = _unit(dimension, i), _GradientOfLaplacian(axes, i)
-        terms: dict[tuple[_Element, _Element], float] = {
-            (value, gradient): 1.0,
-            (gradient, value): 1.0,
-            (slope, half): 2.0,
-            (half, slope): 2.0,
-        }
-        for j in axes:
-            second, weight = _unit(dimension, i, j), 4.0 if i == j else 2.0
-            terms[second, _unit(dimension, j)] = terms[_unit(dimension, j), second] = weight
-            top[second, second] = 16.0 if i == j else 8.0
-        table[gradient] = terms
-        top[slope, gradient] = top[gradient, slope] = 4.0
-    table[own] = top
-    return table
-
-
-def _expansion(element: _Element, dimension: int) -> dict[MultiIndex, float]:
-    if isinstance(element, tuple):
-        return {element: 1 / _factorial(element)}
-    twice = [(i, i) for i in element.axes]
-    if isinstance(element, _GradientOfLaplacian):
-        return {_unit(dimension, element.axis, *pair): 1.0 for pair in twice}
-    if element.power == 1:
-        return {_unit(dimension, *pair): 0.5 for pair in twice}
-    total: dict[MultiIndex, float] = defaultdict(float)
-    for one, other in itertools.product(twice, repeat=2):
-        total[_unit(dimension, *one, *other)] += 1.0
-    return dict(total)
-
-
-def _unit(dimension: int, *axes: int) -> MultiIndex:
-    return tuple(axes.count(axis) for axis in range(dimension))
-
-
-def _factorial(index: MultiIndex) -> int:
-    return math.prod(map(math.factorial, index))
-
-
-def _degree(element: _Element) -> int:
-    if isinstance(element, tuple):
-        return sum(element)
-    return 3 if isinstance(element, _GradientOfLaplacian) else 2 * element.power
 
 
 def _below(index: MultiIndex) -> Iterable[MultiIndex]:

@@ -29,7 +29,7 @@ class _Linear(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
-        x, weight, ctx.bias = inputs[0], inputs[1], inputs[2] is not None
+        x, weight, _ = inputs
         ctx.save_for_backward(x, weight)
         ctx.save_for_forward(x, weight)
 
@@ -49,11 +49,11 @@ class _Linear(Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         to_x = torch.bmm(weight.T.expand(len(x), -1, -1), gradient.mT).mT if ctx.needs_input_grad[0] else None
-        to_weight = _contracted(gradient, x)
-        return to_x, to_weight, gradient[0].sum(dim=0) if ctx.bias else None
+        to_weight = _contracted(gradient, x) if ctx.needs_input_grad[1] else None
+        return to_x, to_weight, gradient[0].sum(dim=0) if ctx.needs_input_grad[2] else None
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Any:

@@ -32,6 +32,8 @@ def _gelu(x: Series, approximate: str = "none") -> Series:
 
 
 def _silu(x: Series, inplace: bool = False) -> Series:
+    if inplace:
+        raise Unsupported("a change in place")
     return x.compose(elementary.SWISH)
 
 
@@ -47,6 +49,26 @@ def _square(x: Series) -> Series:
     return multiply(x, x)
 
 
+def _sum(x: Series, dim: Any = None) -> Series:
+    return x.linear_map(lambda part: part.sum(dim=_behind_points(x, dim)))
+
+
+def _unsqueeze(x: Series, dim: int) -> Series:
+    return x.linear_map(lambda part: part.unsqueeze(_behind_points(x, dim, more=1)))
+
+
+def _squeeze(x: Series, dim: Any = None) -> Series:
+    return x.linear_map(lambda part: part.squeeze(_behind_points(x, dim)))
+
+
+def _behind_points(x: Series, dim: Any, more: int = 0) -> int:
+    """The dimension of a stack of rows that is `dim` of the values."""
+    count = x.ndim + more
+    if type(dim) is not int or dim == 0 or not -count < dim < count:
+        raise Unsupported("an operation on the dimension of the points")
+    return dim % count + 1
+
+
 RULES: dict[Any, Callable[..., Series]] = {
     functional.linear: affine,
     functional.softplus: _softplus,
@@ -58,6 +80,9 @@ RULES: dict[Any, Callable[..., Series]] = {
     torch.stack: stack,
     torch.neg: lambda x: -x,
     torch.matmul: matmul,
+    torch.sum: _sum,
+    torch.squeeze: _squeeze,
+    torch.unsqueeze: _unsqueeze,
 }
 RULES |= {
     function: _elementary(rule)

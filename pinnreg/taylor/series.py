@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pinnreg.taylor.algebra import Algebra, Operator, Support
+from pinnreg.taylor.algebra import Algebra, Support
 from pinnreg.taylor.functions import Elementary, compose, product
 from pinnreg.taylor.linear import linear
+from pinnreg.taylor.operators import Operator
 
 
 class Unsupported(TypeError):
@@ -103,8 +104,9 @@ class Series:
 
     def __getitem__(self, key: Any) -> Series:
         first, *rest = key if isinstance(key, tuple) else (key,)
-        if first is Ellipsis and len(rest) < self.ndim:
-            first, rest = slice(None), [slice(None)] * (self.ndim - 1 - len(rest)) + rest
+        used = sum(each is not None for each in rest)
+        if first is Ellipsis and used < self.ndim:
+            first, rest = slice(None), [slice(None)] * (self.ndim - 1 - used) + rest
         if first != slice(None) or not all(isinstance(each, int | slice) or each is None for each in rest):
             raise Unsupported("indexing other than [:, columns]")
         return self.linear_map(lambda part: part[(slice(None), slice(None), *rest)])
@@ -119,7 +121,7 @@ class Series:
         return add(self, other)
 
     def __sub__(self, other: Any) -> Series:
-        return add(self, -other)
+        return add(self, other, alpha=-1)
 
     def __rsub__(self, other: Any) -> Series:
         return add(-self, other)
@@ -139,11 +141,13 @@ class Series:
     __radd__, __rmul__ = __add__, __mul__
 
     def _refuse(self, *_: Any) -> Any:
-        raise Unsupported("a comparison, a truth value or an operation that is not smooth")
+        raise Unsupported("a comparison, a truth value, a change in place or an operation that is not smooth")
 
     __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = __bool__ = __float__ = __int__ = _refuse
     __abs__ = __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __rpow__ = __rtruediv__ = _refuse
     __iter__ = __contains__ = __setitem__ = __rmatmul__ = _refuse
+    # Python would make a new series of `x *= 2`, while other names for x keep the old one
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = __imatmul__ = _refuse
     __hash__ = object.__hash__
 
     @classmethod
@@ -176,8 +180,12 @@ def _rules() -> Mapping[Any, Callable[..., Series]]:
 
 def add(left: Any, right: Any, *, alpha: float = 1) -> Series:
     """left + alpha right; one of them may be a tensor or a number."""
-    series, other = _operands(left, alpha * right if alpha != 1 else right)
+    series, other = _operands(left, right)
     algebra = series.algebra
+    if alpha != 1 and series is right:
+        series = series.linear_map(lambda part: alpha * part)
+    elif alpha != 1:
+        other = multiply(other, alpha) if isinstance(other, Series) else alpha * other
     if isinstance(other, Series):
         if series.support == other.support and len(series.parts) == len(other.parts):
             parts = tuple(a + b for a, b in zip(series.parts, other.parts, strict=True))
@@ -207,7 +215,8 @@ def divide(left: Any, right: Any) -> Series:
     """left / right, for a tensor or a number on the right."""
     if isinstance(right, Series):
         raise Unsupported("division by an expression of the inputs")
-    return multiply(left, 1 / right)
+    series, other = _operands(left, right)
+    return series.linear_map(lambda part: part / other)
 
 
 def power(base: Any, exponent: Any) -> Series:
@@ -250,14 +259,21 @@ def stack(series: Sequence[Any], dim: int = 0) -> Series:
 
 
 def _operands(left: Any, right: Any) -> tuple[Series, Any]:
-    """The series first; refuses shapes that would not broadcast as those of the values do."""
+    """The series first; refuses what would not broadcast or promote as the values do."""
     series: Series
     series, other = (left, right) if isinstance(left, Series) else (right, left)
     if not isinstance(other, Series | Tensor | int | float):
         raise Unsupported(f"an operand of type {type(other).__name__}")
-    same = not isinstance(other, Series) or other.ndim == series.ndim
-    if not same or (isinstance(other, Tensor) and other.ndim > series.ndim):
-        raise Unsupported("operands with different numbers of dimensions")
+    if isinstance(other, Series | Tensor):
+        same = other.ndim == series.ndim if isinstance(other, Series) else other.ndim <= series.ndim
+        if not same:
+            raise Unsupported("operands with different numbers of dimensions")
+    if isinstance(other, Tensor) and not other.is_floating_point() and not other.is_complex():
+        other = other.to(series.dtype)
+    if torch.result_type(series.parts[0], other.parts[0] if isinstance(other, Series) else other) != series.dtype or (
+        isinstance(other, Series) and other.dtype != series.dtype
+    ):
+        raise Unsupported("operands of different precision")
     return series, other
 
 

@@ -25,7 +25,6 @@ from pinnreg.taylor import Laplacian, Operator
 
 logger = logging.getLogger("pinnreg")
 
-ENGINES = ("nested", "taylor", "compiled")
 LAPLACIAN_DIMENSION = 20
 
 Parameters = dict[str, Tensor]
@@ -47,7 +46,7 @@ class Setting:
     hidden: tuple[int, ...] = (64, 64, 64)
     activation: str = "tanh"
     orders: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
-    engines: tuple[str, ...] = ENGINES
+    compiled: bool = True
     budget: float = 20.0
 
 
@@ -172,14 +171,13 @@ def _works(
         return gradient(parameters, [values[:, 0] for values in found.values()])
 
     works = {"nested": lambda: nested(parameters, points), "taylor": lambda: taylor(parameters, points)}
-    if "compiled" in setting.engines:
+    if setting.compiled:
         try:
             fast = compiled(taylor, parameters, points)
-            fast(parameters, points)
             works["compiled"] = lambda: fast(parameters, points)
         except Exception as error:
             logger.warning("%s: not compiled: %s: %s", task.name, type(error).__name__, str(error).partition("\n")[0])
-    return {name: works[name] for name in setting.engines if name in works}
+    return works
 
 
 def _bound(network: nn.Module, parameters: Parameters) -> Network:
