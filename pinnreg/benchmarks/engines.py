@@ -47,7 +47,7 @@ class Setting:
     activation: str = "tanh"
     orders: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
     compiled: bool = True
-    budget: float = 20.0
+    budget: float = 10.0
 
 
 @final

@@ -30,7 +30,7 @@ class Cost:
 
 
 def compare(
-    candidates: Mapping[str, Work], device: torch.device, *, rounds: int = 7, budget: float = 20.0
+    candidates: Mapping[str, Work], device: torch.device, *, rounds: int = 25, budget: float = 10.0
 ) -> dict[str, Cost]:
     """The cost of each candidate, measured in turn, so that a busy moment of the machine hits all alike.
 

@@ -12,7 +12,7 @@ import typer
 from pinnreg import __version__, config, registry, report, run
 from pinnreg.cli import show
 from pinnreg.cli.bench import bench
-from pinnreg.cli.process import check_json, guarded, signals, use_threads
+from pinnreg.cli.process import check_json, guarded, keep_memory, signals, use_threads
 from pinnreg.cli.template import write_template
 from pinnreg.errors import InputError
 from pinnreg.training import Hooks
@@ -41,6 +41,7 @@ DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; always ends the process with the exit code of the outcome."""
+    keep_memory()
     sys.exit(guarded(lambda: app(args=arguments, standalone_mode=False)))
 
 

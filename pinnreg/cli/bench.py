@@ -47,7 +47,7 @@ def derivatives(
     ] = None,
     single: Annotated[bool, typer.Option("--float32", help="Single precision.")] = False,
     compile_: Annotated[bool, typer.Option("--compile/--no-compile", help="Measure the compiled engine too.")] = True,
-    budget: Annotated[float, typer.Option("--budget", min=0, help="Seconds of timing for each row, about.")] = 20.0,
+    budget: Annotated[float, typer.Option("--budget", min=0, help="Seconds of timing for each row, about.")] = 10.0,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, help="CPU threads; all cores if not given.")

@@ -31,7 +31,6 @@ class Stack:
         plain = type(like) is Tensor and not torch.compiler.is_compiling()
         self._buffer = _empty(count, like) if plain else None
         self._slots = self._buffer.unbind() if self._buffer is not None else (None,) * count
-        self._zero = like.new_zeros(())
 
     @property
     def slot(self) -> Tensor | None:
@@ -51,7 +50,8 @@ class Stack:
             if row is None and weight == 1:
                 row = torch.mul(left[i], right[j], out=out)
             else:
-                row = torch.addcmul(self._zero if row is None else row, left[i], right[j], value=weight, out=out)
+                base = self._like.new_zeros(()) if row is None else row
+                row = torch.addcmul(base, left[i], right[j], value=weight, out=out)
         if row is None:
             row = torch.zeros_like(self._like) if out is None else out.zero_()
         return self.put(row)
@@ -63,6 +63,14 @@ class Stack:
 
 def _empty(count: int, like: Tensor) -> Tensor:
     """A stack whose rows lie in memory as `like` does."""
+    if like.ndim == 2:
+        points, features = like.shape
+        # points last in memory is how layers leave them
+        return (
+            like.new_empty((count, features, points)).mT
+            if like.stride(0) == 1
+            else like.new_empty((count, points, features))
+        )
     strides = like.stride()
     order = sorted(range(like.ndim), key=lambda dim: -strides[dim])
     inner = like.new_empty((count, *(like.shape[dim] for dim in order)))

@@ -51,7 +51,7 @@ class _Linear(Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
-        to_x = torch.bmm(weight.T.expand(len(x), -1, -1), gradient.mT).mT if ctx.needs_input_grad[0] else None
+        to_x = _back(gradient, weight) if ctx.needs_input_grad[0] else None
         to_weight = _contracted(gradient, x) if ctx.needs_input_grad[1] else None
         return to_x, to_weight, gradient[0].sum(dim=0) if ctx.needs_input_grad[2] else None
 
@@ -71,6 +71,13 @@ class _Linear(Function):
             first = result[:, :1] + bias[:, None, None]
             result = torch.cat([first, result[:, 1:].expand(len(first), -1, -1, -1)], dim=1)
         return result, 0
+
+
+def _back(gradient: Tensor, weight: Tensor) -> Tensor:
+    """gradient W for every row."""
+    if len(weight) == 1:  # an outer product, for which a matrix product is slow
+        return (weight.T * gradient.mT).mT
+    return torch.bmm(weight.T.expand(len(gradient), -1, -1), gradient.mT).mT
 
 
 def _contracted(gradient: Tensor, x: Tensor) -> Tensor:
