@@ -7,7 +7,7 @@ end: from writes into slices it recomputes each row in every later one (measured
 What was tried and brought nothing: blocks of rows that fit the cache (the matrix products take most of the time, and
 small blocks keep torch from using its threads), and computing s again in the backward pass instead of keeping it (a
 quarter less memory, no gain in time at order 1 to 3, a loss at order 5). What did: points last in memory, see `linear`;
-an argument list that is not inspected at each call, see `calls`; slopes that are the same at all points kept as one row.
+argument lists that are not inspected at each call, see `calls`; slopes that are the same at all points as one row.
 """
 
 from __future__ import annotations
