@@ -1,6 +1,8 @@
 """Settings for all tests."""
 
 import os
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -22,6 +24,18 @@ def device() -> torch.device:
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes far longer than these runs."""
     monkeypatch.setattr("pinnreg.run.line.write_figures", lambda *_: [])
+
+
+@pytest.fixture(scope="module")
+def only_series() -> Iterator[None]:
+    """Nested differentiation would take over from a rule that fails, with the same results."""
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("nested differentiation took over")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pinnreg.differentiation._say_slow", refuse)
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ from scipy import special
 from torch import Tensor
 from torch.nn import functional
 
-from pinnreg import derivatives, differentiation
+from pinnreg import derivatives
 from pinnreg.networks import ACTIVATIONS
 from pinnreg.taylor import Algebra, Laplacian, Series, elementary
 from pinnreg.taylor.functions import Elementary
@@ -24,16 +23,7 @@ from pinnreg.taylor.functions import Elementary
 Function = Callable[[Tensor], Tensor]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _only_series() -> Iterator[None]:
-    """Nested differentiation would take over from a rule that fails, with the same results."""
-
-    def refuse(*_: Any) -> None:
-        raise AssertionError("nested differentiation took over")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(differentiation, "_say_slow", refuse)
-        yield
+pytestmark = pytest.mark.usefixtures("only_series")
 
 
 def tanh_derivative(x: np.ndarray, order: int) -> np.ndarray:

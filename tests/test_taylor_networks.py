@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.func import jacfwd, jacrev, jvp, vjp, vmap
 
-from pinnreg import derivatives, differentiation
+from pinnreg import derivatives
 from pinnreg.differentiation import nested
 from pinnreg.equations import Field, PointSet, Sweep, Trial
 from pinnreg.equations.trial import AxisData
@@ -38,16 +37,7 @@ forward_mode = pytest.mark.filterwarnings("ignore:.*torch.jit.script:Deprecation
 few = settings(derandomize=True, deadline=None, max_examples=3)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _only_series() -> Iterator[None]:
-    """Nested differentiation would take over from a rule that fails, with the same results."""
-
-    def refuse(*_: Any) -> None:
-        raise AssertionError("nested differentiation took over")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(differentiation, "_say_slow", refuse)
-        yield
+pytestmark = pytest.mark.usefixtures("only_series")
 
 
 def network(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -29,16 +29,7 @@ every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
 forward_mode = pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _only_series() -> Iterator[None]:
-    """Nested differentiation would take over from a rule that fails, with the same results."""
-
-    def refuse(*_: Any) -> None:
-        raise AssertionError("nested differentiation took over")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(differentiation, "_say_slow", refuse)
-        yield
+pytestmark = pytest.mark.usefixtures("only_series")
 
 
 def points(count: int, seed: int = 0) -> Tensor:

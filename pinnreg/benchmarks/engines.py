@@ -25,8 +25,6 @@ from pinnreg.taylor import Laplacian, Operator
 
 logger = logging.getLogger("pinnreg")
 
-LAPLACIAN_DIMENSION = 20
-
 Parameters = dict[str, Tensor]
 Network = Callable[[Tensor], Tensor]
 Chain = Callable[[Network, Tensor], list[Tensor]]
@@ -35,7 +33,7 @@ Chain = Callable[[Network, Tensor], list[Tensor]]
 @final
 @dataclass(frozen=True)
 class Setting:
-    """What is measured: a network of 2 inputs (20 for the Laplacian) and one output, at so many points.
+    """What is measured: a network of 2 inputs (`dimension` for the Laplacian) and one output, at so many points.
 
     `budget` bounds the seconds that are spent on timing a row.
     """
@@ -46,6 +44,7 @@ class Setting:
     hidden: tuple[int, ...] = (64, 64, 64)
     activation: str = "tanh"
     orders: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
+    dimension: int = 20
     compiled: bool = True
     budget: float = 10.0
 
@@ -110,7 +109,7 @@ def _tasks(setting: Setting) -> list[_Task]:
         _Task(f"order {order}", 2, setting.points, [(k, 0) for k in range(order + 1)], _along_x(order))
         for order in setting.orders
     ]
-    dimension = LAPLACIAN_DIMENSION
+    dimension = setting.dimension
     operators: list[Operator] = [(0,) * dimension, Laplacian(tuple(range(dimension)))]
     # a quarter of the points, since the nested chain needs as many passes as there are dimensions
     tasks.append(_Task(f"Laplacian in {dimension}-D", dimension, max(setting.points // 4, 1), operators, _laplacian))
