@@ -58,12 +58,13 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def test_help_and_version(cli: Cli) -> None:
     code, out, err = cli()
     assert (code, err) == (0, "")
-    for command in ("list", "describe", "solve", "evaluate", "plot", "schema", "new-problem"):
+    for command in ("list", "describe", "solve", "evaluate", "plot", "schema", "new-problem", "bench"):
         assert re.search(rf"^\s+{command}\b", out, re.MULTILINE), command
         code, shown, err = cli(command, "--help")
         assert (code, err) == (0, "")
         assert "Usage" in shown
     assert cli("--help")[1] == out
+    assert cli("bench") == cli("bench", "--help")
     assert cli("--version") == (0, pinnreg.__version__ + "\n", "")
 
 

@@ -372,6 +372,7 @@ def test_config_is_frozen() -> None:
         ({"dtype": "float16"}, ["dtype", "float32"]),
         ({"dtype": 64}, ["dtype", "64"]),
         ({"compile": 1}, ["compile", "boolean"]),
+        ({"compile": True, "points": {"chunk": 5}}, [": compile: true would join the chunks again", "points.chunk"]),
         ({"evaluate": {"grid": 1}}, ["evaluate.grid", "2"]),
         ({"evaluate": {"every": 0}}, ["evaluate.every", "0"]),
         ({"evaluate": {"grid": [3, 3, 3]}}, ["evaluate.grid", "x, t"]),

@@ -17,7 +17,7 @@ from pinnreg.networks import ACTIVATIONS
 from pinnreg.report import write_json
 from pinnreg.run import choose_device
 
-bench = typer.Typer(help="Measure speed and memory, side by side in one run.", no_args_is_help=True)
+bench = typer.Typer(help="Measure speed and memory, side by side in one run.")
 
 MEBIBYTE = 2**20
 HEADER = (
@@ -30,9 +30,11 @@ UNITS = (
 )
 
 
-@bench.callback()
-def root() -> None:
+@bench.callback(invoke_without_command=True)
+def root(context: typer.Context) -> None:
     """Measure speed and memory, side by side in one run."""
+    if context.invoked_subcommand is None:
+        show.line(context.get_help())
 
 
 @bench.command()

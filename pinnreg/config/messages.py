@@ -39,7 +39,8 @@ def explain(problem: Mapping[str, Any], data: Mapping[str, Any], schema: Schema)
         case "missing_argument" | "missing":
             return f"missing key {problem['loc'][-1]!r}"
         case "value_error":
-            return f"{path}: {context['error']}"
+            # without a path where two sections of the config do not go together
+            return f"{path}: {context['error']}" if path else str(context["error"])
         case "tuple_type":
             return f"{path}: expected a list, got {given!r}"
         case "too_short":
