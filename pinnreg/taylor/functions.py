@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, final
 
 import torch
@@ -65,13 +66,7 @@ class _Product(Function):
 
     @staticmethod
     def jvp(ctx: Any, _: None, __: None, d_left: Tensor | None, d_right: Tensor | None) -> Tensor:
-        left, right = ctx.saved_tensors
-        terms = []
-        if d_left is not None:
-            terms.append(product(ctx.algebra, ctx.supports, d_left, right))
-        if d_right is not None:
-            terms.append(product(ctx.algebra, ctx.supports, left, d_right))
-        return sum(terms[1:], start=terms[0])
+        return _bilinear(partial(product, ctx.algebra, ctx.supports), ctx.saved_tensors, (d_left, d_right))
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor | None, Tensor | None]:
@@ -107,13 +102,7 @@ class _Transposed(Function):
 
     @staticmethod
     def jvp(ctx: Any, _: None, __: None, d_b: Tensor | None, d_g: Tensor | None) -> Tensor:
-        b, g = ctx.saved_tensors
-        terms = []
-        if d_b is not None:
-            terms.append(_transposed(ctx.algebra, ctx.supports, d_b, g))
-        if d_g is not None:
-            terms.append(_transposed(ctx.algebra, ctx.supports, b, d_g))
-        return sum(terms[1:], start=terms[0])
+        return _bilinear(partial(_transposed, ctx.algebra, ctx.supports), ctx.saved_tensors, (d_b, d_g))
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor | None, Tensor | None]:
@@ -186,6 +175,18 @@ class _Compose(Function):
 def _transposed(algebra: Algebra, supports: tuple[Support, Support, Support], b: Tensor, g: Tensor) -> Tensor:
     result: Tensor = _Transposed.apply(algebra, supports, b, g)  # type: ignore[no-untyped-call]
     return result
+
+
+def _bilinear(
+    operation: Callable[[Tensor, Tensor], Tensor],
+    factors: tuple[Tensor, Tensor],
+    tangents: tuple[Tensor | None, Tensor | None],
+) -> Tensor:
+    """The tangent of a product, by the product rule; at least one of the factors has one."""
+    (left, right), (d_left, d_right) = factors, tangents
+    terms = [] if d_left is None else [operation(d_left, right)]
+    terms += [] if d_right is None else [operation(left, d_right)]
+    return sum(terms[1:], start=terms[0])
 
 
 def _same_shape(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
