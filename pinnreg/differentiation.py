@@ -12,8 +12,9 @@ from __future__ import annotations
 import logging
 import numbers
 import operator
+import warnings
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, TypeVar
 
 import torch
@@ -129,6 +130,23 @@ def nested_derivative(function: Function, points: Tensor, index: MultiIndex) -> 
     """One derivative by nested reverse mode, (n, outputs): for data that a user wrote in any of torch's functions."""
     (values,) = nested(function, points, Algebra.of([index], len(index))).derivatives([index])
     return values
+
+
+def slope(function: Callable[..., Any], at: Sequence[Tensor], along: Sequence[Tensor]) -> Any:
+    """The derivative of a function of tensors at `at` in the direction `along`, by forward mode; differentiable again.
+
+    Its result has the structure of the function's own.
+    """
+    _load_forward_mode()
+    return torch.func.jvp(function, tuple(at), tuple(along))[1]
+
+
+@cache
+def _load_forward_mode() -> None:
+    with warnings.catch_warnings():
+        # torch compiles some of its own rules with a deprecated tool when it first needs forward mode
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.func.jvp(torch.sin, (torch.zeros(()),), (torch.ones(()),))
 
 
 def parse_name(name: str, axes: Sequence[str]) -> MultiIndex | None:

@@ -70,7 +70,8 @@ def load(path: Path) -> type[Problem]:
         names = ", ".join(cls.__name__ for cls in classes) or "none"
         raise InputError(f"{path}: expected one public Problem class, found {names}")
     if inspect.isabstract(classes[0]):
-        raise InputError(f"{path}: {classes[0].__name__} has no residual method")
+        hint = "; a problem of data alone says residual = None"
+        raise InputError(f"{path}: {classes[0].__name__} has no residual method{hint}")
     return classes[0]
 
 

@@ -17,6 +17,7 @@ import pinnreg
 from pinnreg import Box, Problem, dirichlet, initial, measurements, neumann, periodic
 from pinnreg.config import resolve
 from pinnreg.objective import Objective, balance, compiled, objective
+from pinnreg.objective.evaluation import Evaluation
 from pinnreg.run.prepare import prepare
 from pinnreg.training import Hooks
 
@@ -158,15 +159,15 @@ def test_the_size_of_the_residuals_does_not_matter(changed: dict[str, float]) ->
 def test_some_of_many_points_suffice(monkeypatch: pytest.MonkeyPatch, sampler: str) -> None:
     points = {"interior": 3200, "boundary": 800, "sampler": sampler}
     seen: list[Tensor] = []
-    rows = Objective.block_rows
+    rows = Evaluation.block_rows
 
-    def noted(self: Objective, name: str, network: Any, block: Any, **options: Any) -> Any:
+    def noted(self: Evaluation, name: str, parameters: Any, block: Any, **options: Any) -> Any:
         if torch.is_grad_enabled():
             seen.append(block.points.points)
-        return rows(self, name, network, block, **options)
+        return rows(self, name, parameters, block, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Objective, "block_rows", noted)
+        patch.setattr(Evaluation, "block_rows", noted)
         some = built(Decay(), points=points)
     assert max(map(len, seen)) == balance.ROWS == 200
     # all over the domain: every k-th of a Sobol sequence would lie in one part of it

@@ -540,9 +540,8 @@ def test_a_part_of_a_block_has_its_rows_and_what_is_known_on_them() -> None:
     assert block.importance is not None
     assert torch.equal(part.importance, block.importance[3:8])
     assert part.normals is None
-    network = of.network_at(of.parameters)
-    for name, rows in of.block_rows("", network, block).items():
-        assert_close(of.block_rows("", network, part)[name].values, rows.values[3:8])
+    for name, rows in of.evaluation.block_rows("", of.parameters, block).items():
+        assert_close(of.evaluation.block_rows("", of.parameters, part)[name].values, rows.values[3:8])
 
 
 def test_a_part_keeps_pairs_and_normals_together() -> None:
@@ -574,11 +573,11 @@ def test_a_part_of_measurements_keeps_their_values() -> None:
     of = objective(Many(), balance=True)
     assert of.weights["dirichlet"] != 1
     assert of.weights["measurements"] == 1
-    block, network = of.blocks["measurements"], of.network_at(of.parameters)
+    block = of.blocks["measurements"]
     with torch.no_grad():
-        whole = of.block_rows("measurements", network, block)["measurements"].values
+        whole = of.evaluation.block_rows("measurements", of.parameters, block)["measurements"].values
         for rows in (slice(5, 9), slice(0, 999, 100)):
-            part = of.block_rows("measurements", network, block.part(rows))["measurements"].values
+            part = of.evaluation.block_rows("measurements", of.parameters, block.part(rows))["measurements"].values
             assert_close(part, whole[rows])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from pinnreg import Box, Problem, dirichlet, initial
 from pinnreg.config import resolve
 from pinnreg.equations import PointSet, Sweep, Trial
 from pinnreg.objective import Objective
-from pinnreg.regularisers import KTV
+from pinnreg.regularisers import KTV, Site, uniform_points
 from pinnreg.run.prepare import prepare
 
 F64 = torch.float64
@@ -126,11 +127,11 @@ def estimates(of: Objective, ktv: KTV) -> tuple[Tensor, Tensor]:
     domain, wanted = of.problem.domain, set(ktv.indices(of.problem.domain))
     values, gradients = [], []
     for step in range(STEPS):
-        points = ktv.draw(domain, 3, "ktv", step, device=torch.device("cpu"), dtype=F64)
+        points = uniform_points(domain, ktv.samples, 3, "ktv", step, device=torch.device("cpu"), dtype=F64)
         sweep = Sweep(
             of.trial, lambda p: functional_call(of.network, of.parameters, (p,)), PointSet(points, of.trial), wanted
         )
-        value = ktv.rows(sweep, domain, smooth=False).mean()
+        value = ktv.rows(Site(SimpleNamespace(domain=domain), sweep)).mean()
         values.append(value.detach().reshape(1))
         gradients.append(flat_gradient(value, of.parameters))
     return torch.stack(values), torch.stack(gradients)
@@ -209,7 +210,7 @@ def test_the_estimate_is_the_average_of_those_from_single_points(
     def estimate(at: Tensor) -> Tensor:
         ktv = KTV(order=order, power=power, mixed=mixed, samples=len(at))
         sweep = Sweep(trial, lambda p: torch.sin(p @ matrix), PointSet(at, trial), set())
-        return ktv.rows(sweep, domain, smooth=False).mean()
+        return ktv.rows(Site(SimpleNamespace(domain=domain), sweep)).mean()
 
     single = torch.stack([estimate(point) for point in points.split(1)])
     assert single.std() > 0.1 * single.mean()

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import comb
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from pinnreg.config import resolve
 from pinnreg.equations import PointSet, Sweep, Trial
 from pinnreg.networks import MLP
 from pinnreg.objective import Objective
-from pinnreg.regularisers import KTV
+from pinnreg.regularisers import KTV, Site, uniform_points
 from pinnreg.run.prepare import prepare
 
 # torch's forward mode compiles something of its own in a deprecated way
@@ -90,7 +91,9 @@ def density(ktv: KTV, function: Function, trial: Trial, domain: Box, points: Ten
     """The penalty's integrand at each point, (n,): the estimates from single points, by the volume."""
     assert ktv.samples == 1
     sweeps = [Sweep(trial, function, PointSet(point, trial), set()) for point in points.split(1)]
-    return torch.stack([ktv.rows(sweep, domain, smooth=False).mean() for sweep in sweeps]) / domain.volume
+    return (
+        torch.stack([ktv.rows(Site(SimpleNamespace(domain=domain), sweep)).mean() for sweep in sweeps]) / domain.volume
+    )
 
 
 def tensor(function: Function, points: Tensor, order: int) -> Tensor:
@@ -175,7 +178,7 @@ def test_full_of_order_one_is_pure_of_order_one(dimension: int) -> None:
     def values(**settings: Any) -> Tensor:
         trial = free(domain.axes, ("u", "v"))
         sweep = Sweep(trial, of, PointSet(points, trial), set())
-        return KTV(samples=7, **settings).rows(sweep, domain, smooth=False).values
+        return KTV(samples=7, **settings).rows(Site(SimpleNamespace(domain=domain), sweep)).values
 
     assert torch.equal(values(order=1, mixed="full"), values(order=1, mixed="pure"))
     same_count = len(values(order=2, mixed="full")) == len(values(order=2, mixed="pure"))
@@ -259,7 +262,7 @@ def test_an_objective_with_full_has_the_loss_and_gradient_of_the_formula(
     losses = of.losses(of.parameters)
 
     domain, trial = problem.domain, of.trial
-    points = KTV(samples=12).draw(domain, 4, "ktv", step, device=torch.device("cpu"), dtype=F64)
+    points = uniform_points(domain, 12, 4, "ktv", step, device=torch.device("cpu"), dtype=F64)
     u: Function = lambda at: trial(lambda p: functional_call(of.network, of.parameters, (p,)), at)  # noqa: E731
     formula = domain.volume * squared_norm(tensor(u, points, order)).mean()
     torch.testing.assert_close(losses["ktv"], formula, rtol=1e-10, atol=0)

@@ -242,7 +242,7 @@ def test_lbfgs_started_at_its_own_minimum_stays_there(dtype: str) -> None:
 def test_learning_rates_at_start_middle_and_end(kind: Any) -> None:
     def rates(**settings: Any) -> list[float]:
         stage = kind(steps=100, learning_rate=1e-2, **settings)
-        return [learning_rate(stage, step) for step in (0, 50, 100, 1000)]
+        return [learning_rate(stage, share) for share in (0.0, 0.5, 1.0, 1.0)]
 
     assert rates() == [1e-2] * 4
     assert rates(schedule="cosine") == pytest.approx([1e-2, 1e-2 * (1 + 1e-3) / 2, 1e-5, 1e-5])
@@ -256,8 +256,8 @@ def test_the_learning_rate_of_a_step_is_the_one_applied(kind: Any) -> None:
     stage = kind(steps=100, learning_rate=1e-4, schedule="cosine")
     of, other = objective(), objective()
     start = copied(of)
-    stage.start(of.parameters).advance(of, 80, 1)
-    rate = learning_rate(stage, 80)
+    stage.start(of.parameters).advance(of, 80, 1, share=0.8)
+    rate = learning_rate(stage, 0.8)
     kind(learning_rate=rate).start(other.parameters).advance(other, 0, 1)
     assert same(of.parameters, other.parameters)
     assert not same(of.parameters, start)

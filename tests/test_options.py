@@ -367,7 +367,7 @@ def ktv_kind(_: Path) -> None:
     without, penalised = solved(with_ktv(), regularisers=[]), solved(with_ktv())
     assert not same(without, penalised)
     assert "ktv" in set(penalised.history) - set(without.history)
-    with pytest.raises(InputError, match=r"regularisers\.0\.kind"):
+    with pytest.raises(InputError, match=r"regularisers\.0: unknown kind .tkv."):
         solved(with_ktv(), regularisers__0__kind="tkv")
 
 
@@ -422,6 +422,155 @@ def ktv_smoothing(_: Path) -> None:
         solved(with_ktv(), regularisers__0__smoothing=0.1)
 
 
+@dataclass(frozen=True)
+class Pair(Problem):
+    """Two outputs, without conditions."""
+
+    domain = Box(x=(0, 2), y=(0, 1))
+    outputs = ("u", "v")
+
+    def residual(self, u: Any, v: Any) -> Any:
+        return {"first": u.x + v.y - 1, "second": u.y - v.x}
+
+
+@dataclass(frozen=True)
+class Slope(Problem):
+    """Exact data that are no constant, so that their interpolation has a slope."""
+
+    alpha: float = 0.3
+    domain = Box(x=(0, 1), t=(0, 1))
+    conditions = (initial(lambda x: x), dirichlet(lambda x: x, on="x"))
+
+    def residual(self, u: Any) -> Any:
+        return u.t - self.alpha * u.xx - 1
+
+
+SGD_STEPS = {"optimiser": "sgd", "steps": 4, "learning_rate": 1e-4}
+
+
+def penalised(kind: str, **settings: Any) -> Config:
+    """A run with one regulariser, strong enough to be seen in four steps."""
+    strength = "sigma" if "noise" in kind else "weight"
+    return config(SGD_STEPS, problem=Slope(), regularisers=[{"kind": kind, strength: 0.5, **settings}])
+
+
+def has_kind(kind: str) -> Case:
+    def of_kind(_: Path) -> None:
+        plain, other = solved(penalised(kind), regularisers=[]), solved(penalised(kind))
+        assert not same(plain, other)
+        is_term = "noise" not in kind
+        assert (kind in other.history) == is_term
+        with pytest.raises(InputError, match=r"regularisers\.0: unknown kind.*did you mean"):
+            solved(penalised(kind), regularisers__0__kind=kind[:-1])
+
+    return of_kind
+
+
+def has_strength(kind: str, key: str) -> Case:
+    def strength(_: Path) -> None:
+        zero, one, two = differ(penalised(kind), f"regularisers__0__{key}", 0.0, 0.5, 1.0)
+        assert same(zero, solved(penalised(kind), regularisers=[]))
+        if key == "weight":
+            assert two.history[f"{kind}_weighted"][0] == pytest.approx(2 * one.history[f"{kind}_weighted"][0])
+
+    return strength
+
+
+def has_regulariser_schedule(kind: str) -> Case:
+    def schedule(_: Path) -> None:
+        differ(penalised(kind), "regularisers__0__schedule", *all_values(f"regularisers.{kind}.schedule"))
+
+    return schedule
+
+
+def has_sites(kind: str) -> Case:
+    """Where a penalty on derivatives is taken."""
+
+    def sites(_: Path) -> None:
+        at_collocation, few, many = differ(penalised(kind), "regularisers__0__samples", None, 3, 30)
+        assert at_collocation.history[kind][0] != few.history[kind][0] != many.history[kind][0]
+
+    return sites
+
+
+def has_axes(kind: str) -> Case:
+    def axes(_: Path) -> None:
+        differ(penalised(kind), "regularisers__0__axes", "all", "space", ["t"])
+        assert same(solved(penalised(kind, axes="space")), solved(penalised(kind, axes=["x"])))
+
+    return axes
+
+
+for _kind in ("jacobian", "gpinn", "ridge", "noise_stability", "weight_noise"):
+    case(f"regularisers.{_kind}.kind")(has_kind(_kind))
+    case(f"regularisers.{_kind}.schedule")(has_regulariser_schedule(_kind))
+    _key = "sigma" if "noise" in _kind else "weight"
+    case(f"regularisers.{_kind}.{_key}")(has_strength(_kind, _key))
+for _kind in ("jacobian", "gpinn"):
+    case(f"regularisers.{_kind}.samples")(has_sites(_kind))
+    case(f"regularisers.{_kind}.axes")(has_axes(_kind))
+
+
+@case("regularisers.jacobian.projections")
+def jacobian_projections(_: Path) -> None:
+    base = {**penalised("jacobian"), "problem": Pair()}
+    differ(base, "regularisers__0__projections", None, 1, 3)
+    with pytest.raises(InputError, match="projections has no effect with one output"):
+        prepared(penalised("jacobian", projections=2))
+
+
+@case("regularisers.jacobian.centre")
+def jacobian_centre(_: Path) -> None:
+    differ(penalised("jacobian"), "regularisers__0__centre", "zero", "data", {"x": 1.5}, {"x": 1.5, "t": -1.0})
+    with pytest.raises(InputError, match=r"unknown axis .* 'y'"):
+        prepared(penalised("jacobian", centre={"y": 1.0}))
+    with pytest.raises(InputError, match="centre: data has no effect"):
+        prepared({**penalised("jacobian", centre="data"), "problem": Pair()})
+
+
+@case("regularisers.noise_stability.samples")
+def noise_samples(_: Path) -> None:
+    differ(penalised("noise_stability"), "regularisers__0__samples", 1, 2, 4)
+
+
+@case("regularisers.noise_stability.unperturbed")
+def noise_unperturbed(_: Path) -> None:
+    differ(penalised("noise_stability"), "regularisers__0__unperturbed", 0.0, 0.3, 0.9)
+
+
+@case("regularisers.noise_stability.sides")
+def noise_sides(_: Path) -> None:
+    differ(penalised("noise_stability"), "regularisers__0__sides", *all_values("regularisers.noise_stability.sides"))
+    with pytest.raises(InputError, match=r"one side .* runs with adam and sgd only: gauss_newton"):
+        prepared({**penalised("noise_stability", sides="one"), "train": [{"optimiser": "gauss_newton"}]})
+
+
+@case("regularisers.weight_noise.scheme")
+def weight_noise_scheme(_: Path) -> None:
+    differ(penalised("weight_noise"), "regularisers__0__scheme", *all_values("regularisers.weight_noise.scheme"))
+    with pytest.raises(InputError, match="runs with adam and sgd only: lbfgs"):
+        prepared({**penalised("weight_noise"), "train": [{"optimiser": "adam"}, {"optimiser": "lbfgs"}]})
+
+
+# unknown coefficients
+
+
+@case("unknown")
+def unknown(_: Path) -> None:
+    base = config({"optimiser": "gauss_newton", "steps": 3}, problem=Slope())
+    known, found = solved(base), solved(base, unknown={"alpha": {"start": 1.0}})
+    assert known.unknown == {}
+    assert found.unknown.keys() == {"alpha"}
+    assert found.history["unknown_alpha"][0] == 1.0
+    assert found.unknown["alpha"] == found.history["unknown_alpha"][-1] != 1.0
+    other = solved(base, unknown={"alpha": {"start": 2.0}})
+    assert other.history["unknown_alpha"][0] == 2.0
+    free, positive = (solved(base, unknown={"alpha": {"start": 1.0, "positive": each}}) for each in (False, True))
+    assert free.unknown != positive.unknown
+    with pytest.raises(InputError, match="'beta'"):
+        prepared(base, unknown={"beta": {}})
+
+
 # train
 
 
@@ -452,6 +601,18 @@ def has_max_seconds(optimiser: str) -> Case:
         assert same(free, long)
 
     return max_seconds
+
+
+def has_max_sweeps(optimiser: str) -> Case:
+    def max_sweeps(_: Path) -> None:
+        base = config({"optimiser": optimiser, "steps": 20})
+        free, short, long = (solved(base, train__0__max_sweeps=each) for each in (None, 100, 1e9))
+        assert free.history["step"][-1] == long.history["step"][-1] == 20
+        assert short.history["step"][-1] < 20
+        assert short.history["sweeps"][-1] >= 100 > short.history["sweeps"][0] == 0
+        assert same(free, long)
+
+    return max_sweeps
 
 
 def has_learning_rate(optimiser: str) -> Case:
@@ -490,6 +651,7 @@ def has_final_learning_rate(optimiser: str) -> Case:
 for _name in OPTIMISERS:
     case(f"train.{_name}.steps")(has_steps(_name))
     case(f"train.{_name}.max_seconds")(has_max_seconds(_name))
+    case(f"train.{_name}.max_sweeps")(has_max_sweeps(_name))
 for _name in ("adam", "sgd"):
     case(f"train.{_name}.learning_rate")(has_learning_rate(_name))
     case(f"train.{_name}.schedule")(has_schedule(_name))

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import pi
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from pinnreg import Box, InputError, Problem, dirichlet, initial
 from pinnreg.config import resolve
 from pinnreg.equations import PointSet, Sweep, Trial
 from pinnreg.objective import Objective
-from pinnreg.regularisers import KTV, Rows, annealed
+from pinnreg.regularisers import KTV, Rows, Site, annealed, uniform_points
 from pinnreg.run.prepare import prepare
 
 CPU = torch.device("cpu")
@@ -68,7 +69,7 @@ def free(axes: tuple[str, ...], outputs: tuple[str, ...] = ("u",)) -> Trial:
 def penalty(ktv: KTV, function: Callable[[Tensor], Tensor], trial: Trial, domain: Box, points: Tensor) -> Tensor:
     """The estimate of a function's variation from given points, with the sweep of the engine."""
     sweep = Sweep(trial, function, PointSet(points, trial), set())
-    return ktv.rows(sweep, domain, smooth=False).mean()
+    return ktv.rows(Site(SimpleNamespace(domain=domain), sweep)).mean()
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4, 5])
@@ -278,7 +279,7 @@ def test_draws_depend_on_seed_name_and_step_and_nothing_else() -> None:
     ktv, domain = KTV(samples=8), Box(x=(-3, -1), t=(0, 2))
 
     def draw(seed: int, name: str, step: int) -> Tensor:
-        return ktv.draw(domain, seed, name, step, device=CPU, dtype=F64)
+        return uniform_points(domain, ktv.samples, seed, name, step, device=CPU, dtype=F64)
 
     first = draw(0, "ktv", 5)
     torch.manual_seed(123)
@@ -293,7 +294,7 @@ def test_draws_depend_on_seed_name_and_step_and_nothing_else() -> None:
 
 def test_draws_are_uniform_on_the_domain() -> None:
     domain = Box(x=(-3, -1), t=(0, 2))
-    points = KTV(samples=20_000).draw(domain, 0, "ktv", 0, device=CPU, dtype=F64)
+    points = uniform_points(domain, 20_000, 0, "ktv", 0, device=CPU, dtype=F64)
     unit = (points - torch.tensor([-3.0, 0.0], dtype=F64)) / 2
     standard_error = (1 / 12 / len(points)) ** 0.5
     assert ((unit.mean(dim=0) - 0.5).abs() < 4 * standard_error).all()

@@ -117,6 +117,7 @@ def test_history_csv(run: tuple[Path, Any]) -> None:
     assert list(rows[0]) == [
         "step",
         "seconds",
+        "sweeps",
         "loss",
         "residual",
         "residual_weighted",

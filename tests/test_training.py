@@ -21,7 +21,7 @@ from pinnreg import Box, Diverged, InputError, Interrupted, Problem, dirichlet, 
 from pinnreg.config import read_yaml, resolve
 from pinnreg.objective import Objective
 from pinnreg.registry import shipped
-from pinnreg.regularisers import KTV
+from pinnreg.regularisers import uniform_points
 from pinnreg.run.prepare import prepare
 from pinnreg.training import History, Hooks, Outcome, read_checkpoint, read_history, train
 
@@ -119,7 +119,7 @@ def test_adam_sees_new_penalty_points_each_step(evaluations: list[Evaluation]) -
         assert not torch.equal(one.penalty, two.penalty)
         assert torch.equal(one.interior, two.interior)
     for step, each in enumerate(evaluations):  # a function of (seed, step) and nothing else
-        drawn = KTV(samples=8).draw(Decay().domain, 5, "ktv", step, device=CPU, dtype=torch.float64)
+        drawn = uniform_points(Decay().domain, 8, 5, "ktv", step, device=CPU, dtype=torch.float64)
         assert torch.equal(each.penalty, drawn)
 
 
@@ -283,7 +283,7 @@ def test_the_history_has_all_columns_and_its_rows_on_time() -> None:
     given = config(stages, conditions="soft", weights={"initial": 3.0}, regularisers=KTV_ROW)
     outcome, history, of = run(given)
     terms = ["residual", "initial", "dirichlet", "ktv"]
-    expected = ["step", "seconds", "loss", *(c for term in terms for c in (term, f"{term}_weighted"))]
+    expected = ["step", "seconds", "sweeps", "loss", *(c for term in terms for c in (term, f"{term}_weighted"))]
     assert list(history) == expected
     assert list(history["step"]) == [0, 50, 100, 120, 150, 180]
     assert np.all(np.diff(history["seconds"]) > 0)
@@ -374,7 +374,7 @@ def test_history_rows_beyond_the_checkpoint_are_made_again(tmp_path: Path) -> No
     with pytest.raises(Interrupted):
         run(given, tmp_path, hooks=after(60))
     with (tmp_path / "history.csv").open("a") as file:  # as a run that was killed later would leave it
-        file.write("100,1.0,2.0,2.0,2.0\n")
+        file.write("100,1.0,1600,2.0,2.0,2.0\n")
     state = read_checkpoint(tmp_path / "checkpoint.pt", CPU)
     run(given, tmp_path, resume=state)
     written = read_history(tmp_path / "history.csv")

@@ -25,7 +25,7 @@ from pinnreg.equations.conditions import FaceCondition
 from pinnreg.errors import InputError
 from pinnreg.networks import ACTIVATIONS
 from pinnreg.optimisers import Stage
-from pinnreg.regularisers import KTV
+from pinnreg.regularisers import Regulariser
 from pinnreg.report import write_json
 
 OnRow = Callable[[int, int, float, Mapping[str, float]], None]
@@ -57,7 +57,7 @@ def catalogue(problems: Mapping[str, str | None], path: Path | None) -> None:
     sections: dict[str, Mapping[str, str | None]] = {
         "problems": problems,
         "configs": dict.fromkeys(configs, ""),
-        "regularisers": {_tag(kind, "kind"): _summary(kind) for kind in (KTV,)},
+        "regularisers": {_tag(kind, "kind"): _summary(kind) for kind in get_args(Regulariser)},
         "optimisers": optimisers,
         "activations": dict.fromkeys(ACTIVATIONS, ""),
         "samplers": dict.fromkeys(SAMPLERS, ""),
@@ -108,6 +108,10 @@ def result(folder: Path, facts: Mapping[str, Any], quiet: bool, path: Path | Non
     if quiet:
         return
     _error_table(facts)
+    for name, found in facts["unknown"].items():
+        truth = "" if found["truth"] is None else f", the truth {found['truth']:.6g}"
+        error = "" if found["relative_error"] is None else f", off by {found['relative_error']:.2e}"
+        line(f"{name} = {found['estimate']:.6g} (from {found['start']:.6g}{truth}{error})")
     line(f"stopped: {facts['stop_reason']} ({facts['steps']} steps, {facts['wall_seconds']:.1f} s in all)")
     line(f"figures: {folder / 'error_field.png'} and history.png")
 

@@ -70,7 +70,7 @@ def write_config(path: Path, config: Config, provenance: Mapping[str, Any]) -> N
 
 
 def fingerprint(config: Config) -> str:
-    """A hash of what makes a run the same run: all but stages' `steps` and `max_seconds`, `evaluate` and `device`."""
+    """A hash of what makes a run the same run: all but stages' limits, `evaluate` and `device`."""
     return hashlib.sha256(json.dumps(_identity(config), sort_keys=True).encode()).hexdigest()
 
 
@@ -84,7 +84,7 @@ def _identity(config: Config) -> dict[str, Any]:
     data = as_dict(config)
     del data["evaluate"], data["device"]
     for stage in data["train"]:
-        del stage["steps"], stage["max_seconds"]
+        del stage["steps"], stage["max_seconds"], stage["max_sweeps"]
     return data
 
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, StrictBool, TypeAdapter, Validation
 from pydantic.dataclasses import dataclass
 
 from pinnreg.config.messages import explain
-from pinnreg.equations import ConditionMode
+from pinnreg.equations import ConditionMode, Unknown
 from pinnreg.errors import InputError
 from pinnreg.networks import NetworkSettings
 from pinnreg.objective import PointSettings
@@ -45,9 +45,10 @@ class Config:
     network: NetworkSettings = NetworkSettings()
     points: PointSettings = PointSettings()
     conditions: ConditionMode = "default"
+    unknown: dict[str, Unknown] = Field(default_factory=dict)
     weights: dict[str, NonNegative] = Field(default_factory=dict)
     balance: StrictBool = True
-    regularisers: tuple[Regulariser, ...] = ()
+    regularisers: tuple[Annotated[Regulariser, Field(discriminator="kind")], ...] = ()
     train: Annotated[tuple[Annotated[Stage, Field(discriminator="optimiser")], ...], Field(min_length=1)] = (
         GaussNewton(),
     )

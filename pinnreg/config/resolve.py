@@ -28,12 +28,14 @@ class Resolved:
         problem: the problem that `config.problem` describes.
         stem: what the run is called: the config file's stem, or the name of the problem.
         problem_file: where the problem was found; None if it was given as an object.
+        hidden: unknown coefficients whose true value is not given (null); in `problem` they have their start.
     """
 
     config: Config
     problem: Problem
     stem: str
     problem_file: Path | None
+    hidden: tuple[str, ...] = ()
 
     @property
     def problem_hash(self) -> str | None:
@@ -66,7 +68,9 @@ def resolve(
     changes = dict(overrides or {})
     if "problem" in changes:
         data["problem"] = changes.pop("problem")
-    problem, description, path = _problem(data.pop("problem", None), _problem_part(changes), folders, where)
+    given_problem, hidden = _with_starts(data.pop("problem", None), _problem_part(changes), _starts(data, changes))
+    problem, description, path = _problem(*given_problem, folders, where)
+    description |= dict.fromkeys(hidden)
     defaults = copy.deepcopy(dict(problem.defaults))
     name = description["name"]
     if "problem" in defaults:
@@ -86,7 +90,7 @@ def resolve(
     if config.evaluate.reference is not None:  # the run's folder may be read from elsewhere
         file = str(Path(config.evaluate.reference).resolve())
         config = dataclasses.replace(config, evaluate=dataclasses.replace(config.evaluate, reference=file))
-    return Resolved(config, problem, stem or name, path)
+    return Resolved(config, problem, stem or name, path, hidden)
 
 
 def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
@@ -129,6 +133,27 @@ def _problem_part(changes: dict[str, Any]) -> dict[str, Any]:
     """Take the overrides of the problem's parameters out of `changes`."""
     keys = [key for key in changes if key.partition(".")[0] == "problem" and "." in key]
     return {key.partition(".")[2]: changes.pop(key) for key in keys}
+
+
+def _starts(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What unknown coefficients begin with, as far as it is needed to make the problem; validated later."""
+    sections = {"unknown": copy.deepcopy(data.get("unknown") or {})}
+    for key, value in changes.items():
+        if key.partition(".")[0] == "unknown" and isinstance(sections["unknown"], dict):
+            _set(sections, key, value)
+    unknown = sections["unknown"]
+    settings = unknown.items() if isinstance(unknown, dict) else ()
+    return {name: each.get("start", 1.0) if isinstance(each, dict) else 1.0 for name, each in settings}
+
+
+def _with_starts(
+    given: Any, changes: Mapping[str, Any], starts: Mapping[str, Any]
+) -> tuple[tuple[Any, dict[str, Any]], tuple[str, ...]]:
+    """Problem and overrides with the starts of unknown coefficients for those that are null, and their names."""
+    parameters = dict(given) if isinstance(given, Mapping) else {}
+    null = [name for name in starts if {**parameters, **changes}.get(name, 0) is None]
+    changed = {**changes, **{name: starts[name] for name in null}}
+    return (given, changed), tuple(null)
 
 
 def _problem(

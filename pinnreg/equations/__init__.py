@@ -10,10 +10,11 @@ from pinnreg.equations.conditions import (
     robin,
 )
 from pinnreg.equations.exact import ConditionMode, Split, split_conditions
-from pinnreg.equations.field import Field, PointSet, Sweep
+from pinnreg.equations.field import Field, PointSet, Sweep, Table
 from pinnreg.equations.problem import Problem, named_conditions, reference_of
-from pinnreg.equations.residual import check_residual, evaluate_residual
+from pinnreg.equations.residual import check_residual, evaluate_residual, residual_gradient
 from pinnreg.equations.trial import Trial
+from pinnreg.equations.unknown import Unknown, check_unknown, with_values
 
 __all__ = [
     "Condition",
@@ -23,8 +24,11 @@ __all__ = [
     "Problem",
     "Split",
     "Sweep",
+    "Table",
     "Trial",
+    "Unknown",
     "check_residual",
+    "check_unknown",
     "dirichlet",
     "evaluate_residual",
     "initial",
@@ -33,6 +37,8 @@ __all__ = [
     "neumann",
     "periodic",
     "reference_of",
+    "residual_gradient",
     "robin",
     "split_conditions",
+    "with_values",
 ]

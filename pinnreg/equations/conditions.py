@@ -85,6 +85,11 @@ class FaceCondition:
             result = result + self._evaluate(self.normal_factor, axes, samples.points) * normal
         return result
 
+    def data_are_finite(self, samples: Samples, axes: Sequence[str]) -> bool:
+        """Whether values and factors are finite at the samples."""
+        data = (self.value, self.value_factor, self.normal_factor)
+        return all(bool(self._evaluate(each, axes, samples.points).isfinite().all()) for each in data)
+
     def _evaluate(self, data: Data, axes: Sequence[str], points: Tensor) -> Tensor:
         return evaluate_data(data, axes, points, f"condition {self.name!r}")
 
@@ -125,6 +130,10 @@ class Periodic:
                 jumps.append(high - low)
         return torch.cat(jumps)
 
+    def data_are_finite(self, samples: Samples, axes: Sequence[str]) -> bool:
+        """Always: there are none."""
+        return True
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -159,6 +168,10 @@ class Measurements:
         """u - values at the points, (n,)."""
         assert samples.values is not None
         return fields[str(self.of)].value - samples.values
+
+    def data_are_finite(self, samples: Samples, axes: Sequence[str]) -> bool:
+        """Always: `measurements` has checked them."""
+        return True
 
 
 Condition = FaceCondition | Periodic | Measurements

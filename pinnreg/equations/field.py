@@ -87,6 +87,30 @@ class Sweep:
         return {name: Field(self, number) for number, name in enumerate(self.trial.outputs)}
 
 
+@final
+class Table:
+    """Derivatives at points as given values, in the place of a sweep; what is not given comes from the sweep.
+
+    `values` is the caller's own dict, which then holds all that was asked for.
+    """
+
+    def __init__(self, sweep: Sweep, points: Tensor, values: dict[Operator, Tensor]) -> None:
+        self.trial = sweep.trial
+        self.points = PointSet(points, sweep.trial)
+        self._sweep = sweep
+        self._values = values
+
+    def __call__(self, operator: Operator) -> Tensor:
+        """The operator applied to u, (n, outputs)."""
+        if operator not in self._values:
+            self._values[operator] = self._sweep(operator)
+        return self._values[operator]
+
+    def fields(self) -> dict[str, Field]:
+        """The outputs by name."""
+        return {name: Field(self, number) for number, name in enumerate(self.trial.outputs)}
+
+
 def _value(operand: Any) -> Any:
     return operand.value if isinstance(operand, Field) else operand
 
@@ -120,7 +144,7 @@ class Field:
     # numpy then leaves `array * field` to the field, and np.sin(field) fails instead of detaching it
     __array_ufunc__ = None
 
-    def __init__(self, sweep: Sweep, output: int) -> None:
+    def __init__(self, sweep: Sweep | Table, output: int) -> None:
         self._sweep = sweep
         self._output = output
 

@@ -45,7 +45,13 @@ class Problem(ABC):
         """The PDE's residual, (n,), or a dict of named ones; zero for a solution.
 
         The parameters are matched by name: outputs give Fields, axes give coordinates (n,), `points` the (n, d) tensor.
+        A problem without an equation, only data to fit, says so: `residual = None`.
         """
+
+    @property
+    def has_residual(self) -> bool:
+        """Whether there is an equation."""
+        return self.residual is not None
 
     def reference(self) -> Reference | Callable[..., Any] | Mapping[str, Callable[..., Any]] | None:
         """The known solution: a `Reference`, a NumPy function of the axes (a dict of them by output), or None."""

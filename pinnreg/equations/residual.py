@@ -8,21 +8,23 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pinnreg.differentiation import parse_name
+from pinnreg.differentiation import parse_name, slope
 from pinnreg.equations.call import call, coordinates
-from pinnreg.equations.field import Field, PointSet, Sweep
+from pinnreg.equations.field import Field, PointSet, Sweep, Table
 from pinnreg.equations.problem import Problem
 from pinnreg.equations.trial import Network, Trial
 from pinnreg.errors import InputError, place
-from pinnreg.taylor import Operator
+from pinnreg.taylor import Laplacian, MultiIndex, Operator
 
 
-def evaluate_residual(problem: Problem, sweep: Sweep) -> dict[str, Tensor]:
-    """The residual's equations by name, each (n,); a single one is named "residual".
+def evaluate_residual(problem: Problem, sweep: Sweep | Table) -> dict[str, Tensor]:
+    """The residual's equations by name, each (n,); a single one is named "residual". None for a problem without.
 
     Raises:
         InputError: a residual that fails, or whose result has the wrong form; the message says what was expected.
     """
+    if not problem.has_residual:
+        return {}
     title = f"residual of {type(problem).__name__}"
     arguments = {**sweep.fields(), **coordinates(sweep.trial.axes, sweep.points.points)}
     try:
@@ -35,6 +37,46 @@ def evaluate_residual(problem: Problem, sweep: Sweep) -> dict[str, Tensor]:
     if not equations:
         raise InputError(f"{title}: returned an empty dict, expected one named (n,) tensor an equation")
     return {str(name): _checked(values, len(sweep.points), title, str(name)) for name, values in equations.items()}
+
+
+def residual_gradient(problem: Problem, sweep: Sweep, axes: Sequence[str]) -> dict[str, dict[str, Tensor]]:
+    """The derivatives of the residual along axes, by equation and axis, each (n,).
+
+    The residual is a function of the coordinates and of derivatives of u. Its forward derivative along an axis, with
+    the next derivatives of u as tangents, is the chain rule: no graph is nested, and row i depends on point i only.
+
+    Raises:
+        InputError: as `evaluate_residual`.
+    """
+    points, at = sweep.points.points, sweep.trial.axes
+    values: dict[Operator, Tensor] = {}
+    evaluate_residual(problem, Table(sweep, points, values))  # fills `values` with what the residual asks for
+
+    def residual(points: Tensor, *derivatives: Tensor) -> dict[str, Tensor]:
+        return evaluate_residual(problem, Table(sweep, points, dict(zip(values, derivatives, strict=True))))
+
+    slopes = {}
+    for axis in axes:
+        number = at.index(axis)
+        tangents = [_next(sweep, operator, number) for operator in values]
+        direction = torch.zeros_like(points)
+        direction[:, number] = 1
+        slopes[axis] = slope(residual, (points, *values.values()), (direction, *tangents))
+    return {name: {axis: by_name[name] for axis, by_name in slopes.items()} for name in slopes[axes[0]]}
+
+
+def _next(sweep: Sweep, operator: Operator, axis: int) -> Tensor:
+    """The derivative along an axis of an operator applied to u, (n, outputs)."""
+    if not isinstance(operator, Laplacian):
+        return sweep(_raised(operator, axis))
+    terms = [(0,) * len(sweep.trial.axes)]
+    for _ in range(operator.power):
+        terms = [_raised(term, each, 2) for term in terms for each in operator.axes]
+    return torch.stack([sweep(_raised(term, axis)) for term in terms]).sum(dim=0)
+
+
+def _raised(index: MultiIndex, axis: int, orders: int = 1) -> MultiIndex:
+    return tuple(order + orders * (number == axis) for number, order in enumerate(index))
 
 
 def check_residual(

@@ -91,7 +91,7 @@ class Trial:
     def lift(self, points: Tensor, algebra: Algebra) -> Lift:
         """The series of g and φ at points (n, d), or None for one that is not needed."""
         with torch.no_grad():
-            g = nested(self.g, points, algebra) if self._has_data() else None
+            g = nested(self.g, points, algebra) if self.has_data() else None
             phi = nested(self.phi, points, algebra, self._phi_survives) if any(self.data) else None
         return g, phi
 
@@ -101,7 +101,8 @@ class Trial:
         product = inner if phi is None else phi * inner
         return product if g is None else g + product
 
-    def _has_data(self) -> bool:
+    def has_data(self) -> bool:
+        """Whether g is anything but zero."""
         # g vanishes identically if all data are the number zero
         values = (
             value

@@ -23,7 +23,7 @@ class Block:
     Attributes:
         points: (n, d).
         normals: for a condition: the outward normals on its faces, (n, d).
-        values: what was measured at the points, (n,).
+        values: what was measured at the points, (n,), or what a penalty has drawn for each, (n, ...).
         importance: what each point counts for, (n,), of mean 1; None for alike.
         points_per_row: 2 for pairs, the points i and i + n/2.
     """

@@ -16,16 +16,19 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, final
 
 import torch
 from torch import Tensor
 
 from pinnreg.objective.blocks import Block, Blocks
-from pinnreg.regularisers import Rows
-from pinnreg.taylor import LinearCall, LinearRecord
+from pinnreg.objective.filling import OtherParametersError, fill_by_layer, fill_diagonal, fill_from, one_by_one
+from pinnreg.objective.shifts import shifted
+from pinnreg.regularisers import UNSHIFTED, Rows, Shift
+from pinnreg.taylor import LinearRecord
 
 if TYPE_CHECKING:
     from pinnreg.objective.objective import Objective
@@ -67,55 +70,89 @@ class Linearisation:
         self._buffer = torch.empty(0)
         self._sizes: tuple[tuple[int, ...], dict[str, int]] | None = None
 
-    def __call__(self, parameters: Parameters, blocks: Blocks | None = None, *, weighted: bool = True) -> Linearised:
-        """The objective at `parameters`, to first order; at its current points if no others are given.
-
-        Not `weighted`, residuals and Jacobian are those of the rows r themselves.
-        """
-        at = self._objective.blocks if blocks is None else blocks
-        if self._by_layer is None:
-            self._by_layer = self._layers_suffice(parameters, at)
-        return self._linearise(parameters, at, by_layer=self._by_layer, weighted=weighted)
-
-    def _linearise(
-        self, parameters: Parameters, blocks: Blocks, *, by_layer: bool, weighted: bool = True
+    def __call__(
+        self,
+        parameters: Parameters,
+        blocks: Blocks | None = None,
+        *,
+        shifts: Sequence[Shift] = UNSHIFTED,
+        weighted: bool = True,
     ) -> Linearised:
-        objective = self._objective
-        leaves = {name: values.detach().requires_grad_() for name, values in parameters.items()}
-        sizes = self._term_sizes(parameters, blocks)
-        count, width = sum(sizes.values()), sum(values.numel() for values in leaves.values())
-        example = next(iter(leaves.values()))
+        """The objective at `parameters`, to first order.
+
+        Args:
+            parameters: where.
+            blocks: the points; None for the objective's current ones. Without penalties on the parameters otherwise.
+            shifts: perturbations of the parameters, whose rows stand one after the other within each term.
+            weighted: if not, residuals and Jacobian are those of the rows r themselves.
+        """
+        terms = self._terms(parameters, blocks, shifts, weighted=weighted)
+        if self._by_layer is None:
+            self._by_layer = self._layers_suffice(terms)
+        return self._linearise(terms, by_layer=self._by_layer)
+
+    def _terms(
+        self, parameters: Parameters, blocks: Blocks | None, shifts: Sequence[Shift], *, weighted: bool
+    ) -> _Terms:
+        given = self._objective.blocks if blocks is None else blocks
+        on_parameters = blocks is None
+        sizes = self._term_sizes(parameters, given, on_parameters=on_parameters)
+        weights = self._objective.weights
+        scales = {term: math.sqrt(weights[term] / size) if weighted else 1.0 for term, size in sizes.items()}
+        return _Terms(parameters, given, shifts, on_parameters, sizes, scales)
+
+    def _linearise(self, terms: _Terms, *, by_layer: bool) -> Linearised:
+        sizes, copies = terms.sizes, len(terms.shifts)
+        example = next(iter(terms.parameters.values())).detach()
+        width = sum(values.numel() for values in terms.parameters.values())
+        count = copies * sum(sizes.values())
         if self._buffer.shape != (width, count):
             self._buffer = example.new_empty((width, count))
         residuals = example.new_empty(count)
-        here = _slices(sizes)
-        sums = {term: example.new_zeros(()) for term in sizes}
-        for name, block in blocks.items():
+        here = _slices({term: copies * size for term, size in sizes.items()})
+        losses = {term: example.new_zeros(()) for term in sizes}
+        for number, shift in enumerate(terms.shifts):
+            leaves = {name: each.detach().requires_grad_() for name, each in shifted(terms.parameters, shift).items()}
+            for piece in self._pieces(terms, leaves, by_layer=by_layer):
+                size = sizes[piece.term]
+                losses[piece.term] += shift.share / size * piece.rows.squares.detach().sum()
+                scale = math.sqrt(shift.share) * terms.scales[piece.term]
+                start = here[piece.term].start + number * size
+                at = piece.at
+                # several rows a point: each run goes over all points
+                runs = (scale * piece.rows.residuals).view(-1, at.stop - at.start)
+                residuals[start : start + size].view(len(runs), -1)[:, at] = runs.detach()
+                target = self._buffer[:, start : start + size].view(width, len(runs), -1)[:, :, at]
+                piece.fill(target, runs, scale)
+        return Linearised(losses, here, residuals, self._buffer.T)
+
+    def _pieces(self, terms: _Terms, leaves: Parameters, *, by_layer: bool) -> Iterator[_Piece]:
+        """The rows of all terms at some parameters, a part of a block at a time."""
+        evaluation = self._objective.evaluation
+        for name, block in terms.blocks.items():
             for part, at in _parts(block, self._chunk if by_layer else POINTS_OF_JACREV):
                 record, found = self._recorded(name, leaves, part)
                 table = {} if by_layer else self._by_rows(name, part, leaves)
+                slopes = evaluation.block_slopes(name, leaves, part) if by_layer else {}
+                network = evaluation.network_part(leaves)
                 for term, rows in found.items():
-                    sums[term] += rows.squares.detach().sum()
-                    scale = math.sqrt(objective.weights[term] / sizes[term]) if weighted else 1.0
-                    # several rows a point: each run goes over all points
-                    runs = (scale * rows.residuals).view(-1, at.stop - at.start)
-                    residuals[here[term]].view(len(runs), -1)[:, at] = runs.detach()
-                    targets = self._buffer[:, here[term]].view(width, len(runs), -1)[:, :, at]
-                    if not by_layer:
-                        targets.copy_(scale * table[term].T.view(targets.shape))
-                        continue
-                    for values, target in zip(runs, targets.unbind(dim=1), strict=True):
-                        _fill_by_layer(target, values, record.calls, leaves)
-        losses = {term: value / sizes[term] for term, value in sums.items()}
-        return Linearised(losses, here, residuals, self._buffer.T)
+                    fill = (
+                        partial(fill_by_layer, calls=record.calls, leaves=network, slopes=slopes.get(term))
+                        if by_layer
+                        else partial(fill_from, table=table[term])
+                    )
+                    yield _Piece(term, rows, at, fill)
+        if terms.on_parameters:
+            for term, rows in evaluation.parameter_rows(leaves).items():
+                yield _Piece(term, rows, slice(0, len(rows.values)), fill_diagonal)
 
     def _recorded(self, name: str, leaves: Parameters, part: Block) -> tuple[LinearRecord, dict[str, Rows]]:
         """The rows of a block, and the layers between them and the parameters."""
-        wanted = self._objective.wanted.setdefault(name, set())
+        wanted = self._objective.evaluation.wanted.setdefault(name, set())
         while True:
             known, record = len(wanted), LinearRecord()
             with torch.enable_grad(), record:
-                found = self._objective.block_rows(name, self._objective.network_at(leaves), part)
+                found = self._objective.evaluation.block_rows(name, leaves, part)
             # an operator first asked for inside a torch function was computed by layers out of the recording's sight
             if len(wanted) == known:
                 return record, found
@@ -124,7 +161,7 @@ class Linearisation:
         """The Jacobian of the rows of each term of a block, (rows, p), for any dependence on the parameters."""
 
         def residuals(parameters: Parameters) -> dict[str, Tensor]:
-            found = self._objective.block_rows(name, self._objective.network_at(parameters), part)
+            found = self._objective.evaluation.block_rows(name, parameters, part)
             return {term: rows.residuals for term, rows in found.items()}
 
         try:
@@ -133,37 +170,44 @@ class Linearisation:
             raise  # one by one would need no less
         except RuntimeError:
             # derivatives by nesting are out of reach for torch.func
-            return {term: _one_by_one(rows, parameters) for term, rows in residuals(parameters).items()}
+            return {term: one_by_one(rows, parameters) for term, rows in residuals(parameters).items()}
         return {
             term: torch.cat([each.detach().reshape(len(each), -1) for each in by_parameter.values()], dim=1)
             for term, by_parameter in tables.items()
         }
 
-    def _term_sizes(self, parameters: Parameters, blocks: Blocks) -> dict[str, int]:
+    def _term_sizes(self, parameters: Parameters, blocks: Blocks, *, on_parameters: bool) -> dict[str, int]:
         """The number of rows of each term."""
         points = tuple(len(block.points) for block in blocks.values())
         if self._sizes is None or self._sizes[0] != points:
             with torch.no_grad():
-                rows = self._objective.rows(parameters, blocks)
+                rows = self._rows(parameters, blocks, on_parameters=on_parameters)
             self._sizes = points, {name: each.values.numel() for name, each in rows.items()}
         return self._sizes[1]
 
-    def _layers_suffice(self, parameters: Parameters, blocks: Blocks) -> bool:
+    def _rows(self, parameters: Parameters, blocks: Blocks, *, on_parameters: bool) -> dict[str, Rows]:
+        evaluation = self._objective.evaluation
+        at_points = evaluation.rows_at(parameters, blocks)
+        return at_points | evaluation.parameter_rows(parameters) if on_parameters else at_points
+
+    def _layers_suffice(self, terms: _Terms) -> bool:
         """Whether the parameters act through recorded linear layers only: then Jᵀ c is the gradient of c · rows.
 
         For rows c that are no residuals: those vanish at a minimum, from where a run may be resumed.
         """
-        leaves = {name: values.detach().requires_grad_() for name, values in parameters.items()}
+        plain = replace(terms, shifts=UNSHIFTED, scales=dict.fromkeys(terms.sizes, 1.0))
+        leaves = {name: values.detach().requires_grad_() for name, values in terms.parameters.items()}
         with torch.enable_grad():
-            rows = torch.cat([each.residuals for each in self._objective.rows(leaves, blocks).values()])
+            found_rows = self._rows(leaves, terms.blocks, on_parameters=terms.on_parameters)
+            rows = torch.cat([each.residuals for each in found_rows.values()])
             c = torch.linspace(1, 2, len(rows), dtype=rows.dtype, device=rows.device)
             gradient = torch.autograd.grad(c @ rows, list(leaves.values()), materialize_grads=True)
         expected = torch.cat([each.reshape(-1) for each in gradient])
         if not expected.isfinite().all():
             return True  # it makes no difference, and training will say what is not finite
         try:
-            found = self._linearise(parameters, blocks, by_layer=True, weighted=False)
-        except _OtherParametersError:
+            found = self._linearise(plain, by_layer=True)
+        except OtherParametersError:
             difference = math.inf
         else:
             difference = float((found.jacobian.T @ c - expected).abs().max())
@@ -174,8 +218,27 @@ class Linearisation:
 
 
 @final
-class _OtherParametersError(Exception):
-    """A parameter that no recorded layer has."""
+@dataclass(frozen=True)
+class _Terms:
+    """What is to be linearised: at which parameters, points and shifts, with the rows and the scale of each term."""
+
+    parameters: Parameters
+    blocks: Blocks
+    shifts: Sequence[Shift]
+    on_parameters: bool
+    sizes: dict[str, int]
+    scales: dict[str, float]
+
+
+@final
+@dataclass(frozen=True)
+class _Piece:
+    """Some rows of a term; `fill` writes their Jacobian, (parameters, runs, points), given runs and scale."""
+
+    term: str
+    rows: Rows
+    at: slice
+    fill: Callable[[Tensor, Tensor, float], None]
 
 
 def _slices(sizes: Mapping[str, int]) -> dict[str, slice]:
@@ -194,36 +257,3 @@ def _parts(block: Block, chunk: int | None) -> Iterator[tuple[Block, slice]]:
     for start in range(0, count, size):
         at = slice(start, min(start + size, count))
         yield block.part(at), at
-
-
-def _fill_by_layer(target: Tensor, values: Tensor, calls: Sequence[LinearCall], leaves: Parameters) -> None:
-    """The Jacobian of rows into `target`, (parameters, rows).
-
-    Args:
-        target: any content.
-        values: (rows,), row i from point i of n, or from the points i, i + rows, ... of several times as many.
-        calls: the linear layers between parameters and rows.
-        leaves: the parameters.
-    """
-    if not values.requires_grad:  # an equation without the network
-        target.zero_()
-        return
-    gradients = torch.autograd.grad(values.sum(), [call.y for call in calls], retain_graph=True, materialize_grads=True)
-    found: dict[int, Tensor] = {}
-    for call, gradient in zip(calls, gradients, strict=True):
-        weight, bias = call.gradients(gradient)
-        for parameter, each in ((call.weight, weight), (call.bias, bias)):
-            if parameter is not None:
-                by_run = each.reshape(parameter.numel(), -1, len(values))
-                by_row = by_run[:, 0] if by_run.shape[1] == 1 else by_run.sum(dim=1)
-                found[id(parameter)] = found[id(parameter)] + by_row if id(parameter) in found else by_row
-    if found.keys() != {id(leaf) for leaf in leaves.values()}:
-        raise _OtherParametersError
-    torch.cat([found[id(leaf)] for leaf in leaves.values()], out=target)
-
-
-def _one_by_one(rows: Tensor, leaves: Parameters) -> Tensor:
-    """The Jacobian of rows, (rows, parameters), by one backward pass each."""
-    parameters = list(leaves.values())
-    gradients = (torch.autograd.grad(row, parameters, retain_graph=True, materialize_grads=True) for row in rows)
-    return torch.stack([torch.cat([each.reshape(-1) for each in gradient]) for gradient in gradients])

@@ -9,24 +9,29 @@ import torch
 from torch import Tensor
 
 from pinnreg.errors import InputError, unknown
-from pinnreg.regularisers import Regulariser
+from pinnreg.regularisers import Penalty
 
 logger = logging.getLogger("pinnreg")
 
+COLUMNS = ("step", "seconds", "sweeps", "loss")
 
-def named(regularisers: Sequence[Regulariser], taken: Sequence[str]) -> dict[str, Regulariser]:
-    """Regularisers by the name of their loss term; `taken` are the names of the others."""
-    named: dict[str, Regulariser] = {}
-    for regulariser in regularisers:
-        names = (regulariser.kind, *(f"{regulariser.kind}_{number}" for number in range(2, 99)))
-        named[next(name for name in names if name not in named)] = regulariser
-    for name in taken:
-        if name in ("step", "seconds", "loss") or name.startswith("error_") or name.endswith("_weighted"):
-            raise InputError(f"a loss term cannot be named {name!r}, which is another column of the history")
-    for name in [*named, *taken]:
-        if (list(named) + list(taken)).count(name) > 1:
-            raise InputError(f"two loss terms are named {name!r}; give the condition or equation another name")
+
+def named(penalties: Sequence[Penalty]) -> dict[str, Penalty]:
+    """Penalties by the name of their loss term: their kind, with a number from the second of it on."""
+    named: dict[str, Penalty] = {}
+    for penalty in penalties:
+        names = (penalty.kind, *(f"{penalty.kind}_{number}" for number in range(2, 99)))
+        named[next(name for name in names if name not in named)] = penalty
     return named
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse two terms of one name, and names that are other columns of the history."""
+    for name in names:
+        if name in COLUMNS or name.startswith(("error_", "unknown_")) or name.endswith("_weighted"):
+            raise InputError(f"a loss term cannot be named {name!r}, which is another column of the history")
+        if names.count(name) > 1:
+            raise InputError(f"two loss terms are named {name!r}; give the condition or equation another name")
 
 
 def weights_of(given: Mapping[str, float], terms: Sequence[str], exact: Sequence[str]) -> dict[str, float]:

@@ -32,6 +32,7 @@ class SSBroyden:
     Attributes:
         steps: at most so many iterations.
         max_seconds: at most so long.
+        max_sweeps: at most about so many network sweeps times points.
         update: "ssbroyden" chooses the member of Broyden's family anew at each iteration; "ssbfgs" only scales BFGS.
         redraw_every: iterations between new penalty points; the matrix is kept. Without a stochastic regulariser it has
             nothing to do.
@@ -42,9 +43,11 @@ class SSBroyden:
     optimiser: Literal["ssbroyden"] = "ssbroyden"
     steps: Count = 500
     max_seconds: Positive | None = None
+    max_sweeps: Positive | None = None
     update: Update = "ssbroyden"
     redraw_every: Count = 500
 
+    first_order: ClassVar[bool] = False
     needs_smooth: ClassVar[bool] = True
     needs_squares: ClassVar[bool] = False
     log_every: ClassVar[int] = 50
@@ -82,7 +85,7 @@ class _SSBroyden:
         self._factor: Tensor | None = None
         self._previous_loss: float | None = None
 
-    def advance(self, objective: Objective, step: int, limit: int) -> Advance:
+    def advance(self, objective: Objective, step: int, limit: int, *, share: float = 0.0) -> Advance:
         point, losses = self._evaluate(objective, as_vector(self._parameters))
         if not math.isfinite(point.loss):
             return Advance(1, losses)  # the training loop sees which term it is

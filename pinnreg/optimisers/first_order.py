@@ -24,6 +24,7 @@ class Adam:
     Attributes:
         steps: at most so many steps.
         max_seconds: at most so long.
+        max_sweeps: at most about so many network sweeps times points.
         learning_rate: at the start of the stage.
         schedule: how it falls to `final_learning_rate` (1e-3 of it if not given) by the end of the stage.
     """
@@ -31,11 +32,13 @@ class Adam:
     optimiser: Literal["adam"] = "adam"
     steps: Count = 2000
     max_seconds: Positive | None = None
+    max_sweeps: Positive | None = None
     learning_rate: Positive = 1e-3
     schedule: RateSchedule = "constant"
     final_learning_rate: Positive | None = None
 
     redraw_every: ClassVar[int] = 1
+    first_order: ClassVar[bool] = True
     needs_smooth: ClassVar[bool] = False
     needs_squares: ClassVar[bool] = False
     log_every: ClassVar[int] = 50
@@ -61,12 +64,14 @@ class SGD:
     optimiser: Literal["sgd"] = "sgd"
     steps: Count = 2000
     max_seconds: Positive | None = None
+    max_sweeps: Positive | None = None
     learning_rate: Positive = 1e-3
     schedule: RateSchedule = "constant"
     final_learning_rate: Positive | None = None
     momentum: Annotated[float, Field(ge=0, lt=1), BeforeValidator(no_boolean)] = 0.0
 
     redraw_every: ClassVar[int] = 1
+    first_order: ClassVar[bool] = True
     needs_smooth: ClassVar[bool] = False
     needs_squares: ClassVar[bool] = False
     log_every: ClassVar[int] = 50
@@ -82,17 +87,17 @@ class SGD:
         return _FirstOrder(sgd, parameters, self)
 
 
-def learning_rate(stage: Adam | SGD, step: int) -> float:
-    """The learning rate of a stage after `step` of its steps."""
-    first, fraction = stage.learning_rate, min(step / stage.steps, 1.0)
+def learning_rate(stage: Adam | SGD, share: float) -> float:
+    """The learning rate of a stage of which the share `share` is done."""
+    first = stage.learning_rate
     last = stage.final_learning_rate or 1e-3 * first
     match stage.schedule:
         case "constant":
             return first
         case "cosine":
-            return last + (first - last) * (1 + math.cos(math.pi * fraction)) / 2
+            return last + (first - last) * (1 + math.cos(math.pi * share)) / 2
         case "exponential":
-            return float(first * (last / first) ** fraction)
+            return float(first * (last / first) ** share)
 
 
 def _check_final_rate(schedule: RateSchedule, final: float | None) -> None:
@@ -109,9 +114,9 @@ class _FirstOrder:
         self._parameters = parameters
         self._stage = stage
 
-    def advance(self, objective: Objective, step: int, limit: int) -> Advance:
+    def advance(self, objective: Objective, step: int, limit: int, *, share: float = 0.0) -> Advance:
         for group in self._inner.param_groups:
-            group["lr"] = learning_rate(self._stage, step)
+            group["lr"] = learning_rate(self._stage, share)
         losses = backward(objective, self._parameters)
         self._inner.step()
         return Advance(1, losses)

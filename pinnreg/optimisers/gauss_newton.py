@@ -45,6 +45,7 @@ class GaussNewton:
     Attributes:
         steps: at most so many steps.
         max_seconds: at most so long.
+        max_sweeps: at most about so many network sweeps times points.
         ratio: the share of the predicted decrease that a step must reach; the boldest step that does is taken.
         acceleration: whether steps follow the curvature of the residuals to second order.
         corrections: at most so many corrections at the end of a trial step.
@@ -58,6 +59,7 @@ class GaussNewton:
     optimiser: Literal["gauss_newton"] = "gauss_newton"
     steps: Count = 500
     max_seconds: Positive | None = None
+    max_sweeps: Positive | None = None
     ratio: Annotated[float, Field(gt=0, lt=1), BeforeValidator(no_boolean)] = 0.075
     acceleration: StrictBool = True
     corrections: Annotated[int, Field(ge=0), BeforeValidator(no_boolean)] = 3
@@ -65,6 +67,7 @@ class GaussNewton:
     mixed_precision: StrictBool = False
 
     redraw_every: ClassVar[int] = 1
+    first_order: ClassVar[bool] = False
     needs_smooth: ClassVar[bool] = False
     needs_squares: ClassVar[bool] = True
     log_every: ClassVar[int] = 5
@@ -85,7 +88,7 @@ class _GaussNewton:
         self._entries = 0
         self._sketched = False
 
-    def advance(self, objective: Objective, step: int, limit: int) -> Advance:
+    def advance(self, objective: Objective, step: int, limit: int, *, share: float = 0.0) -> Advance:
         with _threads_for(self._entries):
             return self._advance(objective, step)
 

@@ -31,8 +31,8 @@ class Advance:
 class Optimiser(Protocol):
     """Advances parameters in place; all its state is in `state()`."""
 
-    def advance(self, objective: Objective, step: int, limit: int) -> Advance:
-        """Make at least one and at most `limit` steps; `step` is how many this stage has made."""
+    def advance(self, objective: Objective, step: int, limit: int, *, share: float = 0.0) -> Advance:
+        """Make at least one and at most `limit` steps; this stage has made `step`, which is the share `share` of it."""
 
     def forget(self) -> None:
         """The objective is another one now: drop what was learnt about the old one, if that would mislead."""

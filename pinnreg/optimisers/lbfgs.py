@@ -23,6 +23,7 @@ class LBFGS:
     Attributes:
         steps: at most so many iterations.
         max_seconds: at most so long.
+        max_sweeps: at most about so many network sweeps times points.
         history: number of pairs kept.
         redraw_every: iterations between new penalty points; the pairs are dropped then, since they describe another
             function. Without a stochastic regulariser it has nothing to do.
@@ -31,9 +32,11 @@ class LBFGS:
     optimiser: Literal["lbfgs"] = "lbfgs"
     steps: Count = 500
     max_seconds: Positive | None = None
+    max_sweeps: Positive | None = None
     history: Count = 50
     redraw_every: Count = 200
 
+    first_order: ClassVar[bool] = False
     needs_smooth: ClassVar[bool] = True
     needs_squares: ClassVar[bool] = False
     log_every: ClassVar[int] = 50
@@ -73,7 +76,7 @@ class _LBFGS:
             tolerance_change=0.0,
         )
 
-    def advance(self, objective: Objective, step: int, limit: int) -> Advance:
+    def advance(self, objective: Objective, step: int, limit: int, *, share: float = 0.0) -> Advance:
         first: list[dict[str, Tensor]] = []
 
         def closure() -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import final
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from pinnreg.differentiation import parse_name
-from pinnreg.equations import PointSet, Problem, Sweep, Trial, evaluate_residual
+from pinnreg.equations import PointSet, Problem, Sweep, Trial, evaluate_residual, with_values
 from pinnreg.errors import InputError
 from pinnreg.report.compare import Report
 from pinnreg.report.grid import grid_points
@@ -35,6 +35,7 @@ class Solution:
         trial: how the network becomes the solution.
         network: its architecture.
         parameters: its trained parameters by name.
+        unknown: the coefficients that were trained with it.
         history: the columns of `history.csv` as arrays.
         report: errors against the reference; None while not compared.
         folder: the run's folder; None if nothing was written.
@@ -47,6 +48,7 @@ class Solution:
     history: Mapping[str, Array]
     report: Report | None = None
     folder: Path | None = None
+    unknown: Mapping[str, float] = field(default_factory=dict)
 
     def __call__(self, points: ArrayLike) -> Array:
         """The outputs at points (n, d), columns in the order of the axes: (n, outputs)."""
@@ -71,12 +73,12 @@ class Solution:
 
     def residual_on_grid(self, axes: Mapping[str, Array]) -> dict[str, Array]:
         """The absolute residual of each equation on a tensor grid, by the names of the loss terms."""
-        points = self._tensor(grid_points(axes))
+        points, problem = self._tensor(grid_points(axes)), with_values(self.problem, self.unknown)
         pieces: list[dict[str, Tensor]] = []
         with torch.no_grad():
             for piece in points.split(CHUNK):
                 sweep = Sweep(self.trial, self._at, PointSet(piece, self.trial), set())
-                pieces.append(evaluate_residual(self.problem, sweep))
+                pieces.append(evaluate_residual(problem, sweep))
         shape = tuple(len(axis) for axis in axes.values())
         return {name: _numpy(torch.cat([piece[name] for piece in pieces])).reshape(shape) for name in pieces[0]}
 

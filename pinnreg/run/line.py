@@ -22,10 +22,10 @@ from pinnreg.report import (
     without_reference,
     write_report,
 )
+from pinnreg.run.combinations import note_unfinished_annealing
 from pinnreg.run.folder import RunFolder
 from pinnreg.run.prepare import (
     Prepared,
-    note_unfinished_annealing,
     prepare,
     resolve_resumed,
     resumed_state,
@@ -78,12 +78,14 @@ def solve(
     prepared = prepare(resolved)
     state = resumed and resumed_state(resumed, prepared)
     folder = resumed or _new_folder(out, resolved.stem, overwrite=overwrite)
-    history = History(prepared.objective.names, prepared.compared_outputs, folder and folder.history)
+    history = History(
+        prepared.objective.names, prepared.compared_outputs, folder and folder.history, list(resolved.config.unknown)
+    )
     if folder is not None:
         history.check()
         folder.forget_results()
         write_config(folder.config, resolved.config, provenance(resolved, prepared.device))
-    note_unfinished_annealing(resolved)
+    note_unfinished_annealing(resolved.config)
     outcome = train(
         prepared.objective,
         resolved.config.train,
@@ -243,12 +245,25 @@ def _write_results(folder: RunFolder, prepared: Prepared, solution: Solution, ou
         "parameters": sum(tensor.numel() for tensor in outcome.parameters.values()),
         "device": prepared.device.type,
         "dtype": config.dtype,
+        "sweeps": outcome.sweeps,
         "stop_reason": outcome.stop_reason,
         "regularisers": as_dict(config)["regularisers"],
+        "unknown": _found(solution, prepared.resolved),
     }
     assert solution.report is not None
     write_report(folder.path, solution.report, facts)
     write_figures(folder, "png")
+
+
+def _found(solution: Solution, resolved: Resolved) -> dict[str, Any]:
+    """The estimates of the unknown coefficients beside where they began and the truth, as far as that is known."""
+    found = {}
+    for name, estimate in solution.unknown.items():
+        truth = None if name in resolved.hidden else getattr(resolved.problem, name)
+        error = abs(estimate - truth) / abs(truth) if truth else None
+        start = resolved.config.unknown[name].start
+        found[name] = {"estimate": estimate, "start": start, "truth": truth, "relative_error": error}
+    return found
 
 
 def _title(problem: Mapping[str, Any]) -> str:

@@ -18,9 +18,9 @@ from pinnreg.config import Config, Resolved, differences, fingerprint, read_yaml
 from pinnreg.equations import Problem, Split, reference_of, split_conditions
 from pinnreg.errors import InputError, user_code
 from pinnreg.objective import Objective
-from pinnreg.optimisers import GaussNewton
 from pinnreg.reference import Reference, Solved, from_file
 from pinnreg.report import Solution, grid_axes
+from pinnreg.run.combinations import check_combinations
 from pinnreg.run.folder import RunFolder
 from pinnreg.training import read_checkpoint
 
@@ -72,7 +72,9 @@ class Prepared:
 
     def solution(self, parameters: Mapping[str, Tensor], history: Mapping[str, Array]) -> Solution:
         """The trial function at `parameters`."""
-        return Solution(self.problem, self.split.trial, self.network, dict(parameters), history)
+        evaluation = self.objective.evaluation
+        own, unknown = evaluation.network_part(dict(parameters)), evaluation.coefficient_values(parameters)
+        return Solution(self.problem, self.split.trial, self.network, own, history, unknown=unknown)
 
 
 def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
@@ -98,8 +100,7 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
         dtype=DTYPES[config.dtype],
         device=choose_device(config.device),
     )
-    _check_smoothing(resolved)
-    _check_squares(resolved)
+    check_combinations(resolved.config)
     objective = Objective(
         problem,
         split,
@@ -107,6 +108,7 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
         points=config.points,
         weights=config.weights,
         regularisers=config.regularisers,
+        unknown=config.unknown,
         seed=config.seed,
         balance=config.balance,
         compile=config.compile,
@@ -115,54 +117,6 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
     reference = _reference(resolved) if with_reference else None
     solved = _solve(reference, problem, axes) if with_reference else None
     return Prepared(resolved, split, network, objective, axes, reference, solved)
-
-
-def _check_smoothing(resolved: Resolved) -> None:
-    """Refuse a smoothing that no stage would use."""
-    config = resolved.config
-    for number, regulariser in enumerate(config.regularisers):
-        if regulariser.smoothing is not None and not any(stage.needs_smooth for stage in config.train):
-            raise InputError(
-                f"regularisers.{number}.smoothing has no effect: only quasi-Newton stages (lbfgs, ssbroyden) smooth |s|"
-            )
-
-
-def _check_squares(resolved: Resolved) -> None:
-    """Refuse what a least-squares method cannot use: terms that are no squares, and a compiled gradient."""
-    config = resolved.config
-    names = [stage.optimiser for stage in config.train if stage.needs_squares]
-    for number, regulariser in enumerate(config.regularisers):
-        if names and regulariser.power != 2:
-            raise InputError(
-                f"regularisers.{number}.power: {names[0]} minimises sums of squares and needs power 2, got "
-                f"{regulariser.power}; or train with adam, lbfgs or ssbroyden"
-            )
-    for number, stage in enumerate(config.train):
-        if isinstance(stage, GaussNewton) and stage.mixed_precision and config.dtype == "float32":
-            raise InputError(
-                f"train.{number}.mixed_precision has no effect with dtype: float32, which is single anyway"
-            )
-    if config.compile and len(names) == len(config.train):
-        raise InputError(
-            f"compile: true has no effect: {names[0]} does not use the gradient that would be compiled; "
-            "adam, sgd, lbfgs and ssbroyden do"
-        )
-
-
-def note_unfinished_annealing(resolved: Resolved) -> None:
-    """Say so if a weight that is to be annealed to zero cannot get there, since it changes at redraws only."""
-    config = resolved.config
-    last = config.train[-1]
-    if last.steps > last.redraw_every or last.max_seconds is not None:
-        return
-    for number, regulariser in enumerate(config.regularisers):
-        if regulariser.schedule != "constant":
-            logger.warning(
-                "regularisers.%d: the last stage draws penalty points once, at its start, and so keeps the weight that "
-                "it begins with; with a redraw_every below its %d steps the weight reaches zero",
-                number,
-                last.steps,
-            )
 
 
 def choose_device(name: str) -> torch.device:
@@ -209,7 +163,7 @@ def resolve_resumed(
         changed = ", ".join(differences(old, resolved.config))
         raise InputError(
             f"{folder.path}: the config is not that of the run, which differs in {changed}; a run goes on with other "
-            "train.*.steps, train.*.max_seconds, evaluate and device only"
+            "train.*.steps, train.*.max_seconds, train.*.max_sweeps, evaluate and device only"
         )
     if resolved.problem_hash != provenance.get("problem_sha256"):
         logger.warning("the code of problem %r has changed since the run began", resolved.config.problem["name"])
@@ -264,6 +218,8 @@ def _reference(resolved: Resolved) -> Reference | None:
     problem, file = resolved.problem, resolved.config.evaluate.reference
     if file is not None:
         return from_file(Path(file), problem.domain.axes, problem.outputs)
+    if resolved.hidden:
+        return None  # it would be that of the coefficients' start
     return reference_of(problem)
 
 

@@ -1,9 +1,10 @@
 """The one training loop, with its checkpoints and its history."""
 
-from pinnreg.training.checkpoint import Position, read_checkpoint, write_checkpoint
+from pinnreg.training.checkpoint import read_checkpoint, write_checkpoint
 from pinnreg.training.history import History, read_history
 from pinnreg.training.hooks import Hooks, Outcome
 from pinnreg.training.loop import train
+from pinnreg.training.position import Position
 
 __all__ = [
     "History",

@@ -4,38 +4,18 @@ from __future__ import annotations
 
 import os
 import pickle
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 import torch
 
 from pinnreg.errors import InputError
 from pinnreg.objective import Objective
 from pinnreg.optimisers import Optimiser
+from pinnreg.training.position import Position
 
-FORMAT = 2
-
-
-@final
-@dataclass
-class Position:
-    """Where a run is.
-
-    Attributes:
-        stage: the number of the stage, with steps and seconds in it.
-        step: steps in all, with seconds.
-        stop_reason: why the last stage ended, empty before.
-        planned: the steps and seconds that the stage was allowed.
-    """
-
-    stage: int = 0
-    stage_step: int = 0
-    stage_seconds: float = 0.0
-    step: int = 0
-    seconds: float = 0.0
-    stop_reason: str = ""
-    planned: tuple[int, float | None] = (0, None)
+FORMAT = 3
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:

@@ -12,21 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pinnreg.errors import InputError
+from pinnreg.training.position import Position
 
 
 @final
 class History:
-    """Rows of step, seconds, loss, each term raw and weighted, and the relative L2 error of each output when evaluated.
+    """Rows of step, seconds, sweeps, loss, each term raw and weighted, unknown coefficients, and errors when evaluated.
+
+    Sweeps are network sweeps times points. The error is the relative L2 error of each output.
 
     Args:
         terms: names of the loss terms.
         outputs: names of the outputs whose error is evaluated; none without a reference.
+        unknown: names of the unknown coefficients.
         path: the CSV file; an existing one is continued. None keeps the record in memory only.
     """
 
-    def __init__(self, terms: Sequence[str], outputs: Sequence[str], path: Path | None) -> None:
+    def __init__(
+        self, terms: Sequence[str], outputs: Sequence[str], path: Path | None, unknown: Sequence[str] = ()
+    ) -> None:
         term_columns = [column for term in terms for column in (term, f"{term}_weighted")]
-        self.names = ["step", "seconds", "loss", *term_columns, *(f"error_{output}" for output in outputs)]
+        self.names = ["step", "seconds", "sweeps", "loss", *term_columns]
+        self.names += [*(f"unknown_{name}" for name in unknown), *(f"error_{output}" for output in outputs)]
         self._rows: list[list[float]] = []
         self._path = path
         if path is not None and not path.exists():
@@ -34,15 +41,25 @@ class History:
 
     def add(
         self,
-        step: int,
-        seconds: float,
+        position: Position,
         losses: Mapping[str, float],
         weights: Mapping[str, float],
         errors: Mapping[str, float],
+        unknown: Mapping[str, float],
     ) -> float:
-        """Append one row and return the weighted loss; `errors` is empty where they were not evaluated."""
+        """Append one row and return the weighted loss.
+
+        Args:
+            position: where the run is.
+            losses: the terms' values.
+            weights: their weights.
+            errors: by output; empty where they were not evaluated.
+            unknown: the unknown coefficients.
+        """
         weighted = {name: weights[name] * value for name, value in losses.items()}
-        values = {"step": step, "seconds": seconds, "loss": sum(weighted.values())}
+        values = {"step": position.step, "seconds": position.seconds, "sweeps": position.sweeps}
+        values |= {"loss": sum(weighted.values())}
+        values |= {f"unknown_{name}": value for name, value in unknown.items()}
         values |= dict(losses) | {f"{name}_weighted": value for name, value in weighted.items()}
         values |= {f"error_{output}": error for output, error in errors.items()}
         row = [values.get(name, math.nan) for name in self.names]
@@ -110,7 +127,7 @@ def _without_errors(names: Iterable[str]) -> list[str]:
 
 def _as_text(row: Sequence[float], names: Sequence[str]) -> list[str]:
     def cell(name: str, value: float) -> str:
-        if name == "step":
+        if name in ("step", "sweeps"):
             return str(int(value))
         return "" if name.startswith("error_") and math.isnan(value) else repr(float(value))
 

@@ -20,6 +20,7 @@ class Outcome:
     parameters: Parameters
     seconds: float
     steps: int
+    sweeps: int
     stop_reason: str
 
 

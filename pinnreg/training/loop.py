@@ -19,9 +19,10 @@ import torch
 from pinnreg.errors import Diverged, Interrupted
 from pinnreg.objective import Objective
 from pinnreg.optimisers import Advance, Optimiser, Stage
-from pinnreg.training.checkpoint import Position, copied, position_of, snapshot, write_checkpoint
+from pinnreg.training.checkpoint import copied, position_of, snapshot, write_checkpoint
 from pinnreg.training.history import History
 from pinnreg.training.hooks import Hooks, Outcome
+from pinnreg.training.position import Position
 
 CHECKPOINT_SECONDS = 30.0
 
@@ -56,7 +57,7 @@ def train(
         loop.restore(resume)
     loop.run()
     position = loop.position
-    return Outcome(objective.parameters, position.seconds, position.step, position.stop_reason)
+    return Outcome(objective.parameters, position.seconds, position.step, position.sweeps, position.stop_reason)
 
 
 @final
@@ -116,7 +117,9 @@ class _Loop:
     def _next_stage(self) -> None:
         self._stopped = None
         stage = self.position.stage + 1
-        self.position = replace(self.position, stage=stage, stage_step=0, stage_seconds=0.0, stop_reason="")
+        self.position = replace(
+            self.position, stage=stage, stage_step=0, stage_seconds=0.0, stage_sweeps=0, stop_reason=""
+        )
 
     def _run_stage(self, stage: Stage, optimiser: Optimiser) -> str:
         position = self.position
@@ -128,10 +131,14 @@ class _Loop:
             if (signal := self.hooks.interrupted()) is not None:
                 self._save()
                 raise Interrupted(signal, self.checkpoint)
+            swept, before = self.objective.sweeps, position.step
             self._renew(stage, optimiser)
-            advance = optimiser.advance(self.objective, position.stage_step, self._room(stage))
+            advance = optimiser.advance(
+                self.objective, position.stage_step, self._room(stage), share=self._share(stage)
+            )
             self._watch(advance)
-            before = position.step
+            position.sweeps += self.objective.sweeps - swept
+            position.stage_sweeps += self.objective.sweeps - swept
             position.step += advance.steps
             position.stage_step += advance.steps
             self._tick()
@@ -149,6 +156,8 @@ class _Loop:
     def _ended(self, stage: Stage) -> str | None:
         if stage.max_seconds is not None and self.position.stage_seconds >= stage.max_seconds:
             return f"{stage.optimiser}: max_seconds {stage.max_seconds:g} reached"
+        if stage.max_sweeps is not None and self.position.stage_sweeps >= stage.max_sweeps:
+            return f"{stage.optimiser}: max_sweeps {stage.max_sweeps:g} reached"
         if self.position.stage_step >= stage.steps:
             return f"{stage.optimiser}: all {stage.steps} steps done"
         return None
@@ -159,7 +168,16 @@ class _Loop:
         to_event = min(period - self.position.step % period for period in periods if period is not None)
         to_redraw = stage.redraw_every - self.position.stage_step % stage.redraw_every
         left = stage.steps - self.position.stage_step
-        return min(to_event, left, to_redraw if self.objective.stochastic else left)
+        redraws = self.objective.stochastic or self.objective.annealing
+        return min(to_event, left, to_redraw if redraws else left)
+
+    def _share(self, stage: Stage) -> float:
+        """The share of the stage that is done, by its steps or its sweeps; seconds would not repeat."""
+        by_steps = self.position.stage_step / stage.steps
+        return min(by_steps if stage.max_sweeps is None else max(by_steps, self._swept(stage)), 1.0)
+
+    def _swept(self, stage: Stage) -> float:
+        return 0.0 if stage.max_sweeps is None else self.position.stage_sweeps / stage.max_sweeps
 
     def _tick(self) -> None:
         """Add the time since the last tick."""
@@ -193,8 +211,10 @@ class _Loop:
         if position.stage_step == 0 or position.stage_step // stage.redraw_every > drawn // stage.redraw_every:
             # a run that is extended plans more steps: its weights must not rise again
             progress = max(self._progress(stage), self.objective.progress)
+            before = self.objective.progress
             self.objective.redraw(position.step, progress=progress, smooth=stage.needs_smooth)
-            changed = changed or self.objective.stochastic
+            weights = self.objective.scheduled and progress != before
+            changed = changed or self.objective.stochastic or weights
         if changed:
             optimiser.forget()
 
@@ -208,6 +228,7 @@ class _Loop:
         inside = (self.position.stage_step // stage.redraw_every) / (redraws - 1) if redraws > 1 else 0.0
         if stage.max_seconds is not None:
             inside = max(inside, self.position.stage_seconds / stage.max_seconds)
+        inside = max(inside, self._swept(stage))
         before = sum(each.steps for each in self.stages[: self.position.stage])
         planned = sum(each.steps for each in self.stages)
         return (before + min(inside, 1.0) * stage.steps) / planned
@@ -224,7 +245,8 @@ class _Loop:
         losses = self._losses()
         with self._uncounted():
             errors = dict(self.hooks.errors(self._parameters)) if evaluate else {}
-        loss = self.history.add(position.step, position.seconds, losses, self.objective.weights, errors)
+        coefficients = self.objective.evaluation.coefficient_values(self._parameters)
+        loss = self.history.add(position, losses, self.objective.weights, errors, coefficients)
         bad = [name for name, flag in zip(losses, self._first_bad.tolist(), strict=True) if flag]
         bad = bad or [name for name, value in losses.items() if not math.isfinite(value)]
         if bad:
@@ -272,5 +294,5 @@ def _crossed(before: int, after: int, period: int) -> bool:
     return after // period > before // period
 
 
-def _plan(stage: Stage) -> tuple[int, float | None]:
-    return stage.steps, stage.max_seconds
+def _plan(stage: Stage) -> tuple[int, float | None, float | None]:
+    return stage.steps, stage.max_seconds, stage.max_sweeps

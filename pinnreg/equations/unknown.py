@@ -1,0 +1,104 @@
+"""Unknown coefficients: parameters of a problem that are trained together with the network."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar, final
+
+import torch
+from pydantic import BeforeValidator, StrictBool, model_validator
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from pinnreg.domain import Sampler
+from pinnreg.equations.problem import Problem, named_conditions
+from pinnreg.errors import InputError, unknown
+from pinnreg.settings import STRICT, no_boolean
+
+AnyProblem = TypeVar("AnyProblem", bound=Problem)
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Unknown:
+    """A coefficient that is to be found: a number in the problem's residual.
+
+    What is trained is θ: the value is start · exp(θ) where it is `positive`, from θ = 0 on, else |start| θ (θ itself
+    from 0), so that a step of the optimiser means the same for coefficients of any size.
+
+    Attributes:
+        start: the value that training begins with.
+        positive: whether the value keeps above zero.
+    """
+
+    start: Annotated[float, BeforeValidator(no_boolean)] = 1.0
+    positive: StrictBool = False
+
+    @model_validator(mode="after")
+    def _start_is_possible(self) -> Unknown:
+        if self.positive and self.start <= 0:
+            raise ValueError(f"start must be positive with positive: true, got {self.start:g}")
+        return self
+
+    @property
+    def first(self) -> float:
+        """θ at the start."""
+        return 0.0 if self.positive or not self.start else math.copysign(1.0, self.start)
+
+    def value(self, theta: Tensor) -> Tensor:
+        """The coefficient, of the shape of θ."""
+        return self.start * torch.exp(theta) if self.positive else (abs(self.start) or 1.0) * theta
+
+
+def with_values(problem: AnyProblem, values: Mapping[str, Any]) -> AnyProblem:
+    """The problem with other values of some parameters, which may be tensors; they are not validated."""
+    if not values:
+        return problem
+    changed = copy.copy(problem)
+    for name, value in values.items():
+        object.__setattr__(changed, name, value)  # a frozen dataclass
+    return changed
+
+
+def check_unknown(problem: Problem, wanted: Mapping[str, Unknown]) -> None:
+    """Refuse coefficients that cannot be trained.
+
+    Raises:
+        InputError: a parameter that the problem lacks, that takes no real number, or that is used outside of the
+            residual (domain, conditions), which training would not see.
+    """
+    parameters = {field.name: getattr(problem, field.name) for field in dataclasses.fields(problem)}  # type: ignore[arg-type]
+    for name, each in wanted.items():
+        if name not in parameters:
+            raise unknown("coefficient in unknown:", name, parameters)
+        for value in (each.start, 1.000123 * each.start + 1e-6):
+            try:
+                found = dataclasses.replace(problem, **{name: value})  # type: ignore[type-var]
+            except InputError as error:
+                raise InputError(f"unknown.{name}.start: {error}") from None
+            if not isinstance(getattr(found, name), float):
+                raise InputError(f"unknown.{name}: only a real number can be trained, and {name} is none")
+        if _outside_of_the_residual(problem, name):
+            raise InputError(
+                f"unknown.{name}: the domain or the conditions of {type(problem).__name__} depend on {name}; only "
+                "coefficients of the residual can be trained"
+            )
+
+
+def _outside_of_the_residual(problem: Problem, name: str) -> bool:
+    """Whether domain or conditions turn into NaN, or fail, with a parameter that is NaN."""
+    poisoned = with_values(problem, {name: math.nan})
+    sampler: Sampler = "sobol"
+    try:
+        if poisoned.domain.bounds != problem.domain.bounds:
+            return True
+        for condition in named_conditions(poisoned):
+            at = condition.sample(problem.domain, 16, sampler, 0)
+            if not condition.data_are_finite(at, problem.domain.axes):
+                return True
+    except Exception:  # whatever a user's code makes of NaN
+        return True
+    return False

@@ -1,0 +1,122 @@
+"""`Placement`: the points of all terms, and when they are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, final
+
+from torch import Tensor
+
+from pinnreg.equations import Condition, PointSet, Problem, Trial
+from pinnreg.objective.blocks import Block, Blocks
+from pinnreg.objective.points import PointSettings, adapted_points, interior_points
+from pinnreg.randomness import derive, generator
+from pinnreg.regularisers import Jacobian, PointPenalty, uniform_points
+
+INTERIOR = ""
+"""The block of collocation points; no term can have this name."""
+
+
+@final
+class Placement:
+    """Blocks of points by the name of their term: collocation points, soft conditions, penalties.
+
+    Attributes:
+        blocks: those of now.
+        resampled_at: the step of the last `resample`.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        trial: Trial,
+        soft: Sequence[Condition],
+        settings: PointSettings,
+        seed: int,
+        like: Tensor,
+    ) -> None:
+        self._problem = problem
+        self._trial = trial
+        self._soft = soft
+        self._settings = settings
+        self._seed = seed
+        self._like = like
+        self.resampled_at = 0
+        self.blocks: Blocks = {INTERIOR: self._block(interior_points(settings, problem.domain, seed, 0))}
+        self._place_conditions(0)
+
+    def redraw(self, penalties: Mapping[str, PointPenalty], step: int) -> None:
+        """Points of the penalties, fresh ones or the collocation points, and what they draw for each."""
+        for name, penalty in penalties.items():
+            if penalty.samples is None:
+                interior = self.blocks[INTERIOR]
+                block = Block(interior.points, importance=interior.importance)
+            else:
+                domain, device, dtype = self._problem.domain, self._like.device, self._like.dtype
+                block = self._block(
+                    uniform_points(domain, penalty.samples, self._seed, name, step, device=device, dtype=dtype)
+                )
+            if isinstance(penalty, Jacobian):
+                draws = generator(self._seed, f"{name} projections", step, device=self._like.device)
+                values = penalty.project(len(block.points), len(self._trial.outputs), draws, self._like)
+                block = replace(block, values=values)
+            self.blocks[name] = block
+
+    def resample(self, residual_size: Callable[[Tensor], Tensor], step: int) -> None:
+        """New collocation points, for conditions too; interior ones by the residual if the settings say so."""
+        importance = None
+        if self._settings.resample == "residual":
+            points, importance = adapted_points(
+                residual_size,
+                self._problem.domain,
+                self._settings.interior,
+                self._seed,
+                step,
+                device=self._like.device,
+                dtype=self._like.dtype,
+            )
+        else:
+            points = interior_points(self._settings, self._problem.domain, self._seed, step)
+        self.blocks[INTERIOR] = self._block(points, importance=importance if self._settings.importance else None)
+        self._place_conditions(step)
+        self.resampled_at = step
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint needs for the same points, those of penalties apart."""
+        interior = self.blocks[INTERIOR]
+        return {
+            "interior": interior.points.points.clone(),
+            "importance": None if interior.importance is None else interior.importance.clone(),
+            "resampled_at": self.resampled_at,
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Continue from `state()`."""
+        self.blocks[INTERIOR] = self._block(state["interior"], importance=state["importance"])
+        self.resampled_at = state["resampled_at"]
+        self._place_conditions(self.resampled_at)
+
+    def _place_conditions(self, step: int) -> None:
+        for condition in self._soft:
+            seed = derive(self._seed, f"condition {condition.name}", step)
+            drawn = condition.sample(self._problem.domain, self._settings.boundary, self._settings.sampler, seed)
+            block = self._block(drawn.points, drawn.normals, drawn.values)
+            self.blocks[condition.name] = replace(block, points_per_row=2 if condition.kind == "periodic" else 1)
+
+    def _block(
+        self,
+        points: Tensor,
+        normals: Tensor | None = None,
+        values: Tensor | None = None,
+        importance: Tensor | None = None,
+    ) -> Block:
+        """Points and what belongs to them where the network is, so that no step copies them there."""
+        at = points.to(self._like)
+        normals, values, importance = (None if each is None else each.to(at) for each in (normals, values, importance))
+        return Block(PointSet(at, self._trial), normals, values, importance)
+
+
+def points_in(blocks: Blocks) -> int:
+    """How many points the network is evaluated at for all terms."""
+    return sum(len(block.points) for block in blocks.values())

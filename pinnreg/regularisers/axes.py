@@ -1,0 +1,46 @@
+"""The axes along which a penalty differentiates, and the points where it does."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import BeforeValidator
+from torch import Tensor
+
+from pinnreg.domain import Domain
+from pinnreg.errors import InputError, unknown
+from pinnreg.randomness import generator
+
+
+def _one_axis(value: object) -> object:
+    return (value,) if isinstance(value, str) and value not in ("all", "space") else value
+
+
+Axes = Annotated[Literal["all", "space"] | tuple[str, ...], BeforeValidator(_one_axis)]
+""""all", "space" (all but t), or a list of names."""
+
+
+def named_axes(axes: Literal["all", "space"] | tuple[str, ...], kind: str, domain: Domain) -> tuple[str, ...]:
+    """The axes that the setting `axes` of a regulariser of some kind means on a domain.
+
+    Raises:
+        InputError: an axis that the domain lacks, or no axis at all.
+    """
+    named = {"all": domain.axes, "space": domain.space_axes}
+    chosen = named[axes] if isinstance(axes, str) else tuple(dict.fromkeys(axes))
+    for axis in chosen:
+        if axis not in domain.axes:
+            raise unknown(f"axis in regularisers: {kind}: axes:", axis, domain.axes)
+    if not chosen:
+        raise InputError(f"axes of {kind}: {axes!r} names none of the axes {', '.join(domain.axes)}")
+    return chosen
+
+
+def uniform_points(
+    domain: Domain, samples: int, seed: int, name: str, step: int, *, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """Points z of one step, (samples, d), that depend on the seed, the name of the term and the step alone."""
+    shape = (samples, domain.dimension)
+    unit = torch.rand(shape, generator=generator(seed, name, step, device=device), device=device, dtype=dtype)
+    return domain.interior(unit)

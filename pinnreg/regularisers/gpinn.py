@@ -1,0 +1,50 @@
+"""The gradient of the residual as a penalty."""
+
+from __future__ import annotations
+
+from typing import Literal, final
+
+from pydantic.dataclasses import dataclass
+
+from pinnreg.equations import Problem, Trial, residual_gradient
+from pinnreg.errors import InputError
+from pinnreg.regularisers.axes import Axes, named_axes
+from pinnreg.regularisers.rows import Rows, Site
+from pinnreg.regularisers.schedules import Schedule
+from pinnreg.settings import STRICT, Count, NonNegative
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class GPINN:
+    """Gradient-enhanced PINN: weight · Σ_e mean_i |∇r_e(xᵢ)|², r_e the PDE's residuals, which vanish with ∇r_e.
+
+    It is taken at the collocation points, or at `samples` uniform ones drawn afresh. The exact solution makes it zero:
+    unlike a penalty on u it does not bias a well-posed problem.
+
+    Attributes:
+        weight: the factor, at least 0.
+        samples: the number of points drawn at each step; null takes the collocation points.
+        axes: the components of the gradient: "all", "space" (all but t), or a list of names.
+        schedule: as for `ktv`.
+
+    Source: Yu, Lu, Meng & Karniadakis 2022, arXiv:2111.02801.
+    """
+
+    kind: Literal["gpinn"] = "gpinn"
+    weight: NonNegative = 1e-3
+    samples: Count | None = None
+    axes: Axes = "all"
+    schedule: Schedule = "constant"
+
+    def check(self, problem: Problem, trial: Trial) -> None:
+        """Refuse a problem that lacks the axes, or has no equation."""
+        named_axes(self.axes, self.kind, problem.domain)
+        if not problem.has_residual:
+            raise InputError("regularisers: gpinn penalises the gradient of the residual, and the problem has none")
+
+    def rows(self, site: Site) -> Rows:
+        """One row a point, equation and axis."""
+        axes = named_axes(self.axes, self.kind, site.problem.domain)
+        gradients = residual_gradient(site.problem, site.sweep, axes)
+        return site.mean_of_squares(*(values for by_axis in gradients.values() for values in by_axis.values()))

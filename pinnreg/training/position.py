@@ -1,0 +1,29 @@
+"""Where a run is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+
+@final
+@dataclass
+class Position:
+    """Where a run is.
+
+    Attributes:
+        stage: the number of the stage, with steps, seconds and sweeps (times points) in it.
+        step: steps in all, with seconds and sweeps.
+        stop_reason: why the last stage ended, empty before.
+        planned: the steps, seconds and sweeps that the stage was allowed.
+    """
+
+    stage: int = 0
+    stage_step: int = 0
+    stage_seconds: float = 0.0
+    stage_sweeps: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    sweeps: int = 0
+    stop_reason: str = ""
+    planned: tuple[int, float | None, float | None] = (0, None, None)
