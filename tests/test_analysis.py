@@ -1,12 +1,14 @@
-"""Sharpness against known and independently formed Hessians."""
+"""Sharpness against known and independently formed Hessians; variation against integrals in closed form."""
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from math import pi
 from typing import Any
 
 import numpy as np
@@ -17,9 +19,10 @@ from torch import Tensor
 from torch.func import functional_call, jacrev, vmap
 
 from pinnreg import Box, InputError, Problem, dirichlet, initial
-from pinnreg.analysis import Sharpness, sharpness, term_sharpness, weighted_sharpness
+from pinnreg.analysis import Sharpness, sharpness, term_sharpness, variation, weighted_sharpness
 from pinnreg.analysis.sharpness import RESTARTS
 from pinnreg.config import resolve
+from pinnreg.equations import Trial, split_conditions
 from pinnreg.objective import Objective
 from pinnreg.run.prepare import prepare
 
@@ -318,3 +321,117 @@ def test_the_trace_is_unbiased_and_its_error_honest() -> None:
     assert math.sqrt(np.mean([each.trace_error**2 for each in found])) == pytest.approx(spread, rel=0.2)
     # close enough to tell the trace from one with a tenth missing
     assert spread / math.sqrt(80) < 0.02 * float(expected.trace())
+
+
+# variation
+
+
+def plain(outputs: int, *axes: str) -> Trial:
+    return Trial(axes, tuple("uvw"[:outputs]), ((),) * outputs)
+
+
+def sine_square(k: float, order: int, lower: float, upper: float) -> float:
+    """∫ (dⁿ/dxⁿ sin kx)² dx."""
+    sign = -1 if order % 2 == 0 else 1  # sin² for even orders, cos² for odd ones
+    return k ** (2 * order) * ((upper - lower) / 2 + sign * (math.sin(2 * k * upper) - math.sin(2 * k * lower)) / 4 / k)
+
+
+def test_one_axis() -> None:
+    found = variation(plain(1, "x"), lambda x: torch.sin(3 * x), Box(x=(-1, 2)))
+    assert list(found) == [1, 2, 3, 4]
+    for order, value in found.items():
+        assert value == pytest.approx(sine_square(3, order, -1, 2), rel=1e-6)
+
+
+def test_several_axes_and_outputs() -> None:
+    """u = sin 2x sin(3t), v = sin(1.5t): the volume is 6, and mixed derivatives do not count."""
+    (a, b), (c, d) = (-1.0, 2.0), (0.5, 2.5)
+
+    def network(points: Tensor) -> Tensor:
+        return torch.stack(
+            [torch.sin(2 * points[:, 0]) * torch.sin(3 * points[:, 1]), torch.sin(1.5 * points[:, 1])], dim=1
+        )
+
+    found = variation(plain(2, "x", "t"), network, Box(x=(a, b), t=(c, d)), orders=(4, 1, 2, 3))
+    assert list(found) == [4, 1, 2, 3]
+    for order, value in found.items():
+        along_x = sine_square(2, order, a, b) * sine_square(3, 0, c, d)
+        along_t = sine_square(2, 0, a, b) * sine_square(3, order, c, d)
+        of_v = (b - a) * sine_square(1.5, order, c, d)
+        assert value == pytest.approx(along_x + along_t + of_v, rel=1e-4)
+
+
+def test_the_solution_and_not_the_network_is_measured() -> None:
+    """u = g + φN with g = cos 2x, φ = t/2, N = 1 on a domain of volume 2."""
+
+    @dataclass(frozen=True)
+    class Started(Problem):
+        domain = Box(x=(0, 1), t=(0, 2))
+        conditions = (initial(lambda x: torch.cos(2 * x)),)
+
+        def residual(self, u: Any) -> Any:
+            return u.t
+
+    trial = split_conditions(Started(), "default").trial
+    found = variation(trial, lambda points: 0 * points[:, :1] + 1, Started.domain)
+    shift = pi / 4  # cos 2x = sin 2(x + π/4)
+    slope = 2 * (1 / 2) ** 2
+    for order, value in found.items():
+        expected = 2 * sine_square(2, order, shift, 1 + shift) + (slope if order == 1 else 0)
+        assert value == pytest.approx(expected, rel=1e-6)
+
+
+def test_more_points_are_more_exact() -> None:
+    """Faster than the slope -1/2 of independent points."""
+    counts = 2 ** np.arange(6, 15, 2)
+    expected = sine_square(7, 2, 0, 1) + sine_square(4, 2, 0, 1)
+    errors = [
+        abs(
+            variation(
+                plain(1, "x", "y"),
+                lambda p: torch.sin(7 * p[:, :1]) + torch.sin(4 * p[:, 1:]),
+                Box(x=(0, 1), y=(0, 1)),
+                [2],
+                points=int(count),
+            )[2]
+            - expected
+        )
+        for count in counts
+    ]
+    assert np.polyfit(np.log(counts), np.log(errors), 1)[0] < -0.8
+
+
+def test_points_in_pieces_are_all_counted() -> None:
+    seen: list[int] = []
+
+    def network(points: Any) -> Any:
+        seen.append(points.shape[0])
+        return torch.sin(points)
+
+    found = variation(plain(1, "x"), network, Box(x=(0, 1)), points=10000)
+    assert found == {order: pytest.approx(sine_square(1, order, 0, 1), rel=1e-5) for order in (1, 2, 3, 4)}
+    # a few pieces, and in each all orders together
+    assert sum(seen) == 10000
+    assert 1 < len(seen) < 10
+
+
+def test_no_gradients_are_kept_and_single_precision_is_enough() -> None:
+    of = shared()
+    expected = variation(of.trial, of.network, of.problem.domain, points=256)
+    single = copy.deepcopy(of.network).float()
+    grads: list[bool] = []
+
+    def network(points: Any) -> Any:
+        grads.append(torch.is_grad_enabled())
+        return single(points)
+
+    found = variation(of.trial, network, of.problem.domain, points=256, dtype=torch.float32)
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert found != expected
+    assert grads == [False]
+
+
+@pytest.mark.parametrize(("orders", "points"), [((), 16), ((0, 1), 16), ((1,), 0)])
+def test_what_has_no_variation(orders: tuple[int, ...], points: int) -> None:
+    with pytest.raises(InputError, match="expected orders and points of at least 1"):
+        variation(plain(1, "x"), torch.sin, Box(x=(0, 1)), orders, points=points)
