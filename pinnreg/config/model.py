@@ -13,9 +13,10 @@ from pinnreg.equations import ConditionMode
 from pinnreg.errors import InputError
 from pinnreg.networks import NetworkSettings
 from pinnreg.objective import PointSettings
+from pinnreg.observations import Measured
 from pinnreg.optimisers import GaussNewton, Stage
 from pinnreg.regularisers import Regulariser
-from pinnreg.settings import STRICT, Count, NonNegative, no_boolean
+from pinnreg.settings import STRICT, Count, NonNegative, Seed
 
 
 def _one_or_many(value: Any) -> Any:
@@ -45,6 +46,7 @@ class Config:
     network: NetworkSettings = NetworkSettings()
     points: PointSettings = PointSettings()
     conditions: ConditionMode = "default"
+    measurements: tuple[Measured, ...] = ()
     weights: dict[str, NonNegative] = Field(default_factory=dict)
     balance: StrictBool = True
     regularisers: tuple[Regulariser, ...] = ()
@@ -52,7 +54,7 @@ class Config:
         GaussNewton(),
     )
     evaluate: EvaluateSettings = EvaluateSettings()
-    seed: Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(no_boolean)] = 0
+    seed: Seed = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["float32", "float64"] = "float64"
     compile: StrictBool = False
