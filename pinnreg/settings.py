@@ -27,5 +27,11 @@ Count = Annotated[int, Field(gt=0), BeforeValidator(no_boolean)]
 Positive = Annotated[float, Field(gt=0), BeforeValidator(no_boolean)]
 """A positive finite number."""
 
+Share = Annotated[float, Field(ge=0, lt=1), BeforeValidator(no_boolean)]
+"""A number of at least 0 and below 1."""
+
+Seed = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(no_boolean)]
+"""What random numbers are drawn from."""
+
 NonNegative = Annotated[float, Field(ge=0), BeforeValidator(no_boolean)]
 """A finite number, zero or more."""

@@ -119,6 +119,15 @@ def _yaml(text: str) -> Path:
         ("regularisers=[{kind: ktv, axes: [tt]}]", ["axis", "'tt'", "did you mean 't'"]),
         ("points.sampler=sobel", ["points.sampler", "did you mean 'sobol'"]),
         ("network.features.periodic={x: 2}", ["network.features.periodic", "'x'"]),
+        ("measurements={samples: 5}", ["measurements", "expected a list"]),
+        ("measurements=[{sampels: 5}]", ["measurements.0", "did you mean 'samples'"]),
+        ("measurements=[{samples: 5, file: a.csv}]", ["measurements.0", "got both"]),
+        ("measurements=[{samples: 5, of: v}]", ["measurements.0.of", "'v'", "known: u"]),
+        ("measurements=[{samples: 5, name: initial}]", ["measurements.0.name", "'initial'"]),
+        ("measurements=[{samples: 5, held_out: 0.01}]", ["measurements.0.held_out", "0.01 of 5 values is none"]),
+        ("measurements=[{file: missing.csv}]", ["missing.csv", "no such file"]),
+        ("measurements=[{file: missing.csv, noise: 1}]", ["measurements.0", "noise has no effect"]),
+        ("measurements=[{file: data.txt}]", ["data.txt", ".csv or an .npz"]),
         ("conditions=hard", ["conditions", "'hard'", "exact"]),
         ("device=gpu", ["device", "'gpu'", "cuda"]),
         ("dtype=float46", ["dtype", "did you mean 'float64'"]),
@@ -457,6 +466,22 @@ def test_exact_conditions_that_cannot_be(refused: Refused, tmp_path: Path) -> No
     err = refused("solve", "mine", "--problems", "own", "--set", "conditions=exact")
     assert "conditions: exact is impossible" in err
     assert "flux" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        ("x,t\n0,0", ["column", "'u'", "known: x, t"]),
+        ("x,t,u\n0,0,1\n0,zero,1", ["line 3, column 't'", "'zero'"]),
+        ("x,t,u\n0,7,1", ["outside", "[0.0, 7.0]"]),
+        ("x,t,u\n", ["no measurements"]),
+    ],
+)
+def test_files_of_measurements(refused: Refused, tmp_path: Path, text: str, messages: Sequence[str]) -> None:
+    (tmp_path / "data.csv").write_text(text)
+    err = refused("solve", "heat", "--set", "measurements=[{file: data.csv}]")
+    assert "data.csv" in err
+    assert all(message in err for message in messages), err
 
 
 @pytest.mark.parametrize(

@@ -273,6 +273,14 @@ def test_impossible_measurements_are_refused(points: Any, values: Any, message: 
         measurements(points, values)
 
 
+def test_a_share_to_trim_is_checked_and_kept() -> None:
+    assert measurements([[0.0]], [1.0]).trim == 0.0
+    assert measurements([[0.0]], [1.0], trim=0.25).trim == 0.25
+    for trim in (1.0, -0.1, math.nan, True, "some"):
+        with pytest.raises(InputError, match="trim is a share of at least 0 and below 1"):
+            measurements([[0.0]], [1.0], trim=trim)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("condition", "domain", "message"),
     [

@@ -33,6 +33,7 @@ problem: {name: burgers, nu: 0.01}
 network: {kind: mlp, hidden: [20, 20, 20], activation: sin, features: {}}
 points: {interior: 2500, boundary: 400, sampler: sobol, resample_every: 100}
 conditions: default                 # default | exact | soft
+measurements: [{samples: 50, noise: 0.1}]
 weights: {residual: 1.0, initial: 10.0}
 balance: true
 regularisers: [{kind: ktv, order: 2, power: 2, weight: 1e-6, samples: 256, axes: all, schedule: constant}]
@@ -219,11 +220,11 @@ def test_the_contracts_example_loads_as_written(tmp_path: Path) -> None:
     given = read_yaml(tmp_path / "run.yaml")
     full = as_dict(config)
     assert set(full) == SECTIONS
-    for section in given.keys() - {"train", "regularisers", "network", "provenance"}:
+    for section in given.keys() - {"train", "regularisers", "network", "provenance", "measurements"}:
         value, found = given[section], full[section]
         assert (found | value == found) if isinstance(value, dict) else value == found
     assert full["network"] | given["network"] | {"features": 0} == full["network"] | {"features": 0}
-    for section in ("train", "regularisers"):
+    for section in ("train", "regularisers", "measurements"):
         (value,), (found,) = given[section], full[section]
         assert found | value == found
 
@@ -233,6 +234,7 @@ FULL = {
     "network": {"hidden": [5, 6], "activation": "gelu", "features": {"fourier": {"count": 2, "scale": 3.0}}},
     "points": {"interior": 11, "boundary": 12, "sampler": "uniform", "resample_every": 13, "resample": "residual"},
     "conditions": "soft",
+    "measurements": [{"samples": 20, "outliers": 0.1, "seed": 4}, {"file": "/data.csv", "name": "probe", "trim": 0.1}],
     "weights": {"initial": 3.0},
     "regularisers": [{"kind": "ktv", "order": 3, "power": 1, "axes": ["x"], "smoothing": 1e-4, "schedule": "linear"}],
     "train": [

@@ -21,7 +21,7 @@ LAYERS = {
     1: ("networks",),
     2: ("differentiation",),
     3: ("equations",),
-    4: ("registry", "regularisers"),
+    4: ("registry", "regularisers", "observations"),
     5: ("objective",),
     6: ("optimisers",),
     7: ("training",),

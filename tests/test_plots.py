@@ -101,6 +101,38 @@ def test_every_domain_without_a_reference(names):
     assert_legible(figure)
 
 
+def circles(ax):
+    return [line for line in ax.lines if line.get_marker() == "o"]
+
+
+@pytest.mark.parametrize("names", DOMAINS, ids="".join)
+def test_measurements_are_circles_where_a_plane_or_a_line_shows_them_all(names):
+    axes, mesh = grid(names, 7 if len(names) > 3 else 13)
+    rng = np.random.default_rng(0)
+    columns = {name: rng.random(6) for name in (*names, "u")}
+    other = {**columns, "v": columns["u"]}
+    del other["u"]
+    measured = [columns | {"held_out": np.array([0, 0, 0, 0, 1, 1])}, other | {"held_out": np.zeros(6)}]
+    figure = plots.error_field(axes, solved(mesh), title="wave", errors={"u": 0.1}, measured=measured)
+    drawn = [(ax, line) for ax in figure.axes for line in circles(ax)]
+    assert ("circles: measurements" in heading(figure)) == bool(drawn) == (len(names) < 3)
+    upright = names != ("x", "t")
+    horizontal, vertical = (*names, "u")[:2] if upright else names[::-1]
+    for ax, line in drawn:
+        assert len(names) == 1 or ax.get_title() == "predicted u"
+        np.testing.assert_array_equal(line.get_xdata(), columns[horizontal][:4])
+        np.testing.assert_array_equal(line.get_ydata(), columns[vertical][:4])
+    assert_legible(figure)
+
+
+def test_measurements_of_another_output_leave_no_circles():
+    axes, mesh = grid(("x", "t"))
+    measured = [{"x": np.ones(1), "t": np.ones(1), "v": np.ones(1), "held_out": np.zeros(1)}]
+    figure = plots.error_field(axes, solved(mesh), title="", errors={"u": 0.1}, measured=measured)
+    assert not [ax for ax in figure.axes if circles(ax)]
+    assert "circles" not in heading(figure)
+
+
 @pytest.mark.parametrize("names", [n for n in DOMAINS if len(n) > 1], ids="".join)
 def test_predicted_and_reference_share_one_norm_and_the_error_is_logarithmic(names):
     axes, mesh = grid(names, 7)

@@ -189,3 +189,30 @@ def test_a_file_that_is_no_archive_is_named(tmp_path):
     np.save(tmp_path / "single.npy", X)
     with pytest.raises(InputError, match=r"single\.npy: expected an \.npz"):
         from_file(tmp_path / "single.npy", ("x",), ("u",))
+
+
+def test_scattered_points_get_the_values_of_the_grid():
+    """Points that share coordinates, in no order, for every kind of reference."""
+    rng = np.random.default_rng(0)
+    points = {"x": rng.choice(rng.random(40), 100), "t": rng.choice(rng.random(40), 100)}
+    u, v = lambda x, t: np.sin(x) * t, lambda x, t: x - t
+    for reference in (closed_form({"u": u, "v": v}), Reference("by hand", closed_form({"u": u, "v": v}).solve)):
+        found = reference.at(points)
+        assert list(found) == ["u", "v"]
+        np.testing.assert_array_equal(found["u"], u(**points))
+        np.testing.assert_array_equal(found["v"], v(**points))
+
+
+@pytest.mark.parametrize(("axes", "pointwise", "calls"), [("xt", True, 13), ("xt", False, 1), ("x", True, 2)])
+def test_how_often_a_reference_is_solved_for_scattered_points(axes, pointwise, calls):
+    """A formula for a few points at a time, a whole solve once."""
+    seen = []
+
+    def solve(grid):
+        seen.append({name: len(axis) for name, axis in grid.items()})
+        return closed_form(lambda x: x).solve(grid)
+
+    points = dict.fromkeys(axes, np.random.default_rng(0).random(100))
+    np.testing.assert_array_equal(Reference("by hand", solve, pointwise=pointwise).at(points)["u"], points["x"])
+    assert len(seen) == calls
+    assert max(np.prod(list(sizes.values())) for sizes in seen) <= (64 if pointwise else 2**22)

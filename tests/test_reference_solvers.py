@@ -420,3 +420,31 @@ def test_cole_hopf_refuses_a_front_that_would_reach_the_wall(shift):
 def test_cole_hopf_refuses_points_outside():
     with pytest.raises(InputError, match="axis 't'"):
         burgers_cole_hopf(NU).solve({"x": np.zeros(1), "t": np.array([1.5])})
+
+
+# scattered points
+
+
+@pytest.mark.parametrize(
+    ("reference", "bounds", "tolerance"),
+    [
+        (burgers_cole_hopf(NU), {"x": (-1, 1), "t": (0, 1)}, 1e-12),
+        (poisson(lambda x, y: np.sin(pi * x) * np.sin(pi * y) * np.exp(x), {"x": (0, 1), "y": (0, 1)}), None, 1e-11),
+        (
+            method_of_lines(lambda x, u, ux, uxx: 0.1 * uxx, lambda x: np.sin(pi * x), x=(0, 1), t=(0, 1)),
+            {"x": (0, 1), "t": (0, 1)},
+            1e-9,
+        ),
+    ],
+    ids=["cole_hopf", "poisson", "lines"],
+)
+def test_a_value_at_a_point_does_not_depend_on_the_others(reference, bounds, tolerance):
+    """Of 1000 points, those solved for alone; the pieces are solves of their own."""
+    bounds = bounds or {"x": (0, 1), "y": (0, 1)}
+    rng = np.random.default_rng(1)
+    points = {name: low + (high - low) * rng.random(1000) for name, (low, high) in bounds.items()}
+    found = reference.at(points)["u"]
+    scale = np.sqrt(np.mean(found**2))
+    for i in range(0, 1000, 111):
+        alone = reference.solve({name: x[i : i + 1] for name, x in points.items()}).values["u"].item()
+        assert abs(found[i] - alone) <= tolerance * scale

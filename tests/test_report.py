@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -14,13 +15,17 @@ from pinnreg import Box, InputError
 from pinnreg.reference import Reference, Solved
 from pinnreg.report import (
     Errors,
+    Validation,
     compare,
     grid_axes,
+    read_measurements,
     read_report,
     relative_l2,
     summary,
+    validate_on,
     without_reference,
     write_json,
+    write_measurements,
     write_report,
 )
 
@@ -114,12 +119,38 @@ def test_a_report_without_errors_is_read_again(tmp_path: Path) -> None:
     assert again.reference is None
 
 
+def test_the_validation_is_written_only_where_values_were_held_out(tmp_path: Path) -> None:
+    report = without_reference({"u": EXACT}, {"residual": OFF}, AXES)
+    assert "validation" not in summary(report, FACTS)
+    found = {"probe": validate_on(np.array([1.0, 2.0]), np.array([4.0, 6.0])), "b": Validation(1, math.nan)}
+    assert found["probe"] == Validation(2, math.sqrt(12.5))
+    write_report(tmp_path, dataclasses.replace(report, validation=found), FACTS)
+    again, facts = read_report(tmp_path)
+    assert facts["validation"] == {"probe": {"count": 2, "rmse": math.sqrt(12.5)}, "b": {"count": 1, "rmse": None}}
+    assert again.validation["probe"] == found["probe"]
+    assert math.isnan(again.validation["b"].rmse)
+
+
+def test_measurements_are_written_and_read_again(tmp_path: Path) -> None:
+    assert read_measurements(tmp_path) == {}
+    measured = {"a.b": {"x": np.ones(2), "u": np.zeros(2)}, "probe": {"x": np.ones(1)}}
+    write_measurements(tmp_path, measured)
+    again = read_measurements(tmp_path)
+    assert {name: list(columns) for name, columns in again.items()} == {"a.b": ["x", "u"], "probe": ["x"]}
+    np.testing.assert_array_equal(again["a.b"]["u"], np.zeros(2))
+    (tmp_path / "measurements.npz").write_text("no archive")
+    with pytest.raises(InputError, match=r"measurements\.npz: not readable"):
+        read_measurements(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
         ("report.json", "{"),
         ("report.json", "{}"),
         ("report.json", '{"reference": null, "errors": {}, "axes": ["y"]}'),
+        ("report.json", '{"reference": null, "errors": {}, "axes": ["x", "t"], "validation": 3}'),
+        ("report.json", '{"reference": null, "errors": {}, "axes": ["x", "t"], "validation": {"m": {}}}'),
         ("fields.npz", "no archive"),
         ("fields.npz", ""),
     ],

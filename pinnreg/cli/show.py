@@ -24,6 +24,7 @@ from pinnreg.equations import Condition, Problem, reference_of, split_conditions
 from pinnreg.equations.conditions import FaceCondition
 from pinnreg.errors import InputError
 from pinnreg.networks import ACTIVATIONS
+from pinnreg.observations import Measured, complete
 from pinnreg.optimisers import Stage
 from pinnreg.regularisers import Regulariser
 from pinnreg.report import write_json
@@ -79,6 +80,8 @@ def problem(resolved: Resolved, path: Path | None) -> None:
     described, config = resolved.problem, resolved.config
     split = split_conditions(described, config.conditions)
     exact = [condition.name for condition in split.exact]
+    conditions = {c.name: _condition(c, described, c.name in exact) for c in (*split.exact, *split.soft)}
+    measured = {str(each.name): _measured(each) for each in complete(config.measurements, described)}
     data = {
         "name": config.problem["name"],
         "description": inspect.getdoc(described),
@@ -86,7 +89,7 @@ def problem(resolved: Resolved, path: Path | None) -> None:
         "parameters": {key: value for key, value in config.problem.items() if key != "name"},
         "domain": {axis: list(bounds) for axis, bounds in described.domain.bounds.items()},
         "outputs": list(described.outputs),
-        "conditions": {c.name: _condition(c, described, c.name in exact) for c in (*split.exact, *split.soft)},
+        "conditions": conditions | measured,
         "defaults": dict(described.defaults),
         "reference": reference_of(described) is not None,
     }
@@ -107,7 +110,7 @@ def result(folder: Path, facts: Mapping[str, Any], quiet: bool, path: Path | Non
         write_json(path, facts)
     if quiet:
         return
-    _error_table(facts)
+    _errors(facts)
     for name, found in facts["unknown"].items():
         truth = "" if found["truth"] is None else f", the truth {found['truth']:.6g}"
         error = "" if found["relative_error"] is None else f", off by {found['relative_error']:.2e}"
@@ -120,7 +123,13 @@ def errors(facts: Mapping[str, Any], path: Path | None) -> None:
     """The outcome of `evaluate`."""
     if path is not None:
         write_json(path, facts)
+    _errors(facts)
+
+
+def _errors(facts: Mapping[str, Any]) -> None:
     _error_table(facts)
+    for name, found in facts.get("validation", {}).items():
+        line(f"validation: RMSE {_number(found['rmse'])} on {found['count']} values held out of {name}")
 
 
 def _error_table(facts: Mapping[str, Any]) -> None:
@@ -223,6 +232,17 @@ def _condition(condition: Condition, described: Problem, exact: bool) -> str:
     where = f" on {faces}" if faces else " at given points"
     slope = " of order 1" if isinstance(condition, FaceCondition) and condition.slope else ""
     return f"{condition.kind}{slope}, {condition.of or 'all outputs'}{where} ({'exact' if exact else 'soft'})"
+
+
+def _measured(measured: Measured) -> str:
+    shares = {key: getattr(measured, key) for key in ("noise", "outliers", "held_out", "trim")}
+    source = f"{measured.samples} values of the reference" if measured.file is None else f"from {measured.file}"
+    return (
+        ", ".join(
+            [f"measurements, {measured.of} {source}", *(f"{key} {share:g}" for key, share in shares.items() if share)]
+        )
+        + " (soft)"
+    )
 
 
 def _tag(settings: Any, key: str) -> str:

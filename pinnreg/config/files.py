@@ -70,7 +70,10 @@ def write_config(path: Path, config: Config, provenance: Mapping[str, Any]) -> N
 
 
 def fingerprint(config: Config) -> str:
-    """A hash of what makes a run the same run: all but stages' limits, `evaluate` and `device`."""
+    """A hash of what makes a run the same run: all but stages' limits, `evaluate` and `device`.
+
+    The reference in `evaluate` does count where measurements are drawn from it.
+    """
     return hashlib.sha256(json.dumps(_identity(config), sort_keys=True).encode()).hexdigest()
 
 
@@ -82,7 +85,10 @@ def differences(one: Config, other: Config) -> list[str]:
 
 def _identity(config: Config) -> dict[str, Any]:
     data = as_dict(config)
-    del data["evaluate"], data["device"]
+    reference = data.pop("evaluate")["reference"]
+    if reference is not None and any(each["samples"] for each in data["measurements"]):
+        data["evaluate"] = {"reference": reference}
+    del data["device"]
     for stage in data["train"]:
         del stage["steps"], stage["max_seconds"], stage["max_sweeps"]
     return data

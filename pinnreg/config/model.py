@@ -13,9 +13,10 @@ from pinnreg.equations import ConditionMode, Unknown
 from pinnreg.errors import InputError
 from pinnreg.networks import NetworkSettings
 from pinnreg.objective import PointSettings
+from pinnreg.observations import Measured
 from pinnreg.optimisers import GaussNewton, Stage
 from pinnreg.regularisers import Regulariser
-from pinnreg.settings import STRICT, Count, NonNegative, no_boolean
+from pinnreg.settings import STRICT, Count, NonNegative, Seed
 
 
 def _one_or_many(value: Any) -> Any:
@@ -45,6 +46,7 @@ class Config:
     network: NetworkSettings = NetworkSettings()
     points: PointSettings = PointSettings()
     conditions: ConditionMode = "default"
+    measurements: tuple[Measured, ...] = ()
     unknown: dict[str, Unknown] = Field(default_factory=dict)
     weights: dict[str, NonNegative] = Field(default_factory=dict)
     balance: StrictBool = True
@@ -53,7 +55,7 @@ class Config:
         GaussNewton(),
     )
     evaluate: EvaluateSettings = EvaluateSettings()
-    seed: Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(no_boolean)] = 0
+    seed: Seed = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["float32", "float64"] = "float64"
     compile: StrictBool = False

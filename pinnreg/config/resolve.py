@@ -87,10 +87,7 @@ def resolve(
             f"{where}: evaluate.grid: expected one number or {problem.domain.dimension}, for the axes "
             f"{', '.join(problem.domain.axes)}, got {list(config.evaluate.grid)}"
         )
-    if config.evaluate.reference is not None:  # the run's folder may be read from elsewhere
-        file = str(Path(config.evaluate.reference).resolve())
-        config = dataclasses.replace(config, evaluate=dataclasses.replace(config.evaluate, reference=file))
-    return Resolved(config, problem, stem or name, path, hidden)
+    return Resolved(_with_absolute_paths(config), problem, stem or name, path, hidden)
 
 
 def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
@@ -127,6 +124,19 @@ def _read(given: str | Path | Mapping[str, Any], folders: Sequence[Path]) -> tup
     if path.suffix in (".yaml", ".yml") or path.name != str(given):
         raise InputError(f"{given}: no such config file")
     raise unknown("config or problem", str(given), [*configs, *find(folders)])
+
+
+def _with_absolute_paths(config: Config) -> Config:
+    """The config with the files that it names found from anywhere: the run's folder may be read from elsewhere."""
+
+    def absolute(file: str | None) -> str | None:
+        return None if file is None else str(Path(file).resolve())
+
+    return dataclasses.replace(
+        config,
+        measurements=tuple(dataclasses.replace(each, file=absolute(each.file)) for each in config.measurements),
+        evaluate=dataclasses.replace(config.evaluate, reference=absolute(config.evaluate.reference)),
+    )
 
 
 def _problem_part(changes: dict[str, Any]) -> dict[str, Any]:

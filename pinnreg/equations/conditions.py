@@ -138,13 +138,14 @@ class Periodic:
 @final
 @dataclass(frozen=True, eq=False)
 class Measurements:
-    """u = values at given points."""
+    """u = values at given points; the share `trim` of the largest residuals does not count."""
 
     kind: Literal["measurements"]
     points: Tensor
     values: Tensor
     of: str | None
     name: str
+    trim: float = 0.0
 
     def faces(self, domain: Domain) -> tuple[Face, ...]:
         """No face; checks that the points lie in the domain's bounding box."""
@@ -229,11 +230,21 @@ def periodic(on: str, *, order: int = 1, of: str | None = None, name: str = "") 
     return Periodic("periodic", on, of, name, order)
 
 
-def measurements(points: ArrayLike, values: ArrayLike, *, of: str | None = None, name: str = "") -> Condition:
+def measurements(
+    points: ArrayLike, values: ArrayLike, *, of: str | None = None, name: str = "", trim: float = 0.0
+) -> Measurements:
     """u = values at points: (n, d), columns in the order of the axes, and (n,).
 
+    Args:
+        points: where was measured.
+        values: what was measured.
+        of: the output, when there are several.
+        name: the name of the loss term; "measurements" if not given.
+        trim: the share, in [0, 1), of the largest residuals that is left out of the loss: least trimmed squares,
+            which outliers do not draw away (Rousseeuw 1984).
+
     Raises:
-        InputError: shapes that do not match, or values that are not finite.
+        InputError: shapes that do not match, values that are not finite, or a share that is none.
     """
     at = np.array(points, dtype=np.float64)
     measured = np.array(values, dtype=np.float64)
@@ -241,7 +252,9 @@ def measurements(points: ArrayLike, values: ArrayLike, *, of: str | None = None,
         raise InputError(f"measurements: expected points (n, d) and values (n,), got {at.shape} and {measured.shape}")
     if not (np.isfinite(at).all() and np.isfinite(measured).all()):
         raise InputError("measurements: points and values must be finite")
-    return Measurements("measurements", torch.from_numpy(at), torch.from_numpy(measured), of, name)
+    if isinstance(trim, bool) or not isinstance(trim, Real) or not 0 <= trim < 1:
+        raise InputError(f"measurements: trim is a share of at least 0 and below 1, got {trim!r}")
+    return Measurements("measurements", torch.from_numpy(at), torch.from_numpy(measured), of, name, float(trim))
 
 
 def _sample_faces(domain: Domain, faces: Sequence[Face], count: int, sampler: Sampler, seed: int) -> Samples:

@@ -5,7 +5,7 @@ By default every Dirichlet, initial and periodic condition on a box is exact and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, final
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from pinnreg.differentiation import nested_derivative
 from pinnreg.domain import Box, Domain, Face, unit_points
 from pinnreg.equations.call import Data, evaluate_data
-from pinnreg.equations.conditions import Condition, FaceCondition, Periodic
+from pinnreg.equations.conditions import Condition, FaceCondition, Measurements, Periodic
 from pinnreg.equations.problem import Problem, named_conditions
 from pinnreg.equations.trial import AxisData, Trial
 from pinnreg.errors import InputError
@@ -48,15 +48,21 @@ class _FaceData:
     slope: bool
 
 
-def split_conditions(problem: Problem, mode: ConditionMode) -> Split:
+def split_conditions(problem: Problem, mode: ConditionMode, extra: Sequence[Measurements] = ()) -> Split:
     """Divide a problem's conditions into exact and soft ones.
+
+    Args:
+        problem: whose conditions.
+        mode: which are to be exact.
+        extra: measurements besides the problem's own conditions: soft in every mode.
 
     Raises:
         InputError: mode "exact" and a condition that cannot be exact.
     """
-    conditions = named_conditions(problem)
-    reasons = {} if mode == "soft" else _reasons_against(problem, conditions)
-    exact = tuple(c for c in conditions if mode != "soft" and c.name not in reasons)
+    conditions = named_conditions(problem, extra)
+    own = conditions[: len(conditions) - len(extra)]
+    reasons = {} if mode == "soft" else _reasons_against(problem, own)
+    exact = tuple(c for c in own if mode != "soft" and c.name not in reasons)
     if mode == "exact" and reasons:
         raise InputError("conditions: exact is impossible: " + "; ".join(f"{n}: {why}" for n, why in reasons.items()))
     trial = Trial(

@@ -6,7 +6,7 @@ import dataclasses
 import typing
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
@@ -67,8 +67,8 @@ class Problem(ABC):
         _validate_definition(self)
 
 
-def named_conditions(problem: Problem) -> tuple[Condition, ...]:
-    """The problem's conditions with their outputs and the names of their loss terms filled in.
+def named_conditions(problem: Problem, extra: Iterable[Condition] = ()) -> tuple[Condition, ...]:
+    """The problem's conditions, and `extra` ones after them, with outputs and names of loss terms filled in.
 
     A name is the condition's kind, with `_<output>` or a number added where several would share it.
 
@@ -76,7 +76,7 @@ def named_conditions(problem: Problem) -> tuple[Condition, ...]:
         InputError: an output that the problem lacks or that must be named, two conditions of one name, or a face or
             axis that the domain lacks.
     """
-    conditions = [_with_output(condition, problem.outputs) for condition in problem.conditions]
+    conditions = [_with_output(condition, problem.outputs) for condition in (*problem.conditions, *extra)]
     kinds = Counter(condition.kind for condition in conditions if not condition.name)
     named: list[Condition] = []
     for condition in conditions:

@@ -101,8 +101,8 @@ class Objective:
 
     @property
     def stochastic(self) -> bool:
-        """Whether `redraw` draws anything: points of penalties, or noise."""
-        return self._regularised.stochastic
+        """Whether `redraw` changes anything but weights: points of penalties, noise, what is trimmed."""
+        return self._regularised.stochastic or bool(self._placement.shares)
 
     @property
     def annealing(self) -> bool:
@@ -197,7 +197,7 @@ class Objective:
             self._balanced = balanced_weights(at, self._equations, self._to_balance)
 
     def redraw(self, step: int, *, progress: float, smooth: bool) -> None:
-        """New points for the penalties, and new noise.
+        """New points for the penalties, new noise, and another look at which measurements are the worst.
 
         Args:
             step: the training step, on which alone (with the seed) they depend.
@@ -206,6 +206,7 @@ class Objective:
         """
         self.drawn_at, self.progress, self.evaluation.smooth = step, progress, smooth
         self._placement.redraw(self._regularised.at_points, step)
+        self._trim(self.parameters)
         network = {name: each.detach() for name, each in self.evaluation.network_part(self.parameters).items()}
         self.shifts: Sequence[Shift] = self._regularised.shifts(network, self.seed, step, progress)
 
@@ -213,6 +214,7 @@ class Objective:
         """New collocation points, for conditions too; interior ones by the residual if the settings say so."""
         self._placement.resample(partial(self.residual_size, parameters), step)
         self._placement.redraw(self._regularised.at_points, self.drawn_at)  # some penalties are at collocation points
+        self._trim(parameters)
         self.balance(parameters)
 
     @property
@@ -249,6 +251,15 @@ class Objective:
         self._placement.load_state(state)
         self._balanced = dict(state["balanced"])
         self.redraw(state["drawn_at"], progress=state["progress"], smooth=state["smooth"])
+        self._placement.load_trimmed(state)
+
+    def _trim(self, parameters: Parameters) -> None:
+        with torch.no_grad():
+            rows = {
+                name: self.evaluation.block_rows(name, parameters, self.blocks[name], chunk=self._settings.chunk)
+                for name in self._placement.shares
+            }
+        self._placement.trim({name: each[name].values for name, each in rows.items()})
 
     def _count(self) -> None:
         self.sweeps += len(self.shifts) * points_in(self.blocks)

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, final
 
+import torch
 from torch import Tensor
 
 from pinnreg.equations import Condition, PointSet, Problem, Trial
+from pinnreg.equations.conditions import Measurements
 from pinnreg.objective.blocks import Block, Blocks
 from pinnreg.objective.points import PointSettings, adapted_points, interior_points
 from pinnreg.randomness import derive, generator
@@ -25,6 +27,7 @@ class Placement:
     Attributes:
         blocks: those of now.
         resampled_at: the step of the last `resample`.
+        shares: the shares to trim, by condition.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Placement:
         self._seed = seed
         self._like = like
         self.resampled_at = 0
+        self.shares = {each.name: each.trim for each in soft if isinstance(each, Measurements) and each.trim}
         self.blocks: Blocks = {INTERIOR: self._block(interior_points(settings, problem.domain, seed, 0))}
         self._place_conditions(0)
 
@@ -82,6 +86,18 @@ class Placement:
         self._place_conditions(step)
         self.resampled_at = step
 
+    def trim(self, residuals: Mapping[str, Tensor]) -> None:
+        """Leave the share of the largest residuals of some conditions out, until this is called again.
+
+        That is trimmed least squares by its concentration steps (Rousseeuw & Van Driessen 2006): which residuals are
+        the largest is decided between two steps, so that each step sees one fixed objective.
+        """
+        for name, values in residuals.items():
+            left_out = round(self.shares[name] * len(values))
+            importance = torch.full_like(values, len(values) / (len(values) - left_out))
+            importance[values.abs().argsort(descending=True, stable=True)[:left_out]] = 0.0
+            self.blocks[name] = replace(self.blocks[name], importance=importance)
+
     def state(self) -> dict[str, Any]:
         """What a checkpoint needs for the same points, those of penalties apart."""
         interior = self.blocks[INTERIOR]
@@ -89,6 +105,7 @@ class Placement:
             "interior": interior.points.points.clone(),
             "importance": None if interior.importance is None else interior.importance.clone(),
             "resampled_at": self.resampled_at,
+            "trimmed": {name: self.blocks[name].importance for name in self.shares},
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -96,6 +113,11 @@ class Placement:
         self.blocks[INTERIOR] = self._block(state["interior"], importance=state["importance"])
         self.resampled_at = state["resampled_at"]
         self._place_conditions(self.resampled_at)
+
+    def load_trimmed(self, state: Mapping[str, Any]) -> None:
+        """What was trimmed then, which depends on the parameters of then; after `load_state`."""
+        for name, importance in state["trimmed"].items():
+            self.blocks[name] = replace(self.blocks[name], importance=importance.to(self._like))
 
     def _place_conditions(self, step: int) -> None:
         for condition in self._soft:

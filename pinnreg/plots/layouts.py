@@ -26,6 +26,7 @@ def error_field(
     *,
     title: str,
     errors: Mapping[str, float] | None,
+    measured: Sequence[Mapping[str, Array]] = (),
 ) -> Figure:
     """Draw the prediction beside its reference and their absolute difference, a row for each output.
 
@@ -43,6 +44,8 @@ def error_field(
             has no reference: paired by name, else in order.
         title: heading of the figure.
         errors: relative L2 error of each output that has a reference; None without one.
+        measured: measurements that the network was fitted to: columns (n,) by name, those of the axes, that of the
+            output, and `held_out`, 1 for those that were not used. Circles show them on domains of one or two axes.
 
     Returns:
         A figure that belongs to no pyplot state; write it with `save`.
@@ -51,10 +54,11 @@ def error_field(
         InputError: a key is missing or unknown, a shape does not fit the axes, or an axis does not increase.
     """
     grid = checked_axes(axes)
-    rows = rows_of(grid, fields, errors)
     names = list(grid)
+    rows = [row.with_measured(names, measured if len(names) < 3 else ()) for row in rows_of(grid, fields, errors)]
     with style.settings():
         notes = [_unverified_note(rows)]
+        notes += ["circles: measurements"] if any(row.measured for row in rows) else []
         if len(names) == 1:
             figure = line_figure(names[0], grid[names[0]], rows)
         elif len(names) == 2 and names[1] == "t":

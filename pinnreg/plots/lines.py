@@ -25,6 +25,9 @@ def draw_values(ax: Axes, name: str, axis: Array, row: Row, limits: tuple[float,
         ax.plot(axis, np.ma.masked_invalid(row.predicted), label="predicted", **style.PREDICTED)
     if row.reference is not None:
         ax.plot(axis, np.ma.masked_invalid(row.reference), label="reference", **style.REFERENCE)
+    if row.measured is not None:
+        points, values = row.measured
+        ax.plot(points[:, 0], values, **style.MEASURED)
     low, high = limits
     pad = 0.06 * (high - low)
     ax.set(xlim=(axis[0], axis[-1]), ylim=(low - pad, high + pad), xlabel=name)

@@ -62,6 +62,12 @@ class Plane:
         if self.to_scale:
             ax.set_aspect("equal")
 
+    def mark(self, ax: Axes, points: Array) -> None:
+        """Circles at points (n, 2), with a white rim, since the map may be as dark as they are."""
+        horizontal, vertical = points.T if self.upright else points.T[::-1]
+        ax.plot(horizontal, vertical, **style.MEASURED_RIM)
+        ax.plot(horizontal, vertical, **style.MEASURED)
+
 
 def columns_of(rows: Sequence[Row]) -> int:
     """Three panels in a row where some output has a reference, else two."""
@@ -95,6 +101,8 @@ def draw_maps(
             ax = panels[kind] = figure.add_subplot(cells[number, column])
             floor = scale.norm.vmin if scale is gaps else None
             plane.draw(ax, array if floor is None else np.maximum(array, floor), scale)
+            if kind == 0 and row.measured is not None:
+                plane.mark(ax, row.measured[0])
             ax.set_title(_title(kind, row, note, array, leads=number == first))
         _colour_bars(figure, panels, row, values, gaps)
         drawn.append(panels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -18,7 +18,10 @@ SUFFIXES = ("_reference", "_error")
 @final
 @dataclass(frozen=True)
 class Row:
-    """One output: its prediction, its reference if there is one, and the misfit |error| or |residual|."""
+    """One output: its prediction, its reference if there is one, and the misfit |error| or |residual|.
+
+    `measured` holds the points (n, d) that it was fitted to besides, and the values (n,) there.
+    """
 
     name: str
     predicted: Array | None
@@ -26,6 +29,7 @@ class Row:
     misfit: Array | None
     misfit_name: str
     relative_error: float | None = None
+    measured: tuple[Array, Array] | None = None
 
     @property
     def arrays(self) -> tuple[Array | None, Array | None, Array | None]:
@@ -43,9 +47,20 @@ class Row:
         return "" if self.relative_error is None else f"relative L2 error {self.relative_error:.1e}"
 
     def at(self, index: tuple[int | slice, ...]) -> Row:
-        """The same row on a part of the grid."""
+        """The same row on a part of the grid; scattered points are shown on the whole grid only."""
         predicted, reference, misfit = (None if a is None else a[index] for a in self.arrays)
-        return replace(self, predicted=predicted, reference=reference, misfit=misfit)
+        whole = all(isinstance(part, slice) for part in index)
+        measured = self.measured if whole else None
+        return replace(self, predicted=predicted, reference=reference, misfit=misfit, measured=measured)
+
+    def with_measured(self, axes: Iterable[str], measured: Sequence[Mapping[str, Array]]) -> Row:
+        """The same row with those of the measurements, columns by name, that are of its output and were trained on."""
+        own = [columns for columns in measured if self.name in columns]
+        if not own:
+            return self
+        used = np.concatenate([columns["held_out"] for columns in own]) == 0
+        *points, values = (np.concatenate([columns[name] for columns in own])[used] for name in (*axes, self.name))
+        return replace(self, measured=(np.stack(points, axis=1), values))
 
 
 def checked_axes(axes: Mapping[str, NDArray[np.floating]]) -> dict[str, Array]:

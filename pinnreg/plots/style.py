@@ -25,10 +25,21 @@ class Look(TypedDict, total=False):
     linestyle: str | tuple[int, tuple[float, ...]]
     marker: str
     markersize: float
+    markerfacecolor: str
+    markeredgewidth: float
 
 
 PREDICTED: Look = {"color": "#1f77b4", "linewidth": 2.4, "linestyle": "-"}
 REFERENCE: Look = {"color": "black", "linewidth": 1.2, "linestyle": DASHED}
+MEASURED: Look = {
+    "color": "0.1",
+    "linestyle": "none",
+    "marker": "o",
+    "markersize": 3.5,
+    "markerfacecolor": "none",
+    "markeredgewidth": 0.6,
+}
+MEASURED_RIM: Look = {**MEASURED, "color": "white", "markeredgewidth": 1.8}
 MISFIT: Look = {"color": "#c2330f", "linewidth": 1.3}
 
 

@@ -53,7 +53,7 @@ def closed_form(function: Function | Mapping[str, Function], *, scipy: Reference
         values = {output: _evaluate(output, functions[output], signatures[output], axes) for output in functions}
         return Solved(values, ROUNDING)
 
-    return Reference("closed form", solve, scipy)
+    return Reference("closed form", solve, scipy, pointwise=True)
 
 
 def as_reference(given: object, outputs: Sequence[str]) -> Reference | None:

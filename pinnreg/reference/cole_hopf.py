@@ -66,7 +66,7 @@ def burgers_cole_hopf(nu: float, shift: float = 0.0, *, tolerance: float = 1e-12
                 break
         return Solved({"u": values}, max(difference, ROUNDING * (1 + _swing(nu, shift))))
 
-    return Reference("Cole-Hopf quadrature", solve, _by_lines(nu, shift))
+    return Reference("Cole-Hopf quadrature", solve, _by_lines(nu, shift), pointwise=True)
 
 
 def _initial(shift: float, x: Array) -> Array:

@@ -42,7 +42,7 @@ def from_file(path: str | Path, axes_names: Sequence[str], outputs: Sequence[str
             it.
     """
     path = Path(path)
-    arrays = _read(path, [*axes_names, *outputs])
+    arrays = read_arrays(path, [*axes_names, *outputs])
     nodes = {name: _axis(path, name, arrays[name]) for name in axes_names}
     values = {name: _output(path, name, arrays[name], grid_shape(nodes)) for name in outputs}
     bounds = {name: (float(axis[0]), float(axis[-1])) for name, axis in nodes.items()}
@@ -66,7 +66,12 @@ def from_file(path: str | Path, axes_names: Sequence[str], outputs: Sequence[str
     return Reference("data file", solve)
 
 
-def _read(path: Path, keys: Sequence[str]) -> dict[str, Array]:
+def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, Array]:
+    """Arrays of finite numbers by key, from an .npz file.
+
+    Raises:
+        InputError: naming file and key.
+    """
     try:
         # NumPy leaves a file that it opened itself open when it is a broken archive.
         with path.open("rb") as stream:

@@ -1,7 +1,16 @@
 """Solutions, their errors against a reference, and the files that keep them."""
 
-from pinnreg.report.compare import Errors, ReferenceReport, Report, compare, relative_l2, without_reference
-from pinnreg.report.files import read_report, summary, write_json, write_report
+from pinnreg.report.compare import (
+    Errors,
+    ReferenceReport,
+    Report,
+    Validation,
+    compare,
+    relative_l2,
+    validate_on,
+    without_reference,
+)
+from pinnreg.report.files import read_measurements, read_report, summary, write_json, write_measurements, write_report
 from pinnreg.report.grid import grid_axes
 from pinnreg.report.solution import Solution
 
@@ -10,12 +19,16 @@ __all__ = [
     "ReferenceReport",
     "Report",
     "Solution",
+    "Validation",
     "compare",
     "grid_axes",
+    "read_measurements",
     "read_report",
     "relative_l2",
     "summary",
+    "validate_on",
     "without_reference",
     "write_json",
+    "write_measurements",
     "write_report",
 ]

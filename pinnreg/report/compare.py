@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
@@ -56,6 +56,20 @@ class ReferenceReport:
 
 @final
 @dataclass(frozen=True)
+class Validation:
+    """How well measurements that were held out of training are predicted.
+
+    Attributes:
+        count: how many there are.
+        rmse: the root of the mean of (u - value)², in the unit of the values.
+    """
+
+    count: int
+    rmse: float
+
+
+@final
+@dataclass(frozen=True)
 class Report:
     """A solution on the evaluation grid, and its errors.
 
@@ -63,11 +77,13 @@ class Report:
         axes: coordinates along each axis.
         fields: for each output `u` the arrays `u`, `u_reference` and `u_error`; without a reference `u` and `residual`.
         reference: what it was compared with; None if with nothing.
+        validation: by loss term, for measurements of which a share was held out.
     """
 
     axes: Mapping[str, Array]
     fields: Mapping[str, Array]
     reference: ReferenceReport | None
+    validation: Mapping[str, Validation] = field(default_factory=dict)
 
     @property
     def errors(self) -> dict[str, Errors]:
@@ -109,6 +125,11 @@ def without_reference(
     return Report(axes, {**predicted, **shown}, None)
 
 
+def validate_on(predicted: Array, values: Array) -> Validation:
+    """The error of predictions, (n,), of values that were held out, (n,)."""
+    return Validation(len(values), _rmse(predicted - values))
+
+
 def relative_l2(predicted: Array, reference: Array) -> float:
     """‖predicted - reference‖₂ / ‖reference‖₂; NaN where the reference vanishes."""
     with np.errstate(over="ignore", invalid="ignore"):  # a diverging network is reported as such, not as a warning
@@ -128,8 +149,12 @@ def _errors(predicted: Array, reference: Array) -> Errors:
         rel_l2=relative_l2(predicted, reference),
         rel_l1=_ratio(float(difference.sum()), float(np.abs(reference).sum())),
         max_abs=float(difference.max()),
-        rmse=float(np.sqrt(np.mean(difference**2))),
+        rmse=_rmse(difference),
     )
+
+
+def _rmse(difference: Array) -> float:
+    return float(np.sqrt(np.mean(difference**2)))
 
 
 def _ratio(numerator: float, denominator: float) -> float:

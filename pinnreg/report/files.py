@@ -16,16 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pinnreg.errors import InputError
-from pinnreg.report.compare import Errors, ReferenceReport, Report
+from pinnreg.report.compare import Errors, ReferenceReport, Report, Validation
 
 Array = NDArray[np.float64]
 
 
 def summary(report: Report, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of `report.json`: errors and reference of `report`, and the run's other `facts`."""
+    """The content of `report.json`: errors and reference of `report`, and the run's other `facts`.
+
+    `validation` is in it only where measurements were held out.
+    """
     reference = report.reference and _reference(report.reference)
     errors = {name: asdict(errors) for name, errors in report.errors.items()}
-    plain: dict[str, Any] = _finite({"errors": errors, "reference": reference, **facts})
+    validation = {name: asdict(each) for name, each in report.validation.items()}
+    held_out = {"validation": validation} if validation else {}
+    plain: dict[str, Any] = _finite({"errors": errors, "reference": reference, **held_out, **facts})
     return plain
 
 
@@ -52,6 +57,24 @@ def write_report(folder: Path, report: Report, facts: Mapping[str, Any]) -> None
     write_json(folder / "report.json", summary(report, facts))
 
 
+def write_measurements(folder: Path, measured: Mapping[str, Mapping[str, Array]]) -> None:
+    """Write `measurements.npz`: for the loss term `m` an array `m.<column>` for each of its columns, (n,)."""
+    temporary = folder / "measurements.tmp.npz"
+    columns = {f"{name}.{key}": column for name, columns in measured.items() for key, column in columns.items()}
+    np.savez_compressed(temporary, allow_pickle=False, **columns)
+    os.replace(temporary, folder / "measurements.npz")
+
+
+def read_measurements(folder: Path) -> dict[str, dict[str, Array]]:
+    """The columns in a run's `measurements.npz` by loss term; none if it has no such file."""
+    measured: dict[str, dict[str, Array]] = {}
+    if (folder / "measurements.npz").is_file():
+        for key, column in _read_arrays(folder / "measurements.npz").items():
+            name, _, column_name = key.rpartition(".")
+            measured.setdefault(name, {})[column_name] = column
+    return measured
+
+
 def read_report(folder: Path) -> tuple[Report, dict[str, Any]]:
     """The report of a finished run and everything in its `report.json`.
 
@@ -64,12 +87,15 @@ def read_report(folder: Path) -> tuple[Report, dict[str, Any]]:
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         reference = facts["reference"] and _read_reference(facts["reference"], facts["errors"])
+        validation = {
+            name: Validation(each["count"], _number(each["rmse"])) for name, each in facts.get("validation", {}).items()
+        }
         axes, fields = read_fields(folder, list(facts["axes"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: not a readable report: {error}") from None
-    return Report(axes, fields, reference), facts
+    return Report(axes, fields, reference, validation), facts
 
 
 def read_fields(folder: Path, axes: list[str]) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -79,10 +105,17 @@ def read_fields(folder: Path, axes: list[str]) -> tuple[dict[str, Array], dict[s
         InputError: a file that is missing or broken.
     """
     path = folder / "fields.npz"
+    arrays = _read_arrays(path)
+    try:
+        return {name: arrays.pop(name) for name in axes}, arrays
+    except KeyError as error:
+        raise InputError(f"{path}: not readable: {error}") from None
+
+
+def _read_arrays(path: Path) -> dict[str, Array]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: np.asarray(file[name]) for name in file.files}
-        return {name: arrays.pop(name) for name in axes}, arrays
+            return {name: np.asarray(file[name]) for name in file.files}
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: not readable: {error}") from None
 
@@ -102,13 +135,17 @@ def _reference(report: ReferenceReport) -> dict[str, Any]:
 def _read_reference(data: Mapping[str, Any], errors: Mapping[str, Any]) -> ReferenceReport:
     def read(values: Mapping[str, Any]) -> dict[str, Errors]:
         return {
-            output: Errors(**{name: math.nan if value is None else value for name, value in each.items()})
-            for output, each in values.items()
+            output: Errors(**{name: _number(value) for name, value in each.items()}) for output, each in values.items()
         }
 
     inner = data.get("scipy")
     scipy = inner and ReferenceReport(inner["kind"], inner["error_estimate"], read(inner["errors"]), None)
     return ReferenceReport(data["kind"], data["error_estimate"], read(errors), scipy)
+
+
+def _number(value: float | None) -> float:
+    """A number of a report; null is NaN, which JSON lacks."""
+    return math.nan if value is None else value
 
 
 def _finite(value: Any) -> Any:

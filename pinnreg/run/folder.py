@@ -12,7 +12,7 @@ from pinnreg.errors import InputError
 
 FORMATS = ("png", "pdf", "svg")
 FIGURES = tuple(f"{name}.{suffix}" for name in ("error_field", "history") for suffix in FORMATS)
-RESULTS = ("report.json", "fields.npz", *FIGURES)
+RESULTS = ("report.json", "fields.npz", "measurements.npz", *FIGURES)
 FILES = ("config.yaml", "history.csv", "checkpoint.pt", *RESULTS)
 
 

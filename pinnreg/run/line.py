@@ -16,10 +16,14 @@ from pinnreg.equations import Problem
 from pinnreg.errors import InputError, Interrupted
 from pinnreg.report import (
     Solution,
+    Validation,
     compare,
+    read_measurements,
     read_report,
     relative_l2,
+    validate_on,
     without_reference,
+    write_measurements,
     write_report,
 )
 from pinnreg.run.combinations import note_unfinished_annealing
@@ -181,7 +185,8 @@ def write_figures(folder: RunFolder, suffix: str) -> list[Path]:
     report, facts = read_report(folder.path)
     errors = {name: each.rel_l2 for name, each in report.errors.items()} or None
     title = _title(facts["problem"])
-    field = plots.error_field(report.axes, report.fields, title=title, errors=errors)
+    measured = read_measurements(folder.path)
+    field = plots.error_field(report.axes, report.fields, title=title, errors=errors, measured=list(measured.values()))
     record = plots.history(read_history(folder.history), title=title)
     paths = [folder.path / f"error_field.{suffix}", folder.path / f"history.{suffix}"]
     for figure, path in zip((field, record), paths, strict=True):
@@ -231,8 +236,20 @@ def _with_errors(hooks: Hooks, prepared: Prepared) -> Hooks:
 def _compared(solution: Solution, prepared: Prepared) -> Solution:
     values, axes = solution.on_grid(prepared.axes), prepared.axes
     if prepared.reference is None or prepared.solved is None:
-        return solution.with_report(without_reference(values, solution.residual_on_grid(axes), axes))
-    return solution.with_report(compare(values, axes, prepared.reference, prepared.solved))
+        report = without_reference(values, solution.residual_on_grid(axes), axes)
+    else:
+        report = compare(values, axes, prepared.reference, prepared.solved)
+    return solution.with_report(replace(report, validation=_validation(solution, prepared)))
+
+
+def _validation(solution: Solution, prepared: Prepared) -> dict[str, Validation]:
+    """The error on measurements that were held out, by loss term."""
+    found = {}
+    for each in prepared.observed:
+        if len(each.held_values):
+            column = prepared.problem.outputs.index(str(each.condition.of))
+            found[each.condition.name] = validate_on(solution(each.held_points)[:, column], each.held_values.numpy())
+    return found
 
 
 def _write_results(folder: RunFolder, prepared: Prepared, solution: Solution, outcome: Outcome, seconds: float) -> None:
@@ -251,6 +268,8 @@ def _write_results(folder: RunFolder, prepared: Prepared, solution: Solution, ou
         "unknown": _found(solution, prepared.resolved),
     }
     assert solution.report is not None
+    if measured := {each.condition.name: each.columns(prepared.axes) for each in prepared.observed}:
+        write_measurements(folder.path, measured)
     write_report(folder.path, solution.report, facts)
     write_figures(folder, "png")
 

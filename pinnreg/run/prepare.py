@@ -18,10 +18,12 @@ from pinnreg.config import Config, Resolved, differences, fingerprint, read_yaml
 from pinnreg.equations import Problem, Split, reference_of, split_conditions
 from pinnreg.errors import InputError, user_code
 from pinnreg.objective import Objective
+from pinnreg.observations import Observed, observe
 from pinnreg.reference import Reference, Solved, from_file
 from pinnreg.report import Solution, grid_axes
 from pinnreg.run.combinations import check_combinations
 from pinnreg.run.folder import RunFolder
+from pinnreg.run.provenance import data_hashes
 from pinnreg.training import read_checkpoint
 
 logger = logging.getLogger("pinnreg")
@@ -43,8 +45,9 @@ class Prepared:
         network: the architecture.
         objective: what is minimised.
         axes: the evaluation grid.
-        reference: what to compare with; None if there is nothing.
+        reference: what to compare with, or to draw measurements from; None if there is nothing.
         solved: the reference's values on the grid.
+        observed: the measurements of the config.
     """
 
     resolved: Resolved
@@ -54,6 +57,7 @@ class Prepared:
     axes: dict[str, Array]
     reference: Reference | None
     solved: Solved | None
+    observed: tuple[Observed, ...]
 
     @property
     def problem(self) -> Problem:
@@ -85,10 +89,14 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
         with_reference: whether to compute the reference on the evaluation grid.
 
     Raises:
-        InputError: no such device, or a problem, condition, weight, regulariser or reference that cannot be used.
+        InputError: no such device, or a problem, condition, measurement, weight, regulariser or reference that cannot
+            be used.
     """
     config, problem = resolved.config, resolved.problem
-    split = split_conditions(problem, config.conditions)
+    needed = with_reference or any(each.samples for each in config.measurements)
+    reference = _reference(resolved) if needed else None
+    observed = observe(config.measurements, problem, reference, config.seed)
+    split = split_conditions(problem, config.conditions, [each.condition for each in observed])
     for name, reason in split.reasons.items():
         logger.warning("condition %r is soft here: %s", name, reason)
     network = networks.build(
@@ -114,9 +122,8 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
         compile=config.compile,
     )
     axes = grid_axes(problem.domain, config.evaluate.grid)
-    reference = _reference(resolved) if with_reference else None
     solved = _solve(reference, problem, axes) if with_reference else None
-    return Prepared(resolved, split, network, objective, axes, reference, solved)
+    return Prepared(resolved, split, network, objective, axes, reference, solved, observed)
 
 
 def choose_device(name: str) -> torch.device:
@@ -167,6 +174,9 @@ def resolve_resumed(
         )
     if resolved.problem_hash != provenance.get("problem_sha256"):
         logger.warning("the code of problem %r has changed since the run began", resolved.config.problem["name"])
+    for file, known in (provenance.get("data_sha256") or {}).items():
+        if data_hashes(resolved.config).get(file, known) != known:
+            logger.warning("the measurements in %s have changed since the run began", file)
     return resolved
 
 

@@ -12,11 +12,12 @@ import numpy
 import scipy
 import torch
 
-from pinnreg.config import Resolved, fingerprint
+from pinnreg.config import Config, Resolved, fingerprint
+from pinnreg.registry import file_hash
 
 
 def provenance(resolved: Resolved, device: torch.device) -> dict[str, Any]:
-    """Versions, device, threads, commit, and the problem file with its hash."""
+    """Versions, device, threads, commit, and the problem file and files of data with their hashes."""
     return {
         "pinnreg": _version(),
         "python": platform.python_version(),
@@ -28,8 +29,16 @@ def provenance(resolved: Resolved, device: torch.device) -> dict[str, Any]:
         "commit": _commit(),
         "problem_file": str(resolved.problem_file.resolve()) if resolved.problem_file else None,
         "problem_sha256": resolved.problem_hash,
+        "data_sha256": data_hashes(resolved.config),
         "fingerprint": fingerprint(resolved.config),
     }
+
+
+def data_hashes(config: Config) -> dict[str, str]:
+    """SHA-256 of the files that measurements come from, by path."""
+    files = [each.file for each in config.measurements]
+    files += [config.evaluate.reference] if any(each.samples for each in config.measurements) else []
+    return {file: file_hash(Path(file)) for file in files if file is not None and Path(file).is_file()}
 
 
 def _version() -> str | None:
