@@ -18,7 +18,7 @@ from pinnreg.config import Resolved, fingerprint
 def provenance(resolved: Resolved, device: torch.device) -> dict[str, Any]:
     """Versions, device, threads, commit, and the problem file with its hash."""
     return {
-        "pinnreg": _version(),
+        "pinnreg": package_version(),
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "numpy": numpy.__version__,
@@ -32,10 +32,11 @@ def provenance(resolved: Resolved, device: torch.device) -> dict[str, Any]:
     }
 
 
-def _version() -> str | None:
+def package_version() -> str | None:
+    """The version of pinnreg that is installed; None in a bare checkout."""
     try:
         return version("pinnreg")
-    except PackageNotFoundError:  # a bare checkout on the path
+    except PackageNotFoundError:
         return None
 
 
