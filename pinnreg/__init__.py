@@ -25,6 +25,7 @@ from pinnreg.equations import (
 )
 from pinnreg.errors import Diverged, InputError, Interrupted
 from pinnreg.run import evaluate, load, load_config, problem, solve
+from pinnreg.studies import study
 from pinnreg.taylor import Laplacian
 
 __version__ = "0.1.0"
@@ -51,4 +52,5 @@ __all__ = [
     "reference",
     "robin",
     "solve",
+    "study",
 ]

@@ -21,6 +21,7 @@ from pinnreg.equations import Problem
 from pinnreg.errors import InputError, unknown, user_code
 
 MODULE_PREFIX = "pinnreg_problem_"
+STUDY_PREFIX = "study_"
 
 logger = logging.getLogger("pinnreg")
 
@@ -30,6 +31,12 @@ def shipped(folder: str) -> Path:
     here = Path(__file__).resolve().parent
     beside = here / folder
     return beside if beside.is_dir() else here.parent / folder
+
+
+def shipped_configs(*, studies: bool = False) -> dict[str, Path]:
+    """Shipped configs of one run by name, or the studies: the files `study_*.yaml`."""
+    files = sorted(shipped("configs").glob("*.yaml"))
+    return {file.stem: file for file in files if file.stem.startswith(STUDY_PREFIX) == studies}
 
 
 def find(folders: Iterable[Path] = ()) -> dict[str, Path]:

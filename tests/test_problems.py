@@ -30,7 +30,7 @@ from pinnreg.taylor import Laplacian, Operator
 Array = NDArray[np.float64]
 
 FILES = registry.find()
-CONFIGS = {path.stem: path for path in sorted(registry.shipped("configs").glob("*.yaml"))}
+CONFIGS = registry.shipped_configs()
 HALF_WIDTH = 4  # nine-point differences, of order eight or seven
 
 ACCURACY = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from pinnreg.config import Resolved, as_dict, resolve
 from pinnreg.errors import unknown
-from pinnreg.registry import find, shipped
+from pinnreg.registry import find, shipped_configs
 
 Settings = dict[str, Any]
 
@@ -34,7 +34,7 @@ def check_names(problems: Iterable[str], optimisers: Iterable[str]) -> None:
     Raises:
         InputError: with the nearest names, and all of them.
     """
-    known = [*_shipped_configs(), *find()]
+    known = [*shipped_configs(), *find()]
     for name in problems:
         if name not in known:
             raise unknown("problem", name, known)
@@ -63,12 +63,8 @@ def resolved(problem: str, optimiser: str, seed: int, seconds: float) -> Resolve
 
 
 def _given(problem: str) -> Mapping[str, Any] | str:
-    known = problem in _shipped_configs()
-    return str(shipped("configs") / f"{problem}.yaml") if known else {"problem": problem}
-
-
-def _shipped_configs() -> list[str]:
-    return [path.stem for path in sorted(shipped("configs").glob("*.yaml"))]
+    path = shipped_configs().get(problem)
+    return {"problem": problem} if path is None else str(path)
 
 
 def _timed(stages: list[Settings], seconds: float) -> list[Settings]:

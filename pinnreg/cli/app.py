@@ -13,7 +13,8 @@ import typer
 from pinnreg import __version__, config, registry, report, run
 from pinnreg.cli import show
 from pinnreg.cli.bench import bench
-from pinnreg.cli.process import check_json, guarded, keep_memory, signals, use_threads
+from pinnreg.cli.process import check_json, guarded, keep_memory, problem_folders, signals, use_threads
+from pinnreg.cli.study import study
 from pinnreg.cli.template import write_template
 from pinnreg.errors import InputError
 from pinnreg.training import Hooks
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 
 app.add_typer(bench, name="bench")
+app.command()(study)
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 SetOption = Annotated[
@@ -63,7 +65,7 @@ def root(
 @app.command("list")
 def list_(problems: ProblemsOption = None, json: JsonOption = None) -> None:
     """The problems, configs, regularisers, optimisers and samplers that there are."""
-    found = registry.find(_folders(problems))
+    found = registry.find(problem_folders(problems))
     descriptions = {name: show.first_line(registry.load, path) for name, path in found.items()}
     show.catalogue(descriptions, json)
 
@@ -75,7 +77,7 @@ def describe(
     json: JsonOption = None,
 ) -> None:
     """A problem's equation, parameters, domain, conditions and defaults."""
-    resolved = config.resolve(name, {}, _folders(problems))
+    resolved = config.resolve(name, {}, problem_folders(problems))
     show.problem(resolved, json)
 
 
@@ -111,7 +113,7 @@ def solve(
             out=resume or out,
             device=device,
             resume=resume is not None,
-            problems=_folders(problems),
+            problems=problem_folders(problems),
             overwrite=overwrite,
             hooks=Hooks(interrupted=interrupted, progress=on_row),
         )
@@ -130,7 +132,7 @@ def evaluate(
     json: JsonOption = None,
 ) -> None:
     """A run's errors, computed anew from its checkpoint, on any grid; writes nothing into the run."""
-    solution = run.evaluate(folder, grid=grid, device=device, problems=_folders(problems))
+    solution = run.evaluate(folder, grid=grid, device=device, problems=problem_folders(problems))
     assert solution.report is not None
     show.errors(report.summary(solution.report, {"run": str(folder)}), json)
 
@@ -165,11 +167,3 @@ def new_problem(
     show.line(f"wrote {path}")
     where = "" if folder == Path("problems") else f" --problems {folder}"
     show.line(f"solve it with: pinnreg solve {name}{where}")
-
-
-def _folders(given: Sequence[Path] | None) -> list[Path]:
-    """The problem folders of the command line: ./problems, if there is one, and those of --problems."""
-    local = Path("problems")
-    shipped = registry.shipped("problems")
-    here = [local] if local.is_dir() and local.resolve() != shipped.resolve() else []
-    return [*here, *(given or [])]

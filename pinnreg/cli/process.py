@@ -8,7 +8,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import cast
@@ -16,6 +16,7 @@ from typing import cast
 import torch
 import typer
 
+from pinnreg import registry
 from pinnreg.errors import Diverged, InputError, Interrupted
 
 # a command line that does not parse; typer has no public name for the base of its own BadParameter
@@ -65,6 +66,14 @@ def check_file(option: str, path: Path | None) -> None:
         raise InputError(f"{option} {path}: cannot be written: it is a folder")
     if not nearest.is_dir():
         raise InputError(f"{option} {path}: cannot be written: {nearest} is no folder")
+
+
+def problem_folders(given: Sequence[Path] | None) -> list[Path]:
+    """The problem folders of the command line: ./problems, if there is one, and those of --problems."""
+    local = Path("problems")
+    shipped = registry.shipped("problems")
+    here = [local] if local.is_dir() and local.resolve() != shipped.resolve() else []
+    return [*here, *(given or [])]
 
 
 def keep_memory() -> None:

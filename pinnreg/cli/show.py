@@ -53,11 +53,11 @@ def first_line(load: Callable[[Path], type[Problem]], path: Path) -> str | None:
 
 def catalogue(problems: Mapping[str, str | None], path: Path | None) -> None:
     """Everything that a config can name."""
-    configs = sorted(file.stem for file in registry.shipped("configs").glob("*.yaml"))
     optimisers = {_tag(stage, "optimiser"): _summary(stage) for stage in get_args(Stage)}
     sections: dict[str, Mapping[str, str | None]] = {
         "problems": problems,
-        "configs": dict.fromkeys(configs, ""),
+        "configs": dict.fromkeys(registry.shipped_configs(), ""),
+        "studies": dict.fromkeys(registry.shipped_configs(studies=True), ""),
         "regularisers": {_tag(kind, "kind"): _summary(kind) for kind in get_args(Regulariser)},
         "optimisers": optimisers,
         "activations": dict.fromkeys(ACTIVATIONS, ""),

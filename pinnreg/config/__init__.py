@@ -1,6 +1,7 @@
 """YAML <-> typed config, with defaults, overrides and messages that say what is near a wrong key."""
 
-from pinnreg.config.files import differences, fingerprint, read_yaml, write_config
+from pinnreg.config.files import differences, dump_yaml, fingerprint, numbers, read_yaml, write_config
+from pinnreg.config.messages import explain
 from pinnreg.config.model import Config, EvaluateSettings, as_dict, json_schema, validate
 from pinnreg.config.resolve import Resolved, parse_overrides, resolve
 
@@ -10,8 +11,11 @@ __all__ = [
     "Resolved",
     "as_dict",
     "differences",
+    "dump_yaml",
+    "explain",
     "fingerprint",
     "json_schema",
+    "numbers",
     "parse_overrides",
     "read_yaml",
     "resolve",

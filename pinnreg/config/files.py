@@ -63,10 +63,14 @@ def parse_value(text: str) -> Any:
 
 def write_config(path: Path, config: Config, provenance: Mapping[str, Any]) -> None:
     """Write the full resolved config with its provenance, atomically."""
-    data = as_dict(config) | {"provenance": dict(provenance)}
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    temporary.write_text(dump_yaml(as_dict(config) | {"provenance": dict(provenance)}), encoding="utf-8")
     os.replace(temporary, path)
+
+
+def dump_yaml(data: Mapping[str, Any]) -> str:
+    """`data` as YAML, in its own order."""
+    return yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True)
 
 
 def fingerprint(config: Config) -> str:

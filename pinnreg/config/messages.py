@@ -10,13 +10,14 @@ from pinnreg.errors import unknown
 Schema = dict[str, Any]
 
 
-def explain(problem: Mapping[str, Any], data: Mapping[str, Any], schema: Schema) -> str:
+def explain(problem: Mapping[str, Any], data: Mapping[str, Any], schema: Schema, whole: str = "the config") -> str:
     """The message for `problem`, one of `ValidationError.errors()`.
 
     Args:
         problem: pydantic's description of what is wrong.
         data: what was validated.
         schema: the JSON schema of the whole, which knows the keys that each section has.
+        whole: what the whole is called.
     """
     keys = _keys(problem["loc"], data)
     path, given = ".".join(keys), problem["input"]
@@ -24,7 +25,7 @@ def explain(problem: Mapping[str, Any], data: Mapping[str, Any], schema: Schema)
     match problem["type"]:
         case "unexpected_keyword_argument" | "extra_forbidden":
             known = [key for key in _properties(_descend(schema, problem["loc"][:-1]), schema) if key != "provenance"]
-            section = ".".join(keys[:-1]) or "the config"
+            section = ".".join(keys[:-1]) or whole
             return str(unknown(f"key in {section}:", keys[-1], known))
         case "union_tag_invalid":
             key = context["discriminator"].strip("'")

@@ -16,7 +16,9 @@ from pinnreg.config.files import numbers, parse_value, read_yaml
 from pinnreg.config.model import Config, as_dict, validate
 from pinnreg.equations import Problem
 from pinnreg.errors import InputError, unknown
-from pinnreg.registry import create, file_hash, file_of, find, shipped
+from pinnreg.registry import create, file_hash, file_of, find, shipped_configs
+
+STUDY_KEY = "vary"  # which every study has and no config
 
 
 @final
@@ -109,16 +111,13 @@ def _read(given: str | Path | Mapping[str, Any], folders: Sequence[Path]) -> tup
     """The data, the name of the run ("" for the problem's), and where the data came from, for messages."""
     if isinstance(given, Mapping):
         data = {str(key): value if key == "problem" else numbers(copy.deepcopy(value)) for key, value in given.items()}
-        data.pop("provenance", None)
-        return data, "", "config"
+        return _of_one_run(data, "config"), "", "config"
     path = Path(given)
-    configs = {file.stem: file for file in sorted(shipped("configs").glob("*.yaml"))}
-    if not path.is_file() and path.name == str(given) and path.name in configs:
-        path = configs[path.name]
+    configs = shipped_configs()
+    if not path.is_file() and path.name == str(given):
+        path = (configs | shipped_configs(studies=True)).get(path.name, path)
     if path.is_file():
-        data = read_yaml(path)
-        data.pop("provenance", None)
-        return data, path.stem, str(given)
+        return _of_one_run(read_yaml(path), str(given)), path.stem, str(given)
     if path.name == str(given) and path.name in find(folders):
         return {"problem": {"name": path.name}}, path.name, str(given)
     if path.suffix in (".yaml", ".yml") or path.name != str(given):
@@ -137,6 +136,14 @@ def _with_absolute_paths(config: Config) -> Config:
         measurements=tuple(dataclasses.replace(each, file=absolute(each.file)) for each in config.measurements),
         evaluate=dataclasses.replace(config.evaluate, reference=absolute(config.evaluate.reference)),
     )
+
+
+def _of_one_run(data: dict[str, Any], where: str) -> dict[str, Any]:
+    """The data without a run's provenance; refuses those of a study."""
+    if STUDY_KEY in data:
+        raise InputError(f"{where}: this is a study of many runs, not the config of one; use: pinnreg study {where}")
+    data.pop("provenance", None)
+    return data
 
 
 def _problem_part(changes: dict[str, Any]) -> dict[str, Any]:

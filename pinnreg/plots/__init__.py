@@ -6,5 +6,20 @@ from pinnreg.plots.convergence import Convergence, convergence
 from pinnreg.plots.layouts import error_field
 from pinnreg.plots.loss_history import history
 from pinnreg.plots.saving import check_format, save
+from pinnreg.plots.study_errors import ErrorRow, study_errors
+from pinnreg.plots.study_fields import study_fields
+from pinnreg.plots.study_weights import WeightCurves, study_weights
 
-__all__ = ["Convergence", "check_format", "convergence", "error_field", "history", "save"]
+__all__ = [
+    "Convergence",
+    "ErrorRow",
+    "WeightCurves",
+    "check_format",
+    "convergence",
+    "error_field",
+    "history",
+    "save",
+    "study_errors",
+    "study_fields",
+    "study_weights",
+]

@@ -66,7 +66,7 @@ def error_field(
         elif len(names) == 3 and names[2] == "t":
             figure = _map_figure(grid, [_snapshots(grid["t"], row) for row in rows])
         else:
-            index, where = _middle(grid)
+            index, where = middle(grid)
             notes.insert(0, where)
             figure = _map_figure(grid, [[("", row.at(index))] for row in rows])
         return style.finish(figure, title, *notes)
@@ -93,7 +93,7 @@ def _snapshots(time: Array, row: Row) -> list[tuple[str, Row]]:
     return [(f"t = {time[index]:.3g}", row.at((*full, index))) for index in nearest(time, SNAPSHOTS)]
 
 
-def _middle(axes: Mapping[str, Array]) -> tuple[tuple[int | slice, ...], str]:
+def middle(axes: Mapping[str, Array]) -> tuple[tuple[int | slice, ...], str]:
     """The plane of the first two axes: time at its end, the others at the grid point nearest the middle."""
     index: list[int | slice] = [slice(None), slice(None)]
     parts = []

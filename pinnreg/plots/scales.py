@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, final
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 DECADES = 4  # of |error| below its maximum; beyond them lie only isolated zero crossings
 SIGN_SHARE = 0.02  # of the largest magnitude; a smaller excursion beyond zero is not a change of sign
 OVERSHOOT = 0.25  # ranges of the reference; a prediction farther out is saturated, lest it hide the rest
+NARROWEST = 0.7  # decades of a logarithmic axis
 SMALLEST = 1e-290  # anything below counts as zero, so that `DECADES` below it is still a normal number
 
 
@@ -83,6 +84,14 @@ def misfit_scale(misfits: Sequence[Array]) -> Scale:
     low, high = misfit_limits(misfits)
     below = any(bool((m[np.isfinite(m)] < low).any()) for m in misfits)
     return Scale("magma", LogNorm(low, high), "min" if below else "neither")
+
+
+def logarithmic_limits(values: Iterable[float]) -> tuple[float, float]:
+    """Limits of a logarithmic axis a little beyond the positive values, and wide enough that its labels are round."""
+    known = [value for value in values if np.isfinite(value) and value > SMALLEST]
+    low, high = np.log10([min(known, default=1e-1), max(known, default=1.0)])
+    half = max(0.52 * (high - low) + 0.03, NARROWEST / 2)
+    return float(10 ** ((low + high) / 2 - half)), float(10 ** ((low + high) / 2 + half))
 
 
 def largest_note(misfit: Array) -> str:

@@ -71,16 +71,19 @@ class Solution:
         shape = tuple(len(axis) for axis in axes.values())
         return {name: values[:, number].reshape(shape) for number, name in enumerate(self.trial.outputs)}
 
-    def residual_on_grid(self, axes: Mapping[str, Array]) -> dict[str, Array]:
-        """The absolute residual of each equation on a tensor grid, by the names of the loss terms."""
-        points, problem = self._tensor(grid_points(axes)), with_values(self.problem, self.unknown)
-        pieces: list[dict[str, Tensor]] = []
+    def residual(self, points: ArrayLike) -> dict[str, Array]:
+        """The residual of each equation at points (n, d), each (n,), by the names of the loss terms."""
+        problem, pieces = with_values(self.problem, self.unknown), list[dict[str, Tensor]]()
         with torch.no_grad():
-            for piece in points.split(CHUNK):
+            for piece in self._tensor(points).split(CHUNK):
                 sweep = Sweep(self.trial, self._at, PointSet(piece, self.trial), set())
                 pieces.append(evaluate_residual(problem, sweep))
+        return {name: _numpy(torch.cat([piece[name] for piece in pieces])) for name in pieces[0]}
+
+    def residual_on_grid(self, axes: Mapping[str, Array]) -> dict[str, Array]:
+        """The residual of each equation on a tensor grid, by the names of the loss terms."""
         shape = tuple(len(axis) for axis in axes.values())
-        return {name: _numpy(torch.cat([piece[name] for piece in pieces])).reshape(shape) for name in pieces[0]}
+        return {name: values.reshape(shape) for name, values in self.residual(grid_points(axes)).items()}
 
     def with_report(self, report: Report) -> Solution:
         """The same solution, compared."""

@@ -52,6 +52,7 @@ def solve(
     *,
     overwrite: bool = False,
     hooks: Hooks | None = None,
+    figures: bool = True,
 ) -> Solution:
     """Solve a PDE: train a network on it, compare it with the reference, and write the run's folder.
 
@@ -65,6 +66,7 @@ def solve(
         problems: a folder, or several, of problem files besides the shipped ones.
         overwrite: replace a run in `out`.
         hooks: what training calls along the way, and how it is interrupted; `errors` is filled in here.
+        figures: whether to draw; `write_figures` can do so later.
 
     Returns:
         The solution, with its history, report and folder.
@@ -106,6 +108,8 @@ def solve(
         raise Interrupted(signal, folder.checkpoint)
     earlier = 0.0 if state is None else float(state["position"]["seconds"])
     _write_results(folder, prepared, solution, outcome, time.monotonic() - started + earlier)
+    if figures:
+        write_figures(folder, "png")
     return replace(solution, folder=folder.path)
 
 
@@ -271,7 +275,6 @@ def _write_results(folder: RunFolder, prepared: Prepared, solution: Solution, ou
     if measured := {each.condition.name: each.columns(prepared.axes) for each in prepared.observed}:
         write_measurements(folder.path, measured)
     write_report(folder.path, solution.report, facts)
-    write_figures(folder, "png")
 
 
 def _found(solution: Solution, resolved: Resolved) -> dict[str, Any]:

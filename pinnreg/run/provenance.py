@@ -19,7 +19,7 @@ from pinnreg.registry import file_hash
 def provenance(resolved: Resolved, device: torch.device) -> dict[str, Any]:
     """Versions, device, threads, commit, and the problem file and files of data with their hashes."""
     return {
-        "pinnreg": _version(),
+        "pinnreg": package_version(),
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "numpy": numpy.__version__,
@@ -41,10 +41,11 @@ def data_hashes(config: Config) -> dict[str, str]:
     return {file: file_hash(Path(file)) for file in files if file is not None and Path(file).is_file()}
 
 
-def _version() -> str | None:
+def package_version() -> str | None:
+    """The version of pinnreg that is installed; None in a bare checkout."""
     try:
         return version("pinnreg")
-    except PackageNotFoundError:  # a bare checkout on the path
+    except PackageNotFoundError:
         return None
 
 

@@ -1,0 +1,111 @@
+"""Error fields of a study side by side, all on one scale."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pinnreg.errors import InputError
+from pinnreg.plots import style
+from pinnreg.plots.layouts import middle
+from pinnreg.plots.lines import draw_misfit
+from pinnreg.plots.maps import Plane
+from pinnreg.plots.rows import Array, checked_axes
+from pinnreg.plots.scales import largest_note, misfit_limits, misfit_scale
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMNS = 4
+FOLD = 28  # letters in a line of a panel's title
+
+
+def study_fields(
+    axes: Mapping[str, NDArray[np.floating]],
+    fields: Mapping[str, NDArray[np.floating]],
+    *,
+    kind: str,
+    title: str,
+) -> Figure:
+    """Draw |error| fields of several runs on the same grid, with one logarithmic scale of at most four decades.
+
+    One axis gives curves, two heat maps, more the plane of the first two: time at its end, the others in the middle.
+
+    Args:
+        axes: the grid, as `error_field` takes it.
+        fields: by name, each of the grid's shape; their magnitudes are drawn.
+        kind: what they are, such as "|error|".
+        title: heading of the figure.
+
+    Returns:
+        A figure that belongs to no pyplot state; write it with `save`.
+
+    Raises:
+        InputError: nothing to draw, or a field that does not fit the axes.
+    """
+    grid = checked_axes(axes)
+    shape = tuple(axis.size for axis in grid.values())
+    arrays = {name: np.abs(np.asarray(field, dtype=np.float64)) for name, field in fields.items()}
+    if not arrays:
+        raise InputError("study_fields: nothing to draw")
+    for name, array in arrays.items():
+        if array.shape != shape:
+            raise InputError(f"fields[{name!r}]: expected shape {shape} ({', '.join(grid)}), got {array.shape}")
+    with style.settings():
+        if len(grid) == 1:
+            return style.finish(_lines(grid, arrays, kind), title)
+        index, where = middle(grid)
+        return style.finish(_maps(grid, {name: array[index] for name, array in arrays.items()}, kind), title, where)
+
+
+def _lines(grid: Mapping[str, Array], fields: Mapping[str, Array], kind: str) -> Figure:
+    ((axis, points),) = grid.items()
+    columns, lines = _layout(len(fields))
+    figure = style.new_figure(0.6 + 2.5 * lines)
+    panels: list[Axes] = list(figure.subplots(lines, columns, squeeze=False, sharey=True).flat)
+    limits = misfit_limits(list(fields.values()))
+    for number, (ax, (name, field)) in enumerate(zip(panels, fields.items(), strict=False)):
+        draw_misfit(ax, axis, points, field, limits)
+        ax.set_title(_title(name, field))
+        if number % columns == 0:
+            style.label_vertical(ax, kind)
+    for ax in panels[len(fields) :]:
+        ax.remove()
+    return figure
+
+
+def _maps(grid: Mapping[str, Array], fields: Mapping[str, Array], kind: str) -> Figure:
+    plane = Plane(*list(grid.items())[:2])
+    columns, lines = _layout(len(fields))
+    scale = misfit_scale(list(fields.values()))
+    width = 0.76 * style.WIDTH / columns
+    figure = style.new_figure(0.5 + lines * (min(width / plane.ratio, 3.6) + 0.75), "compressed")
+    panels: list[Axes] = list(figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).flat)
+    for ax, (name, field) in zip(panels, fields.items(), strict=False):
+        plane.draw(ax, np.maximum(field, scale.norm.vmin or 0.0), scale)
+        ax.set_title(_title(name, field))
+    for ax in panels[len(fields) :]:
+        ax.remove()
+    used = panels[: len(fields)]
+    bar = figure.colorbar(used[0].collections[0], ax=used, extend=scale.extend, shrink=0.9, pad=0.02)
+    style.label_vertical(bar.ax, kind)
+    if scale.decades >= 2:
+        bar.ax.minorticks_off()
+    for ax in used:
+        ax.label_outer()
+    return figure
+
+
+def _layout(count: int) -> tuple[int, int]:
+    """Columns and lines: as square as the page is wide."""
+    columns = count if count <= COLUMNS else COLUMNS if count > 6 or count == 4 else 3
+    return columns, -(-count // columns)
+
+
+def _title(name: str, field: Array) -> str:
+    return f"{textwrap.fill(name, FOLD)}\n{largest_note(field)}"

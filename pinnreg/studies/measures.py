@@ -1,0 +1,128 @@
+"""What is measured of a run, and the record of it that says that the run is done."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pinnreg.config import Config
+from pinnreg.domain.samplers import unit_points
+from pinnreg.randomness import derive
+from pinnreg.report import Solution, read_report, write_json
+from pinnreg.studies.analysed import analysed
+from pinnreg.training import read_history
+
+if TYPE_CHECKING:
+    from pinnreg.studies.plan import Plan
+
+FORMAT = 2  # raised when something else is measured, so that no old measures are mixed with new ones
+FRESH_POINTS = 4096
+METRICS = "metrics.json"
+ERROR_OF_UNKNOWN = "_error"
+"""What the names of the relative errors of unknown coefficients end with."""
+
+Measures = dict[str, float | None]
+
+OK, DIVERGED, INTERRUPTED = "ok", "diverged", "interrupted"
+ALWAYS = ("rel_l2", "residual", "validation_residual", "validation", "sweeps", "seconds")
+"""The measures that every run has, in the order of the tables; others follow as they come."""
+
+
+@final
+@dataclass(frozen=True)
+class Run:
+    """A run that was made.
+
+    Attributes:
+        plan: what it is.
+        status: "ok", "diverged", or "failed: ..." with the reason.
+        measures: by name; None, or missing, where there is nothing to measure.
+    """
+
+    plan: Plan
+    status: str
+    measures: Measures
+
+    @property
+    def done(self) -> bool:
+        """Whether it trained to its end."""
+        return self.status == OK
+
+    def value(self, name: str) -> float:
+        """A measure; NaN if there is none."""
+        found = self.measures.get(name)
+        return math.nan if found is None else found
+
+
+def measured(solution: Solution, config: Config) -> Measures:
+    """The measures of a run that has ended.
+
+    `rel_l2` is the relative L2 error on the evaluation grid, of several outputs the largest; `residual` and
+    `validation_residual` the mean square of the PDE's residual, summed over equations, at the collocation points of the
+    last step and at points that training never saw; `validation` the RMSE at measurements held out from it.
+    `<name>_error` is the relative error of an unknown coefficient.
+    """
+    assert solution.report is not None
+    assert solution.folder is not None
+    facts = read_report(solution.folder)[1]
+    errors = [each.rel_l2 for each in solution.report.errors.values()]
+    points = _fresh_points(solution, config.seed)
+    fresh = _fresh_residual(solution, points)
+    found: Measures = {
+        "rel_l2": float(np.max(errors)) if errors else None,
+        "residual": sum(float(solution.history[name][-1]) for name in fresh) if fresh else None,
+        "validation_residual": sum(fresh.values()) if fresh else None,
+        "validation": _held_out(facts),
+        "sweeps": facts.get("sweeps"),
+        "seconds": float(solution.history["seconds"][-1]),
+    }
+    found |= {f"{name}{ERROR_OF_UNKNOWN}": each["relative_error"] for name, each in facts["unknown"].items()}
+    found |= analysed(solution, points, config.seed)
+    return {name: value if value is None or math.isfinite(value) else None for name, value in found.items()}
+
+
+def measured_of_diverged(folder: Path) -> Measures:
+    """What is known of a run that diverged: how long it took to."""
+    history = read_history(folder / "history.csv")
+    return dict.fromkeys(ALWAYS, None) | {"seconds": float(history["seconds"][-1])}
+
+
+def write_metrics(folder: Path, status: str, measures: Measures) -> None:
+    """Write the record that says that a run is done, atomically and after everything else."""
+    write_json(folder / METRICS, {"status": status, "measures": measures})
+
+
+def read_metrics(folder: Path) -> tuple[str, Measures] | None:
+    """Status and measures of a run that is done; None if it is not."""
+    try:
+        data: dict[str, Any] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+        return str(data["status"]), dict(data["measures"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _fresh_points(solution: Solution, seed: int) -> NDArray[np.float64]:
+    """Points that training never saw, the same for all runs of a seed, (n, d)."""
+    domain = solution.problem.domain
+    unit = unit_points("sobol", FRESH_POINTS, domain.dimension, derive(seed, "study validation"))
+    points: NDArray[np.float64] = domain.interior(unit).numpy()
+    return points
+
+
+def _fresh_residual(solution: Solution, points: NDArray[np.float64]) -> dict[str, float]:
+    """The mean square of each equation's residual; nothing for a problem without."""
+    if not solution.problem.has_residual:
+        return {}
+    return {name: float(np.mean(np.square(values))) for name, values in solution.residual(points).items()}
+
+
+def _held_out(facts: dict[str, Any]) -> float | None:
+    """The RMSE at held-out measurements, the mean over their names; None if there are none."""
+    errors = [each["rmse"] for each in (facts.get("validation") or {}).values()]
+    return None if not errors or None in errors else sum(errors) / len(errors)

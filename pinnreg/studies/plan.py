@@ -1,0 +1,180 @@
+"""From a study to its runs: every combination with its whole config, checked before the first run starts."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, final
+
+from pinnreg.config import Resolved, as_dict, resolve
+from pinnreg.errors import InputError
+from pinnreg.registry import file_hash, shipped
+from pinnreg.run.prepare import prepare
+from pinnreg.run.provenance import package_version
+from pinnreg.studies import budget
+from pinnreg.studies.measures import FORMAT
+from pinnreg.studies.model import REGULARISERS, SEED, Study, text_of
+
+CANDIDATE_KEYS = ("weight", "sigma")
+"""Numbers of a regulariser for which a study may give a list of candidates."""
+
+
+@final
+@dataclass(frozen=True)
+class Plan:
+    """A run to be made.
+
+    Attributes:
+        labels: by varied key the name of its value.
+        candidates: by dotted key the numbers that were chosen from lists of candidates.
+        resolved: its whole config and problem.
+        hash: what it is known by: runs of the same hash have the same results.
+    """
+
+    labels: dict[str, str]
+    candidates: dict[str, float]
+    resolved: Resolved
+    hash: str
+
+    @property
+    def seed(self) -> str:
+        """Which repetition it is."""
+        return self.labels.get(SEED, str(self.resolved.config.seed))
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """What it is a repetition of: the names of all values but the seed's."""
+        return tuple(label for key, label in self.labels.items() if key != SEED)
+
+    @property
+    def title(self) -> str:
+        """Its values in a line."""
+        shown = self.labels | {key: text_of(value) for key, value in self.candidates.items()}
+        return ", ".join(f"{key} {value}" for key, value in shown.items())
+
+    @property
+    def problem_folders(self) -> tuple[str, ...]:
+        """Where its problem is found besides the shipped folder, for another process."""
+        file = self.resolved.problem_file
+        assert file is not None
+        own = file.resolve().parent
+        return () if own == shipped("problems").resolve() else (str(own),)
+
+
+def plan(study: Study, where: str, folders: Sequence[Path] = ()) -> list[Plan]:
+    """All runs of a study, in the order of the file.
+
+    Raises:
+        InputError: values that some run's config cannot have; the message names the run.
+    """
+    runs = []
+    for choice in itertools.product(*(variants.items() for variants in study.vary.values())):
+        labels = {key: label for key, (label, _) in zip(study.vary, choice, strict=True)}
+        values = {key: value for key, (_, value) in zip(study.vary, choice, strict=True)}
+        for candidates, chosen in _expanded(values, where):
+            made = Plan(labels, candidates, _resolved(study, chosen, labels, where, folders), "")
+            runs.append(replace(made, hash=run_hash(made.resolved)))
+    return runs
+
+
+def check(plans: Sequence[Plan], where: str, *, device: bool) -> None:
+    """Build what stands before training once for each group, since not all mistakes show in a config.
+
+    Args:
+        plans: the runs to be made.
+        where: the study, for messages.
+        device: whether they are made on this machine, and so on a device of it.
+
+    Raises:
+        InputError: for instance a regulariser of an axis that the problem lacks.
+    """
+    for first in {planned.group: planned for planned in reversed(plans)}.values():
+        config = first.resolved.config
+        used = config if device else replace(config, device="cpu")
+        try:
+            prepare(replace(first.resolved, config=used), with_reference=False)
+        except InputError as error:
+            raise InputError(f"{where}: {first.title}: {error}") from None
+
+
+def run_hash(resolved: Resolved) -> str:
+    """A hash of all that a run's results depend on.
+
+    These are its config but for the device, the problem's file, the data files that the config names, and pinnreg's
+    version.
+    """
+    config = as_dict(resolved.config)
+    del config["device"]
+    identity = {
+        "config": config,
+        "problem": resolved.problem_hash,
+        "files": {name: file_hash(Path(name)) for name in sorted(set(_files(config)))},
+        "pinnreg": package_version(),
+        "format": FORMAT,
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _resolved(
+    study: Study, values: Mapping[str, Any], labels: Mapping[str, str], where: str, folders: Sequence[Path]
+) -> Resolved:
+    # a whole section before what lies in it
+    overrides = dict(sorted({**study.set, **values}.items(), key=lambda item: item[0].count(".")))
+    try:
+        resolved = resolve(study.base, overrides, folders)
+        if study.budget is not None:
+            resolved = resolve(study.base, overrides | budget.within(study.budget, resolved.config), folders)
+    except InputError as error:
+        run = ", ".join(f"{key} {label}" for key, label in labels.items())
+        raise InputError(f"{where}: {run}: {error}") from None
+    if resolved.problem_file is None:
+        raise InputError(f"{where}: base.problem: other processes solve it, and need it in a problem file")
+    return resolved
+
+
+def _expanded(values: Mapping[str, Any], where: str) -> Iterator[tuple[dict[str, float], dict[str, Any]]]:
+    """One set of values for each combination of candidates, with the candidates by dotted key."""
+    places = list(_candidates(values.get(REGULARISERS), REGULARISERS))
+    for name, candidates in places:
+        if not candidates:
+            raise InputError(f"{where}: vary.{name}: the list of candidates is empty")
+    for numbers in itertools.product(*(candidates for _, candidates in places)):
+        chosen = {name: number for (name, _), number in zip(places, numbers, strict=True)}
+        inserted = _inserted(values.get(REGULARISERS), REGULARISERS, chosen)
+        yield chosen, {**values, **({REGULARISERS: inserted} if REGULARISERS in values else {})}
+
+
+def _candidates(value: Any, name: str) -> Iterator[tuple[str, list[float]]]:
+    """The lists of candidates inside a value, with their dotted keys."""
+    if name.rpartition(".")[2] in CANDIDATE_KEYS and isinstance(value, list):
+        yield name, value
+    else:
+        for part, item in _items(value):
+            yield from _candidates(item, f"{name}.{part}")
+
+
+def _inserted(value: Any, name: str, chosen: Mapping[str, float]) -> Any:
+    """The value with each list of candidates replaced by the chosen one."""
+    if name in chosen:
+        return chosen[name]
+    if isinstance(value, Mapping):
+        return {part: _inserted(item, f"{name}.{part}", chosen) for part, item in _items(value)}
+    return [_inserted(item, f"{name}.{part}", chosen) for part, item in _items(value)] if _items(value) else value
+
+
+def _items(value: Any) -> list[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        return [(str(part), item) for part, item in value.items()]
+    return [(str(part), item) for part, item in enumerate(value)] if isinstance(value, list | tuple) else []
+
+
+def _files(value: Any) -> Iterator[str]:
+    """The data files that a resolved config names, which it does by their whole paths."""
+    if isinstance(value, str) and Path(value).is_absolute() and Path(value).is_file():
+        yield value
+    for _, item in _items(value):
+        yield from _files(item)

@@ -1,0 +1,168 @@
+"""`study`: plan the runs, make those that are not done yet, choose, compare, and write it all down."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from pinnreg.config import as_dict
+from pinnreg.errors import InputError
+from pinnreg.studies.claim import claimed
+from pinnreg.studies.cluster import on_cluster
+from pinnreg.studies.entries import Entry, Score, entries_of, score_of
+from pinnreg.studies.figures import write_figures
+from pinnreg.studies.measures import Run, read_metrics
+from pinnreg.studies.model import Study, as_plain, read_study
+from pinnreg.studies.plan import Plan, check, plan
+from pinnreg.studies.processes import cores, in_processes
+from pinnreg.studies.summary import markdown
+from pinnreg.studies.tables import entry_rows, run_rows, write_table, write_text
+from pinnreg.studies.worker import Answer, Task
+
+logger = logging.getLogger("pinnreg")
+
+Problems = Sequence[str | Path] | str | Path | None
+OnRun = Callable[[int, int, Run | None], None]
+
+
+@final
+@dataclass(frozen=True)
+class StudyResult:
+    """What a study found.
+
+    Attributes:
+        study: what was asked.
+        folder: where everything is.
+        runs: all runs, in the order of the study file.
+        entries: the combinations of what was varied but the seed, with chosen candidates and statistics.
+        score: by which candidates were chosen.
+    """
+
+    study: Study
+    folder: Path
+    runs: tuple[Run, ...]
+    entries: tuple[Entry, ...]
+    score: Score
+
+    def data(self) -> dict[str, Any]:
+        """All of it as JSON can hold it."""
+        return {
+            "study": as_plain(self.study),
+            "score": self.score,
+            "runs": run_rows(self.runs, self.entries),
+            "summary": entry_rows(self.entries),
+        }
+
+
+def study(
+    config: str | Path | Mapping[str, Any],
+    out: str | Path | None = None,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    problems: Problems = None,
+    *,
+    interrupted: Callable[[], int | None] = lambda: None,
+    progress: OnRun = lambda *_: None,
+) -> StudyResult:
+    """Make all runs of a study that are not done yet, compare them, and write tables and figures.
+
+    Runs are made in processes of their own, which import the main module: a script that calls this needs
+    `if __name__ == "__main__":` around what it does.
+
+    Args:
+        config: a study file, the name of a shipped study, or a dict.
+        out: the study's folder; `outputs/<name of the study>` if None. Runs that it holds are not made again.
+        jobs: processes at a time; one for each CPU core if None.
+        scheduler: the address of a Dask scheduler, whose workers then make the runs; `out` must be on a file system
+            that they share.
+        problems: a folder, or several, of problem files besides the shipped ones.
+        interrupted: asked now and then; a signal's number stops the study.
+        progress: called with (runs that are done, all runs, the run that has just ended) at the start, without a run,
+            and as runs end.
+
+    Raises:
+        InputError: the study or the config of any of its runs is wrong; nothing was run.
+        Interrupted: `interrupted` asked to stop; finished runs are kept, and the same call continues.
+    """
+    if jobs is not None and jobs < 1:
+        raise InputError(f"jobs: expected a positive number of processes, got {jobs}")
+    asked, name, where, text = read_study(config)
+    plans = plan(asked, where, _folders(problems))
+    folder = Path("outputs") / name if out is None else Path(out)
+    found = {planned.hash: run for planned in plans if (run := _finished(folder, planned)) is not None}
+    missing = list({planned.hash: planned for planned in plans if planned.hash not in found}.values())
+    check(missing, where, device=scheduler is None)
+    with claimed(folder) as claim:
+        total = len(found) + len(missing)
+        progress(len(found), total, None)
+        with contextlib.closing(_made(missing, folder, claim, jobs, scheduler, interrupted)) as made:
+            for run in made:
+                found[run.plan.hash] = run
+                progress(len(found), total, run)
+        return _written(asked, name, text, folder, [_as_planned(planned, found[planned.hash]) for planned in plans])
+
+
+def _made(
+    plans: Sequence[Plan],
+    folder: Path,
+    claim: str,
+    jobs: int | None,
+    scheduler: str | None,
+    interrupted: Callable[[], int | None],
+) -> Generator[Run]:
+    """The runs that are missing, as they end."""
+    tasks = [_task(planned, folder, claim) for planned in plans]
+    answers: Iterator[tuple[int, Answer]]
+    if scheduler is None:
+        answers = in_processes(tasks, jobs or cores(), interrupted)
+    else:
+        answers = on_cluster(tasks, scheduler, interrupted)
+    for number, answer in answers:
+        for note in answer["notes"]:
+            logger.warning("%s", note)
+        yield Run(plans[number], answer["status"], answer["measures"])
+
+
+def _task(planned: Plan, folder: Path, claim: str) -> Task:
+    return {
+        "config": as_dict(planned.resolved.config),
+        "folder": str(_run_folder(folder, planned).resolve()),
+        "problems": list(planned.problem_folders),
+        "study": str(folder.resolve()),
+        "claim": claim,
+    }
+
+
+def _finished(folder: Path, planned: Plan) -> Run | None:
+    known = read_metrics(_run_folder(folder, planned))
+    return None if known is None else Run(planned, *known)
+
+
+def _as_planned(planned: Plan, run: Run) -> Run:
+    """A run under the names of one of the plans that it serves: several may come to the same config."""
+    return Run(planned, run.status, run.measures)
+
+
+def _run_folder(folder: Path, planned: Plan) -> Path:
+    return folder / "runs" / planned.hash
+
+
+def _written(asked: Study, name: str, text: str, folder: Path, runs: Sequence[Run]) -> StudyResult:
+    """The result, after its tables, its report and its figures are in the folder."""
+    score = score_of(asked, runs)
+    entries = entries_of(asked, runs, score)
+    write_table(folder / "study.csv", run_rows(runs, entries))
+    write_table(folder / "summary.csv", entry_rows(entries))
+    write_text(folder / "summary.md", markdown(asked, name, text, runs, entries, score))
+    write_figures(asked, name, folder, entries)
+    return StudyResult(asked, folder, tuple(runs), tuple(entries), score)
+
+
+def _folders(problems: Problems) -> list[Path]:
+    if problems is None:
+        return []
+    return [Path(problems)] if isinstance(problems, str | Path) else [Path(folder) for folder in problems]

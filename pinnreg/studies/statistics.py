@@ -1,0 +1,90 @@
+"""Errors over repetitions, and their comparison with a baseline seed by seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+SMALLEST = 1e-300  # an error of zero has no logarithm
+
+
+@final
+@dataclass(frozen=True)
+class Spread:
+    """Errors over the seeds; NaN where there are none, and for the deviation where there is one."""
+
+    mean: float
+    standard_deviation: float
+    median: float
+    minimum: float
+    quartile_1: float
+    quartile_3: float
+    maximum: float
+
+
+@final
+@dataclass(frozen=True)
+class Ratio:
+    """How many times the error of the baseline an error is.
+
+    Attributes:
+        pairs: seeds for which both are known.
+        value: the geometric mean of the ratios of these pairs; NaN without any.
+        low, high: its confidence interval; NaN with fewer than two pairs.
+    """
+
+    pairs: int
+    value: float
+    low: float
+    high: float
+
+
+def spread(errors: Sequence[float]) -> Spread:
+    """Mean, standard deviation (n - 1) and quantiles."""
+    if not errors:
+        return Spread(*[math.nan] * 7)
+    values = np.asarray(errors)
+    deviation = float(values.std(ddof=1)) if values.size > 1 else math.nan
+    low, first, middle, third, high = (float(q) for q in np.quantile(values, [0, 0.25, 0.5, 0.75, 1]))
+    return Spread(float(values.mean()), deviation, middle, low, first, third, high)
+
+
+def median(errors: Sequence[float]) -> float:
+    """The median; NaN of nothing."""
+    return spread(errors).median
+
+
+def paired_ratio(errors: Mapping[str, float], baseline: Mapping[str, float]) -> Ratio:
+    """Compare errors with those of a baseline, by seed.
+
+    With dᵢ = log₁₀ eᵢ - log₁₀ bᵢ over the n seeds i that both have, the ratio is 10^d̄ and its interval
+    10^(d̄ ± t s/√n), where s is the standard deviation of the dᵢ and t the quantile of Student's distribution with n - 1
+    degrees of freedom.
+
+    Args:
+        errors: positive errors by seed.
+        baseline: those of the baseline.
+    """
+    differences = np.array(
+        [_log(error) - _log(baseline[seed]) for seed, error in errors.items() if seed in baseline], dtype=np.float64
+    )
+    count = differences.size
+    if count == 0:
+        return Ratio(0, math.nan, math.nan, math.nan)
+    mean = float(differences.mean())
+    if count == 1:
+        return Ratio(1, 10**mean, math.nan, math.nan)
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * differences.std(ddof=1) / math.sqrt(count))
+    # a difference of a few hundred decades is no number any more
+    low, high = (10 ** float(np.clip(end, -300, 300)) for end in (mean - half, mean + half))
+    return Ratio(count, 10**mean, low, high)
+
+
+def _log(error: float) -> float:
+    return math.log10(max(error, SMALLEST))

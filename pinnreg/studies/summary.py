@@ -1,0 +1,156 @@
+"""`summary.md`: what a study found, for a reader who was not there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from pinnreg.studies import budget
+from pinnreg.studies.entries import SCORES, SMALL_RESIDUAL, WRONG, Entry, Score, baseline_of, compared_key
+from pinnreg.studies.measures import ERROR_OF_UNKNOWN, Run
+from pinnreg.studies.model import Study
+
+HINDSIGHT = "best in hindsight, needs the answer"
+
+
+def columns(entries: Sequence[Entry], baseline: str | None) -> list[str]:
+    """The headings of the table of entries; the errors are relative L2 errors."""
+    compared = [f"error / that of {baseline}", "95 % interval"] if len(entries) > 1 else []
+    chosen = ["chosen (seeds)", HINDSIGHT] if any(entry.has_candidates for entry in entries) else []
+    return [*entries[0].labels, "seeds", "median", "mean", "std. dev.", "min", "max", *compared, *chosen]
+
+
+def cells(entry: Entry, headings: Sequence[str]) -> list[str]:
+    """The row of an entry below these headings."""
+    spread, ratio = entry.spread, entry.ratio
+    found = [*entry.labels.values(), f"{len(entry.chosen)} of {len(entry.runs)}"]
+    found += [
+        number(value)
+        for value in (spread.median, spread.mean, spread.standard_deviation, spread.minimum, spread.maximum)
+    ]
+    if "95 % interval" in headings:
+        found += ["", ""] if ratio is None else [_factor(ratio.value), _interval(ratio.low, ratio.high)]
+    if HINDSIGHT in headings:
+        found += [", ".join(f"{values} ({count})" for values, count in entry.choices.items())]
+        found += [number(entry.hindsight_median) if entry.has_candidates else ""]
+    return found
+
+
+def verdict(entry: Entry, baseline: str | None) -> str:
+    """An honest sentence about an entry."""
+    ratio, missing = entry.ratio, len(entry.runs) - len(entry.chosen)
+    lost = f" It gave no answer for {missing} of {len(entry.runs)} seeds." if missing else ""
+    if not entry.errors:
+        return f"no verdict: no run has a known error.{lost}"
+    if ratio is None:
+        role = "the baseline" if baseline in entry.labels.values() else "nothing to compare with"
+        return f"{role}; its median error is {number(entry.spread.median)}.{lost}"
+    if ratio.pairs == 0:
+        return f"no verdict: no seed in common with {baseline}.{lost}"
+    times = f"the error is {_factor(ratio.value)} times that of {baseline}"
+    if ratio.pairs == 1:
+        return f"no verdict from a single seed: {times}, and by chance another seed may say the opposite.{lost}"
+    word = "helps" if ratio.high < 1 else "hurts" if ratio.low > 1 else "no clear difference"
+    return f"{word}: {times} (95 % interval {_interval(ratio.low, ratio.high)}, {ratio.pairs} seeds).{lost}"
+
+
+def markdown(study: Study, name: str, text: str, runs: Sequence[Run], entries: Sequence[Entry], score: Score) -> str:
+    """The report.
+
+    Args:
+        study: what was asked.
+        name: the study's name.
+        text: its content as YAML.
+        runs: all runs.
+        entries: what they come to.
+        score: by which candidates were chosen.
+    """
+    baseline, headings = baseline_of(study), columns(entries, baseline_of(study))
+    lines = [f"# Study {name}", "", *_overview(runs), ""]
+    lines += [_table_row(headings), _table_row(["---"] * len(headings))]
+    lines += [_table_row(cells(entry, headings)) for entry in entries]
+    lines += ["", "Errors are relative L2 errors on the evaluation grid, of several outputs the largest.", ""]
+    lines += ["## What it says", ""]
+    lines += [f"- **{entry.name}**: {verdict(entry, baseline)}" for entry in entries]
+    lines += ["", *_method(study, entries, score), "", budget.statement(study.budget, runs), ""]
+    lines += _coefficients(entries)
+    lines += ["## Residual small, solution wrong", "", *_deceptive(entries), ""]
+    lines += ["## The study", "", "```yaml", text.rstrip(), "```", ""]
+    lines += ["`study.csv` has every run, `summary.csv` the table in full; `runs/<run>` are the runs' folders."]
+    return "\n".join(lines) + "\n"
+
+
+def number(value: float) -> str:
+    """An error as text; empty for NaN."""
+    return "" if math.isnan(value) else f"{value:.2e}"
+
+
+def _overview(runs: Sequence[Run]) -> Iterator[str]:
+    states = [run.status.partition(":")[0] for run in runs]
+    others = "".join(f", {states.count(state)} {state}" for state in ("diverged", "failed") if state in states)
+    yield f"{len(runs)} runs: {states.count('ok')} ok{others}."
+    reasons = dict.fromkeys(run.status for run in runs if run.status.startswith("failed"))
+    for reason in reasons:
+        first = next(run for run in runs if run.status == reason)
+        yield f"\n- {first.plan.title}: {reason}"
+
+
+def _method(study: Study, entries: Sequence[Entry], score: Score) -> Iterator[str]:
+    yield "## How it was done\n"
+    if any(entry.has_candidates for entry in entries):
+        yield (
+            "Where several candidates were tried, one was chosen for each seed by itself: the one with the lowest "
+            f"{SCORES[score]}, which a user without the answer can compute. The column “{HINDSIGHT}” is the median "
+            "over seeds of the smallest error among the candidates: what a perfect choice would have given. Each "
+            "candidate was a run of the whole budget: choosing among three costs three times what the baseline does.\n"
+        )
+    for entry in entries:
+        if entry.at_edge:
+            yield (
+                f"For {entry.name}, {entry.at_edge} of {len(entry.chosen)} seeds chose a candidate at an end of its "
+                "list: a better one may lie beyond.\n"
+            )
+    if any(entry.ratio is not None for entry in entries):
+        yield (
+            f"Each entry is compared with `{baseline_of(study)}` of `{compared_key(study)}` seed by seed: the ratio is "
+            "the geometric mean of the ratios of errors, its interval Student's t of their logarithms. The intervals "
+            "are not widened for the number of comparisons: among twenty of them, one is expected to miss by chance.\n"
+        )
+    yield "Runs that diverged or failed are left out of the numbers and counted under “seeds”."
+
+
+def _deceptive(entries: Sequence[Entry]) -> Iterator[str]:
+    yield (
+        f"Runs whose mean square residual at their own collocation points is below {SMALL_RESIDUAL:g} and whose "
+        f"error is above {WRONG:g}:\n"
+    )
+    for entry in entries:
+        yield f"- {entry.name}: {entry.deceptive} of {len(entry.all_runs)}"
+
+
+def _coefficients(entries: Sequence[Entry]) -> list[str]:
+    """A table of how far off the unknown coefficients are; nothing if there are none."""
+    measures = dict.fromkeys(name for entry in entries for run in entry.all_runs for name in run.measures)
+    names = [name for name in measures if name.endswith(ERROR_OF_UNKNOWN)]
+    if not names:
+        return []
+    shown = [name.removesuffix(ERROR_OF_UNKNOWN) for name in names]
+    lines = ["## Unknown coefficients", "", "Median over seeds of the relative error of the chosen runs:", ""]
+    lines += [_table_row(["", *shown]), _table_row(["---"] * (1 + len(shown)))]
+    return [*lines, *(_table_row([e.name, *(number(e.median_of(name)) for name in names)]) for e in entries), ""]
+
+
+def _factor(value: float) -> str:
+    if math.isnan(value):
+        return ""
+    if not 0.01 <= value < 1000:
+        return f"{value:.1e}"
+    return f"{value:.{0 if value >= 10 else 1 if value >= 1 else 2 if value >= 0.1 else 3}f}"
+
+
+def _interval(low: float, high: float) -> str:
+    return "" if math.isnan(low) else f"{_factor(low)} to {_factor(high)}"
+
+
+def _table_row(values: Sequence[str]) -> str:
+    return f"| {' | '.join(value.replace('|', chr(92) + '|') for value in values)} |"

@@ -1,0 +1,130 @@
+"""One run of a study in a process of its own, perhaps on another machine: plain data in, plain data out."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypedDict, final
+
+import torch
+
+from pinnreg.config import validate
+from pinnreg.errors import Diverged, Interrupted
+from pinnreg.run import solve
+from pinnreg.studies.claim import at_work
+from pinnreg.studies.measures import (
+    DIVERGED,
+    INTERRUPTED,
+    OK,
+    Measures,
+    measured,
+    measured_of_diverged,
+    write_metrics,
+)
+from pinnreg.training import Hooks
+
+ASK_SECONDS = 1.0  # between two looks at whether the study is still at work
+
+
+class Task(TypedDict):
+    """A run to be made.
+
+    Attributes:
+        config: its whole config.
+        folder: where it goes; on a cluster on a file system that all machines share.
+        problems: folders of problem files besides the shipped one.
+        study: the study's folder.
+        claim: what that folder says while the command that wants this run is at work.
+    """
+
+    config: dict[str, Any]
+    folder: str
+    problems: list[str]
+    study: str
+    claim: str
+
+
+class Answer(TypedDict):
+    """What came of it: the status, the measures, and what the package noted along the way."""
+
+    status: str
+    measures: Measures
+    notes: list[str]
+
+
+def work(task: Task) -> Answer:
+    """Make a run, measure it, and say so in its folder.
+
+    A folder that a stopped run left half finished is started anew. On a cluster this is called on another machine: the
+    study's folder and the problem files must be on a file system that all machines share, under the same paths.
+    """
+    torch.set_num_threads(1)
+    with _notes() as notes:
+        try:
+            status, measures = _made(task)
+        except Exception as error:  # whatever it is, it must not stop the other runs
+            status, measures = failure(f"{type(error).__name__}: {error}"), {}
+    return {"status": status, "measures": measures, "notes": notes}
+
+
+def _made(task: Task) -> tuple[str, Measures]:
+    folder = Path(task["folder"])
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        hooks = Hooks(interrupted=_stopped(task))
+        solution = solve(task["config"], out=folder, problems=task["problems"], hooks=hooks, figures=False)
+        status, measures = OK, measured(solution, validate(task["config"], "config"))
+    except Diverged:
+        status, measures = DIVERGED, measured_of_diverged(folder)
+    except Interrupted:
+        return INTERRUPTED, {}
+    write_metrics(folder, status, measures)
+    return status, measures
+
+
+def failure(reason: str) -> str:
+    """The status of a run that failed."""
+    return f"failed: {' '.join(reason.split())}"
+
+
+def _stopped(task: Task) -> Callable[[], int | None]:
+    """Asks now and then whether the command that wants this run is still at work; a signal number means no."""
+    asked = time.monotonic()
+
+    def interrupted() -> int | None:
+        nonlocal asked
+        if time.monotonic() - asked < ASK_SECONDS:
+            return None
+        asked = time.monotonic()
+        return None if at_work(Path(task["study"]), task["claim"]) else 15
+
+    return interrupted
+
+
+@contextlib.contextmanager
+def _notes() -> Iterator[list[str]]:
+    """What the package logs meanwhile, for the command to show once instead of once for each run."""
+    logger, handler = logging.getLogger("pinnreg"), _Collector(logging.WARNING)
+    propagate, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield handler.messages
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagate
+
+
+@final
+class _Collector(logging.Handler):
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if (message := record.getMessage()) not in self.messages:
+            self.messages.append(message)

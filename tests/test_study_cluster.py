@@ -1,0 +1,63 @@
+"""Runs on a Dask cluster, here of processes of this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pinnreg import InputError, Interrupted
+from pinnreg.studies import cluster, runner, study
+from pinnreg.studies.claim import at_work
+
+distributed = pytest.importorskip("distributed")
+
+TINY: dict[str, Any] = {
+    "problem": {"name": "poisson", "dimension": 1},
+    "network": {"hidden": [5]},
+    "points": {"interior": 10},
+    "train": [{"optimiser": "adam", "steps": 4, "learning_rate": 1e-2}],
+    "evaluate": {"grid": 20},
+    "device": "cpu",
+}
+
+
+@pytest.mark.slow
+def test_a_cluster_makes_the_same_runs_and_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "write_figures", lambda *_: None)
+    asked = {"base": TINY, "vary": {"train.0.learning_rate": {"usual": 1e-2, "huge": 1e100}, "seed": [0, 1]}}
+    local = study(asked, tmp_path / "local")
+    options = {"processes": True, "n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as workers:
+        found = study(asked, tmp_path / "cluster", scheduler=workers.scheduler_address)
+        assert [run.status for run in found.runs] == ["ok", "ok", "diverged", "diverged"]
+        for run, same in zip(found.runs, local.runs, strict=True):
+            assert run.plan.hash == same.plan.hash
+            assert {**run.measures, "seconds": 0} == {**same.measures, "seconds": 0}
+            assert (tmp_path / "cluster" / "runs" / run.plan.hash / "metrics.json").is_file()
+        _check_interruption(workers.scheduler_address, tmp_path / "long")
+
+
+def _check_interruption(address: str, folder: Path) -> None:
+    """The command stops at once, and the run on the worker when it sees that nobody waits for it."""
+    long = {**TINY, "train": [{"optimiser": "adam", "steps": 10**7}]}
+
+    def interrupted() -> int | None:
+        return 2 if list((folder / "runs").glob("*/history.csv")) else None
+
+    with pytest.raises(Interrupted):
+        study({"base": long, "vary": {"seed": [0]}}, folder, scheduler=address, interrupted=interrupted)
+    assert not at_work(folder, (folder / ".lock").read_text(encoding="utf-8") or "none")
+    with distributed.Client(address, set_as_default=False) as client:
+        # both workers are free again
+        assert client.gather(client.map(abs, [-1, -2, -3, -4])) == [1, 2, 3, 4]
+    assert not list(folder.glob("runs/*/metrics.json"))
+
+
+def test_no_scheduler_at_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.2)
+    with pytest.raises(InputError, match="no Dask scheduler there"):
+        study({"base": TINY, "vary": {"seed": [0]}}, tmp_path, scheduler="tcp://127.0.0.1:9")
+    with pytest.raises(InputError, match="no Dask scheduler there"):
+        study({"base": TINY, "vary": {"seed": [0]}}, tmp_path, scheduler="nonsense://127.0.0.1:9")

@@ -1,0 +1,154 @@
+"""The figures of studies: what they show, and that every text can be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from test_plots import assert_legible
+
+from pinnreg import plots
+from pinnreg.errors import InputError
+from pinnreg.plots import ErrorRow, WeightCurves
+from pinnreg.studies import study
+
+TINY = {
+    "problem": {"name": "poisson", "dimension": 2},
+    "network": {"hidden": [5]},
+    "points": {"interior": 10},
+    "train": [{"optimiser": "adam", "steps": 2, "learning_rate": 1e-2}],
+    "evaluate": {"grid": 8},
+}
+LONG = "a name that is much longer than a row of a figure with several panels is wide"
+
+
+def drawn(ax: Axes) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [(np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in ax.lines]
+
+
+@pytest.mark.parametrize("panels", [1, 2, 5])
+@pytest.mark.parametrize("decades", [0.2, 6])
+def test_error_figures_are_legible(panels: int, decades: float) -> None:
+    errors = list(np.logspace(-3 - decades, -3, 5))
+    rows = [
+        ErrorRow("none", errors, baseline=True),
+        ErrorRow("ktv2", errors[:3], hindsight=2e-3, note="3 of 5 seeds"),
+        ErrorRow(LONG, [], note="0 of 5 seeds"),
+    ]
+    figure = plots.study_errors({f"network {n}": rows for n in range(panels)}, title="Study", note="note")
+    assert_legible(figure)
+    assert len(figure.axes) == panels
+
+
+def test_an_error_figure_shows_each_seed_the_median_and_the_hindsight() -> None:
+    rows = [ErrorRow("none", [1e-3, 1e-1, 1e-2], baseline=True), ErrorRow("a", [1e-2, np.nan, 0.0], hindsight=5e-3)]
+    (ax,) = plots.study_errors({"": rows}, title="Study").axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["none", "a"]
+    assert ax.yaxis_inverted()
+    points, median, base, other, other_median, diamond, *_ = drawn(ax)
+    assert points[0].tolist() == [1e-3, 1e-1, 1e-2]
+    assert median[0].tolist() == base[0].tolist() == [1e-2, 1e-2]
+    assert other[0].tolist() == [1e-2]  # what has no logarithm is left out
+    assert other_median[0].tolist() == [1e-2, 1e-2]
+    assert diamond[0].tolist() == [5e-3]
+    assert diamond[1].tolist() == [1]
+
+
+@pytest.mark.parametrize("panels", [1, 2, 4])
+def test_weight_figures_are_legible_and_mark_what_was_chosen(panels: int) -> None:
+    errors = {"0": [1.0, 0.1, 0.3], "1": [0.5, 0.4, 0.2], "2": [0.7, np.nan, 0.3]}
+    curves = WeightCurves("weight", [1e-7, 1e-5, 1e-3], errors, {"0": 1, "1": 0}, 0.6)
+    figure = plots.study_weights({f"entry {n}": curves for n in range(panels)}, title="Study", note="note")
+    assert_legible(figure)
+    lines = drawn(figure.axes[0])
+    assert [(x.item(), y.item()) for x, y in lines if x.size == 1] == [(1e-5, 0.1), (1e-7, 0.5)]
+    # no median where a seed has no error, which would be that of other seeds
+    assert [y.tolist() for x, y in lines if x.size == 3][-1] == pytest.approx([0.7, np.nan, 0.3], nan_ok=True)
+
+
+@pytest.mark.parametrize("names", [("x",), ("x", "t"), ("x", "y"), ("x", "y", "t"), ("x", "y", "z")], ids="".join)
+@pytest.mark.parametrize("count", [1, 3, 5, 12])
+def test_field_figures_are_legible_and_share_one_scale(names: tuple[str, ...], count: int) -> None:
+    axes = {name: np.linspace(0, 1, 9 + i) for i, name in enumerate(names)}
+    mesh = np.meshgrid(*axes.values(), indexing="ij")
+    fields = {f"entry {n}": 10.0**-n * np.sin(3 * sum(mesh) + n) for n in range(count)}
+    figure = plots.study_fields(axes, fields, kind="|error|", title="Study")
+    assert_legible(figure)
+    used = [ax for ax in figure.axes if ax.get_title()]
+    assert [ax.get_title().split("\n")[0] for ax in used] == list(fields)
+    limits = {ax.collections[0].norm.vmax if ax.collections else ax.get_ylim() for ax in used}
+    assert len(limits) == 1
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: plots.study_errors({}, title=""),
+        lambda: plots.study_errors({"a": []}, title=""),
+        lambda: plots.study_weights({}, title=""),
+        lambda: plots.study_fields({"x": np.arange(3.0)}, {}, kind="", title=""),
+        lambda: plots.study_fields({"x": np.arange(3.0)}, {"a": np.zeros(4)}, kind="", title=""),
+    ],
+)
+def test_nothing_to_draw_is_refused(call: object) -> None:
+    assert callable(call)
+    with pytest.raises(InputError, match=r"nothing to draw|expected shape"):
+        call()
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    """A study whose runs are there, but for the processes that would have made them."""
+    from pinnreg.config import as_dict
+    from pinnreg.studies.model import read_study
+    from pinnreg.studies.plan import plan
+    from pinnreg.studies.worker import work
+
+    asked, _, where, _ = read_study(ASKED)
+    (tmp_path / ".lock").write_text("mine", encoding="utf-8")
+    for planned in plan(asked, where):
+        work(
+            {
+                "config": as_dict(planned.resolved.config),
+                "folder": str(tmp_path / "runs" / planned.hash),
+                "problems": [],
+                "study": str(tmp_path),
+                "claim": "mine",
+            }
+        )
+    return tmp_path
+
+
+KTV = {"kind": "ktv", "samples": 4, "weight": [1e-7, 1e-5]}
+ASKED = {
+    "base": TINY,
+    "vary": {"regularisers": {"none": [], "ktv": [KTV]}, "evaluate.grid": {"one": 8, "other": 9}},
+}
+
+
+def test_a_study_draws_its_figures(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures: dict[str, Figure] = {}
+    monkeypatch.setattr("pinnreg.plots.save", lambda figure, path: figures.setdefault(path.name, figure))
+    study(ASKED, finished)
+    assert set(figures) == {"errors.png", "weights.png", "fields.png"}
+    for figure in figures.values():
+        assert_legible(figure)
+    assert [ax.get_title() for ax in figures["errors.png"].axes] == ["evaluate.grid one", "evaluate.grid other"]
+    assert [ax.get_title() for ax in figures["weights.png"].axes] == ["ktv, one", "ktv, other"]
+    titles = [ax.get_title().split("\n")[0] for ax in figures["fields.png"].axes]
+    assert [title for title in titles if title] == ["none, one", "ktv, one"]  # those of one grid
+
+
+def test_figures_that_do_not_fit_any_more_are_removed(finished: Path) -> None:
+    study(ASKED, finished)
+    assert (finished / "weights.png").read_bytes().startswith(b"\x89PNG")
+    vary = {"regularisers": {"none": []}, "evaluate.grid": {"one": 8}}
+    study({"base": TINY, "vary": vary}, finished)
+    assert {path.name for path in finished.glob("*.png")} == {"errors.png", "fields.png"}
+    for folder in (finished / "runs").iterdir():
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        assert metrics["status"] == "ok"
