@@ -29,12 +29,12 @@ class EvaluateSettings:
 
     Attributes:
         grid: points along each axis, or one number for all; null chooses by dimension.
-        every: training steps between evaluations.
+        every: training steps between evaluations; null: 100, or 10 of Gauss-Newton.
         reference: an .npz file with one array an axis and one an output, used instead of the problem's own reference.
     """
 
     grid: Annotated[tuple[Annotated[Count, Field(ge=2)], ...] | None, BeforeValidator(_one_or_many)] = None
-    every: Count = 100
+    every: Count | None = None
     reference: str | None = None
 
 

@@ -51,6 +51,7 @@ class SSBroyden:
     needs_smooth: ClassVar[bool] = True
     needs_squares: ClassVar[bool] = False
     log_every: ClassVar[int] = 50
+    evaluate_every: ClassVar[int] = 100
 
     def start(self, parameters: Parameters) -> Optimiser:
         """The optimiser at the start of the stage.

@@ -42,6 +42,7 @@ class Adam:
     needs_smooth: ClassVar[bool] = False
     needs_squares: ClassVar[bool] = False
     log_every: ClassVar[int] = 50
+    evaluate_every: ClassVar[int] = 100
 
     @model_validator(mode="after")
     def _final_rate_has_effect(self) -> Adam:
@@ -75,6 +76,7 @@ class SGD:
     needs_smooth: ClassVar[bool] = False
     needs_squares: ClassVar[bool] = False
     log_every: ClassVar[int] = 50
+    evaluate_every: ClassVar[int] = 100
 
     @model_validator(mode="after")
     def _final_rate_has_effect(self) -> SGD:

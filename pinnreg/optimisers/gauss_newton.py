@@ -71,6 +71,7 @@ class GaussNewton:
     needs_smooth: ClassVar[bool] = False
     needs_squares: ClassVar[bool] = True
     log_every: ClassVar[int] = 5
+    evaluate_every: ClassVar[int] = 10
 
     def start(self, parameters: Parameters) -> Optimiser:
         """The optimiser at the start of the stage."""

@@ -1,4 +1,4 @@
-"""The course of a training: loss terms and errors against time."""
+"""The course of a training: loss terms, errors and unknown coefficients against time."""
 
 from __future__ import annotations
 
@@ -22,16 +22,18 @@ APART = 0.09  # of the axis between two labelled steps
 
 
 def history(columns: Mapping[str, NDArray[np.floating]], *, title: str) -> Figure:
-    """Draw the loss with its weighted terms, and the relative L2 errors, on logarithmic axes against seconds.
+    """Draw the loss with its weighted terms, the relative L2 errors, and unknown coefficients, against seconds.
 
     Args:
         columns: columns of a run's `history.csv`, each of shape (n,): "step", "seconds", "loss", for each
-            term NAME "NAME" and "NAME_weighted", for each output "error_OUTPUT" (NaN where not evaluated).
-            Values that are not positive and finite are left out. Other columns are ignored.
+            term NAME "NAME" and "NAME_weighted", for each output "error_OUTPUT" (NaN where not evaluated), for each
+            unknown coefficient "unknown_NAME". Losses and errors have logarithmic axes, and those that are not
+            positive and finite are left out. Other columns are ignored.
         title: heading of the figure.
 
     Returns:
-        A figure of two panels, or of one if no error was ever evaluated; write it with `save`.
+        A figure of one panel for the loss, one for errors if any was evaluated, one for unknown coefficients if there
+        are any; write it with `save`.
 
     Raises:
         InputError: "step", "seconds" or "loss" is missing, or the columns differ in length.
@@ -41,13 +43,16 @@ def history(columns: Mapping[str, NDArray[np.floating]], *, title: str) -> Figur
     others = [key for key in table if key not in terms and not key.endswith("_weighted")]
     measured = [key for key in others if key.startswith("error_") and _positive(table[key]).any()]
     outputs = [key.removeprefix("error_") for key in measured]
+    unknown = [key for key in others if key.startswith("unknown_")]
     with style.settings():
         legend_rows = -(-(len(terms) + 1) // _legend_columns(terms))
         figure = style.new_figure(4.2 + 0.18 * legend_rows)
-        panels = figure.subplots(1, 2 if outputs else 1, squeeze=False, sharex=True)[0]
+        panels = figure.subplots(1, 1 + bool(outputs) + bool(unknown), squeeze=False, sharex=True)[0]
         _draw_loss(panels[0], table, terms)
         if outputs:
             _draw_errors(panels[1], table, outputs)
+        if unknown:
+            _draw_unknown(panels[-1], table, unknown)
         for ax in panels:
             _draw_steps(ax, table)
         return style.finish(figure, title)
@@ -62,7 +67,7 @@ def _checked(columns: Mapping[str, NDArray[np.floating]]) -> dict[str, Array]:
     for key, column in columns.items():
         if np.ndim(column) != 1 or np.shape(column) != shape:
             raise InputError(f"history: column {key!r} has shape {np.shape(column)}, but 'step' has {shape}")
-        if key in ("step", "seconds", "loss") or key.endswith("_weighted") or key.startswith("error_"):
+        if key in ("step", "seconds", "loss") or key.endswith("_weighted") or key.startswith(("error_", "unknown_")):
             table[key] = np.asarray(column, dtype=np.float64)
     return table
 
@@ -87,6 +92,17 @@ def _draw_errors(ax: Axes, table: Mapping[str, Array], outputs: list[str]) -> No
         last = values[_positive(values)][-1]
         _curve(ax, table, f"error_{name}", f"{name} (last {last:.1e})", _look(number))
     _dress(ax, "relative L2 error", columns=_legend_columns([f"{name} (last 1.0e-05)" for name in outputs]))
+
+
+def _draw_unknown(ax: Axes, table: Mapping[str, Array], keys: list[str]) -> None:
+    ax.set_title("unknown coefficients")
+    for number, key in enumerate(keys):
+        values = table[key]
+        label = f"{key.removeprefix('unknown_')} (last {values[-1]:.4g})" if len(values) else key
+        look = {**_look(number), "marker": "o", "markersize": 3} if len(values) <= FEW else _look(number)
+        ax.plot(table["seconds"], values, label=label, **look)
+    _dress(ax, "estimate", columns=1)
+    ax.set_yscale("linear")
 
 
 def _legend_columns(labels: list[str]) -> int:

@@ -31,7 +31,7 @@ class Hooks:
 
     Attributes:
         errors: relative L2 error by output at parameters; empty without a reference.
-        evaluate_every: steps between evaluations of it.
+        evaluate_every: steps between evaluations of it; None leaves that to the stage.
         observe: called with (step, seconds, parameters) at the start, at the end of each stage, and between two
             advances once the seconds that it returned last have passed.
         interrupted: the signal number that asks to stop, or None.
@@ -39,7 +39,7 @@ class Hooks:
     """
 
     errors: Callable[[Parameters], Mapping[str, float]] = lambda _: {}
-    evaluate_every: int = 100
+    evaluate_every: int | None = None
     observe: Callable[[int, float, Parameters], float] = lambda *_: math.inf
     interrupted: Callable[[], int | None] = lambda: None
     progress: Callable[[int, int, float, Mapping[str, float]], None] = lambda *_: None

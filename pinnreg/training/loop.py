@@ -23,6 +23,7 @@ from pinnreg.training.checkpoint import copied, position_of, snapshot, write_che
 from pinnreg.training.history import History
 from pinnreg.training.hooks import Hooks, Outcome
 from pinnreg.training.position import Position
+from pinnreg.training.progress import annealed_share, share_of
 
 CHECKPOINT_SECONDS = 30.0
 
@@ -134,7 +135,7 @@ class _Loop:
             swept, before = self.objective.sweeps, position.step
             self._renew(stage, optimiser)
             advance = optimiser.advance(
-                self.objective, position.stage_step, self._room(stage), share=self._share(stage)
+                self.objective, position.stage_step, self._room(stage), share=share_of(stage, position)
             )
             self._watch(advance)
             position.sweeps += self.objective.sweeps - swept
@@ -145,7 +146,7 @@ class _Loop:
             stop = advance.stop or self._ended(stage)
             if stop is not None or position.seconds >= self._observe_at:
                 self._observe()
-            evaluate = stop is not None or _crossed(before, position.step, self.hooks.evaluate_every)
+            evaluate = stop is not None or _crossed(before, position.step, self._evaluate_every(stage))
             if evaluate or _crossed(before, position.step, stage.log_every):
                 self._record(evaluate=evaluate)
                 self._tick()
@@ -164,20 +165,15 @@ class _Loop:
 
     def _room(self, stage: Stage) -> int:
         """How many steps there are until something else is due."""
-        periods = (stage.log_every, self.hooks.evaluate_every, self.objective.resample_every)
+        periods = (stage.log_every, self._evaluate_every(stage), self.objective.resample_every)
         to_event = min(period - self.position.step % period for period in periods if period is not None)
         to_redraw = stage.redraw_every - self.position.stage_step % stage.redraw_every
         left = stage.steps - self.position.stage_step
         redraws = self.objective.stochastic or self.objective.annealing
         return min(to_event, left, to_redraw if redraws else left)
 
-    def _share(self, stage: Stage) -> float:
-        """The share of the stage that is done, by its steps or its sweeps; seconds would not repeat."""
-        by_steps = self.position.stage_step / stage.steps
-        return min(by_steps if stage.max_sweeps is None else max(by_steps, self._swept(stage)), 1.0)
-
-    def _swept(self, stage: Stage) -> float:
-        return 0.0 if stage.max_sweeps is None else self.position.stage_sweeps / stage.max_sweeps
+    def _evaluate_every(self, stage: Stage) -> int:
+        return self.hooks.evaluate_every or stage.evaluate_every
 
     def _tick(self) -> None:
         """Add the time since the last tick."""
@@ -210,28 +206,13 @@ class _Loop:
         drawn = self.objective.drawn_at - stage_start
         if position.stage_step == 0 or position.stage_step // stage.redraw_every > drawn // stage.redraw_every:
             # a run that is extended plans more steps: its weights must not rise again
-            progress = max(self._progress(stage), self.objective.progress)
+            progress = max(annealed_share(self.stages, position), self.objective.progress)
             before = self.objective.progress
             self.objective.redraw(position.step, progress=progress, smooth=stage.needs_smooth)
             weights = self.objective.scheduled and progress != before
             changed = changed or self.objective.stochastic or weights
         if changed:
             optimiser.forget()
-
-    def _progress(self, stage: Stage) -> float:
-        """The share of the planned training that weights are annealed by until the next redraw.
-
-        The first redraw of a stage has the share of the stage's start, the last that of its end, so that the last
-        weight of a run is fully annealed; a stage with one redraw only keeps the weight that it starts with.
-        """
-        redraws = math.ceil(stage.steps / stage.redraw_every)
-        inside = (self.position.stage_step // stage.redraw_every) / (redraws - 1) if redraws > 1 else 0.0
-        if stage.max_seconds is not None:
-            inside = max(inside, self.position.stage_seconds / stage.max_seconds)
-        inside = max(inside, self._swept(stage))
-        before = sum(each.steps for each in self.stages[: self.position.stage])
-        planned = sum(each.steps for each in self.stages)
-        return (before + min(inside, 1.0) * stage.steps) / planned
 
     def _watch(self, advance: Advance) -> None:
         """Remember, without waiting for the device, which terms were the first to be NaN or Inf."""

@@ -1,0 +1,35 @@
+"""How much of a stage, and of the whole training, is done: for learning rates and the schedules of regularisers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from pinnreg.optimisers import Stage
+from pinnreg.training.position import Position
+
+
+def share_of(stage: Stage, position: Position) -> float:
+    """The share of the current stage that is done, by its steps or its sweeps; seconds would not repeat."""
+    return min(max(position.stage_step / stage.steps, _swept(stage, position)), 1.0)
+
+
+def annealed_share(stages: Sequence[Stage], position: Position) -> float:
+    """The share of the planned training that weights are annealed by until the next redraw.
+
+    The first redraw of a stage has the share of the stage's start, the last that of its end, so that the last weight
+    of a run is fully annealed; a stage with one redraw only keeps the weight that it starts with. Where seconds or
+    sweeps limit a stage, whichever limit is nearest counts.
+    """
+    stage = stages[position.stage]
+    redraws = math.ceil(stage.steps / stage.redraw_every)
+    inside = (position.stage_step // stage.redraw_every) / (redraws - 1) if redraws > 1 else 0.0
+    if stage.max_seconds is not None:
+        inside = max(inside, position.stage_seconds / stage.max_seconds)
+    inside = max(inside, _swept(stage, position))
+    before = sum(each.steps for each in stages[: position.stage])
+    return (before + min(inside, 1.0) * stage.steps) / sum(each.steps for each in stages)
+
+
+def _swept(stage: Stage, position: Position) -> float:
+    return 0.0 if stage.max_sweeps is None else position.stage_sweeps / stage.max_sweeps
