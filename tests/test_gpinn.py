@@ -242,6 +242,7 @@ def test_a_chunk_changes_nothing(problem: Problem) -> None:
         torch.testing.assert_close(another[name], value, rtol=1e-10, atol=1e-10)
     expected = whole.linearise(whole.parameters)
     found = parts.linearise(parts.parameters)
+    assert parts._linearisation._by_layer
     assert_close(found.residuals, expected.residuals)
     assert_close(found.jacobian, expected.jacobian)
 

@@ -120,6 +120,7 @@ def test_it_is_the_squared_norm_of_the_jacobian(axes: Any, columns: list[int], c
 def test_gauss_newton_sees_the_same_rows(settings: dict[str, Any], chunk: int | None) -> None:
     of = objective(Three(), {"weight": 0.3, **settings}, points={"chunk": chunk})
     found = of.linearise(of.parameters)
+    assert of._linearisation._by_layer  # or mistakes would be noticed, and the fallback would mend them
     rows = of.rows(of.parameters)["jacobian"].residuals
     rows = (0.3 / rows.numel()) ** 0.5 * rows
     place = found.rows["jacobian"]

@@ -258,6 +258,7 @@ def scaled_rows(of: Objective, parameters: Parameters) -> Tensor:
 def test_gauss_newton_sees_the_rows_of_all_shifts(case: str, chunk: int | None) -> None:
     of = rich(case, points={"interior": 10, "boundary": 6, "chunk": chunk})
     found = of.linearise(of.parameters)
+    assert of._linearisation._by_layer
     plain = rich(case)  # checkpoints of a chunk are out of reach for torch.func
     rows = scaled_rows(plain, plain.parameters).detach()
     by_name = torch.func.jacrev(lambda parameters: scaled_rows(plain, parameters))(plain.parameters)

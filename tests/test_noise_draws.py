@@ -141,9 +141,9 @@ def test_a_step_of_gauss_newton_has_one_for_its_jacobian_and_all_trials(
 
 @pytest.mark.parametrize("optimiser", ["lbfgs", "ssbroyden"])
 def test_a_block_of_a_quasi_newton_method_has_one(optimiser: str, looks: list[tuple[str, int, Tensor]]) -> None:
-    trained(config(TWO_SIDED, {"optimiser": optimiser, "steps": 18, "redraw_every": 6}))
-    assert_drawn_at(looks, [0, 6, 12])
-    assert len(looks) > 18
+    trained(config(TWO_SIDED, {"optimiser": optimiser, "steps": 45, "redraw_every": 15}))
+    assert_drawn_at(looks, [0, 15, 30])  # a block is longer than the ten iterations between two checks
+    assert len(looks) > 45
 
 
 def test_noise_depends_on_seed_kind_and_step_alone() -> None:

@@ -69,6 +69,7 @@ def test_the_rows_of_gauss_newton_are_multiples_of_the_parameters(chunk: int | N
     unknown = {"rate": {"start": 1.5}, "source": {"start": -3.0}}
     of = objective({"weight": 0.3}, {"weight": 2.0}, unknown=unknown, points={"interior": 9, "chunk": chunk})
     found = of.linearise(of.parameters)
+    assert of._linearisation._by_layer
     network = flat(of.evaluation.network_part(of.parameters))
     count = len(network)
     assert found.jacobian.shape[1] == count + 2

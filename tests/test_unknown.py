@@ -1,4 +1,4 @@
-"""Unknown coefficients: their columns of the Jacobian, what they are found to be, and what is refused."""
+"""Unknown coefficients: their columns of the Jacobian, and what they are found to be."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import torch
-from pydantic import PositiveFloat, ValidationError
+from pydantic import PositiveFloat
 from torch import Tensor, nn
 
 import pinnreg
-from pinnreg import Box, InputError, Problem, dirichlet, initial, measurements
+from pinnreg import Box, Problem, dirichlet, initial, measurements
 from pinnreg.config import resolve
 from pinnreg.equations import Unknown, split_conditions
 from pinnreg.objective import Objective, PointSettings
@@ -50,19 +50,14 @@ class Measured(Problem):
 
 @dataclass(frozen=True)
 class Pair(Problem):
-    """Two equations with three coefficients, one of them in both, and parameters of other kinds."""
+    """Two equations with three coefficients, one of them in both."""
 
     rate: float = 0.5
     speed: float = -2.0
     power: PositiveFloat = 1.5
-    mode: int = 2
-    label: str = "pair"
-    height: float = 1.0
-    size: float = 1.0
-    spare: float = 1.0
     outputs = ("u", "v")
-    domain = property(lambda self: Box(x=(0, self.size), t=(0, 1)))
-    conditions = property(lambda self: (initial(lambda x: self.height * x, of="u"), dirichlet(0.0, on="x", of="v")))
+    domain = Box(x=(0, 1), t=(0, 1))
+    conditions = (initial(lambda x: x, of="u"), dirichlet(0.0, on="x", of="v"))
 
     def residual(self, u: Any, v: Any, x: Tensor) -> Any:
         first = u.t - torch.exp(self.rate * x) * u.xx + self.speed * v
@@ -155,6 +150,21 @@ def test_the_columns_of_the_coefficients(
 
 
 @pytest.mark.parametrize("chunk", [None, 4])
+def test_importance_enters_the_columns(chunk: int | None) -> None:
+    points = {"resample": "residual", "resample_every": 5, "importance": True}
+    of = objective(points={**points, "chunk": chunk}, regularisers=[{"kind": "gpinn", "weight": 0.1}])
+    plain = objective(points=points, regularisers=[{"kind": "gpinn", "weight": 0.1}])
+    plain.resample(plain.parameters, 5)
+    plain.losses(plain.parameters)  # the interpolation of the data is out of reach for torch.func
+    of.load_state(plain.state())
+    assert float(of.state()["importance"].std()) > 0.1
+    expected = by_torch_func(plain)
+    found = of.linearise(of.parameters).jacobian
+    assert of._linearisation._by_layer
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-11 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("chunk", [None, 4])
 def test_the_columns_where_layers_do_not_suffice(chunk: int | None, caplog: pytest.LogCaptureFixture) -> None:
     of = of_scaled(chunk)
     with caplog.at_level(logging.WARNING, logger="pinnreg"):
@@ -243,70 +253,3 @@ def test_adam_and_lbfgs_find_the_coefficient() -> None:
     stages = [{"optimiser": "adam", "steps": 200, "learning_rate": 1e-2}, {"optimiser": "lbfgs", "steps": 150}]
     found = solved(*stages, network={"hidden": [8, 8]}, points={"interior": 100})
     assert found.unknown["alpha"] == pytest.approx(TRUTH, rel=1e-2)
-
-
-# what is refused
-
-
-@pytest.mark.parametrize(
-    ("unknown", "message"),
-    [
-        ({"height": {}}, "unknown.height: the domain or the conditions of Pair depend on height; only .* residual"),
-        ({"size": {}}, "unknown.size: the domain or the conditions of Pair depend on size; only .* residual"),
-        ({"mode": {}}, "unknown.mode: only a real number can be trained, and mode is none"),
-        ({"mode": {"start": 1.5}}, "unknown.mode.start: problem Pair: mode: .* integer"),
-        ({"label": {}}, "unknown.label.start: problem Pair: label: .* string"),
-        ({"rat": {}}, "unknown coefficient in unknown: 'rat'; did you mean 'rate'"),
-        ({"power": {"start": -1.0}}, "unknown.power.start: problem Pair: power: .* greater than 0, got -1.0"),
-        ({"power": {"start": -1.0, "positive": True}}, "unknown.power: start must be positive .* got -1"),
-        ({"rate": {"start": True}}, "unknown.rate.start: expected a number, got true"),
-        ({"rate": {"start": float("nan")}}, "unknown.rate.start: .* finite number"),
-        ({"rate": {"begin": 1.0}}, r"unknown key in unknown\.rate: 'begin' \(known: start, positive\)"),
-    ],
-)
-def test_what_cannot_be_trained_is_refused_in_one_line(unknown: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message) as caught:
-        objective(unknown=unknown)
-    assert "\n" not in str(caught.value)
-
-
-def test_settings_are_checked_without_a_config_too() -> None:
-    for start in (-1.0, 0.0):
-        with pytest.raises(ValidationError, match="start must be positive with positive: true"):
-            Unknown(start, positive=True)
-
-
-@dataclass(frozen=True)
-class Detached(Problem):
-    """A coefficient that the residual turns into a number of Python's."""
-
-    rate: float = 0.5
-    domain = Box(x=(0, 1))
-    conditions = (dirichlet(0.0),)
-
-    def residual(self, u: Any) -> Any:
-        return u.xx - math.exp(self.rate)
-
-
-@dataclass(frozen=True)
-class Data(Problem):
-    """A coefficient without an equation."""
-
-    rate: float = 0.5
-    domain = Box(x=(0, 1))
-    conditions = (measurements([[0.5]], [1.0]),)
-    residual = None  # type: ignore[assignment]
-
-
-@pytest.mark.filterwarnings("ignore:Converting a tensor")
-def test_a_coefficient_that_nothing_trains_is_noted(caplog: pytest.LogCaptureFixture) -> None:
-    def noted(problem: Problem, *names: str) -> list[str]:
-        caplog.clear()
-        with caplog.at_level(logging.WARNING, logger="pinnreg"):
-            objective(problem, {name: {} for name in names})
-        return [record.message.partition(":")[0] for record in caplog.records if "may keep" in record.message]
-
-    assert noted(Pair(), "rate", "speed", "power") == []
-    assert noted(Pair(), "rate", "spare") == ["unknown.spare"]
-    assert noted(Detached(), "rate") == ["unknown.rate"]
-    assert noted(Data(), "rate") == ["unknown.rate"]
