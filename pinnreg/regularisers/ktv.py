@@ -37,9 +37,10 @@ class KTV:
         samples: M, the number of points.
         axes: the coordinates j: "all", "space" (all but t), or a list of names.
         mixed: "pure" derivatives ∂_jᵏ only, or the "full" tensor over these axes; full needs q = 2.
-        schedule: constant, or annealed to zero (linear or cosine) over all planned steps, or seconds where a stage
-            has `max_seconds`. In a quasi-Newton stage the weight changes at redraws only. Gauss-Newton and
-            SSBroyden do not stop by themselves before the weight is annealed; L-BFGS may, and leaves it where it was.
+        schedule: constant, or annealed to zero (linear or cosine) over all planned steps, or seconds or sweeps where a
+            stage has `max_seconds` or `max_sweeps`. In a quasi-Newton stage the weight changes at redraws only.
+            Gauss-Newton and SSBroyden do not stop by themselves before the weight is annealed; L-BFGS may, and leaves
+            it where it was.
         smoothing: ε of √(s² + ε²), which replaces |s| for q = 1 in quasi-Newton stages (1e-3 if not given).
 
     Source: Okuno 2023, arXiv:2308.02293.
