@@ -81,6 +81,8 @@ def _step(schema: Schema, step: str | int, root: Schema) -> Schema:
     for choice in _choices(schema, root):
         if step in choice.get("properties", {}):
             return dict(choice["properties"][step])
+        if isinstance(step, str) and isinstance(choice.get("additionalProperties"), dict):
+            return dict(choice["additionalProperties"])  # a section whose keys the user chooses, as `unknown`
         if isinstance(step, int) and "items" in choice:
             return dict(choice["items"])
         tags = choice.get("discriminator", {}).get("mapping", {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import final
 
@@ -26,8 +27,12 @@ from pinnreg.objective.regularised import Regularised
 from pinnreg.regularisers import Rows, Site
 from pinnreg.taylor import Operator
 
+logger = logging.getLogger("pinnreg")
+
 COEFFICIENT = "unknown."
 """What the names of the trained coefficients begin with among the parameters."""
+SOME = 1000
+"""So many points are enough to see whether the residual changes with a coefficient."""
 
 Parameters = dict[str, Tensor]
 Network = Callable[[Tensor], Tensor]
@@ -98,7 +103,28 @@ class Evaluation:
         network = self.network_at(self.parameters)
         with torch.no_grad():
             check_residual(problem, self._trial, network, block.points, wanted, chunk=self._chunk)
-            return tuple(self.block_rows(INTERIOR, self.parameters, block, chunk=self._chunk))
+            equations = tuple(self.block_rows(INTERIOR, self.parameters, block, chunk=self._chunk))
+        self._note_idle(block)
+        return equations
+
+    def _note_idle(self, block: Block) -> None:
+        """Say so if the residual does not change with a coefficient, which nothing then trains."""
+        if not self.coefficients:
+            return
+        thetas = [self.parameters[name] for name in self.coefficients]
+        # weighted, so that rows of opposite slopes do not cancel; and never nothing to differentiate
+        total = torch.zeros_like(thetas[0], requires_grad=True)
+        for rows in self.block_rows(INTERIOR, self.parameters, block.thinned(SOME)).values():
+            total = total + rows.values @ torch.linspace(1, 2, len(rows.values)).to(rows.values)
+        slopes = torch.autograd.grad(total, thetas, materialize_grads=True)
+        for name, each in zip(self.coefficients, slopes, strict=True):
+            if not each:
+                logger.warning(
+                    "%s: at the start the residual of %s does not change with it, and it may keep its start for good; "
+                    "a residual must use it as a tensor, in torch.* functions",
+                    name,
+                    type(self._problem).__name__,
+                )
 
     def rows(self, parameters: Parameters, blocks: Blocks) -> dict[str, Rows]:
         """The residual vectors of all terms, by name."""
