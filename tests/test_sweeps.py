@@ -243,8 +243,8 @@ def test_weights_are_annealed_to_nothing_by_the_end_of_the_sweeps(optimiser: str
     weights = history["jacobian_weighted"] / history["jacobian"]
     assert weights[0] == pytest.approx(0.5)
     assert (np.diff(weights) <= 1e-15).all()
-    largest = np.diff(history["sweeps"]).max() / budget  # the last redraw is before the last advance
-    assert weights[-1] <= 0.5 * (largest + 0.05)
+    # which redraw is the last is foreseen, exactly where steps cost the same
+    assert weights[-1] <= (1e-12 if optimiser == "adam" else 0.05) * 0.5
 
 
 def test_the_learning_rate_follows_the_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:

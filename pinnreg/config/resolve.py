@@ -193,7 +193,9 @@ def _problem(
     try:
         problem = create(name, parameters, folders)
     except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+        null = [parameter for parameter, value in parameters.items() if value is None]
+        hint = f"; {null[0]}: null is for a coefficient to be found, under unknown" if null else ""
+        raise InputError(f"{where}: {error}{hint}") from error
     return problem, {"name": name, **_parameters(problem)}, find(folders)[name]
 
 

@@ -80,7 +80,7 @@ def check_unknown(problem: Problem, wanted: Mapping[str, Unknown]) -> None:
             except InputError as error:
                 raise InputError(f"unknown.{name}.start: {error}") from None
             if not isinstance(getattr(found, name), float):
-                raise InputError(f"unknown.{name}: only a real number can be trained, and {name} is none")
+                raise InputError(f"unknown.{name}: only a real number can be trained, and {name} is no real number")
         if _outside_of_the_residual(problem, name):
             raise InputError(
                 f"unknown.{name}: the domain or the conditions of {type(problem).__name__} depend on {name}; only "

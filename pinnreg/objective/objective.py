@@ -242,7 +242,6 @@ class Objective:
             "drawn_at": self.drawn_at,
             "progress": self.progress,
             "smooth": self.evaluation.smooth,
-            "sweeps": self.sweeps,
         }
         return self._placement.state() | own | {"balanced": dict(self._balanced)}
 

@@ -6,10 +6,13 @@ import logging
 
 from pinnreg.config import Config
 from pinnreg.errors import InputError
+from pinnreg.objective import Objective
 from pinnreg.optimisers import GaussNewton
 from pinnreg.regularisers import KTV, NoiseStability, WeightNoise
 
 logger = logging.getLogger("pinnreg")
+
+NEARLY_ALL = 0.99
 
 
 def check_combinations(config: Config) -> None:
@@ -71,16 +74,12 @@ def _check_compiled(config: Config) -> None:
         )
 
 
-def note_unfinished_annealing(config: Config) -> None:
-    """Say so if a weight that is to be annealed to zero cannot get there, since it changes at redraws only."""
-    last = config.train[-1]
-    if last.steps > last.redraw_every or last.max_seconds is not None or last.max_sweeps is not None:
-        return
-    for number, regulariser in enumerate(config.regularisers):
-        if regulariser.schedule != "constant":
-            logger.warning(
-                "regularisers.%d: the last stage draws penalty points once, at its start, and so keeps the weight that "
-                "it begins with; with a redraw_every below its %d steps the weight reaches zero",
-                number,
-                last.steps,
-            )
+def note_unfinished_annealing(objective: Objective) -> None:
+    """Say so if training ended before a strength that is to be annealed to zero got there."""
+    if objective.scheduled and objective.progress < NEARLY_ALL:
+        logger.warning(
+            "regularisers: training ended at %.0f %% of their schedule: weights change at redraws only, and a stage "
+            "with one redraw keeps what it begins with; more steps, or a smaller redraw_every of lbfgs and ssbroyden, "
+            "lets them reach zero",
+            100 * objective.progress,
+        )

@@ -91,7 +91,6 @@ def solve(
         history.check()
         folder.forget_results()
         write_config(folder.config, resolved.config, provenance(resolved, prepared.device))
-    note_unfinished_annealing(resolved.config)
     outcome = train(
         prepared.objective,
         resolved.config.train,
@@ -101,6 +100,7 @@ def solve(
         resume=state,
         hooks=_with_errors(hooks, prepared),
     )
+    note_unfinished_annealing(prepared.objective)
     solution = _compared(prepared.solution(outcome.parameters, history.columns()), prepared)
     if folder is None:
         return solution

@@ -19,14 +19,16 @@ def annealed_share(stages: Sequence[Stage], position: Position) -> float:
 
     The first redraw of a stage has the share of the stage's start, the last that of its end, so that the last weight
     of a run is fully annealed; a stage with one redraw only keeps the weight that it starts with. Where seconds or
-    sweeps limit a stage, whichever limit is nearest counts.
+    sweeps limit a stage, whichever limit is nearest counts, and which redraw is the last is foreseen from what the
+    steps so far have taken.
     """
     stage = stages[position.stage]
     redraws = math.ceil(stage.steps / stage.redraw_every)
     inside = (position.stage_step // stage.redraw_every) / (redraws - 1) if redraws > 1 else 0.0
-    if stage.max_seconds is not None:
-        inside = max(inside, position.stage_seconds / stage.max_seconds)
-    inside = max(inside, _swept(stage, position))
+    for spent, limit in ((position.stage_seconds, stage.max_seconds), (position.stage_sweeps, stage.max_sweeps)):
+        if limit is not None and position.stage_step:
+            until_next = stage.redraw_every * spent / position.stage_step
+            inside = max(inside, spent / (limit - until_next) if limit > until_next else 1.0)
     before = sum(each.steps for each in stages[: position.stage])
     return (before + min(inside, 1.0) * stage.steps) / sum(each.steps for each in stages)
 
