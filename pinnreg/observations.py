@@ -167,6 +167,8 @@ def _split(each: Measured, points: Array, values: Array, problem: Problem, seed:
     order = torch.randperm(count, generator=generator(seed, f"held out {each.name}"))
     # in the order of the file, so that nothing is shuffled where nothing is held out
     out, kept = order[:held].sort().values.numpy(), order[held:].sort().values.numpy()
+    if _number(each.trim, len(kept), f"{where}.trim") == len(kept):
+        raise InputError(f"{where}.trim: {each.trim:g} of {len(kept)} values leaves none to train on")
     try:
         measurements(points, values, name=str(each.name)).faces(problem.domain)
         condition = measurements(points[kept], values[kept], of=each.of, name=str(each.name), trim=each.trim)
@@ -180,8 +182,8 @@ def _draw(each: Measured, problem: Problem, reference: Reference | None, seed: i
     title = type(problem).__name__
     if reference is None:
         raise InputError(
-            f"{where}.samples: values are drawn from the reference, but problem {title} has none; name a file of "
-            "values here, or one of a solution under evaluate.reference"
+            f"{where}.samples: values are drawn from the reference, but problem {title} has none, or it depends on a "
+            "coefficient that is null; name a file of values here, or one of a solution under evaluate.reference"
         )
     assert each.samples is not None
     domain, start = problem.domain, derive(seed, f"measured points {each.name}")

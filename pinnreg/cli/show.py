@@ -135,7 +135,7 @@ def _errors(facts: Mapping[str, Any]) -> None:
 def _error_table(facts: Mapping[str, Any]) -> None:
     reference = facts["reference"]
     if reference is None:
-        line("no reference: nothing was verified; the figure shows the solution and its residual")
+        line("no reference: nothing was verified; the figure shows the solution, and the residual of an equation")
         return
     table = Table(box=None, pad_edge=False)
     for column in ("output", "relative L2", "relative L1", "max |error|", "RMSE", "against", "its own error"):

@@ -85,10 +85,10 @@ class FaceCondition:
             result = result + self._evaluate(self.normal_factor, axes, samples.points) * normal
         return result
 
-    def data_are_finite(self, samples: Samples, axes: Sequence[str]) -> bool:
-        """Whether values and factors are finite at the samples."""
+    def data(self, samples: Samples, axes: Sequence[str]) -> Tensor:
+        """Values and factors at the samples, (3 n,)."""
         data = (self.value, self.value_factor, self.normal_factor)
-        return all(bool(self._evaluate(each, axes, samples.points).isfinite().all()) for each in data)
+        return torch.cat([self._evaluate(each, axes, samples.points) for each in data])
 
     def _evaluate(self, data: Data, axes: Sequence[str], points: Tensor) -> Tensor:
         return evaluate_data(data, axes, points, f"condition {self.name!r}")
@@ -130,9 +130,9 @@ class Periodic:
                 jumps.append(high - low)
         return torch.cat(jumps)
 
-    def data_are_finite(self, samples: Samples, axes: Sequence[str]) -> bool:
-        """Always: there are none."""
-        return True
+    def data(self, samples: Samples, axes: Sequence[str]) -> Tensor:
+        """None, (0,)."""
+        return samples.points.new_empty(0)
 
 
 @final
@@ -170,9 +170,9 @@ class Measurements:
         assert samples.values is not None
         return fields[str(self.of)].value - samples.values
 
-    def data_are_finite(self, samples: Samples, axes: Sequence[str]) -> bool:
-        """Always: `measurements` has checked them."""
-        return True
+    def data(self, samples: Samples, axes: Sequence[str]) -> Tensor:
+        """Points and values, (n (d + 1),)."""
+        return torch.cat([self.points.reshape(-1), self.values])
 
 
 Condition = FaceCondition | Periodic | Measurements

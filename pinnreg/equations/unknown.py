@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 from collections.abc import Mapping
@@ -13,10 +12,12 @@ from pydantic import BeforeValidator, StrictBool, model_validator
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from pinnreg.domain import Sampler
 from pinnreg.equations.problem import Problem, named_conditions
 from pinnreg.errors import InputError, unknown
 from pinnreg.settings import STRICT, no_boolean
+
+SOME_POINTS = 512
+"""Enough to see a step of the data move."""
 
 AnyProblem = TypeVar("AnyProblem", bound=Problem)
 
@@ -54,12 +55,16 @@ class Unknown:
 
 
 def with_values(problem: AnyProblem, values: Mapping[str, Any]) -> AnyProblem:
-    """The problem with other values of some parameters, which may be tensors; they are not validated."""
+    """The problem with other values of some parameters, which may be tensors; they are not validated.
+
+    It has the parameters and nothing else: what a problem has computed from them and kept would be of the old values.
+    """
     if not values:
         return problem
-    changed = copy.copy(problem)
-    for name, value in values.items():
-        object.__setattr__(changed, name, value)  # a frozen dataclass
+    changed = object.__new__(type(problem))
+    for field in dataclasses.fields(problem):  # type: ignore[arg-type]
+        value = values.get(field.name, getattr(problem, field.name))
+        object.__setattr__(changed, field.name, value)  # a frozen dataclass
     return changed
 
 
@@ -74,31 +79,37 @@ def check_unknown(problem: Problem, wanted: Mapping[str, Unknown]) -> None:
     for name, each in wanted.items():
         if name not in parameters:
             raise unknown("coefficient in unknown:", name, parameters)
-        for value in (each.start, 1.000123 * each.start + 1e-6):
-            try:
-                found = dataclasses.replace(problem, **{name: value})  # type: ignore[type-var]
-            except InputError as error:
-                raise InputError(f"unknown.{name}.start: {error}") from None
-            if not isinstance(getattr(found, name), float):
-                raise InputError(f"unknown.{name}: only a real number can be trained, and {name} is no real number")
-        if _outside_of_the_residual(problem, name):
+        try:
+            found = dataclasses.replace(problem, **{name: each.start})  # type: ignore[type-var]
+        except InputError as error:
+            raise InputError(f"unknown.{name}.start: {error}") from None
+        if not isinstance(getattr(found, name), float):
+            raise InputError(f"unknown.{name}: only a real number can be trained, and {name} is no real number")
+        if _outside_of_the_residual(problem, name, each.start):
             raise InputError(
-                f"unknown.{name}: the domain or the conditions of {type(problem).__name__} depend on {name}; only "
-                "coefficients of the residual can be trained"
+                f"unknown.{name}: the domain, the conditions or the defaults of {type(problem).__name__} depend on "
+                f"{name}; only coefficients of the residual can be trained"
             )
 
 
-def _outside_of_the_residual(problem: Problem, name: str) -> bool:
-    """Whether domain or conditions turn into NaN, or fail, with a parameter that is NaN."""
-    poisoned = with_values(problem, {name: math.nan})
-    sampler: Sampler = "sobol"
-    try:
-        if poisoned.domain.bounds != problem.domain.bounds:
+def _outside_of_the_residual(problem: Problem, name: str, start: float) -> bool:
+    """Whether domain, conditions or defaults change, or fail, with other values of a parameter, NaN among them."""
+    expected = _surroundings(problem, problem)
+    for value in (start, 2 * start + 1, -start, math.nan):
+        try:
+            found = _surroundings(with_values(problem, {name: value}), problem)
+        except Exception:  # whatever a user's code makes of such values
             return True
-        for condition in named_conditions(poisoned):
-            at = condition.sample(problem.domain, 16, sampler, 0)
-            if not condition.data_are_finite(at, problem.domain.axes):
-                return True
-    except Exception:  # whatever a user's code makes of NaN
-        return True
+        same = all(torch.equal(one, other) for one, other in zip(found[0], expected[0], strict=True))
+        if not same or found[1:] != expected[1:]:
+            return True
     return False
+
+
+def _surroundings(problem: Problem, where: Problem) -> tuple[list[Tensor], object, object]:
+    """The data of all conditions at some points of another problem's domain, the domain, the defaults."""
+    data = []
+    for condition in named_conditions(problem):
+        at = condition.sample(where.domain, SOME_POINTS, "sobol", 0)
+        data.append(condition.data(at, where.domain.axes))
+    return data, problem.domain.bounds, problem.defaults

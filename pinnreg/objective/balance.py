@@ -24,15 +24,18 @@ def balanced_rows(parameters: Mapping[str, Tensor], terms: int) -> int:
     return min(ROWS, max(ENTRIES // (size * terms), 10))
 
 
-def balanced_weights(at: Linearised, equations: Sequence[str], conditions: Sequence[str]) -> dict[str, float]:
+def balanced_weights(
+    at: Linearised, columns: int, equations: Sequence[str], conditions: Sequence[str]
+) -> dict[str, float]:
     """A weight for each of `conditions` relative to equations of weight 1, within 1e-3 and 1e6.
 
     Args:
         at: the objective, linearised without weights.
+        columns: how many columns of its Jacobian are the network's; unknown coefficients have a scale of their own.
         equations: the terms of the PDE's residual.
         conditions: the terms to be weighted.
     """
-    squares = {term: float(at.jacobian[rows].square().sum(dim=1).mean()) for term, rows in at.rows.items()}
+    squares = {term: float(at.jacobian[rows, :columns].square().sum(dim=1).mean()) for term, rows in at.rows.items()}
     target = sum(squares[term] for term in equations) / len(equations)
     found = {}
     for term in conditions:

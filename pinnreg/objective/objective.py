@@ -78,6 +78,8 @@ class Objective:
         given = (*self._equations, *(condition.name for condition in split.soft))
         if not given:
             raise InputError(f"nothing to minimise: {type(problem).__name__} has no residual, and there are no data")
+        if points.resample == "residual" and not self._equations:
+            raise InputError(f"points.resample: residual: {type(problem).__name__} has no residual to draw points by")
         self.names = (*given, *self._regularised.names)
         check_names(self.names)
         self._weights = weights_of(weights, given, [c.name for c in split.exact])
@@ -175,7 +177,7 @@ class Objective:
 
     def linearise(self, parameters: Parameters) -> Linearised:
         """The rows of `residuals` with their Jacobian, valid until the next call. No term of power 1."""
-        self._count()
+        self._count(2 if self.evaluation.coefficients else 1)  # which are differentiated in a sweep of their own
         return self._linearisation(parameters, shifts=self.shifts)
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
@@ -194,7 +196,8 @@ class Objective:
             names = (INTERIOR, *self._to_balance)
             some = {name: self.blocks[name].thinned(balanced_rows(parameters, len(names))) for name in names}
             at = self._balancing(parameters, some, weighted=False)
-            self._balanced = balanced_weights(at, self._equations, self._to_balance)
+            columns = sum(each.numel() for each in self.evaluation.network_part(parameters).values())
+            self._balanced = balanced_weights(at, columns, self._equations, self._to_balance)
 
     def redraw(self, step: int, *, progress: float, smooth: bool) -> None:
         """New points for the penalties, new noise, and another look at which measurements are the worst.
@@ -253,6 +256,7 @@ class Objective:
         self._placement.load_trimmed(state)
 
     def _trim(self, parameters: Parameters) -> None:
+        self.sweeps += points_in(self.blocks[name] for name in self._placement.shares)
         with torch.no_grad():
             rows = {
                 name: self.evaluation.block_rows(name, parameters, self.blocks[name], chunk=self._settings.chunk)
@@ -260,8 +264,11 @@ class Objective:
             }
         self._placement.trim({name: each[name].values for name, each in rows.items()})
 
-    def _count(self) -> None:
-        self.sweeps += len(self.shifts) * points_in(self.blocks)
+    def _count(self, times: int = 1) -> None:
+        """Add sweeps over all points where the network is needed, once for each perturbation."""
+        wanted = self.evaluation.wanted
+        used = [block for name, block in self.blocks.items() if wanted.get(name)]
+        self.sweeps += times * len(self.shifts) * points_in(used)
 
 
 def _mean(weighted: Sequence[tuple[float, Mapping[str, Tensor]]]) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, final
 
@@ -139,6 +139,6 @@ class Placement:
         return Block(PointSet(at, self._trial), normals, values, importance)
 
 
-def points_in(blocks: Blocks) -> int:
-    """How many points the network is evaluated at for all terms."""
-    return sum(len(block.points) for block in blocks.values())
+def points_in(blocks: Iterable[Block]) -> int:
+    """How many points the network is evaluated at."""
+    return sum(len(block.points) for block in blocks)

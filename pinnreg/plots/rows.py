@@ -94,7 +94,10 @@ def rows_of(
         if name not in outputs:
             raise InputError(f"errors: {name!r} is not an output (outputs: {', '.join(outputs)})")
     known = {name: _verified(name, arrays, errors) for name in outputs if name + "_reference" in arrays}
-    unverified = _unverified([name for name in outputs if name not in known], arrays, residuals)
+    alone = [name for name in outputs if name not in known]
+    if alone and known and not residuals:
+        raise InputError(f"fields: {alone[0]!r} has neither {alone[0] + '_reference'!r} nor a 'residual'")
+    unverified = _unverified(alone, arrays, residuals)
     return [known[name] if name in known else unverified.pop(name) for name in outputs] + [*unverified.values()]
 
 
@@ -131,8 +134,6 @@ def _unverified(names: list[str], arrays: Mapping[str, Array], residuals: dict[s
     """Rows without a reference; residuals beyond the number of outputs follow in rows of their own."""
     if not names:
         return {}
-    if not residuals:
-        raise InputError(f"fields: {names[0]!r} has neither {names[0] + '_reference'!r} nor a 'residual'")
     by_name = {name: f"residual_{name}" for name in names if f"residual_{name}" in residuals}
     others = iter([key for key in residuals if key not in by_name.values()])
     rows = {}

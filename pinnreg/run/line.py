@@ -10,22 +10,11 @@ from typing import Any
 
 from torch import Tensor
 
-from pinnreg import plots, registry
-from pinnreg.config import Config, Resolved, as_dict, fingerprint, resolve, write_config
+from pinnreg import registry
+from pinnreg.config import Config, Resolved, fingerprint, resolve, write_config
 from pinnreg.equations import Problem
 from pinnreg.errors import InputError, Interrupted
-from pinnreg.report import (
-    Solution,
-    Validation,
-    compare,
-    read_measurements,
-    read_report,
-    relative_l2,
-    validate_on,
-    without_reference,
-    write_measurements,
-    write_report,
-)
+from pinnreg.report import Solution, read_report, relative_l2
 from pinnreg.run.combinations import note_unfinished_annealing
 from pinnreg.run.folder import RunFolder
 from pinnreg.run.prepare import (
@@ -36,7 +25,8 @@ from pinnreg.run.prepare import (
     saved_state,
 )
 from pinnreg.run.provenance import provenance
-from pinnreg.training import History, Hooks, Outcome, read_history, train
+from pinnreg.run.results import compared, write_figures, write_results
+from pinnreg.training import History, Hooks, read_history, train
 
 Problems = Sequence[str | Path] | str | Path | None
 Given = str | Path | Mapping[str, Any]
@@ -101,13 +91,13 @@ def solve(
         hooks=_with_errors(hooks, prepared),
     )
     note_unfinished_annealing(prepared.objective)
-    solution = _compared(prepared.solution(outcome.parameters, history.columns()), prepared)
+    solution = compared(prepared.solution(outcome.parameters, history.columns()), prepared)
     if folder is None:
         return solution
     if (signal := hooks.interrupted()) is not None:
         raise Interrupted(signal, folder.checkpoint)
     earlier = 0.0 if state is None else float(state["position"]["seconds"])
-    _write_results(folder, prepared, solution, outcome, time.monotonic() - started + earlier)
+    write_results(folder, prepared, solution, outcome, time.monotonic() - started + earlier)
     if figures:
         write_figures(folder, "png")
     return replace(solution, folder=folder.path)
@@ -159,7 +149,7 @@ def evaluate(
     changes |= {} if grid is None else {"evaluate.grid": list(grid)}
     prepared = prepare(resolve_resumed(folder, None, changes, _folders(problems), problem))
     parameters = saved_state(folder, prepared)["parameters"]
-    return _compared(prepared.solution(parameters, {}), prepared)
+    return compared(prepared.solution(parameters, {}), prepared)
 
 
 def load_config(
@@ -178,24 +168,6 @@ def problem(name: str, **parameters: Any) -> Problem:
         InputError: an unknown name, or parameters that the problem lacks or refuses.
     """
     return registry.create(name, parameters)
-
-
-def write_figures(folder: RunFolder, suffix: str) -> list[Path]:
-    """Draw `error_field` and `history` of a finished run from its files; returns their paths.
-
-    Raises:
-        InputError: a run that has not ended.
-    """
-    report, facts = read_report(folder.path)
-    errors = {name: each.rel_l2 for name, each in report.errors.items()} or None
-    title = _title(facts["problem"])
-    measured = read_measurements(folder.path)
-    field = plots.error_field(report.axes, report.fields, title=title, errors=errors, measured=list(measured.values()))
-    record = plots.history(read_history(folder.history), title=title)
-    paths = [folder.path / f"error_field.{suffix}", folder.path / f"history.{suffix}"]
-    for figure, path in zip((field, record), paths, strict=True):
-        plots.save(figure, path)
-    return paths
 
 
 def _resolve(
@@ -235,63 +207,3 @@ def _with_errors(hooks: Hooks, prepared: Prepared) -> Hooks:
         return {name: relative_l2(value, solved.values[name]) for name, value in values.items()}
 
     return replace(hooks, errors=errors, evaluate_every=every)
-
-
-def _compared(solution: Solution, prepared: Prepared) -> Solution:
-    values, axes = solution.on_grid(prepared.axes), prepared.axes
-    if prepared.reference is None or prepared.solved is None:
-        report = without_reference(values, solution.residual_on_grid(axes), axes)
-    else:
-        report = compare(values, axes, prepared.reference, prepared.solved)
-    return solution.with_report(replace(report, validation=_validation(solution, prepared)))
-
-
-def _validation(solution: Solution, prepared: Prepared) -> dict[str, Validation]:
-    """The error on measurements that were held out, by loss term."""
-    found = {}
-    for each in prepared.observed:
-        if len(each.held_values):
-            column = prepared.problem.outputs.index(str(each.condition.of))
-            found[each.condition.name] = validate_on(solution(each.held_points)[:, column], each.held_values.numpy())
-    return found
-
-
-def _write_results(folder: RunFolder, prepared: Prepared, solution: Solution, outcome: Outcome, seconds: float) -> None:
-    config = prepared.resolved.config
-    facts = {
-        "problem": config.problem,
-        "axes": list(prepared.axes),
-        "wall_seconds": seconds,
-        "steps": outcome.steps,
-        "parameters": sum(tensor.numel() for tensor in outcome.parameters.values()),
-        "device": prepared.device.type,
-        "dtype": config.dtype,
-        "sweeps": outcome.sweeps,
-        "stop_reason": outcome.stop_reason,
-        "regularisers": as_dict(config)["regularisers"],
-        "unknown": _found(solution, prepared.resolved),
-    }
-    assert solution.report is not None
-    if measured := {each.condition.name: each.columns(prepared.axes) for each in prepared.observed}:
-        write_measurements(folder.path, measured)
-    write_report(folder.path, solution.report, facts)
-
-
-def _found(solution: Solution, resolved: Resolved) -> dict[str, Any]:
-    """The estimates of the unknown coefficients beside where they began and the truth, as far as that is known."""
-    found = {}
-    for name, estimate in solution.unknown.items():
-        truth = None if name in resolved.hidden else getattr(resolved.problem, name)
-        error = abs(estimate - truth) / abs(truth) if truth else None
-        start = resolved.config.unknown[name].start
-        found[name] = {"estimate": estimate, "start": start, "truth": truth, "relative_error": error}
-    return found
-
-
-def _title(problem: Mapping[str, Any]) -> str:
-    parameters = ", ".join(
-        f"{key} = {value:.4g}" if isinstance(value, float) else f"{key} = {value}"
-        for key, value in problem.items()
-        if key != "name"
-    )
-    return f"{problem['name']} ({parameters})" if parameters else str(problem["name"])

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from pinnreg import networks
 from pinnreg.config import Config, Resolved, differences, fingerprint, read_yaml, resolve, validate
 from pinnreg.equations import Problem, Split, reference_of, split_conditions
+from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError, user_code
 from pinnreg.objective import Objective
 from pinnreg.observations import Observed, observe
@@ -108,7 +109,9 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
         dtype=DTYPES[config.dtype],
         device=choose_device(config.device),
     )
-    check_combinations(resolved.config)
+    check_combinations(config)
+    if config.unknown and not any(isinstance(condition, Measurements) for condition in split.soft):
+        logger.warning("unknown: there are no measurements, without which many coefficients may fit as well")
     objective = Objective(
         problem,
         split,
@@ -174,10 +177,15 @@ def resolve_resumed(
         )
     if resolved.problem_hash != provenance.get("problem_sha256"):
         logger.warning("the code of problem %r has changed since the run began", resolved.config.problem["name"])
-    for file, known in (provenance.get("data_sha256") or {}).items():
-        if data_hashes(resolved.config).get(file, known) != known:
-            logger.warning("the measurements in %s have changed since the run began", file)
+    for file in _changed_data(resolved.config, provenance):
+        logger.warning("the measurements in %s have changed since the run began", file)
     return resolved
+
+
+def _changed_data(config: Config, provenance: Mapping[str, Any]) -> list[str]:
+    """The files of measurements that are not what they were when a run began."""
+    now = data_hashes(config)
+    return [file for file, known in (provenance.get("data_sha256") or {}).items() if now.get(file, known) != known]
 
 
 def saved_state(folder: RunFolder, prepared: Prepared) -> dict[str, Any]:
@@ -202,7 +210,10 @@ def resumed_state(folder: RunFolder, prepared: Prepared) -> dict[str, Any]:
     """
     state = saved_state(folder, prepared)
     saved = read_yaml(folder.config)
-    began, now = (saved.pop("provenance", None) or {}).get("threads"), torch.get_num_threads()
+    provenance = saved.pop("provenance", None) or {}
+    for file in _changed_data(prepared.resolved.config, provenance):
+        raise InputError(f"{file}: the measurements have changed since {folder.path} began; a run goes on with its own")
+    began, now = provenance.get("threads"), torch.get_num_threads()
     if began != now:
         logger.warning("the run began with %s CPU threads and goes on with %s: not the same bit for bit", began, now)
     _check_stages(folder, state["position"], validate(saved, str(folder.config)), prepared.resolved.config)
