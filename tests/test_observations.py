@@ -150,7 +150,7 @@ def test_points_noise_outliers_and_what_is_held_out_are_independent_draws() -> N
 
 
 def test_samples_need_a_reference_that_knows_the_output_and_is_not_zero_everywhere() -> None:
-    with pytest.raises(InputError, match=r"measurements\.0\.samples: .* problem Pair has none; name a file"):
+    with pytest.raises(InputError, match=r"measurements\.0\.samples: .* problem Pair has none, .*; name a file"):
         observed(Pair(), samples=3, of="u")
     unknowing = Reference("made by hand", lambda axes: Solved({"w": np.ones([len(a) for a in axes.values()])}, None))
     with pytest.raises(InputError, match="reference of Decay: no values for the output 'u'"):

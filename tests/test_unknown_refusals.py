@@ -43,9 +43,15 @@ def prepared(unknown: dict[str, Any], problem: Problem | None = None) -> None:
 @pytest.mark.parametrize(
     ("unknown", "message"),
     [
-        ({"height": {}}, "unknown.height: the domain or the conditions of Rod depend on height; only .* residual"),
-        ({"size": {}}, "unknown.size: the domain or the conditions of Rod depend on size; only .* residual"),
-        ({"mode": {}}, "unknown.mode: only a real number can be trained, and mode is none"),
+        (
+            {"height": {}},
+            "unknown.height: the domain, the conditions or the defaults of Rod depend on height; only .* residual",
+        ),
+        (
+            {"size": {}},
+            "unknown.size: the domain, the conditions or the defaults of Rod depend on size; only .* residual",
+        ),
+        ({"mode": {}}, "unknown.mode: only a real number can be trained, and mode is no real number"),
         ({"mode": {"start": 1.5}}, "unknown.mode.start: problem Rod: mode: .* integer"),
         ({"label": {}}, "unknown.label.start: problem Rod: label: .* string"),
         ({"rat": {}}, "unknown coefficient in unknown: 'rat'; did you mean 'rate'"),
