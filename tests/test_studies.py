@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -114,6 +115,32 @@ def test_the_fresh_residual_is_that_of_points_that_training_never_saw(made: list
     # scrambled Sobol points integrate a smooth function to many digits
     assert found.runs[0].value("validation_residual") == pytest.approx(float((fine**2).mean()), rel=1e-4)
     assert found.runs[0].value("validation_residual") != found.runs[0].value("residual")
+
+
+def test_with_soft_conditions_they_count_when_a_weight_is_chosen(made: list[Task], tmp_path: Path) -> None:
+    base = {
+        "problem": "heat",
+        "conditions": "soft",
+        "weights": {"initial": 2.0},
+        "network": {"hidden": [6]},
+        "points": {"interior": 40, "boundary": 30},
+        "train": [{"optimiser": "gauss_newton", "steps": 25}],
+        "evaluate": {"grid": 12},
+    }
+    weights = [{"kind": "ktv", "order": 1, "samples": 40, "weight": [1e-8, 1e-2, 100]}]
+    found = study({"base": base, "vary": {"regularisers": {"ktv1": weights}}}, tmp_path)
+    assert found.score == "validation_loss"
+    # u = 0, which the largest weight enforces, has the smallest residual and the largest error
+    assert min(found.runs, key=lambda run: run.value("validation_residual")) is found.runs[2]
+    assert max(found.runs, key=lambda run: run.value("rel_l2")) is found.runs[2]
+    assert found.entries[0].chosen["0"].plan.candidates["regularisers.0.weight"] < 100
+    # by hand, on a grid
+    run = found.runs[0]
+    solution, fine = pinnreg.load(tmp_path / "runs" / run.plan.hash), torch.linspace(0, 1, 2001)[:, None].numpy()
+    first = solution(np.hstack([fine, 0 * fine])) - np.sin(np.pi * fine)
+    walls = solution(np.vstack([np.hstack([0 * fine, fine]), np.hstack([0 * fine + 1, fine])]))
+    expected = run.value("validation_residual") + 2 * np.mean(first**2) + np.mean(walls**2)
+    assert run.value("validation_loss") == pytest.approx(float(expected), rel=1e-2)
 
 
 def test_a_second_call_runs_nothing_and_a_changed_study_what_is_new(made: list[Task], tmp_path: Path) -> None:

@@ -13,12 +13,13 @@ from pinnreg.studies.measures import DIVERGED, Run
 from pinnreg.studies.model import REGULARISERS, SEED, Study, text_of
 from pinnreg.studies.statistics import Ratio, Spread, median, paired_ratio, spread
 
-Score = Literal["validation", "validation_residual"]
+Score = Literal["validation", "validation_loss", "validation_residual"]
 BASELINE = "none"
 SMALL_RESIDUAL, WRONG = 1e-4, 0.05
 
 SCORES: dict[Score, str] = {
     "validation": "error at measurements held out from training",
+    "validation_loss": "mean square of the residual and of the soft conditions' at points that training never saw",
     "validation_residual": "residual at points that training never saw",
 }
 
@@ -112,9 +113,18 @@ class Entry:
 
 
 def score_of(study: Study, runs: Sequence[Run]) -> Score:
-    """The score by which candidates are chosen: held-out measurements count only if all runs that are done have any."""
-    held_out = [run.measures.get("validation") is not None for run in runs if run.done]
-    return "validation" if study.choose == "validation" and held_out and all(held_out) else "validation_residual"
+    """The score by which candidates are chosen: one that all runs have that are done.
+
+    Held-out measurements come first; then the residual, together with that of soft conditions where there are any.
+    """
+    done = [run for run in runs if run.done]
+    held_out = [run.measures.get("validation") is not None for run in done]
+    if study.choose == "validation" and held_out and all(held_out):
+        return "validation"
+    # runs of an earlier version do not have it
+    return (
+        "validation_loss" if done and all("validation_loss" in run.measures for run in done) else "validation_residual"
+    )
 
 
 def entries_of(study: Study, runs: Sequence[Run], score: Score) -> list[Entry]:

@@ -21,7 +21,7 @@ SEED = "seed"
 """The key whose values are repetitions of one and the same experiment."""
 
 REGULARISERS = "regularisers"
-"""The key whose values may hold lists of candidates, and whose first value is the baseline."""
+"""The key whose values may hold lists of candidates; the baseline is its value `none`, or else its first."""
 
 
 def text_of(value: Any) -> str:
@@ -62,7 +62,8 @@ class Study:
             or a `sigma` is expected means candidates, of which one is chosen.
         set: values by dotted key, for all runs.
         choose: the score by which a candidate is chosen: the error at held-out measurements where there are any and
-            else the residual at fresh points (validation), or always the latter (residual).
+            else the residual at fresh points (validation), or always the latter (residual). Where conditions are soft
+            the residual is that of the equations and these conditions together.
         budget: network sweeps times points, the same for all runs.
     """
 
