@@ -28,6 +28,8 @@ from pinnreg.report import read_report
 from pinnreg.studies import processes, runner, study, worker
 from pinnreg.studies.claim import at_work, claimed
 from pinnreg.studies.measures import read_metrics
+from pinnreg.studies.model import read_study
+from pinnreg.studies.plan import plan
 from pinnreg.studies.worker import Answer, Task, work
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -175,6 +177,30 @@ def test_a_study_that_was_killed_continues_to_the_same_table(made: list[Task], t
     assert (rows(tmp_path), rows(tmp_path, "summary.csv")) == before
 
 
+def test_what_another_command_made_meanwhile_is_kept(
+    made: list[Task], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"base": TINY, "vary": {"seed": [0, 1]}}
+
+    def another(missing: Sequence[Any], *_: Any, **__: Any) -> None:
+        """Between the look at what is missing and the claim, another command makes it all."""
+        assert len(missing) == 2
+        monkeypatch.setattr(runner, "check", lambda *_, **__: None)
+        study(asked, tmp_path)
+
+    monkeypatch.setattr(runner, "check", another)
+    assert all(run.done for run in study(asked, tmp_path).runs)
+    assert len(made) == 2
+
+
+def test_a_finished_run_is_not_made_again_by_a_worker(made: list[Task], tmp_path: Path) -> None:
+    study({"base": TINY, "vary": {"seed": [0]}}, tmp_path)
+    (task,) = made
+    before = {path: path.stat().st_mtime_ns for path in Path(task["folder"]).iterdir()}
+    assert work(task)["status"] == "ok"
+    assert {path: path.stat().st_mtime_ns for path in Path(task["folder"]).iterdir()} == before
+
+
 def test_runs_are_ordinary_runs(made: list[Task], tmp_path: Path) -> None:
     found = study({"base": TINY, "vary": {"seed": [0]}}, tmp_path)
     folder = tmp_path / "runs" / found.runs[0].plan.hash
@@ -232,6 +258,48 @@ def test_a_failed_run_is_reported_and_tried_again(
     assert len(made) == 1
 
 
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+@pytest.mark.parametrize("what", ["problem", "data"])
+def test_files_that_change_during_a_study_fail_its_runs(
+    what: str, when: str, made: list[Task], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = tmp_path / "poisson.py"
+    problem.write_text(pinnreg.registry.find()["poisson"].read_text(encoding="utf-8"), encoding="utf-8")
+    data = tmp_path / "data.csv"
+    data.write_text("x,u\n0.5,1\n0.25,1\n", encoding="utf-8")
+    asked = {"base": {**TINY, "measurements": [{"file": str(data)}]}, "vary": {"seed": [0, 1]}}
+    solve = worker.solve
+
+    def edit() -> None:
+        problem.write_text(problem.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+
+    def edit_data() -> None:
+        data.write_text(data.read_text(encoding="utf-8") + "0.75,1\n", encoding="utf-8")
+
+    change = edit if what == "problem" else edit_data
+
+    def solve_changed(*arguments: Any, **options: Any) -> Any:
+        change()
+        return solve(*arguments, **options)
+
+    if when == "meanwhile":
+        monkeypatch.setattr(worker, "solve", solve_changed)
+    name = "the problem file" if what == "problem" else str(data)
+    wrong = f"failed: {name} changed during the study"
+
+    def progress(done: int, total: int, run: Any) -> None:
+        if run is not None and when == "before" and done == 1:
+            change()
+
+    found = study(asked, tmp_path / "out", problems=tmp_path, progress=progress)
+    assert [run.status for run in found.runs] == [wrong, wrong if when == "meanwhile" else "ok"]
+    assert len(list((tmp_path / "out").glob("runs/*/metrics.json"))) == (when == "before")
+    monkeypatch.setattr(worker, "solve", solve)
+    again = study(asked, tmp_path / "out", problems=tmp_path)
+    assert [run.status for run in again.runs] == ["ok", "ok"]
+    assert not {run.plan.hash for run in again.runs} & {run.plan.hash for run in found.runs}
+
+
 def test_one_command_at_a_time(tmp_path: Path) -> None:
     with claimed(tmp_path / "out") as word:
         assert at_work(tmp_path / "out", word)
@@ -249,13 +317,8 @@ def test_one_command_at_a_time(tmp_path: Path) -> None:
 
 def test_a_run_that_nobody_waits_for_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "ASK_SECONDS", 0.0)
-    task: Task = {
-        "config": pinnreg.config.as_dict(pinnreg.load_config(TINY)),
-        "folder": str(tmp_path / "run"),
-        "problems": [],
-        "study": str(tmp_path),
-        "claim": "mine",
-    }
+    (planned,) = plan(*read_study({"base": TINY, "vary": {"seed": [0]}})[::2])
+    task: Task = {**runner._task(planned, tmp_path, "mine"), "folder": str(tmp_path / "run")}
     (tmp_path / ".lock").write_text("of another command", encoding="utf-8")
     assert work(task)["status"] == "interrupted"
     assert read_metrics(tmp_path / "run") is None

@@ -14,7 +14,7 @@ from test_plots import assert_legible
 from pinnreg import plots
 from pinnreg.errors import InputError
 from pinnreg.plots import ErrorRow, WeightCurves
-from pinnreg.studies import study
+from pinnreg.studies import runner, study
 
 TINY = {
     "problem": {"name": "poisson", "dimension": 2},
@@ -103,7 +103,6 @@ def test_nothing_to_draw_is_refused(call: object) -> None:
 @pytest.fixture
 def finished(tmp_path: Path) -> Path:
     """A study whose runs are there, but for the processes that would have made them."""
-    from pinnreg.config import as_dict
     from pinnreg.studies.model import read_study
     from pinnreg.studies.plan import plan
     from pinnreg.studies.worker import work
@@ -111,15 +110,7 @@ def finished(tmp_path: Path) -> Path:
     asked, _, where, _ = read_study(ASKED)
     (tmp_path / ".lock").write_text("mine", encoding="utf-8")
     for planned in plan(asked, where):
-        work(
-            {
-                "config": as_dict(planned.resolved.config),
-                "folder": str(tmp_path / "runs" / planned.hash),
-                "problems": [],
-                "study": str(tmp_path),
-                "claim": "mine",
-            }
-        )
+        work(runner._task(planned, tmp_path, "mine"))
     return tmp_path
 
 

@@ -93,10 +93,11 @@ def study(
     asked, name, where, text = read_study(config)
     plans = plan(asked, where, _folders(problems))
     folder = Path("outputs") / name if out is None else Path(out)
-    found = {planned.hash: run for planned in plans if (run := _finished(folder, planned)) is not None}
-    missing = list({planned.hash: planned for planned in plans if planned.hash not in found}.values())
-    check(missing, where, device=scheduler is None)
+    check(_missing(plans, _finished(plans, folder)), where, device=scheduler is None)
     with claimed(folder) as claim:
+        # only now, since until now another command may have made some of them
+        found = _finished(plans, folder)
+        missing = _missing(plans, found)
         total = len(found) + len(missing)
         progress(len(found), total, None)
         with contextlib.closing(_made(missing, folder, claim, jobs, scheduler, interrupted)) as made:
@@ -132,14 +133,22 @@ def _task(planned: Plan, folder: Path, claim: str) -> Task:
         "config": as_dict(planned.resolved.config),
         "folder": str(_run_folder(folder, planned).resolve()),
         "problems": list(planned.problem_folders),
+        "problem_hash": planned.problem_hash,
+        "data_hashes": planned.data_hashes,
         "study": str(folder.resolve()),
         "claim": claim,
     }
 
 
-def _finished(folder: Path, planned: Plan) -> Run | None:
-    known = read_metrics(_run_folder(folder, planned))
-    return None if known is None else Run(planned, *known)
+def _finished(plans: Sequence[Plan], folder: Path) -> dict[str, Run]:
+    """The runs that the folder holds, by hash."""
+    known = {planned.hash: (planned, read_metrics(_run_folder(folder, planned))) for planned in plans}
+    return {name: Run(planned, *metrics) for name, (planned, metrics) in known.items() if metrics is not None}
+
+
+def _missing(plans: Sequence[Plan], found: Mapping[str, Run]) -> list[Plan]:
+    """The runs to be made, each once: several plans may come to the same config."""
+    return list({planned.hash: planned for planned in plans if planned.hash not in found}.values())
 
 
 def _as_planned(planned: Plan, run: Run) -> Run:
