@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +22,10 @@ SEED = "seed"
 
 REGULARISERS = "regularisers"
 """The key whose values may hold lists of candidates; the baseline is its value `none`, or else its first."""
+
+
+LIMITS = ("steps", "max_sweeps", "max_seconds")
+"""The keys of a training stage that a budget replaces."""
 
 
 def text_of(value: Any) -> str:
@@ -80,6 +84,41 @@ class Study:
                 if key == varied or key.startswith(f"{varied}."):
                     raise ValueError(f"set.{key} has no effect, since vary.{varied} replaces it")
         return self
+
+    @model_validator(mode="after")
+    def _the_budget_is_the_only_limit(self) -> Study:
+        if self.budget is None:
+            return self
+        given = [(f"set.{key}", key, value) for key, value in self.set.items()]
+        given += [(f"vary.{key}", key, value) for key, each in self.vary.items() for value in each.values()]
+        for where, key, value in given:
+            if (limit := next(_limits(key, value), None)) is not None:
+                raise ValueError(f"{where}: {limit} has no effect, since the budget is the limit of all runs")
+        return self
+
+    @model_validator(mode="after")
+    def _seeds_are_repeated_once(self) -> Study:
+        seeds = list(self.vary.get(SEED, {}).items())
+        for number, (name, seed) in enumerate(seeds):
+            for other, same in seeds[:number]:
+                if seed == same:
+                    raise ValueError(f"vary.seed: {other} and {name} are the same seed, {seed!r}: no repetition")
+        return self
+
+
+def _limits(key: str, value: Any) -> Iterator[str]:
+    """The limits of training stages in the value of a dotted key, of a stage or of all, that are not null."""
+    first, *rest = key.split(".")
+    if first != "train" or value is None:
+        return
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _limits(f"{key}.{name}", item)
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            yield from _limits(f"{key}.{number}", item)
+    elif len(rest) == 2 and rest[1] in LIMITS:
+        yield key
 
 
 _ADAPTER: TypeAdapter[Study] = TypeAdapter(Study)
