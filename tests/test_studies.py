@@ -25,7 +25,7 @@ from pinnreg import InputError, Interrupted
 from pinnreg.cli import main
 from pinnreg.domain.samplers import unit_points
 from pinnreg.report import read_report
-from pinnreg.studies import processes, runner, study, worker
+from pinnreg.studies import figures, processes, runner, study, worker
 from pinnreg.studies.claim import at_work, claimed
 from pinnreg.studies.measures import read_metrics
 from pinnreg.studies.model import read_study
@@ -48,6 +48,21 @@ STUDY: dict[str, Any] = {
 }
 FILES = {".lock", "study.csv", "summary.csv", "summary.md", "runs"}
 HUGE = {"usual": 1e-2, "huge": 1e100}
+
+
+DATA_ALONE = '''
+from dataclasses import dataclass
+
+from pinnreg import Box, Problem
+
+
+@dataclass(frozen=True)
+class Curve(Problem):
+    """u(x) from measurements alone."""
+
+    domain = Box(x=(0, 1))
+    residual = None
+'''
 
 
 @pytest.fixture
@@ -218,7 +233,29 @@ def test_a_study_without_a_reference(made: list[Task], tmp_path: Path) -> None:
     found = study({"base": base, "vary": {"seed": [0, 1]}}, tmp_path, problems=problems)
     assert [row["rel_l2"] for row in rows(tmp_path)] == ["", ""]
     assert all(run.done and run.value("validation_residual") > 0 for run in found.runs)
-    assert "no run has a known error" in (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert "there is no reference" in (tmp_path / "summary.md").read_text(encoding="utf-8")
+
+
+def test_data_alone_without_a_reference(tmp_path: Path, made: list[Task], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "write_figures", figures.write_figures)
+    (tmp_path / "curve.py").write_text(DATA_ALONE, encoding="utf-8")
+    (tmp_path / "data.csv").write_text("x,u\n" + "".join(f"{x / 9},{x}\n" for x in range(10)), encoding="utf-8")
+    base = {"problem": "curve", "network": {"hidden": [4]}, "measurements": [{"file": str(tmp_path / "data.csv")}]}
+    base |= {"train": [{"optimiser": "adam", "steps": 2}], "evaluate": {"grid": 5}}
+    found = study({"base": base, "vary": {"seed": [0, 1]}}, tmp_path / "out", problems=tmp_path)
+    assert all(run.done for run in found.runs)
+    assert not list((tmp_path / "out").glob("*.png"))
+    # nothing could choose among weights, but for measurements that are held out
+    vary = {"regularisers": {"none": [], "ktv": [{**KTV, "weight": [1e-3, 1.0]}]}}
+    with pytest.raises(InputError, match=r"vary.regularisers.0.weight.*none can be chosen.*held_out"):
+        study({"base": base, "vary": vary}, tmp_path / "refused", problems=tmp_path)
+    assert not (tmp_path / "refused").exists()
+    held = {"base": base, "vary": vary, "set": {"measurements.0.held_out": 0.3}}
+    with pytest.raises(InputError, match="none can be chosen"):
+        study({**held, "choose": "residual"}, tmp_path / "refused", problems=tmp_path)
+    judged = study(held, tmp_path / "judged", problems=tmp_path)
+    assert judged.score == "validation"
+    assert [len(entry.chosen) for entry in judged.entries] == [1, 1]
 
 
 # what goes wrong

@@ -103,6 +103,7 @@ def _along(entry: Entry, seed: str, first: str, weights: Sequence[float]) -> lis
 
 
 def _field(folder: Path, run: Run) -> _ErrorField | None:
+    """A run's field; None if its folder is gone, or if it has neither a reference nor an equation."""
     try:
         report, _ = read_report(folder / "runs" / run.plan.hash)
     except InputError:  # removed by hand, but for its metrics
@@ -110,8 +111,8 @@ def _field(folder: Path, run: Run) -> _ErrorField | None:
     output = next(iter(report.fields))
     if report.reference is not None:
         return _ErrorField(report.axes, report.fields[f"{output}_error"], output, "|error|")
-    residual = next(name for name in report.fields if name.startswith("residual"))
-    return _ErrorField(report.axes, report.fields[residual], output, "|residual|")
+    residual = next((name for name in report.fields if name.startswith("residual")), None)
+    return None if residual is None else _ErrorField(report.axes, report.fields[residual], output, "|residual|")
 
 
 def _write_fields(name: str, folder: Path, entries: Sequence[Entry]) -> None:

@@ -55,6 +55,11 @@ class Plan:
         return tuple(label for key, label in self.labels.items() if key != SEED)
 
     @property
+    def holds_out(self) -> bool:
+        """Whether measurements are held out from its training."""
+        return any(each.held_out for each in self.resolved.config.measurements)
+
+    @property
     def title(self) -> str:
         """Its values in a line."""
         shown = self.labels | {key: text_of(value) for key, value in self.candidates.items()}
@@ -85,6 +90,24 @@ def plan(study: Study, where: str, folders: Sequence[Path] = ()) -> list[Plan]:
             problem, data = resolved.problem_hash, _data_hashes(as_dict(resolved.config))
             runs.append(Plan(labels, candidates, resolved, run_hash(resolved), problem, data))
     return runs
+
+
+def check_choice(study: Study, plans: Sequence[Plan], where: str) -> None:
+    """Refuse candidates among which nobody without the answer could choose.
+
+    Raises:
+        InputError: a problem without an equation, and no measurements that are held out, or none that may be used.
+    """
+    if study.choose == "validation" and all(planned.holds_out for planned in plans):
+        return
+    for planned in plans:
+        if planned.candidates and not planned.resolved.problem.has_residual:
+            key = next(iter(planned.candidates))
+            raise InputError(
+                f"{where}: vary.{key}: of these candidates none can be chosen: the problem has no equation whose "
+                "residual could judge them; hold measurements out in all runs (measurements.0.held_out: 0.2, with "
+                "choose: validation), or give one value"
+            )
 
 
 def check(plans: Sequence[Plan], where: str, *, device: bool) -> None:

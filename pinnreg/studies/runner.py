@@ -17,7 +17,7 @@ from pinnreg.studies.entries import Entry, Score, entries_of, score_of
 from pinnreg.studies.figures import write_figures
 from pinnreg.studies.measures import Run, read_metrics
 from pinnreg.studies.model import Study, as_plain, read_study
-from pinnreg.studies.plan import Plan, check, plan
+from pinnreg.studies.plan import Plan, check, check_choice, plan
 from pinnreg.studies.processes import cores, in_processes
 from pinnreg.studies.summary import markdown
 from pinnreg.studies.tables import entry_rows, run_rows, write_table, write_text
@@ -93,6 +93,7 @@ def study(
     asked, name, where, text = read_study(config)
     plans = plan(asked, where, _folders(problems))
     folder = Path("outputs") / name if out is None else Path(out)
+    check_choice(asked, plans, where)
     check(_missing(plans, _finished(plans, folder)), where, device=scheduler is None)
     with claimed(folder) as claim:
         # only now, since until now another command may have made some of them

@@ -40,8 +40,10 @@ def verdict(entry: Entry, baseline: str | None) -> str:
     """An honest sentence about an entry."""
     ratio, missing = entry.ratio, len(entry.runs) - len(entry.chosen)
     lost = f" It gave no answer for {missing} of {len(entry.runs)} seeds." if missing else ""
+    if not entry.chosen:
+        return f"no verdict: all runs diverged or failed.{lost}"
     if not entry.errors:
-        return f"no verdict: no run has a known error.{lost}"
+        return f"no verdict: there is no reference, and so no known error.{lost}"
     if ratio is None:
         role = "the baseline" if baseline in entry.labels.values() else "nothing to compare with"
         return f"{role}; its median error is {number(entry.spread.median)}.{lost}"
