@@ -364,6 +364,27 @@ def test_a_run_that_nobody_waits_for_stops(tmp_path: Path, monkeypatch: pytest.M
     assert read_metrics(tmp_path / "run") is not None
 
 
+def test_a_lock_that_cannot_be_read_counts_as_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".lock").write_text("mine", encoding="utf-8")
+    assert at_work(tmp_path, "mine")
+    assert not at_work(tmp_path, "another")
+    (tmp_path / ".lock").unlink()
+    assert not at_work(tmp_path, "mine")
+    (tmp_path / ".lock").mkdir()  # as good as any other reason that it cannot be read
+    assert at_work(tmp_path, "mine")
+
+
+def test_runs_that_stop_because_the_lock_is_gone_have_failed(
+    cli: Cli, made: list[Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "ASK_SECONDS", 0.0)
+    monkeypatch.setattr(worker, "at_work", lambda *_: False)
+    code, _, err = cli("study", "mine.yaml")
+    assert code == 1
+    assert "failed: stopped, since .lock in the study's folder was removed or replaced" in err
+    assert err.splitlines()[-1] == "6 of 6 runs failed; the same command tries them again"
+
+
 # processes
 
 DEADLY = '''
@@ -466,6 +487,38 @@ def test_a_signal_stops_the_command_which_then_continues(
     again = tmp_path / "again"
     study(tmp_path / "mine.yaml", again)
     assert rows(folder) == rows(again)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_when_the_command_is_killed_its_processes_end(tmp_path: Path) -> None:
+    long = {**TINY, "train": [{"optimiser": "adam", "steps": 10**7}]}
+    asked = {"base": long, "vary": {"seed": [0]}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(asked), encoding="utf-8")
+    command = [sys.executable, "-c", "from pinnreg.cli import main; main()", "study", "mine.yaml", "--jobs", "1"]
+    with subprocess.Popen(command, cwd=tmp_path, start_new_session=True) as process:
+        until(lambda: list(tmp_path.glob("outputs/mine/runs/*/history.csv")))
+        session = processes_of(process.pid)
+        assert len(session) > 1
+        process.kill()
+    until(lambda: not processes_of(process.pid))
+
+
+def processes_of(session: int) -> list[int]:
+    """The processes of a session that have not ended."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, _, _, of = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[:4]
+            if int(of) == session and state != "Z":
+                found.append(int(folder.name))
+    return found
+
+
+def until(happened: Callable[[], object], seconds: float = 60.0) -> None:
+    started = time.monotonic()
+    while not happened():
+        assert time.monotonic() - started < seconds
+        time.sleep(0.1)
 
 
 def test_processes_have_one_thread_each() -> None:

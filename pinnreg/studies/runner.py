@@ -11,19 +11,21 @@ from typing import Any, final
 
 from pinnreg.config import as_dict
 from pinnreg.errors import InputError
-from pinnreg.studies.claim import claimed
+from pinnreg.studies.claim import LOCK, claimed
 from pinnreg.studies.cluster import on_cluster
 from pinnreg.studies.entries import Entry, Score, entries_of, score_of
 from pinnreg.studies.figures import write_figures
-from pinnreg.studies.measures import Run, read_metrics
+from pinnreg.studies.measures import INTERRUPTED, Run, read_metrics
 from pinnreg.studies.model import Study, as_plain, read_study
 from pinnreg.studies.plan import Plan, check, check_choice, plan
 from pinnreg.studies.processes import cores, in_processes
 from pinnreg.studies.summary import markdown
 from pinnreg.studies.tables import entry_rows, run_rows, write_table, write_text
-from pinnreg.studies.worker import Answer, Task
+from pinnreg.studies.worker import Answer, Task, failure
 
 logger = logging.getLogger("pinnreg")
+
+ABANDONED = f"stopped, since {LOCK} in the study's folder was removed or replaced while the study was at work"
 
 Problems = Sequence[str | Path] | str | Path | None
 OnRun = Callable[[int, int, Run | None], None]
@@ -126,7 +128,9 @@ def _made(
     for number, answer in answers:
         for note in answer["notes"]:
             logger.warning("%s", note)
-        yield Run(plans[number], answer["status"], answer["measures"])
+        # this command waits for its runs as long as it is here, so they were stopped by mistake
+        status = failure(ABANDONED) if answer["status"] == INTERRUPTED else answer["status"]
+        yield Run(plans[number], status, answer["measures"])
 
 
 def _task(planned: Plan, folder: Path, claim: str) -> Task:
