@@ -267,6 +267,7 @@ def test_a_diverging_run_is_counted_and_not_tried_again(made: list[Task], tmp_pa
     found = study(asked, tmp_path)
     assert [run.status for run in found.runs] == ["ok", "ok", "diverged", "diverged"]
     assert [len(entry.chosen) for entry in found.entries] == [2, 0]
+    assert all(run.value("sweeps") >= 10 and run.value("seconds") > 0 for run in found.runs)
     assert "| huge | 0 of 2 |" in (tmp_path / "summary.md").read_text(encoding="utf-8")
     made.clear()
     study(asked, tmp_path)
@@ -335,6 +336,14 @@ def test_files_that_change_during_a_study_fail_its_runs(
     again = study(asked, tmp_path / "out", problems=tmp_path)
     assert [run.status for run in again.runs] == ["ok", "ok"]
     assert not {run.plan.hash for run in again.runs} & {run.plan.hash for run in found.runs}
+
+
+def test_the_folder_of_a_run_is_no_place_for_a_study(made: list[Task], tmp_path: Path) -> None:
+    pinnreg.solve(TINY, out=tmp_path / "run", figures=False)
+    before = sorted((tmp_path / "run").iterdir())
+    with pytest.raises(InputError, match="the folder of one run"):
+        study(STUDY, tmp_path / "run")
+    assert sorted((tmp_path / "run").iterdir()) == before
 
 
 def test_one_command_at_a_time(tmp_path: Path) -> None:

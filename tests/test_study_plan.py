@@ -237,6 +237,9 @@ def test_the_budget_statement_says_what_was_spent() -> None:
     text = budget.statement(None, spent(2e6, 3e6))
     assert "not equal" in text
     assert "2e+06 to 3e+06 network sweeps" in text
+    same = budget.statement(None, spent(3e6, 3e6))
+    assert "not equal" not in same
+    assert "each spent 3e+06 network sweeps" in same
     assert "equal for all" in budget.statement(3e6, spent(3e6, 3e6))
 
 

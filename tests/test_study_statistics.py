@@ -71,6 +71,13 @@ def test_few_pairs_have_no_interval() -> None:
     assert math.isfinite(paired_ratio({"0": 0.0, "1": 1.0}, {"0": 1.0, "1": 1.0}).high)
 
 
+def test_ratios_of_hundreds_of_decades_are_numbers() -> None:
+    for count in (1, 3):
+        errors, base = ({str(seed): value for seed in range(count)} for value in (1e300, 1e-300))
+        found = paired_ratio(errors, base), paired_ratio(base, errors)
+        assert [each.value for each in found] == pytest.approx([1e300, 1e-300])
+
+
 SCORES = {  # by weight: fresh residual, held-out error, true error: each has another best
     1e-7: (3.0, 1.0, 0.3),
     1e-5: (1.0, 2.0, 0.2),

@@ -88,9 +88,9 @@ def measured(solution: Solution, config: Config) -> Measures:
 
 
 def measured_of_diverged(folder: Path) -> Measures:
-    """What is known of a run that diverged: how long it took to."""
+    """What is known of a run that diverged: what it took to."""
     history = read_history(folder / "history.csv")
-    return dict.fromkeys(ALWAYS, None) | {"seconds": float(history["seconds"][-1])}
+    return dict.fromkeys(ALWAYS, None) | {name: float(history[name][-1]) for name in ("sweeps", "seconds")}
 
 
 def write_metrics(folder: Path, status: str, measures: Measures) -> None:

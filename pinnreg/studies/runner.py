@@ -11,6 +11,7 @@ from typing import Any, final
 
 from pinnreg.config import as_dict
 from pinnreg.errors import InputError
+from pinnreg.run import RunFolder
 from pinnreg.studies.claim import LOCK, claimed
 from pinnreg.studies.cluster import on_cluster
 from pinnreg.studies.entries import Entry, Score, entries_of, score_of
@@ -95,6 +96,8 @@ def study(
     asked, name, where, text = read_study(config)
     plans = plan(asked, where, _folders(problems))
     folder = Path("outputs") / name if out is None else Path(out)
+    if RunFolder(folder).config.is_file():
+        raise InputError(f"{folder}: this is the folder of one run; choose another for the study with --out")
     check_choice(asked, plans, where)
     check(_missing(plans, _finished(plans, folder)), where, device=scheduler is None)
     with claimed(folder) as claim:
