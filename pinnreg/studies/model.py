@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 from pinnreg.config import dump_yaml, explain, numbers, read_yaml
 from pinnreg.config.resolve import STUDY_KEY
 from pinnreg.errors import InputError, unknown
-from pinnreg.registry import find, shipped_configs
+from pinnreg.registry import STUDY_PREFIX, find, shipped_configs
 from pinnreg.settings import STRICT, Positive
 
 SEED = "seed"
@@ -38,6 +38,15 @@ def text_of(value: Any) -> str:
         short = f"{value:g}"
         return short if float(short) == value else repr(value)
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def heading(name: str) -> str:
+    """What a study of a name is called in headings.
+
+    >>> heading("study_heat"), heading("mine"), heading("study")
+    ('Study heat', 'Study mine', 'Study')
+    """
+    return f"Study {name.removeprefix(STUDY_PREFIX)}" if name != "study" else "Study"
 
 
 def _named(value: Any) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pinnreg.studies import budget
 from pinnreg.studies.entries import SCORES, SMALL_RESIDUAL, WRONG, Entry, Score, baseline_of, compared_key
 from pinnreg.studies.measures import ERROR_OF_UNKNOWN, Run
-from pinnreg.studies.model import Study
+from pinnreg.studies.model import Study, heading
 
 HINDSIGHT = "best in hindsight, needs the answer"
 
@@ -68,7 +68,7 @@ def markdown(study: Study, name: str, text: str, runs: Sequence[Run], entries: S
         score: by which candidates were chosen.
     """
     baseline, headings = baseline_of(study), columns(entries, baseline_of(study))
-    lines = [f"# Study {name}", "", *_overview(runs), ""]
+    lines = [f"# {heading(name)}", "", *_overview(runs), ""]
     lines += [_table_row(headings), _table_row(["---"] * len(headings))]
     lines += [_table_row(cells(entry, headings)) for entry in entries]
     lines += ["", "Errors are relative L2 errors on the evaluation grid, of several outputs the largest.", ""]
