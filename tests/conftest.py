@@ -13,6 +13,8 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 torch.set_num_threads(1)
 
+from small_studies import cli, made  # noqa: E402, F401
+
 
 @pytest.fixture
 def device() -> torch.device:

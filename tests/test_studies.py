@@ -1,86 +1,42 @@
-"""Studies that are run: what is made, what is kept, how they are stopped, and what the command says."""
+"""Studies that are run: what is made, what is kept, and what the command says."""
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import json
-import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-import yaml
+from small_studies import KTV, STUDY, TINY, Cli, rows
 
 import pinnreg
-from pinnreg import InputError, Interrupted
-from pinnreg.cli import main
+from pinnreg import InputError
 from pinnreg.domain.samplers import unit_points
 from pinnreg.report import read_report
-from pinnreg.studies import processes, runner, study, worker
-from pinnreg.studies.claim import at_work, claimed
-from pinnreg.studies.measures import read_metrics
-from pinnreg.studies.worker import Answer, Task, work
+from pinnreg.studies import figures, runner, study, worker
+from pinnreg.studies.worker import Task, work
 
-Cli = Callable[..., tuple[int, str, str]]
-TINY: dict[str, Any] = {
-    "problem": {"name": "poisson", "dimension": 1},
-    "network": {"hidden": [5]},
-    "points": {"interior": 10},
-    "train": [{"optimiser": "adam", "steps": 4, "learning_rate": 1e-2}],
-    "evaluate": {"grid": 20},
-    "device": "cpu",
-}
-KTV = {"kind": "ktv", "order": 2, "samples": 8}
-STUDY: dict[str, Any] = {
-    "base": TINY,
-    "vary": {"regularisers": {"none": [], "ktv2": [{**KTV, "weight": [1e-7, 1e-3]}]}, "seed": [0, 1]},
-}
 FILES = {".lock", "study.csv", "summary.csv", "summary.md", "runs"}
-HUGE = {"usual": 1e-2, "huge": 1e100}
 
 
-@pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
-    """Runs are made in this process, and noted; no figures are drawn."""
-    tasks: list[Task] = []
+DATA_ALONE = '''
+from dataclasses import dataclass
 
-    def here(given: Sequence[Task], *_: Any) -> Iterator[tuple[int, Answer]]:
-        for number, task in reversed(list(enumerate(given))):  # processes end in any order
-            tasks.append(task)
-            yield number, work(task)
-
-    monkeypatch.setattr(runner, "in_processes", here)
-    monkeypatch.setattr(runner, "write_figures", lambda *_: None)
-    return tasks
+from pinnreg import Box, Problem
 
 
-@pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Runs a command in an empty folder that holds `mine.yaml`: exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False), encoding="utf-8")
+@dataclass(frozen=True)
+class Curve(Problem):
+    """u(x) from measurements alone."""
 
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, *capsys.readouterr()
-
-    return run
-
-
-def rows(folder: Path, name: str = "study.csv") -> list[dict[str, str]]:
-    """A table without the times, which no two calls share."""
-    with (folder / name).open(newline="", encoding="utf-8") as file:
-        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+    domain = Box(x=(0, 1))
+    residual = None
+'''
 
 
 # what is made and kept
@@ -116,6 +72,32 @@ def test_the_fresh_residual_is_that_of_points_that_training_never_saw(made: list
     assert found.runs[0].value("validation_residual") != found.runs[0].value("residual")
 
 
+def test_with_soft_conditions_they_count_when_a_weight_is_chosen(made: list[Task], tmp_path: Path) -> None:
+    base = {
+        "problem": "heat",
+        "conditions": "soft",
+        "weights": {"initial": 2.0},
+        "network": {"hidden": [6]},
+        "points": {"interior": 40, "boundary": 30},
+        "train": [{"optimiser": "gauss_newton", "steps": 25}],
+        "evaluate": {"grid": 12},
+    }
+    weights = [{"kind": "ktv", "order": 1, "samples": 40, "weight": [1e-8, 1e-2, 100]}]
+    found = study({"base": base, "vary": {"regularisers": {"ktv1": weights}}}, tmp_path)
+    assert found.score == "validation_loss"
+    # u = 0, which the largest weight enforces, has the smallest residual and the largest error
+    assert min(found.runs, key=lambda run: run.value("validation_residual")) is found.runs[2]
+    assert max(found.runs, key=lambda run: run.value("rel_l2")) is found.runs[2]
+    assert found.entries[0].chosen["0"].plan.candidates["regularisers.0.weight"] < 100
+    # by hand, on a grid
+    run = found.runs[0]
+    solution, fine = pinnreg.load(tmp_path / "runs" / run.plan.hash), torch.linspace(0, 1, 2001)[:, None].numpy()
+    first = solution(np.hstack([fine, 0 * fine])) - np.sin(np.pi * fine)
+    walls = solution(np.vstack([np.hstack([0 * fine, fine]), np.hstack([0 * fine + 1, fine])]))
+    expected = run.value("validation_residual") + 2 * np.mean(first**2) + np.mean(walls**2)
+    assert run.value("validation_loss") == pytest.approx(float(expected), rel=1e-2)
+
+
 def test_a_second_call_runs_nothing_and_a_changed_study_what_is_new(made: list[Task], tmp_path: Path) -> None:
     study(STUDY, tmp_path)
     before = rows(tmp_path)
@@ -148,6 +130,30 @@ def test_a_study_that_was_killed_continues_to_the_same_table(made: list[Task], t
     assert (rows(tmp_path), rows(tmp_path, "summary.csv")) == before
 
 
+def test_what_another_command_made_meanwhile_is_kept(
+    made: list[Task], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"base": TINY, "vary": {"seed": [0, 1]}}
+
+    def another(missing: Sequence[Any], *_: Any, **__: Any) -> None:
+        """Between the look at what is missing and the claim, another command makes it all."""
+        assert len(missing) == 2
+        monkeypatch.setattr(runner, "check", lambda *_, **__: None)
+        study(asked, tmp_path)
+
+    monkeypatch.setattr(runner, "check", another)
+    assert all(run.done for run in study(asked, tmp_path).runs)
+    assert len(made) == 2
+
+
+def test_a_finished_run_is_not_made_again_by_a_worker(made: list[Task], tmp_path: Path) -> None:
+    study({"base": TINY, "vary": {"seed": [0]}}, tmp_path)
+    (task,) = made
+    before = {path: path.stat().st_mtime_ns for path in Path(task["folder"]).iterdir()}
+    assert work(task)["status"] == "ok"
+    assert {path: path.stat().st_mtime_ns for path in Path(task["folder"]).iterdir()} == before
+
+
 def test_runs_are_ordinary_runs(made: list[Task], tmp_path: Path) -> None:
     found = study({"base": TINY, "vary": {"seed": [0]}}, tmp_path)
     folder = tmp_path / "runs" / found.runs[0].plan.hash
@@ -165,188 +171,29 @@ def test_a_study_without_a_reference(made: list[Task], tmp_path: Path) -> None:
     found = study({"base": base, "vary": {"seed": [0, 1]}}, tmp_path, problems=problems)
     assert [row["rel_l2"] for row in rows(tmp_path)] == ["", ""]
     assert all(run.done and run.value("validation_residual") > 0 for run in found.runs)
-    assert "no run has a known error" in (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert "there is no reference" in (tmp_path / "summary.md").read_text(encoding="utf-8")
 
 
-# what goes wrong
-
-
-@pytest.mark.filterwarnings("ignore:overflow encountered", "ignore:invalid value")
-def test_a_diverging_run_is_counted_and_not_tried_again(made: list[Task], tmp_path: Path) -> None:
-    asked = {"base": TINY, "vary": {"train.0.learning_rate": HUGE, "seed": [0, 1]}}
-    found = study(asked, tmp_path)
-    assert [run.status for run in found.runs] == ["ok", "ok", "diverged", "diverged"]
-    assert [len(entry.chosen) for entry in found.entries] == [2, 0]
-    assert "| huge | 0 of 2 |" in (tmp_path / "summary.md").read_text(encoding="utf-8")
-    made.clear()
-    study(asked, tmp_path)
-    assert made == []
-
-
-def test_a_failed_run_is_reported_and_tried_again(
-    made: list[Task], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    solve = worker.solve
-
-    def fails(config: dict[str, Any], **options: Any) -> Any:
-        if config["seed"] == 1:
-            raise MemoryError("none\nleft")
-        return solve(config, **options)
-
-    monkeypatch.setattr(worker, "solve", fails)
-    asked = {"base": TINY, "vary": {"seed": [0, 1, 2]}}
-    found = study(asked, tmp_path)
-    assert [run.status for run in found.runs] == ["ok", "failed: MemoryError: none left", "ok"]
-    assert len(found.entries[0].chosen) == 2
-    assert rows(tmp_path)[1]["rel_l2"] == ""
-    made.clear()
-    monkeypatch.setattr(worker, "solve", solve)
-    assert [run.status for run in study(asked, tmp_path).runs] == ["ok"] * 3
-    assert len(made) == 1
-
-
-def test_one_command_at_a_time(tmp_path: Path) -> None:
-    with claimed(tmp_path / "out") as word:
-        assert at_work(tmp_path / "out", word)
-        with pytest.raises(InputError, match="another command is at work"), claimed(tmp_path / "out"):
-            pass
-        assert at_work(tmp_path / "out", word)
-    assert not at_work(tmp_path / "out", word)
-    with pytest.raises(RuntimeError), claimed(tmp_path / "out") as word:
-        raise RuntimeError
-    assert not at_work(tmp_path / "out", word)
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="cannot be written"), claimed(tmp_path / "file" / "out"):
-        pass
-
-
-def test_a_run_that_nobody_waits_for_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "ASK_SECONDS", 0.0)
-    task: Task = {
-        "config": pinnreg.config.as_dict(pinnreg.load_config(TINY)),
-        "folder": str(tmp_path / "run"),
-        "problems": [],
-        "study": str(tmp_path),
-        "claim": "mine",
-    }
-    (tmp_path / ".lock").write_text("of another command", encoding="utf-8")
-    assert work(task)["status"] == "interrupted"
-    assert read_metrics(tmp_path / "run") is None
-    (tmp_path / ".lock").write_text("mine", encoding="utf-8")
-    assert work(task)["status"] == "ok"
-    assert read_metrics(tmp_path / "run") is not None
-
-
-# processes
-
-DEADLY = '''
-import multiprocessing
-import os
-from dataclasses import dataclass
-
-from pinnreg import Box, Problem, dirichlet
-
-
-@dataclass(frozen=True)
-class Deadly(Problem):
-    """uₓₓ = -1; kills the process that solves it if told to."""
-
-    kill: bool = False
-    domain = Box(x=(0, 1))
-    conditions = (dirichlet(0.0),)
-
-    def residual(self, u):
-        return u.xx + 1
-
-    def reference(self):
-        if self.kill and multiprocessing.parent_process() is not None:
-            os.kill(os.getpid(), 9)
-        return lambda x: x * (1 - x) / 2
-'''
-
-
-def test_processes_of_which_one_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "write_figures", lambda *_: None)
-    (tmp_path / "problems").mkdir()
-    (tmp_path / "problems" / "deadly.py").write_text(DEADLY, encoding="utf-8")
-    base = {**TINY, "problem": {"name": "deadly"}}
-    asked = {"base": base, "vary": {"problem.kill": [False, True], "seed": [0, 1]}}
-    environment = dict(os.environ)
-    found = study(asked, tmp_path / "out", jobs=2, problems=tmp_path / "problems")
-    assert [run.status for run in found.runs] == ["ok"] * 2 + ["failed: the process was killed by SIGKILL"] * 2
-    assert dict(os.environ) == environment
-    # the same results as in this process
-    threads = torch.get_num_threads()
-    for run in found.runs[:2]:
-        alone = pinnreg.solve(base, {"seed": int(run.plan.seed)}, out=False, problems=tmp_path / "problems")
-        assert alone.report is not None
-        assert run.value("rel_l2") == alone.report.errors["u"].rel_l2
-    assert torch.get_num_threads() == threads
-
-
-def test_an_interrupted_study_stops_its_processes(tmp_path: Path) -> None:
-    long = {**TINY, "train": [{"optimiser": "adam", "steps": 10**7}]}
-    started, seen = time.monotonic(), []
-
-    def interrupted() -> int | None:
-        # once the process trains, which it takes seconds to import for
-        return 15 if list((tmp_path / "out" / "runs").glob("*/history.csv")) else None
-
-    with pytest.raises(Interrupted) as caught:
-        study(
-            {"base": long, "vary": {"seed": [0]}},
-            tmp_path / "out",
-            jobs=1,
-            interrupted=interrupted,
-            progress=lambda *counts: seen.append(counts),
-        )
-    assert caught.value.signal == 15
-    assert seen == [(0, 1, None)]
-    assert not list((tmp_path / "out" / "runs").glob("*/metrics.json"))
-    assert not at_work(tmp_path / "out", (tmp_path / "out" / ".lock").read_text(encoding="utf-8") or "none")
-    assert time.monotonic() - started < 60
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
-def test_a_signal_stops_the_command_which_then_continues(
-    number: signal.Signals, made: list[Task], tmp_path: Path
-) -> None:
-    asked = {**STUDY, "vary": {**STUDY["vary"], "seed": list(range(20))}}
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(asked, sort_keys=False), encoding="utf-8")
-    command = [sys.executable, "-c", "from pinnreg.cli import main; main()", "study", "mine.yaml", "--jobs", "1"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True, start_new_session=True
-    ) as process:
-        assert process.stderr is not None
-        assert process.stderr.readline().startswith("1/60  regularisers none, seed 0: error ")
-        # a terminal sends SIGINT to all processes
-        os.killpg(process.pid, number) if number is signal.SIGINT else process.send_signal(number)
-        sent = time.monotonic()
-        code = process.wait(30)
-        assert time.monotonic() - sent < 5
-        message = process.stderr.read().splitlines()[-1]
-    assert code == 128 + number
-    assert message.startswith(f"interrupted by signal {int(number)}: ")
-    assert message.endswith("of 60 runs are kept; go on with the same command: pinnreg study mine.yaml --jobs 1")
-    folder = tmp_path / "outputs" / "mine"
-    kept = len(list(folder.glob("runs/*/metrics.json")))
-    assert 1 <= kept < 60
-    assert not (folder / "study.csv").exists()
-    # continued in this process: other runs, the same table
-    study(tmp_path / "mine.yaml", folder)
-    assert len(made) == 60 - kept
-    again = tmp_path / "again"
-    study(tmp_path / "mine.yaml", again)
-    assert rows(folder) == rows(again)
-
-
-def test_processes_have_one_thread_each() -> None:
-    with processes._environment():
-        assert os.environ["OMP_NUM_THREADS"] == "1"
-    with contextlib.closing(processes.in_processes([], 3, lambda: None)) as nothing:
-        assert list(nothing) == []
-    assert processes.cores() >= 1
+def test_data_alone_without_a_reference(tmp_path: Path, made: list[Task], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "write_figures", figures.write_figures)
+    (tmp_path / "curve.py").write_text(DATA_ALONE, encoding="utf-8")
+    (tmp_path / "data.csv").write_text("x,u\n" + "".join(f"{x / 9},{x}\n" for x in range(10)), encoding="utf-8")
+    base = {"problem": "curve", "network": {"hidden": [4]}, "measurements": [{"file": str(tmp_path / "data.csv")}]}
+    base |= {"train": [{"optimiser": "adam", "steps": 2}], "evaluate": {"grid": 5}}
+    found = study({"base": base, "vary": {"seed": [0, 1]}}, tmp_path / "out", problems=tmp_path)
+    assert all(run.done for run in found.runs)
+    assert not list((tmp_path / "out").glob("*.png"))
+    # nothing could choose among weights, but for measurements that are held out
+    vary = {"regularisers": {"none": [], "ktv": [{**KTV, "weight": [1e-3, 1.0]}]}}
+    with pytest.raises(InputError, match=r"vary.regularisers.0.weight.*none can be chosen.*held_out"):
+        study({"base": base, "vary": vary}, tmp_path / "refused", problems=tmp_path)
+    assert not (tmp_path / "refused").exists()
+    held = {"base": base, "vary": vary, "set": {"measurements.0.held_out": 0.3}}
+    with pytest.raises(InputError, match="none can be chosen"):
+        study({**held, "choose": "residual"}, tmp_path / "refused", problems=tmp_path)
+    judged = study(held, tmp_path / "judged", problems=tmp_path)
+    assert judged.score == "validation"
+    assert [len(entry.chosen) for entry in judged.entries] == [1, 1]
 
 
 # the command

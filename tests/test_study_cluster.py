@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pinnreg import InputError, Interrupted
+from pinnreg.cli.process import guarded
 from pinnreg.studies import cluster, runner, study
 from pinnreg.studies.claim import at_work
 
@@ -55,9 +61,45 @@ def _check_interruption(address: str, folder: Path) -> None:
     assert not list(folder.glob("runs/*/metrics.json"))
 
 
+def test_a_scheduler_that_is_lost_is_one_message(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "scheduler.json"
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+    command += ["--no-dashboard", "--scheduler-file", str(file)]
+    null = subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=null, stderr=null) as scheduler:
+        started, looks = time.monotonic(), iter(range(10**6))
+        while not (file.is_file() and file.read_text(encoding="utf-8")):
+            assert time.monotonic() - started < 30
+            time.sleep(0.1)
+
+        def interrupted() -> int | None:
+            if next(looks) == 2:  # once the runs are sent
+                scheduler.kill()
+            return None
+
+        address = json.loads(file.read_text(encoding="utf-8"))["address"]
+        asked = {"base": TINY, "vary": {"seed": [0, 1]}}
+        code = guarded(lambda: study(asked, tmp_path / "out", scheduler=address, interrupted=interrupted))
+    assert code == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"error: ConnectionError: --scheduler {address}: the connection was lost")
+
+
+def test_what_was_cancelled_on_the_cluster_has_failed() -> None:
+    assert cluster._answer(SimpleNamespace(status="cancelled"))["status"] == (
+        "failed: the cluster gave no answer: cancelled"
+    )
+
+
+@pytest.mark.parametrize("address", ["foo", "tcp://127.0.0.1:abc", "nonsense://127.0.0.1:9"])
+def test_what_cannot_be_an_address_is_refused_at_once(tmp_path: Path, address: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(InputError, match=f"--scheduler {address}: no Dask scheduler there"):
+        study({"base": TINY, "vary": {"seed": [0]}}, tmp_path, scheduler=address)
+    assert time.monotonic() - started < cluster.CONNECT_SECONDS / 2
+
+
 def test_no_scheduler_at_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.2)
     with pytest.raises(InputError, match="no Dask scheduler there"):
         study({"base": TINY, "vary": {"seed": [0]}}, tmp_path, scheduler="tcp://127.0.0.1:9")
-    with pytest.raises(InputError, match="no Dask scheduler there"):
-        study({"base": TINY, "vary": {"seed": [0]}}, tmp_path, scheduler="nonsense://127.0.0.1:9")

@@ -118,6 +118,17 @@ def test_the_hash_heeds_the_problem_file_and_data_files(tmp_path: Path) -> None:
         ({"vary": {"seed": 3}}, ["vary.seed", "got 3"]),
         ({"vary": {"seed": [1, 1]}}, ["vary.seed", "1 is there more than once"]),
         ({"vary": {"seed": [0]}, "budget": -1}, ["budget", "greater than 0"]),
+        ({"vary": {"seed": {"a": 3, "b": 3}}}, ["a and b are the same seed, 3"]),
+        ({"vary": {"seed": [0]}, "set": {"train.0.steps": 9}, "budget": 1e4}, ["set.train.0.steps", "no effect"]),
+        ({"vary": {"train.0.max_sweeps": [1e3, 1e4]}, "budget": 1e4}, ["vary.train.0.max_sweeps", "no effect"]),
+        (
+            {"vary": {"seed": [0]}, "set": {"train": [{"optimiser": "sgd", "max_seconds": 2}]}, "budget": 1e4},
+            ["set.train: train.0.max_seconds has no effect"],
+        ),
+        (
+            {"vary": {"train.0": {"a": {"optimiser": "sgd"}, "b": {"optimiser": "adam", "steps": 2}}}, "budget": 1e4},
+            ["vary.train.0: train.0.steps has no effect"],
+        ),
         ({"vary": {"seed": [0]}, "set": {"seed": 1}}, ["set.seed has no effect"]),
         ({"vary": {"train": [[]]}, "set": {"train.0.steps": 1}}, ["set.train.0.steps has no effect"]),
         ({"vary": {"regularisers": {"a": [{**KTV, "weight": []}]}}}, ["regularisers.0.weight", "empty"]),
@@ -210,6 +221,12 @@ def test_the_budget_is_the_only_limit_of_a_run() -> None:
         budget.within(3e6, two)
 
 
+def test_with_a_budget_null_is_no_limit_and_stages_are_free() -> None:
+    stage = {"optimiser": "sgd", "max_seconds": None}
+    (run,) = planned(vary={"train": {"sgd": [stage]}}, set={"points.interior": 9}, budget=1e4)
+    assert run.resolved.config.train[0].max_sweeps == 1e4
+
+
 def test_the_budget_statement_says_what_was_spent() -> None:
     run = planned(vary={"seed": [0]})[0]
 
@@ -220,6 +237,9 @@ def test_the_budget_statement_says_what_was_spent() -> None:
     text = budget.statement(None, spent(2e6, 3e6))
     assert "not equal" in text
     assert "2e+06 to 3e+06 network sweeps" in text
+    same = budget.statement(None, spent(3e6, 3e6))
+    assert "not equal" not in same
+    assert "each spent 3e+06 network sweeps" in same
     assert "equal for all" in budget.statement(3e6, spent(3e6, 3e6))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,11 @@ from test_plots import assert_legible
 from pinnreg import plots
 from pinnreg.errors import InputError
 from pinnreg.plots import ErrorRow, WeightCurves
-from pinnreg.studies import study
+from pinnreg.studies import figures, runner, study
+from pinnreg.studies.entries import entries_of
+from pinnreg.studies.measures import Run
+from pinnreg.studies.model import read_study
+from pinnreg.studies.plan import plan
 
 TINY = {
     "problem": {"name": "poisson", "dimension": 2},
@@ -84,6 +89,47 @@ def test_field_figures_are_legible_and_share_one_scale(names: tuple[str, ...], c
     assert len(limits) == 1
 
 
+@pytest.mark.parametrize("names", [("x",), ("x", "y")], ids="".join)
+def test_what_is_missing_has_an_empty_panel_that_says_why(names: tuple[str, ...]) -> None:
+    axes = {name: np.linspace(0, 1, 9) for name in names}
+    field = np.abs(np.sin(3 * sum(np.meshgrid(*axes.values(), indexing="ij")))) + 0.1
+    fields = {"lost": "diverged", "here": field, "gone": "no run", "small": 1e-7 * field}
+    figure = plots.study_fields(axes, fields, kind="|error|", title="Study")
+    assert_legible(figure)
+    used = {ax.get_title().split("\n")[0]: ax for ax in figure.axes if ax.get_title()}
+    assert list(used) == list(fields)
+    assert [text.get_text() for name in ("lost", "gone") for text in used[name].texts] == ["diverged", "no run"]
+    assert not used["here"].texts
+    # below the largest value of the smallest field, lest it be one colour
+    ax = used["small"]
+    low = ax.get_ylim()[0] if len(names) == 1 else ax.collections[0].norm.vmin
+    assert low < 1e-7 * field.max()
+    with pytest.raises(InputError, match="nothing to draw"):
+        plots.study_fields(axes, {"lost": "diverged"}, kind="", title="")
+
+
+def test_dollar_signs_in_names_are_no_mathematics() -> None:
+    name = "cost $^_ of $5"
+    curves = WeightCurves(name, [1.0, 2.0], {"0": [1.0, 2.0]}, {"0": 0}, None)
+    x = {"x": np.linspace(0, 1, 5)}
+    figures = [
+        plots.study_errors({name: [ErrorRow(name, [0.1])]}, title=name),
+        plots.study_weights({name: curves}, title=name),
+        plots.study_fields(x, {name: np.ones(5), f"no {name}": name}, kind="|error|", title=name),
+    ]
+    for figure in figures:
+        assert_legible(figure)
+
+
+def test_panels_above_others_show_their_numbers() -> None:
+    rows = [ErrorRow("none", [1e-3, 2e-3])]
+    figure = plots.study_errors({f"panel {n}": rows for n in range(3)}, title="Study")
+    figure.draw_without_rendering()
+    for ax in figure.axes[1:]:
+        ticks = [*ax.xaxis.get_major_ticks(), *ax.xaxis.get_minor_ticks()]
+        assert any(tick.label1.get_visible() and tick.label1.get_text() for tick in ticks)
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -103,23 +149,12 @@ def test_nothing_to_draw_is_refused(call: object) -> None:
 @pytest.fixture
 def finished(tmp_path: Path) -> Path:
     """A study whose runs are there, but for the processes that would have made them."""
-    from pinnreg.config import as_dict
-    from pinnreg.studies.model import read_study
-    from pinnreg.studies.plan import plan
     from pinnreg.studies.worker import work
 
     asked, _, where, _ = read_study(ASKED)
     (tmp_path / ".lock").write_text("mine", encoding="utf-8")
     for planned in plan(asked, where):
-        work(
-            {
-                "config": as_dict(planned.resolved.config),
-                "folder": str(tmp_path / "runs" / planned.hash),
-                "problems": [],
-                "study": str(tmp_path),
-                "claim": "mine",
-            }
-        )
+        work(runner._task(planned, tmp_path, "mine"))
     return tmp_path
 
 
@@ -131,20 +166,63 @@ ASKED = {
 
 
 def test_a_study_draws_its_figures(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figures: dict[str, Figure] = {}
-    monkeypatch.setattr("pinnreg.plots.save", lambda figure, path: figures.setdefault(path.name, figure))
+    drawn: dict[str, Figure] = {}
+    monkeypatch.setattr("pinnreg.plots.save", lambda figure, path: drawn.setdefault(path.name, figure))
     study(ASKED, finished)
-    assert set(figures) == {"errors.png", "weights.png", "fields.png"}
-    for figure in figures.values():
+    assert set(drawn) == {"errors.png", "weights.png", "fields_one.png", "fields_other.png"}
+    for figure in drawn.values():
         assert_legible(figure)
-    assert [ax.get_title() for ax in figures["errors.png"].axes] == ["evaluate.grid one", "evaluate.grid other"]
-    assert [ax.get_title() for ax in figures["weights.png"].axes] == ["ktv, one", "ktv, other"]
-    titles = [ax.get_title().split("\n")[0] for ax in figures["fields.png"].axes]
-    assert [title for title in titles if title] == ["none, one", "ktv, one"]  # those of one grid
+    assert [ax.get_title() for ax in drawn["errors.png"].axes] == ["evaluate.grid one", "evaluate.grid other"]
+    titles = [ax.get_title() for ax in drawn["weights.png"].axes]
+    assert titles == ["evaluate.grid one, ktv", "evaluate.grid other, ktv"]
+    for value in ("one", "other"):
+        figure = drawn[f"fields_{value}.png"]
+        assert [ax.get_title().split("\n")[0] for ax in figure.axes if ax.get_title()] == ["none", "ktv"]
+        assert f"Study: |error| of u, evaluate.grid {value}, seed 0" in figure.get_suptitle()
+
+
+def test_a_figure_that_cannot_be_drawn_is_a_warning(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("pinnreg.plots.study_errors", lambda *_, **__: 1 / 0)
+    study(ASKED, finished)
+    assert "errors.png cannot be drawn: ZeroDivisionError: division by zero" in caplog.text
+    assert {path.name for path in finished.glob("*.png")} == {"weights.png", "fields_one.png", "fields_other.png"}
+
+
+def test_fields_are_those_of_the_seed_that_most_entries_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def field(_: Path, run: Run) -> figures._ErrorField:
+        return figures._ErrorField({"x": np.arange(3.0)}, np.full(3, int(run.plan.seed) + 1.0), "u", "|error|")
+
+    monkeypatch.setattr(figures, "_field", field)
+    monkeypatch.setattr("pinnreg.plots.save", lambda *_: None)
+    monkeypatch.setattr("pinnreg.plots.study_fields", lambda _, panels, **rest: seen.update(panels=panels, **rest))
+    asked, _, where, _ = read_study({"base": TINY, "vary": {"network.hidden": {"a": [3], "b": [4]}, "seed": [0, 1]}})
+    runs = [
+        Run(planned, "diverged" if planned.title.endswith("a, seed 0") else "ok", {"rel_l2": 0.1})
+        for planned in plan(asked, where)
+    ]
+    entries = entries_of(asked, runs, "validation_residual")
+    figures._write_fields(asked, "Study", tmp_path, entries)
+    assert seen["title"] == "Study: |error| of u, seed 1"
+    assert [panel.tolist() for panel in seen["panels"].values()] == [[2.0] * 3] * 2
+    runs = [Run(run.plan, run.status if run.plan.seed == "0" else "failed: x", run.measures) for run in runs]
+    figures._write_fields(asked, "Study", tmp_path, entries_of(asked, runs, "validation_residual"))
+    assert seen["panels"]["a"] == "diverged"
+    assert seen["panels"]["b"].tolist() == [1.0] * 3
+
+
+def test_each_group_of_fields_has_a_file_of_its_own(tmp_path: Path) -> None:
+    assert figures._paths(tmp_path, [("a",)]) == [tmp_path / "fields.png"]
+    found = figures._paths(tmp_path, [("[3, 3]", "x/y"), ("[3 3]", "x y"), ("ä",)])
+    assert [path.name for path in found] == ["fields_3_3_x_y.png", "fields_3_3_x_y_2.png", "fields_ä.png"]
 
 
 def test_figures_that_do_not_fit_any_more_are_removed(finished: Path) -> None:
     study(ASKED, finished)
+    assert (finished / "fields_other.png").is_file()
     assert (finished / "weights.png").read_bytes().startswith(b"\x89PNG")
     vary = {"regularisers": {"none": []}, "evaluate.grid": {"one": 8}}
     study({"base": TINY, "vary": vary}, finished)

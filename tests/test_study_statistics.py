@@ -71,6 +71,13 @@ def test_few_pairs_have_no_interval() -> None:
     assert math.isfinite(paired_ratio({"0": 0.0, "1": 1.0}, {"0": 1.0, "1": 1.0}).high)
 
 
+def test_ratios_of_hundreds_of_decades_are_numbers() -> None:
+    for count in (1, 3):
+        errors, base = ({str(seed): value for seed in range(count)} for value in (1e300, 1e-300))
+        found = paired_ratio(errors, base), paired_ratio(base, errors)
+        assert [each.value for each in found] == pytest.approx([1e300, 1e-300])
+
+
 SCORES = {  # by weight: fresh residual, held-out error, true error: each has another best
     1e-7: (3.0, 1.0, 0.3),
     1e-5: (1.0, 2.0, 0.2),
@@ -79,7 +86,8 @@ SCORES = {  # by weight: fresh residual, held-out error, true error: each has an
 
 
 def candidates(*, held_out: bool = True, choose: str = "validation") -> tuple[Study, list[Run], list[Entry]]:
-    asked, plans = study_of(vary={"regularisers": ENTRIES, "seed": [0]}, choose=choose)
+    measured = {"measurements": [{"samples": 10, "held_out": 0.2}]} if held_out else {}
+    asked, plans = study_of(vary={"regularisers": ENTRIES, "seed": [0]}, set=measured, choose=choose)
     runs = []
     for planned in plans:
         weight = next(iter(planned.candidates.values()), 1e-7)
@@ -99,6 +107,20 @@ def test_a_candidate_is_chosen_by_what_a_user_knows(held_out: bool, choose: str,
     assert one.errors == {"0": SCORES[weight][2]}
     assert one.hindsight["0"].plan.candidates == {"regularisers.0.weight": 1e-3}
     assert one.hindsight_median == 0.1
+
+
+def test_a_held_out_error_that_is_not_finite_is_the_worst_score() -> None:
+    asked, runs, _ = candidates()
+    runs[1] = dataclasses.replace(runs[1], measures={**runs[1].measures, "validation": None})
+    assert score_of(asked, runs) == "validation"
+    _, one = entries_of(asked, runs, "validation")
+    assert one.chosen["0"].plan.candidates == {"regularisers.0.weight": 1e-5}
+
+
+def test_where_no_error_is_known_the_verdict_says_why() -> None:
+    asked, plans = study_of(vary={"seed": [0, 1]})
+    (entry,) = entries_of(asked, [made(planned, rel_l2=None) for planned in plans], "validation_residual")
+    assert verdict(entry, None) == "no verdict: there is no reference, and so no known error."
 
 
 def test_each_seed_chooses_for_itself_and_lost_runs_are_no_choice() -> None:
@@ -146,7 +168,7 @@ def test_the_baseline_is_none_or_the_first_and_has_the_same_other_values() -> No
         ([10.0, 11.0, 9.0], "hurts"),
         ([0.5, 1.0, 2.1], "no clear difference"),
         ([0.1, None, None], "no verdict from a single seed"),
-        ([None, None, None], "no verdict: no run has a known error"),
+        ([None, None, None], "no verdict: all runs diverged or failed"),
     ],
 )
 def test_verdicts(errors: list[float | None], word: str) -> None:

@@ -34,7 +34,7 @@ def save(figure: Figure, path: Path) -> None:
     """Write a figure in the format of the path's suffix, replacing a file of that name in one stroke.
 
     Args:
-        figure: as returned by `error_field`, `history` or `convergence`.
+        figure: as returned by any of the functions that draw one.
         path: a file in an existing folder, with suffix png, pdf or svg.
 
     Raises:

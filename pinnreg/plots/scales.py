@@ -66,24 +66,31 @@ def value_scale(predicted: Sequence[Array], reference: Sequence[Array]) -> Scale
     return Scale(cmap, Normalize(low, high), extend)
 
 
-def misfit_limits(misfits: Sequence[Array]) -> tuple[float, float]:
-    """Positive limits for a logarithmic axis: at most `DECADES` below the maximum, at least one."""
+def misfit_limits(misfits: Sequence[Array], decades: float = DECADES) -> tuple[float, float]:
+    """Positive limits for a logarithmic axis: at most `decades` below the maximum, at least one."""
     values = np.concatenate([m[np.isfinite(m)] for m in misfits]) if misfits else np.empty(0)
     largest = float(values.max(initial=0.0))
     if largest < SMALLEST:
         return 1e-16, 1e-12
-    floor = largest * 10.0**-DECADES
+    floor = largest * 10.0**-decades
     lowest = max(float(values.min()), floor)
     return min(lowest, largest / 10), largest
 
 
-def misfit_scale(misfits: Sequence[Array]) -> Scale:
+def misfit_scale(misfits: Sequence[Array], decades: float = DECADES) -> Scale:
     """A logarithmic scale; its colour bar is extended downwards when values lie below the floor."""
     from matplotlib.colors import LogNorm  # noqa: PLC0415
 
-    low, high = misfit_limits(misfits)
+    low, high = misfit_limits(misfits, decades)
     below = any(bool((m[np.isfinite(m)] < low).any()) for m in misfits)
     return Scale("magma", LogNorm(low, high), "min" if below else "neither")
+
+
+def decades_of(misfits: Sequence[Array]) -> float:
+    """Decades below the largest misfit that a scale needs so that no misfit lies below it as a whole."""
+    largest = [float(misfit[np.isfinite(misfit)].max(initial=0.0)) for misfit in misfits]
+    known = [value for value in largest if value > SMALLEST]
+    return max(DECADES, float(np.log10(max(known)) - np.log10(min(known))) + 1) if known else DECADES
 
 
 def logarithmic_limits(values: Iterable[float]) -> tuple[float, float]:

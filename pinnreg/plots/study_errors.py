@@ -74,11 +74,12 @@ def study_errors(panels: Mapping[str, Sequence[ErrorRow]], *, title: str, note: 
         for ax in axes[len(panels) :]:
             ax.remove()
         for number, (ax, (name, rows)) in enumerate(zip(axes, panels.items(), strict=False)):
-            ax.set(xscale="log", xlim=logarithmic_limits(errors), title=name)
+            ax.set(xscale="log", xlim=logarithmic_limits(errors))
+            ax.set_title(name, parse_math=False)
             _draw(ax, rows)
             if number + columns >= len(panels):
                 ax.set_xlabel("relative L2 error")
-                ax.tick_params(labelbottom=True)
+                ax.tick_params(labelbottom=True, which="both")
         _legend(figure, any(row.hindsight is not None for rows in panels.values() for row in rows))
         return style.finish(figure, title, note)
 
@@ -96,7 +97,7 @@ def _draw(ax: Axes, rows: Sequence[ErrorRow]) -> None:
                 ax.axvline(middle, color=BASELINE, linewidth=0.9, linestyle=style.DASHED, zorder=0)
         if row.hindsight is not None and math.isfinite(row.hindsight):
             ax.plot([row.hindsight], [place], "D", markersize=7, markerfacecolor="none", markeredgecolor="black")
-    ax.set_yticks(range(len(rows)), [_label(row) for row in rows])
+    ax.set_yticks(range(len(rows)), [_label(row) for row in rows], parse_math=False)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.grid(axis="x", which="both", color="0.9", linewidth=0.6)
     for edge in range(1, len(rows)):

@@ -15,7 +15,7 @@ from pinnreg.plots.layouts import middle
 from pinnreg.plots.lines import draw_misfit
 from pinnreg.plots.maps import Plane
 from pinnreg.plots.rows import Array, checked_axes
-from pinnreg.plots.scales import largest_note, misfit_limits, misfit_scale
+from pinnreg.plots.scales import decades_of, largest_note, misfit_limits, misfit_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,18 +27,19 @@ FOLD = 28  # letters in a line of a panel's title
 
 def study_fields(
     axes: Mapping[str, NDArray[np.floating]],
-    fields: Mapping[str, NDArray[np.floating]],
+    fields: Mapping[str, NDArray[np.floating] | str],
     *,
     kind: str,
     title: str,
 ) -> Figure:
-    """Draw |error| fields of several runs on the same grid, with one logarithmic scale of at most four decades.
+    """Draw |error| fields of several runs on the same grid, with one logarithmic scale.
 
+    It has four decades, or as many as it takes to reach below the maximum of each of the fields.
     One axis gives curves, two heat maps, more the plane of the first two: time at its end, the others in the middle.
 
     Args:
         axes: the grid, as `error_field` takes it.
-        fields: by name, each of the grid's shape; their magnitudes are drawn.
+        fields: by name, each of the grid's shape; their magnitudes are drawn. A text stands in an empty panel.
         kind: what they are, such as "|error|".
         title: heading of the figure.
 
@@ -50,28 +51,36 @@ def study_fields(
     """
     grid = checked_axes(axes)
     shape = tuple(axis.size for axis in grid.values())
-    arrays = {name: np.abs(np.asarray(field, dtype=np.float64)) for name, field in fields.items()}
-    if not arrays:
+    arrays = {
+        name: np.full(shape, np.nan) if isinstance(field, str) else np.abs(np.asarray(field, dtype=np.float64))
+        for name, field in fields.items()
+    }
+    texts = {name: field for name, field in fields.items() if isinstance(field, str)}
+    if len(texts) == len(fields):
         raise InputError("study_fields: nothing to draw")
     for name, array in arrays.items():
         if array.shape != shape:
             raise InputError(f"fields[{name!r}]: expected shape {shape} ({', '.join(grid)}), got {array.shape}")
     with style.settings():
         if len(grid) == 1:
-            return style.finish(_lines(grid, arrays, kind), title)
+            return style.finish(_lines(grid, arrays, texts, kind), title)
         index, where = middle(grid)
-        return style.finish(_maps(grid, {name: array[index] for name, array in arrays.items()}, kind), title, where)
+        cut = {name: array[index] for name, array in arrays.items()}
+        return style.finish(_maps(grid, cut, texts, kind), title, where)
 
 
-def _lines(grid: Mapping[str, Array], fields: Mapping[str, Array], kind: str) -> Figure:
+def _lines(grid: Mapping[str, Array], fields: Mapping[str, Array], texts: Mapping[str, str], kind: str) -> Figure:
     ((axis, points),) = grid.items()
     columns, lines = _layout(len(fields))
     figure = style.new_figure(0.6 + 2.5 * lines)
     panels: list[Axes] = list(figure.subplots(lines, columns, squeeze=False, sharey=True).flat)
-    limits = misfit_limits(list(fields.values()))
+    limits = misfit_limits(list(fields.values()), decades_of(list(fields.values())))
     for number, (ax, (name, field)) in enumerate(zip(panels, fields.items(), strict=False)):
-        draw_misfit(ax, axis, points, field, limits)
-        ax.set_title(_title(name, field))
+        if name in texts:
+            ax.set(xlim=(points[0], points[-1]), xlabel=axis)
+        else:
+            draw_misfit(ax, axis, points, field, limits)
+        _label(ax, name, field, texts)
         if number % columns == 0:
             style.label_vertical(ax, kind)
     for ax in panels[len(fields) :]:
@@ -79,16 +88,16 @@ def _lines(grid: Mapping[str, Array], fields: Mapping[str, Array], kind: str) ->
     return figure
 
 
-def _maps(grid: Mapping[str, Array], fields: Mapping[str, Array], kind: str) -> Figure:
+def _maps(grid: Mapping[str, Array], fields: Mapping[str, Array], texts: Mapping[str, str], kind: str) -> Figure:
     plane = Plane(*list(grid.items())[:2])
     columns, lines = _layout(len(fields))
-    scale = misfit_scale(list(fields.values()))
+    scale = misfit_scale(list(fields.values()), decades_of(list(fields.values())))
     width = 0.76 * style.WIDTH / columns
     figure = style.new_figure(0.5 + lines * (min(width / plane.ratio, 3.6) + 0.75), "compressed")
     panels: list[Axes] = list(figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).flat)
     for ax, (name, field) in zip(panels, fields.items(), strict=False):
         plane.draw(ax, np.maximum(field, scale.norm.vmin or 0.0), scale)
-        ax.set_title(_title(name, field))
+        _label(ax, name, field, texts)
     for ax in panels[len(fields) :]:
         ax.remove()
     used = panels[: len(fields)]
@@ -107,5 +116,11 @@ def _layout(count: int) -> tuple[int, int]:
     return columns, -(-count // columns)
 
 
-def _title(name: str, field: Array) -> str:
-    return f"{textwrap.fill(name, FOLD)}\n{largest_note(field)}"
+def _label(ax: Axes, name: str, field: Array, texts: Mapping[str, str]) -> None:
+    """A panel's title, of plain text since dollar signs in a name are no mathematics; and its text if it is empty."""
+    lines = [textwrap.fill(name, FOLD)]
+    if name in texts:
+        ax.text(0.5, 0.5, texts[name], transform=ax.transAxes, ha="center", va="center", parse_math=False)
+    else:
+        lines.append(largest_note(field))
+    ax.set_title("\n".join(lines), parse_math=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 3
+FOLD = 34  # letters in a line of a panel's title
 COLOUR, BASELINE = "#0072B2", "0.35"
 
 
@@ -69,7 +71,10 @@ def study_weights(panels: Mapping[str, WeightCurves], *, title: str, note: str =
             ax.remove()
         for number, (ax, (name, curves)) in enumerate(zip(axes, panels.items(), strict=False)):
             _draw(ax, curves)
-            ax.set(title=name, xlabel=curves.label, xlim=logarithmic_limits(curves.weights), ylim=limits)
+            ax.set(xlim=logarithmic_limits(curves.weights), ylim=limits)
+            # names are plain text: dollar signs in them are no mathematics
+            ax.set_title(textwrap.fill(name, FOLD), parse_math=False)
+            ax.set_xlabel(curves.label, parse_math=False)
             if number % columns == 0:
                 ax.set_ylabel("relative L2 error")
         _legend(figure, any(curves.baseline is not None for curves in panels.values()))

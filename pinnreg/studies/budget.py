@@ -35,6 +35,8 @@ def statement(budget: float | None, runs: Sequence[Run]) -> str:
         return f"The budget was not equal: {limits}, and what they spent was not counted."
     low, high = (f"{value:.3g}" for value in (min(known), max(known)))
     range_ = f"{low} network sweeps times points" if low == high else f"{low} to {high} network sweeps times points"
+    if budget is None and min(known) == max(known):
+        return f"{limits[0].upper()}{limits[1:]}, and each spent {range_}."
     if budget is None:
         return f"The budget was not equal: {limits}. Each spent {range_}."
     return f"Each run had a budget of {budget:.3g} network sweeps times points, equal for all; each spent {range_}."

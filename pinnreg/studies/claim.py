@@ -43,11 +43,16 @@ def claimed(folder: Path) -> Iterator[str]:
 
 
 def at_work(folder: Path, word: str) -> bool:
-    """Whether the command that wrote this word still is at work in the folder."""
+    """Whether the command that wrote this word still is at work in the folder.
+
+    A file that is there and cannot be read for the moment, as happens on shared file systems, says nothing against it.
+    """
     try:
         return (folder / LOCK).read_text(encoding="utf-8") == word
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except (OSError, UnicodeDecodeError):
+        return True
 
 
 def _lock(file: int, folder: Path) -> None:

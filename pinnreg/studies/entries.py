@@ -13,12 +13,13 @@ from pinnreg.studies.measures import DIVERGED, Run
 from pinnreg.studies.model import REGULARISERS, SEED, Study, text_of
 from pinnreg.studies.statistics import Ratio, Spread, median, paired_ratio, spread
 
-Score = Literal["validation", "validation_residual"]
+Score = Literal["validation", "validation_loss", "validation_residual"]
 BASELINE = "none"
 SMALL_RESIDUAL, WRONG = 1e-4, 0.05
 
 SCORES: dict[Score, str] = {
     "validation": "error at measurements held out from training",
+    "validation_loss": "mean square of the residual and of the soft conditions' at points that training never saw",
     "validation_residual": "residual at points that training never saw",
 }
 
@@ -112,9 +113,18 @@ class Entry:
 
 
 def score_of(study: Study, runs: Sequence[Run]) -> Score:
-    """The score by which candidates are chosen: held-out measurements count only if all runs that are done have any."""
-    held_out = [run.measures.get("validation") is not None for run in runs if run.done]
-    return "validation" if study.choose == "validation" and held_out and all(held_out) else "validation_residual"
+    """The score by which candidates are chosen: one that all runs have that are done.
+
+    Held-out measurements come first, by the configs: an error that is not finite is a bad score and not a missing one.
+    Then the residual, together with that of soft conditions where there are any.
+    """
+    if study.choose == "validation" and all(run.plan.holds_out for run in runs):
+        return "validation"
+    done = [run for run in runs if run.done]
+    # runs of an earlier version do not have it
+    return (
+        "validation_loss" if done and all("validation_loss" in run.measures for run in done) else "validation_residual"
+    )
 
 
 def entries_of(study: Study, runs: Sequence[Run], score: Score) -> list[Entry]:
@@ -146,12 +156,13 @@ def baseline_of(study: Study) -> str | None:
 
 
 def best(runs: Sequence[Run], measure: str) -> Run | None:
-    """The run with the lowest measure, the first of several; a single one that is done needs none."""
-    done = [run for run in runs if run.done]
-    if len(runs) == 1:
-        return done[0] if done else None
-    known = [run for run in done if not math.isnan(run.value(measure))]
-    return min(known, key=lambda run: run.value(measure), default=None)
+    """The run that is done with the lowest measure, the first of several; one that is not finite is the worst."""
+
+    def score(run: Run) -> float:
+        value = run.value(measure)
+        return math.inf if math.isnan(value) else value
+
+    return min((run for run in runs if run.done), key=score, default=None)
 
 
 def _entry(runs: Sequence[Run], score: Score) -> Entry:

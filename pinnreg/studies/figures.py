@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +20,14 @@ from pinnreg import plots
 from pinnreg.errors import InputError
 from pinnreg.report import read_report
 from pinnreg.studies.entries import Entry, baseline_of, compared_key
-from pinnreg.studies.measures import Run
-from pinnreg.studies.model import Study
+from pinnreg.studies.measures import DIVERGED, Run
+from pinnreg.studies.model import Study, heading
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 logger = logging.getLogger("pinnreg")
 
-MAX_PANELS = 12  # of fields.png; with more of them nothing can be seen in any
 FIGURES = ("errors.png", "weights.png", "fields.png")
 
 
@@ -44,15 +50,26 @@ class _ErrorField:
 
 def write_figures(study: Study, name: str, folder: Path, entries: Sequence[Entry]) -> None:
     """Draw what there is to draw; figures of an earlier call that do not fit any more are removed."""
-    for figure in FIGURES:
-        (folder / figure).unlink(missing_ok=True)
+    for figure in (*(folder / figure for figure in FIGURES), *folder.glob("fields_*.png")):
+        figure.unlink(missing_ok=True)
+    title = heading(name)
     if any(entry.errors for entry in entries):
-        plots.save(
-            plots.study_errors(_rows(study, entries), title=f"Study {name}: error by entry"), folder / FIGURES[0]
+        _save(folder / FIGURES[0], lambda: plots.study_errors(_rows(study, entries), title=f"{title}: error by entry"))
+    if any(entry.errors and entry.has_candidates for entry in entries):
+        _save(
+            folder / FIGURES[1], lambda: plots.study_weights(_curves(study, entries), title=f"{title}: error by weight")
         )
-    if curves := _curves(study, entries):
-        plots.save(plots.study_weights(curves, title=f"Study {name}: error by weight"), folder / FIGURES[1])
-    _write_fields(name, folder, entries)
+    _write_fields(study, title, folder, entries)
+
+
+def _save(path: Path, draw: Callable[[], Figure | None]) -> None:
+    """Draw and write a figure. One that cannot be drawn must not cost the result of all the runs."""
+    try:
+        figure = draw()
+        if figure is not None:
+            plots.save(figure, path)
+    except Exception as error:
+        logger.warning("%s cannot be drawn: %s: %s", path.name, type(error).__name__, error)
 
 
 def _rows(study: Study, entries: Sequence[Entry]) -> dict[str, list[plots.ErrorRow]]:
@@ -87,7 +104,9 @@ def _curves(study: Study, entries: Sequence[Entry]) -> dict[str, plots.WeightCur
         chosen = {seed: weights.index(run.plan.candidates[first]) for seed, run in entry.chosen.items()}
         base = without.get(_others(entry, key), math.nan)
         known = None if math.isnan(base) or entry.ratio is None else base
-        found[entry.name] = plots.WeightCurves(first.rpartition(".")[2], weights, errors, chosen, known)
+        label = entry.name if key is None else entry.labels[key]
+        title = ", ".join(part for part in (_others(entry, key), label) if part)
+        found[title] = plots.WeightCurves(first.rpartition(".")[2], weights, errors, chosen, known)
     return found
 
 
@@ -103,6 +122,7 @@ def _along(entry: Entry, seed: str, first: str, weights: Sequence[float]) -> lis
 
 
 def _field(folder: Path, run: Run) -> _ErrorField | None:
+    """A run's field; None if its folder is gone, or if it has neither a reference nor an equation."""
     try:
         report, _ = read_report(folder / "runs" / run.plan.hash)
     except InputError:  # removed by hand, but for its metrics
@@ -110,22 +130,57 @@ def _field(folder: Path, run: Run) -> _ErrorField | None:
     output = next(iter(report.fields))
     if report.reference is not None:
         return _ErrorField(report.axes, report.fields[f"{output}_error"], output, "|error|")
-    residual = next(name for name in report.fields if name.startswith("residual"))
-    return _ErrorField(report.axes, report.fields[residual], output, "|residual|")
+    residual = next((name for name in report.fields if name.startswith("residual")), None)
+    return None if residual is None else _ErrorField(report.axes, report.fields[residual], output, "|residual|")
 
 
-def _write_fields(name: str, folder: Path, entries: Sequence[Entry]) -> None:
-    """The error fields of the first seed that has any, as far as they lie on one grid."""
-    seed = next((seed for entry in entries for seed in entry.chosen), None)
-    fields = {e.name: _field(folder, e.chosen[seed]) for e in entries if seed is not None and seed in e.chosen}
-    known = {label: field for label, field in fields.items() if field is not None}
-    if not known:
-        return
-    first = next(iter(known.values()))
-    shown = {label: field for label, field in known.items() if field.same_grid(first) and field.kind == first.kind}
-    if len(shown) < len(fields):
-        logger.warning("fields.png: %d of %d entries lie on other grids", len(fields) - len(shown), len(fields))
-    panels = {label: field.values for label, field in list(shown.items())[:MAX_PANELS]}
-    beyond = f", the first {MAX_PANELS} of {len(shown)} entries" if len(shown) > MAX_PANELS else ""
-    title = f"Study {name}: {first.kind} of {first.output}, seed {seed}{beyond}"
-    plots.save(plots.study_fields(first.axes, panels, kind=first.kind, title=title), folder / FIGURES[2])
+def _write_fields(study: Study, title: str, folder: Path, entries: Sequence[Entry]) -> None:
+    """The error fields of one seed, in a figure for each combination of the keys beside the compared one."""
+    key = compared_key(study)
+    groups: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(tuple(label for other, label in entry.labels.items() if other != key), []).append(entry)
+    paths = _paths(folder, list(groups))
+    for path, members in zip(paths, groups.values(), strict=True):
+        _save(path, partial(_fields, key, title, folder, members))
+
+
+def _paths(folder: Path, groups: Sequence[tuple[str, ...]]) -> list[Path]:
+    """A file for each of the groups, named by its values as far as these can be part of a file's name."""
+    if len(groups) == 1:
+        return [folder / FIGURES[2]]
+    names: list[str] = []
+    for group in groups:
+        stem = "fields_" + "_".join(re.sub(r"[^\w.-]+", "_", value).strip("_") for value in group)
+        numbered = (f"{stem}_{number}" for number in itertools.count(2))
+        names.append(next(new for new in itertools.chain([stem], numbered) if new not in names))
+    return [folder / f"{name}.png" for name in names]
+
+
+def _fields(key: str | None, title: str, folder: Path, entries: Sequence[Entry]) -> Figure | None:
+    """The fields of the seed that most entries have; None if there is nothing to draw."""
+    seeds = Counter(seed for entry in entries for seed in entry.chosen)
+    if not seeds:
+        return None
+    seed = seeds.most_common(1)[0][0]
+    fields = [_field(folder, entry.chosen[seed]) if seed in entry.chosen else None for entry in entries]
+    first = next((field for field in fields if field is not None), None)
+    if first is None:
+        return None
+    panels: dict[str, NDArray[np.float64] | str] = {}
+    for entry, field in zip(entries, fields, strict=True):
+        fits = field is not None and field.same_grid(first) and field.kind == first.kind
+        label = entry.name if key is None else entry.labels[key]
+        panels[label] = field.values if field is not None and fits else _absence(entry, seed, field)
+    where = ", ".join(part for part in (_others(entries[0], key), f"seed {seed}") if part)
+    return plots.study_fields(
+        first.axes, panels, kind=first.kind, title=f"{title}: {first.kind} of {first.output}, {where}"
+    )
+
+
+def _absence(entry: Entry, seed: str, field: _ErrorField | None) -> str:
+    """Why there is nothing to see."""
+    if field is not None:
+        return "on another grid"
+    states = [run.status for run in entry.runs.get(seed, [])]
+    return "diverged" if DIVERGED in states and seed not in entry.chosen else "no run"

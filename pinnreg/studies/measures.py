@@ -9,20 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pinnreg.config import Config
-from pinnreg.domain.samplers import unit_points
-from pinnreg.randomness import derive
 from pinnreg.report import Solution, read_report, write_json
 from pinnreg.studies.analysed import analysed
+from pinnreg.studies.fresh import fresh_loss, fresh_points, fresh_residual
 from pinnreg.training import read_history
 
 if TYPE_CHECKING:
     from pinnreg.studies.plan import Plan
 
 FORMAT = 2  # raised when something else is measured, so that no old measures are mixed with new ones
-FRESH_POINTS = 4096
 METRICS = "metrics.json"
 ERROR_OF_UNKNOWN = "_error"
 """What the names of the relative errors of unknown coefficients end with."""
@@ -65,15 +62,16 @@ def measured(solution: Solution, config: Config) -> Measures:
 
     `rel_l2` is the relative L2 error on the evaluation grid, of several outputs the largest; `residual` and
     `validation_residual` the mean square of the PDE's residual, summed over equations, at the collocation points of the
-    last step and at points that training never saw; `validation` the RMSE at measurements held out from it.
+    last step and at points that training never saw; `validation_loss`, only where conditions are soft, the latter with
+    the mean squares of these conditions; `validation` the RMSE at measurements held out from training.
     `<name>_error` is the relative error of an unknown coefficient.
     """
     assert solution.report is not None
     assert solution.folder is not None
     facts = read_report(solution.folder)[1]
     errors = [each.rel_l2 for each in solution.report.errors.values()]
-    points = _fresh_points(solution, config.seed)
-    fresh = _fresh_residual(solution, points)
+    points = fresh_points(solution, config.seed)
+    fresh = fresh_residual(solution, points)
     found: Measures = {
         "rel_l2": float(np.max(errors)) if errors else None,
         "residual": sum(float(solution.history[name][-1]) for name in fresh) if fresh else None,
@@ -82,15 +80,17 @@ def measured(solution: Solution, config: Config) -> Measures:
         "sweeps": facts.get("sweeps"),
         "seconds": float(solution.history["seconds"][-1]),
     }
+    if (loss := fresh_loss(solution, config, fresh)) is not None:
+        found["validation_loss"] = loss
     found |= {f"{name}{ERROR_OF_UNKNOWN}": each["relative_error"] for name, each in facts["unknown"].items()}
     found |= analysed(solution, points, config.seed)
     return {name: value if value is None or math.isfinite(value) else None for name, value in found.items()}
 
 
 def measured_of_diverged(folder: Path) -> Measures:
-    """What is known of a run that diverged: how long it took to."""
+    """What is known of a run that diverged: what it took to."""
     history = read_history(folder / "history.csv")
-    return dict.fromkeys(ALWAYS, None) | {"seconds": float(history["seconds"][-1])}
+    return dict.fromkeys(ALWAYS, None) | {name: float(history[name][-1]) for name in ("sweeps", "seconds")}
 
 
 def write_metrics(folder: Path, status: str, measures: Measures) -> None:
@@ -105,21 +105,6 @@ def read_metrics(folder: Path) -> tuple[str, Measures] | None:
         return str(data["status"]), dict(data["measures"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _fresh_points(solution: Solution, seed: int) -> NDArray[np.float64]:
-    """Points that training never saw, the same for all runs of a seed, (n, d)."""
-    domain = solution.problem.domain
-    unit = unit_points("sobol", FRESH_POINTS, domain.dimension, derive(seed, "study validation"))
-    points: NDArray[np.float64] = domain.interior(unit).numpy()
-    return points
-
-
-def _fresh_residual(solution: Solution, points: NDArray[np.float64]) -> dict[str, float]:
-    """The mean square of each equation's residual; nothing for a problem without."""
-    if not solution.problem.has_residual:
-        return {}
-    return {name: float(np.mean(np.square(values))) for name, values in solution.residual(points).items()}
 
 
 def _held_out(facts: dict[str, Any]) -> float | None:

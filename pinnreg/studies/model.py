@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,14 +14,18 @@ from pydantic.dataclasses import dataclass
 from pinnreg.config import dump_yaml, explain, numbers, read_yaml
 from pinnreg.config.resolve import STUDY_KEY
 from pinnreg.errors import InputError, unknown
-from pinnreg.registry import find, shipped_configs
+from pinnreg.registry import STUDY_PREFIX, find, shipped_configs
 from pinnreg.settings import STRICT, Positive
 
 SEED = "seed"
 """The key whose values are repetitions of one and the same experiment."""
 
 REGULARISERS = "regularisers"
-"""The key whose values may hold lists of candidates, and whose first value is the baseline."""
+"""The key whose values may hold lists of candidates; the baseline is its value `none`, or else its first."""
+
+
+LIMITS = ("steps", "max_sweeps", "max_seconds")
+"""The keys of a training stage that a budget replaces."""
 
 
 def text_of(value: Any) -> str:
@@ -34,6 +38,15 @@ def text_of(value: Any) -> str:
         short = f"{value:g}"
         return short if float(short) == value else repr(value)
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def heading(name: str) -> str:
+    """What a study of a name is called in headings.
+
+    >>> heading("study_heat"), heading("mine"), heading("study")
+    ('Study heat', 'Study mine', 'Study')
+    """
+    return f"Study {name.removeprefix(STUDY_PREFIX)}" if name != "study" else "Study"
 
 
 def _named(value: Any) -> Any:
@@ -62,7 +75,8 @@ class Study:
             or a `sigma` is expected means candidates, of which one is chosen.
         set: values by dotted key, for all runs.
         choose: the score by which a candidate is chosen: the error at held-out measurements where there are any and
-            else the residual at fresh points (validation), or always the latter (residual).
+            else the residual at fresh points (validation), or always the latter (residual). Where conditions are soft
+            the residual is that of the equations and these conditions together.
         budget: network sweeps times points, the same for all runs.
     """
 
@@ -79,6 +93,41 @@ class Study:
                 if key == varied or key.startswith(f"{varied}."):
                     raise ValueError(f"set.{key} has no effect, since vary.{varied} replaces it")
         return self
+
+    @model_validator(mode="after")
+    def _the_budget_is_the_only_limit(self) -> Study:
+        if self.budget is None:
+            return self
+        given = [(f"set.{key}", key, value) for key, value in self.set.items()]
+        given += [(f"vary.{key}", key, value) for key, each in self.vary.items() for value in each.values()]
+        for where, key, value in given:
+            if (limit := next(_limits(key, value), None)) is not None:
+                raise ValueError(f"{where}: {limit} has no effect, since the budget is the limit of all runs")
+        return self
+
+    @model_validator(mode="after")
+    def _seeds_are_repeated_once(self) -> Study:
+        seeds = list(self.vary.get(SEED, {}).items())
+        for number, (name, seed) in enumerate(seeds):
+            for other, same in seeds[:number]:
+                if seed == same:
+                    raise ValueError(f"vary.seed: {other} and {name} are the same seed, {seed!r}: no repetition")
+        return self
+
+
+def _limits(key: str, value: Any) -> Iterator[str]:
+    """The limits of training stages in the value of a dotted key, of a stage or of all, that are not null."""
+    first, *rest = key.split(".")
+    if first != "train" or value is None:
+        return
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _limits(f"{key}.{name}", item)
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            yield from _limits(f"{key}.{number}", item)
+    elif len(rest) == 2 and rest[1] in LIMITS:
+        yield key
 
 
 _ADAPTER: TypeAdapter[Study] = TypeAdapter(Study)

@@ -33,12 +33,16 @@ class Plan:
         candidates: by dotted key the numbers that were chosen from lists of candidates.
         resolved: its whole config and problem.
         hash: what it is known by: runs of the same hash have the same results.
+        problem_hash: SHA-256 of the problem file when the hash was made.
+        data_hashes: those of the data files, by path.
     """
 
     labels: dict[str, str]
     candidates: dict[str, float]
     resolved: Resolved
     hash: str
+    problem_hash: str | None
+    data_hashes: dict[str, str]
 
     @property
     def seed(self) -> str:
@@ -49,6 +53,11 @@ class Plan:
     def group(self) -> tuple[str, ...]:
         """What it is a repetition of: the names of all values but the seed's."""
         return tuple(label for key, label in self.labels.items() if key != SEED)
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether measurements are held out from its training."""
+        return any(each.held_out for each in self.resolved.config.measurements)
 
     @property
     def title(self) -> str:
@@ -76,9 +85,29 @@ def plan(study: Study, where: str, folders: Sequence[Path] = ()) -> list[Plan]:
         labels = {key: label for key, (label, _) in zip(study.vary, choice, strict=True)}
         values = {key: value for key, (_, value) in zip(study.vary, choice, strict=True)}
         for candidates, chosen in _expanded(values, where):
-            made = Plan(labels, candidates, _resolved(study, chosen, labels, where, folders), "")
-            runs.append(replace(made, hash=run_hash(made.resolved)))
+            resolved = _resolved(study, chosen, labels, where, folders)
+            # before the run's own hash: a file edited in between then fails the run, and is not taken for the old one
+            problem, data = resolved.problem_hash, _data_hashes(as_dict(resolved.config))
+            runs.append(Plan(labels, candidates, resolved, run_hash(resolved), problem, data))
     return runs
+
+
+def check_choice(study: Study, plans: Sequence[Plan], where: str) -> None:
+    """Refuse candidates among which nobody without the answer could choose.
+
+    Raises:
+        InputError: a problem without an equation, and no measurements that are held out, or none that may be used.
+    """
+    if study.choose == "validation" and all(planned.holds_out for planned in plans):
+        return
+    for planned in plans:
+        if planned.candidates and not planned.resolved.problem.has_residual:
+            key = next(iter(planned.candidates))
+            raise InputError(
+                f"{where}: vary.{key}: of these candidates none can be chosen: the problem has no equation whose "
+                "residual could judge them; hold measurements out in all runs (measurements.0.held_out: 0.2, with "
+                "choose: validation), or give one value"
+            )
 
 
 def check(plans: Sequence[Plan], where: str, *, device: bool) -> None:
@@ -112,11 +141,16 @@ def run_hash(resolved: Resolved) -> str:
     identity = {
         "config": config,
         "problem": resolved.problem_hash,
-        "files": {name: file_hash(Path(name)) for name in sorted(set(_files(config)))},
+        "files": _data_hashes(config),
         "pinnreg": package_version(),
         "format": FORMAT,
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _data_hashes(config: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 of the data files that a config names, by path."""
+    return {name: file_hash(Path(name)) for name in sorted(set(_files(config)))}
 
 
 def _resolved(

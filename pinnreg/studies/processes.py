@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
@@ -118,9 +119,18 @@ class _Lane:
 
 def _serve(connection: Connection) -> None:
     """The life of a process: runs as they come, until the other end is closed."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, OSError):
         while True:
             connection.send(work(connection.recv()))
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone, however it ended: nobody waits for the run any more."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
 
 
 def _end(code: int | None) -> str:

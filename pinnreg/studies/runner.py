@@ -11,19 +11,22 @@ from typing import Any, final
 
 from pinnreg.config import as_dict
 from pinnreg.errors import InputError
-from pinnreg.studies.claim import claimed
+from pinnreg.run import RunFolder
+from pinnreg.studies.claim import LOCK, claimed
 from pinnreg.studies.cluster import on_cluster
 from pinnreg.studies.entries import Entry, Score, entries_of, score_of
 from pinnreg.studies.figures import write_figures
-from pinnreg.studies.measures import Run, read_metrics
+from pinnreg.studies.measures import INTERRUPTED, Run, read_metrics
 from pinnreg.studies.model import Study, as_plain, read_study
-from pinnreg.studies.plan import Plan, check, plan
+from pinnreg.studies.plan import Plan, check, check_choice, plan
 from pinnreg.studies.processes import cores, in_processes
 from pinnreg.studies.summary import markdown
 from pinnreg.studies.tables import entry_rows, run_rows, write_table, write_text
-from pinnreg.studies.worker import Answer, Task
+from pinnreg.studies.worker import Answer, Task, failure
 
 logger = logging.getLogger("pinnreg")
+
+ABANDONED = f"stopped, since {LOCK} in the study's folder was removed or replaced while the study was at work"
 
 Problems = Sequence[str | Path] | str | Path | None
 OnRun = Callable[[int, int, Run | None], None]
@@ -93,10 +96,14 @@ def study(
     asked, name, where, text = read_study(config)
     plans = plan(asked, where, _folders(problems))
     folder = Path("outputs") / name if out is None else Path(out)
-    found = {planned.hash: run for planned in plans if (run := _finished(folder, planned)) is not None}
-    missing = list({planned.hash: planned for planned in plans if planned.hash not in found}.values())
-    check(missing, where, device=scheduler is None)
+    if RunFolder(folder).config.is_file():
+        raise InputError(f"{folder}: this is the folder of one run; choose another for the study with --out")
+    check_choice(asked, plans, where)
+    check(_missing(plans, _finished(plans, folder)), where, device=scheduler is None)
     with claimed(folder) as claim:
+        # only now, since until now another command may have made some of them
+        found = _finished(plans, folder)
+        missing = _missing(plans, found)
         total = len(found) + len(missing)
         progress(len(found), total, None)
         with contextlib.closing(_made(missing, folder, claim, jobs, scheduler, interrupted)) as made:
@@ -124,7 +131,9 @@ def _made(
     for number, answer in answers:
         for note in answer["notes"]:
             logger.warning("%s", note)
-        yield Run(plans[number], answer["status"], answer["measures"])
+        # this command waits for its runs as long as it is here, so they were stopped by mistake
+        status = failure(ABANDONED) if answer["status"] == INTERRUPTED else answer["status"]
+        yield Run(plans[number], status, answer["measures"])
 
 
 def _task(planned: Plan, folder: Path, claim: str) -> Task:
@@ -132,14 +141,22 @@ def _task(planned: Plan, folder: Path, claim: str) -> Task:
         "config": as_dict(planned.resolved.config),
         "folder": str(_run_folder(folder, planned).resolve()),
         "problems": list(planned.problem_folders),
+        "problem_hash": planned.problem_hash,
+        "data_hashes": planned.data_hashes,
         "study": str(folder.resolve()),
         "claim": claim,
     }
 
 
-def _finished(folder: Path, planned: Plan) -> Run | None:
-    known = read_metrics(_run_folder(folder, planned))
-    return None if known is None else Run(planned, *known)
+def _finished(plans: Sequence[Plan], folder: Path) -> dict[str, Run]:
+    """The runs that the folder holds, by hash."""
+    known = {planned.hash: (planned, read_metrics(_run_folder(folder, planned))) for planned in plans}
+    return {name: Run(planned, *metrics) for name, (planned, metrics) in known.items() if metrics is not None}
+
+
+def _missing(plans: Sequence[Plan], found: Mapping[str, Run]) -> list[Plan]:
+    """The runs to be made, each once: several plans may come to the same config."""
+    return list({planned.hash: planned for planned in plans if planned.hash not in found}.values())
 
 
 def _as_planned(planned: Plan, run: Run) -> Run:

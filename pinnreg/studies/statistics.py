@@ -11,6 +11,7 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
+DECADES = 300.0
 SMALLEST = 1e-300  # an error of zero has no logarithm
 
 
@@ -79,11 +80,14 @@ def paired_ratio(errors: Mapping[str, float], baseline: Mapping[str, float]) -> 
         return Ratio(0, math.nan, math.nan, math.nan)
     mean = float(differences.mean())
     if count == 1:
-        return Ratio(1, 10**mean, math.nan, math.nan)
+        return Ratio(1, _power(mean), math.nan, math.nan)
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * differences.std(ddof=1) / math.sqrt(count))
-    # a difference of a few hundred decades is no number any more
-    low, high = (10 ** float(np.clip(end, -300, 300)) for end in (mean - half, mean + half))
-    return Ratio(count, 10**mean, low, high)
+    return Ratio(count, _power(mean), _power(mean - half), _power(mean + half))
+
+
+def _power(decades: float) -> float:
+    """10^decades, as far as that is a number: a difference of a few hundred decades is none any more."""
+    return 10 ** min(max(decades, -DECADES), DECADES)
 
 
 def _log(error: float) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pinnreg.studies import budget
 from pinnreg.studies.entries import SCORES, SMALL_RESIDUAL, WRONG, Entry, Score, baseline_of, compared_key
 from pinnreg.studies.measures import ERROR_OF_UNKNOWN, Run
-from pinnreg.studies.model import Study
+from pinnreg.studies.model import Study, heading
 
 HINDSIGHT = "best in hindsight, needs the answer"
 
@@ -40,8 +40,10 @@ def verdict(entry: Entry, baseline: str | None) -> str:
     """An honest sentence about an entry."""
     ratio, missing = entry.ratio, len(entry.runs) - len(entry.chosen)
     lost = f" It gave no answer for {missing} of {len(entry.runs)} seeds." if missing else ""
+    if not entry.chosen:
+        return f"no verdict: all runs diverged or failed.{lost}"
     if not entry.errors:
-        return f"no verdict: no run has a known error.{lost}"
+        return f"no verdict: there is no reference, and so no known error.{lost}"
     if ratio is None:
         role = "the baseline" if baseline in entry.labels.values() else "nothing to compare with"
         return f"{role}; its median error is {number(entry.spread.median)}.{lost}"
@@ -66,7 +68,7 @@ def markdown(study: Study, name: str, text: str, runs: Sequence[Run], entries: S
         score: by which candidates were chosen.
     """
     baseline, headings = baseline_of(study), columns(entries, baseline_of(study))
-    lines = [f"# Study {name}", "", *_overview(runs), ""]
+    lines = [f"# {heading(name)}", "", *_overview(runs), ""]
     lines += [_table_row(headings), _table_row(["---"] * len(headings))]
     lines += [_table_row(cells(entry, headings)) for entry in entries]
     lines += ["", "Errors are relative L2 errors on the evaluation grid, of several outputs the largest.", ""]

@@ -6,14 +6,15 @@ import contextlib
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypedDict, final
 
 import torch
 
-from pinnreg.config import validate
+from pinnreg.config import read_yaml, resolve, validate
 from pinnreg.errors import Diverged, Interrupted
+from pinnreg.registry import file_hash
 from pinnreg.run import solve
 from pinnreg.studies.claim import at_work
 from pinnreg.studies.measures import (
@@ -23,6 +24,7 @@ from pinnreg.studies.measures import (
     Measures,
     measured,
     measured_of_diverged,
+    read_metrics,
     write_metrics,
 )
 from pinnreg.training import Hooks
@@ -37,6 +39,8 @@ class Task(TypedDict):
         config: its whole config.
         folder: where it goes; on a cluster on a file system that all machines share.
         problems: folders of problem files besides the shipped one.
+        problem_hash: SHA-256 of the problem file that the run is known by.
+        data_hashes: those of its data files, by path.
         study: the study's folder.
         claim: what that folder says while the command that wants this run is at work.
     """
@@ -44,6 +48,8 @@ class Task(TypedDict):
     config: dict[str, Any]
     folder: str
     problems: list[str]
+    problem_hash: str | None
+    data_hashes: dict[str, str]
     study: str
     claim: str
 
@@ -73,6 +79,10 @@ def work(task: Task) -> Answer:
 
 def _made(task: Task) -> tuple[str, Measures]:
     folder = Path(task["folder"])
+    if (known := read_metrics(folder)) is not None:
+        return known  # where folders cannot be locked another command may have made it meanwhile
+    if (changed := _changed_before(task)) is not None:
+        return failure(changed), {}
     try:
         if folder.exists():
             shutil.rmtree(folder)
@@ -83,8 +93,29 @@ def _made(task: Task) -> tuple[str, Measures]:
         status, measures = DIVERGED, measured_of_diverged(folder)
     except Interrupted:
         return INTERRUPTED, {}
+    if (changed := _changed_meanwhile(task)) is not None:
+        return failure(changed), {}  # without a record: the next call makes the run of the files as they are then
     write_metrics(folder, status, measures)
     return status, measures
+
+
+def _changed_before(task: Task) -> str | None:
+    """What is not as it was when the run got its hash; None if all is."""
+    resolved = resolve(task["config"], {}, [Path(folder) for folder in task["problems"]])
+    return _changed(task, resolved.problem_hash, {file: file_hash(Path(file)) for file in task["data_hashes"]})
+
+
+def _changed_meanwhile(task: Task) -> str | None:
+    """The same by what the run itself noted when it had read its files."""
+    noted = read_yaml(Path(task["folder"]) / "config.yaml")["provenance"]
+    return _changed(task, noted["problem_sha256"], noted["data_sha256"])
+
+
+def _changed(task: Task, problem: str | None, data: Mapping[str, str]) -> str | None:
+    if problem != task["problem_hash"]:
+        return "the problem file changed during the study"
+    changed = [file for file, known in task["data_hashes"].items() if data.get(file, known) != known]
+    return f"{changed[0]} changed during the study" if changed else None
 
 
 def failure(reason: str) -> str:

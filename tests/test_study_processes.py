@@ -1,0 +1,164 @@
+"""Processes of a study: killed, interrupted, and left alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from small_studies import STUDY, TINY, rows
+
+import pinnreg
+from pinnreg import Interrupted
+from pinnreg.studies import processes, runner, study
+from pinnreg.studies.claim import at_work
+from pinnreg.studies.worker import Task
+
+DEADLY = '''
+import multiprocessing
+import os
+from dataclasses import dataclass
+
+from pinnreg import Box, Problem, dirichlet
+
+
+@dataclass(frozen=True)
+class Deadly(Problem):
+    """uₓₓ = -1; kills the process that solves it if told to."""
+
+    kill: bool = False
+    domain = Box(x=(0, 1))
+    conditions = (dirichlet(0.0),)
+
+    def residual(self, u):
+        return u.xx + 1
+
+    def reference(self):
+        if self.kill and multiprocessing.parent_process() is not None:
+            os.kill(os.getpid(), 9)
+        return lambda x: x * (1 - x) / 2
+'''
+
+
+def test_processes_of_which_one_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "write_figures", lambda *_: None)
+    (tmp_path / "problems").mkdir()
+    (tmp_path / "problems" / "deadly.py").write_text(DEADLY, encoding="utf-8")
+    base = {**TINY, "problem": {"name": "deadly"}}
+    asked = {"base": base, "vary": {"problem.kill": [False, True], "seed": [0, 1]}}
+    environment = dict(os.environ)
+    found = study(asked, tmp_path / "out", jobs=2, problems=tmp_path / "problems")
+    assert [run.status for run in found.runs] == ["ok"] * 2 + ["failed: the process was killed by SIGKILL"] * 2
+    assert dict(os.environ) == environment
+    # the same results as in this process
+    threads = torch.get_num_threads()
+    for run in found.runs[:2]:
+        alone = pinnreg.solve(base, {"seed": int(run.plan.seed)}, out=False, problems=tmp_path / "problems")
+        assert alone.report is not None
+        assert run.value("rel_l2") == alone.report.errors["u"].rel_l2
+    assert torch.get_num_threads() == threads
+
+
+def test_an_interrupted_study_stops_its_processes(tmp_path: Path) -> None:
+    long = {**TINY, "train": [{"optimiser": "adam", "steps": 10**7}]}
+    started, seen = time.monotonic(), []
+
+    def interrupted() -> int | None:
+        # once the process trains, which it takes seconds to import for
+        return 15 if list((tmp_path / "out" / "runs").glob("*/history.csv")) else None
+
+    with pytest.raises(Interrupted) as caught:
+        study(
+            {"base": long, "vary": {"seed": [0]}},
+            tmp_path / "out",
+            jobs=1,
+            interrupted=interrupted,
+            progress=lambda *counts: seen.append(counts),
+        )
+    assert caught.value.signal == 15
+    assert seen == [(0, 1, None)]
+    assert not list((tmp_path / "out" / "runs").glob("*/metrics.json"))
+    assert not at_work(tmp_path / "out", (tmp_path / "out" / ".lock").read_text(encoding="utf-8") or "none")
+    assert time.monotonic() - started < 60
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+def test_a_signal_stops_the_command_which_then_continues(
+    number: signal.Signals, made: list[Task], tmp_path: Path
+) -> None:
+    asked = {**STUDY, "vary": {**STUDY["vary"], "seed": list(range(20))}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(asked, sort_keys=False), encoding="utf-8")
+    command = [sys.executable, "-c", "from pinnreg.cli import main; main()", "study", "mine.yaml", "--jobs", "1"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("1/60  regularisers none, seed 0: error ")
+        # a terminal sends SIGINT to all processes
+        os.killpg(process.pid, number) if number is signal.SIGINT else process.send_signal(number)
+        sent = time.monotonic()
+        code = process.wait(30)
+        assert time.monotonic() - sent < 5
+        message = process.stderr.read().splitlines()[-1]
+    assert code == 128 + number
+    assert message.startswith(f"interrupted by signal {int(number)}: ")
+    assert message.endswith("of 60 runs are kept; go on with the same command: pinnreg study mine.yaml --jobs 1")
+    folder = tmp_path / "outputs" / "mine"
+    kept = len(list(folder.glob("runs/*/metrics.json")))
+    assert 1 <= kept < 60
+    assert not (folder / "study.csv").exists()
+    # continued in this process: other runs, the same table
+    study(tmp_path / "mine.yaml", folder)
+    assert len(made) == 60 - kept
+    again = tmp_path / "again"
+    study(tmp_path / "mine.yaml", again)
+    assert rows(folder) == rows(again)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_when_the_command_is_killed_its_processes_end(tmp_path: Path) -> None:
+    long = {**TINY, "train": [{"optimiser": "adam", "steps": 10**7}]}
+    asked = {"base": long, "vary": {"seed": [0]}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(asked), encoding="utf-8")
+    command = [sys.executable, "-c", "from pinnreg.cli import main; main()", "study", "mine.yaml", "--jobs", "1"]
+    with subprocess.Popen(command, cwd=tmp_path, start_new_session=True) as process:
+        until(lambda: list(tmp_path.glob("outputs/mine/runs/*/history.csv")))
+        session = processes_of(process.pid)
+        assert len(session) > 1
+        process.kill()
+    until(lambda: not processes_of(process.pid))
+
+
+def processes_of(session: int) -> list[int]:
+    """The processes of a session that have not ended."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, _, _, of = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[:4]
+            if int(of) == session and state != "Z":
+                found.append(int(folder.name))
+    return found
+
+
+def until(happened: Callable[[], object], seconds: float = 60.0) -> None:
+    started = time.monotonic()
+    while not happened():
+        assert time.monotonic() - started < seconds
+        time.sleep(0.1)
+
+
+def test_processes_have_one_thread_each() -> None:
+    with processes._environment():
+        assert os.environ["OMP_NUM_THREADS"] == "1"
+    with contextlib.closing(processes.in_processes([], 3, lambda: None)) as nothing:
+        assert list(nothing) == []
+    assert processes.cores() >= 1
