@@ -24,7 +24,7 @@ from pinnreg.studies.measures import DIVERGED, Run
 from pinnreg.studies.model import Study, heading
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from pinnreg.plots.saving import Figure
 
 logger = logging.getLogger("pinnreg")
 
