@@ -11,7 +11,7 @@ from pinnreg.errors import unknown
 from pinnreg.plots import style
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Figure
+    from matplotlib.figure import Figure
 
 DPI = 150
 # Without a date the same data give the same bytes.

@@ -39,4 +39,7 @@ def statement(budget: float | None, runs: Sequence[Run]) -> str:
         return f"{limits[0].upper()}{limits[1:]}, and each spent {range_}."
     if budget is None:
         return f"The budget was not equal: {limits}. Each spent {range_}."
-    return f"Each run had a budget of {budget:.3g} network sweeps times points, equal for all; each spent {range_}."
+    early = "" if min(known) >= budget else "; those below it stopped by themselves, since their loss fell no more"
+    return (
+        f"Each run had a budget of {budget:.3g} network sweeps times points, equal for all; each spent {range_}{early}."
+    )

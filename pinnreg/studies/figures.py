@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,6 @@ from pinnreg.report import read_report
 from pinnreg.studies.entries import Entry, baseline_of, compared_key
 from pinnreg.studies.measures import DIVERGED, Run
 from pinnreg.studies.model import Study, heading
-
-if TYPE_CHECKING:
-    from pinnreg.plots.saving import Figure
 
 logger = logging.getLogger("pinnreg")
 
@@ -62,8 +59,8 @@ def write_figures(study: Study, name: str, folder: Path, entries: Sequence[Entry
     _write_fields(study, title, folder, entries)
 
 
-def _save(path: Path, draw: Callable[[], Figure | None]) -> None:
-    """Draw and write a figure. One that cannot be drawn must not cost the result of all the runs."""
+def _save(path: Path, draw: Callable[[], Any]) -> None:
+    """Draw and write a figure unless it is None. One that cannot be drawn must not cost the result of all the runs."""
     try:
         figure = draw()
         if figure is not None:
@@ -157,7 +154,7 @@ def _paths(folder: Path, groups: Sequence[tuple[str, ...]]) -> list[Path]:
     return [folder / f"{name}.png" for name in names]
 
 
-def _fields(key: str | None, title: str, folder: Path, entries: Sequence[Entry]) -> Figure | None:
+def _fields(key: str | None, title: str, folder: Path, entries: Sequence[Entry]) -> Any:
     """The fields of the seed that most entries have; None if there is nothing to draw."""
     seeds = Counter(seed for entry in entries for seed in entry.chosen)
     if not seeds:
