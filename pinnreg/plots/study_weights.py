@@ -72,6 +72,9 @@ def study_weights(panels: Mapping[str, WeightCurves], *, title: str, note: str =
         for number, (ax, (name, curves)) in enumerate(zip(axes, panels.items(), strict=False)):
             _draw(ax, curves)
             ax.set(xlim=logarithmic_limits(curves.weights), ylim=limits)
+            tried = [weight for weight in curves.weights if weight > 0]
+            ax.set_xticks(tried, [f"{weight:g}" for weight in tried])
+            ax.set_xticks([], minor=True)
             # names are plain text: dollar signs in them are no mathematics
             ax.set_title(textwrap.fill(name, FOLD), parse_math=False)
             ax.set_xlabel(curves.label, parse_math=False)
