@@ -17,6 +17,18 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
 
+def recorded(function: Callable[..., Any], *example: Any) -> Callable[..., Any]:
+    """The same function as a plain list of tensor operations, for arguments of the shapes of `example`.
+
+    It takes gradients inside and yields none. Arguments and raises as in `compiled`.
+    """
+    with _quiet():
+        # without the wrapper a bound method would count its object among the arguments
+        plain = lambda *arguments: function(*arguments)  # noqa: E731, PLW0108
+        graph: Callable[..., Any] = make_fx(plain, tracing_mode="fake", _allow_non_fake_inputs=True)(*example)
+    return graph
+
+
 def compiled(function: Callable[..., Any], *example: Any) -> Callable[..., Any]:
     """The same function, compiled for arguments of the shapes of `example`.
 
@@ -30,8 +42,8 @@ def compiled(function: Callable[..., Any], *example: Any) -> Callable[..., Any]:
     """
     device = next(leaf.device for leaf in pytree.tree_leaves(example) if isinstance(leaf, torch.Tensor))
     on_cuda = device.type == "cuda"
+    graph = recorded(function, *example)
     with _quiet():
-        graph = make_fx(function, tracing_mode="fake", _allow_non_fake_inputs=True)(*example)
         inner = torch.compile(graph, dynamic=False, mode="reduce-overhead" if on_cuda else "default")
         with torch.no_grad():
             inner(*example)  # torch compiles at the first call

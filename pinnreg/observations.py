@@ -47,6 +47,7 @@ class Measured:
         seed: of everything that is drawn here; null takes the run's.
         held_out: the share of the values, chosen at random, that is kept from training, to validate the result with.
         trim: the share of the largest residuals that is left out of the loss, so that outliers do not count.
+        batch: how many of the values, chosen afresh, each step sees; null for all. Not with `trim`.
     """
 
     name: Annotated[str, Field(min_length=1)] | None = None
@@ -60,6 +61,7 @@ class Measured:
     seed: Seed | None = None
     held_out: Share = 0.0
     trim: Share = 0.0
+    batch: Count | None = None
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Measured:
@@ -171,7 +173,9 @@ def _split(each: Measured, points: Array, values: Array, problem: Problem, seed:
         raise InputError(f"{where}.trim: {each.trim:g} of {len(kept)} values leaves none to train on")
     try:
         measurements(points, values, name=str(each.name)).faces(problem.domain)
-        condition = measurements(points[kept], values[kept], of=each.of, name=str(each.name), trim=each.trim)
+        condition = measurements(
+            points[kept], values[kept], of=each.of, name=str(each.name), trim=each.trim, batch=each.batch
+        )
     except InputError as error:
         raise InputError(f"{each.file or where}: {error}") from None
     return Observed(condition, torch.from_numpy(points[out]), torch.from_numpy(values[out]))

@@ -28,7 +28,7 @@ LAYERS = {
     8: ("config", "report", "analysis"),
     9: ("plots",),
     10: ("run",),
-    11: ("studies", "benchmarks"),
+    11: ("studies", "benchmarks", "reproductions"),
     12: ("cli",),
 }
 LAYER = {module: layer for layer, modules in LAYERS.items() for module in modules}

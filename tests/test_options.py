@@ -448,6 +448,17 @@ def measurements_trim(_: Path) -> None:
     differ(measured(samples=20, outliers=0.2), "measurements__0__trim", 0.0, 0.25, 0.5)
 
 
+@case("measurements.batch")
+def measurements_batch(_: Path) -> None:
+    differ(measured(), "measurements__0__batch", None, 5, 10)
+    with pytest.raises(
+        InputError, match=r"measurements\.0: measurements: batch is a number of values from 1 to all 20"
+    ):
+        solved(measured(batch=21))
+    with pytest.raises(InputError, match="of which a batch shows some only"):
+        solved(measured(batch=5, trim=0.1))
+
+
 # regularisers
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, final, get_args
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from pinnreg import registry
+from pinnreg.cli.bar import bar
 from pinnreg.config import Resolved
 from pinnreg.domain import SAMPLERS
 from pinnreg.equations import Condition, Problem, reference_of, split_conditions
@@ -157,23 +157,15 @@ def progress(quiet: bool) -> Iterator[OnRow]:
     if quiet:
         yield lambda *_: None
         return
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _print_row
-        return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("preparing", total=None)
+    with bar() as move:
         shown: dict[str, float] = {}
 
         def on_row(step: int, steps: int, loss: float, found: Mapping[str, float]) -> None:
             shown.update(found)
-            bar.update(task, description=_row(loss, shown), total=steps, completed=step)
+            if move is None:
+                _print_row(step, steps, loss, found)
+            else:
+                move(_row(loss, shown), steps, step)
 
         yield on_row
 
@@ -215,6 +207,13 @@ def _print_row(step: int, steps: int, loss: float, found: Mapping[str, float]) -
 
 def _row(loss: float, found: Mapping[str, float]) -> str:
     return "  ".join([f"loss {loss:.2e}", *(f"error of {name} {value:.2e}" for name, value in found.items())])
+
+
+def cell(value: str | int | float) -> str:
+    """A cell of a table: numbers to three digits, whole ones in full."""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return str(value)
 
 
 def _number(value: float | None) -> str:

@@ -10,12 +10,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from pinnreg import studies
 from pinnreg.cli import show
+from pinnreg.cli.bar import bar
 from pinnreg.cli.process import check_json, problem_folders, signals
 from pinnreg.errors import Interrupted
 from pinnreg.report import write_json
@@ -107,21 +107,13 @@ def _progress(quiet: bool) -> Iterator[OnRun]:
     if quiet:
         yield lambda *_: None
         return
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _print_run
-        return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("runs", total=None)
+    with bar() as move:
 
         def on_run(done: int, total: int, run: Run | None) -> None:
-            bar.update(task, total=total, completed=done, description="runs" if run is None else _outcome(run))
+            if move is None:
+                _print_run(done, total, run)
+            else:
+                move("runs" if run is None else _outcome(run), total, done)
 
         yield on_run
 

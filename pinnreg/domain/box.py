@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import keyword
 import math
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -105,14 +104,14 @@ class Box(Domain):
         if not intervals:
             raise InputError("Box(): expected at least one axis, as in Box(x=(0, 1))")
         self._bounds = {name: _interval(name, interval) for name, interval in intervals.items()}
+        self._ends = torch.tensor(list(self._bounds.values()), dtype=torch.float64).T.contiguous()
         names = tuple(self._bounds)
         if "t" in names and names[-1] != "t":
             raise InputError(f"Box({', '.join(names)}): the axis 't' is time and must stand last")
         for name in names:
             if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
                 raise InputError(f"Box: the axis name {name!r} cannot be written as u.{name}; use letters and digits")
-            others = [re.escape(other) for other in names if other != name]
-            if others and re.fullmatch(f"(?:{'|'.join(others)})+", name):
+            if _reads_as_others(name, names):
                 raise InputError(f"Box: the axis name {name!r} reads as a sequence of other axes; rename it")
 
     @property
@@ -136,8 +135,8 @@ class Box(Domain):
         return points
 
     def _corners(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        corners = like.new_tensor(list(self._bounds.values()))
-        return corners[:, 0], corners[:, 1]
+        corners = self._ends.to(like)
+        return corners[0], corners[1]
 
     def __repr__(self) -> str:
         return f"Box({', '.join(f'{name}=({a:g}, {b:g})' for name, (a, b) in self._bounds.items())})"
@@ -147,6 +146,16 @@ class Box(Domain):
 
     def __hash__(self) -> int:
         return hash(tuple(self._bounds.items()))
+
+
+def _reads_as_others(name: str, names: Collection[str]) -> bool:
+    """Whether a name is a sequence of other names."""
+    known = set(names) - {name}
+    reached = [0]  # lengths of the beginnings of `name` that are such sequences
+    for end in range(1, len(name) + 1):
+        if any(name[start:end] in known for start in reached):
+            reached.append(end)
+    return reached[-1] == len(name)
 
 
 def _interval(name: str, interval: tuple[float, float]) -> tuple[float, float]:

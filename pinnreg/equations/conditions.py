@@ -138,7 +138,7 @@ class Periodic:
 @final
 @dataclass(frozen=True, eq=False)
 class Measurements:
-    """u = values at given points; the share `trim` of the largest residuals does not count."""
+    """u = values at given points; the share `trim` of the largest residuals does not count, a step sees a `batch`."""
 
     kind: Literal["measurements"]
     points: Tensor
@@ -146,6 +146,7 @@ class Measurements:
     of: str | None
     name: str
     trim: float = 0.0
+    batch: int | None = None
 
     def faces(self, domain: Domain) -> tuple[Face, ...]:
         """No face; checks that the points lie in the domain's bounding box."""
@@ -231,7 +232,13 @@ def periodic(on: str, *, order: int = 1, of: str | None = None, name: str = "") 
 
 
 def measurements(
-    points: ArrayLike, values: ArrayLike, *, of: str | None = None, name: str = "", trim: float = 0.0
+    points: ArrayLike,
+    values: ArrayLike,
+    *,
+    of: str | None = None,
+    name: str = "",
+    trim: float = 0.0,
+    batch: int | None = None,
 ) -> Measurements:
     """u = values at points: (n, d), columns in the order of the axes, and (n,).
 
@@ -242,9 +249,11 @@ def measurements(
         name: the name of the loss term; "measurements" if not given.
         trim: the share, in [0, 1), of the largest residuals that is left out of the loss: least trimmed squares,
             which outliers do not draw away (Rousseeuw 1984).
+        batch: how many of the values, chosen afresh, each step sees; None for all.
 
     Raises:
-        InputError: shapes that do not match, values that are not finite, or a share that is none.
+        InputError: shapes that do not match, values that are not finite, a share that is none, a batch of none or more
+            than all, or one beside `trim`, which has to see all residuals.
     """
     at = np.array(points, dtype=np.float64)
     measured = np.array(values, dtype=np.float64)
@@ -254,7 +263,11 @@ def measurements(
         raise InputError("measurements: points and values must be finite")
     if isinstance(trim, bool) or not isinstance(trim, Real) or not 0 <= trim < 1:
         raise InputError(f"measurements: trim is a share of at least 0 and below 1, got {trim!r}")
-    return Measurements("measurements", torch.from_numpy(at), torch.from_numpy(measured), of, name, float(trim))
+    if batch is not None and (type(batch) is not int or not 0 < batch <= len(at)):
+        raise InputError(f"measurements: batch is a number of values from 1 to all {len(at)}, got {batch!r}")
+    if batch is not None and trim:
+        raise InputError("measurements: trim leaves out the largest of all residuals, of which a batch shows some only")
+    return Measurements("measurements", torch.from_numpy(at), torch.from_numpy(measured), of, name, float(trim), batch)
 
 
 def _sample_faces(domain: Domain, faces: Sequence[Face], count: int, sampler: Sampler, seed: int) -> Samples:

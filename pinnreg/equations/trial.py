@@ -90,9 +90,11 @@ class Trial:
 
     def lift(self, points: Tensor, algebra: Algebra) -> Lift:
         """The series of g and φ at points (n, d), or None for one that is not needed."""
+        if not any(self.data):
+            return None, None
         with torch.no_grad():
             g = nested(self.g, points, algebra) if self.has_data() else None
-            phi = nested(self.phi, points, algebra, self._phi_survives) if any(self.data) else None
+            phi = nested(self.phi, points, algebra, self._phi_survives)
         return g, phi
 
     def lifted(self, inner: Series, lift: Lift) -> Series:

@@ -3,5 +3,8 @@
 from pinnreg.objective.jacobian import Linearised
 from pinnreg.objective.objective import Objective
 from pinnreg.objective.points import PointSettings
+from pinnreg.objective.regression import regression
+from pinnreg.objective.replicas import Replicas
+from pinnreg.objective.trainable import Trainable
 
-__all__ = ["Linearised", "Objective", "PointSettings"]
+__all__ = ["Linearised", "Objective", "PointSettings", "Replicas", "Trainable", "regression"]

@@ -44,6 +44,8 @@ class Block:
         """The points of some rows."""
 
         def pick(each: Tensor) -> Tensor:
+            if self.points_per_row == 1:
+                return each[rows]
             return torch.cat([run[rows] for run in each.chunk(self.points_per_row)])
 
         normals, values, importance = (

@@ -41,6 +41,7 @@ class Objective:
         parameters: the initial parameters by name, leaf tensors: the network's, then `unknown.<name>` each coefficient.
         names: the loss terms: equations, soft conditions, penalties.
         seed: of all draws of points.
+        settings: those of the points.
         sweeps: network sweeps times points that optimisers have asked for.
         shifts: where the parameters are perturbed to, with shares; one unperturbed without noise.
 
@@ -69,7 +70,7 @@ class Objective:
         self._regularised = Regularised(regularisers, problem, split.trial)
         self.evaluation = Evaluation(problem, split, network, unknown or {}, self._regularised, points.chunk)
         self.parameters = self.evaluation.parameters
-        self._settings = points
+        self.settings = points
         self.seed = seed
         self.sweeps = 0
         like = next(iter(self.parameters.values())).detach()
@@ -103,8 +104,8 @@ class Objective:
 
     @property
     def stochastic(self) -> bool:
-        """Whether `redraw` changes anything but weights: points of penalties, noise, what is trimmed."""
-        return self._regularised.stochastic or bool(self._placement.shares)
+        """Whether `redraw` changes anything but weights: points of penalties, batches, noise, what is trimmed."""
+        return self._regularised.stochastic or self._placement.stochastic
 
     @property
     def annealing(self) -> bool:
@@ -115,6 +116,11 @@ class Objective:
     def scheduled(self) -> bool:
         """Whether a regulariser's strength follows a schedule."""
         return self._regularised.scheduled
+
+    @property
+    def regularisers_but_weights(self) -> tuple[Regulariser, ...]:
+        """The regularisers, with the weight of each penalty left out."""
+        return self._regularised.but_weights
 
     def rows(self, parameters: Parameters, blocks: Blocks | None = None) -> dict[str, Rows]:
         """The residual vectors of all terms, by name; at the current points if no others are given."""
@@ -131,7 +137,7 @@ class Objective:
             # kept while they are the same, so that no step waits for a copy to the device
             example = next(iter(parameters.values())).detach()
             self._on_device_weights = values, example.new_tensor(values)
-        self._count()
+        self.count()
         found = [
             (shift.share, self._gradient_at(shifted(parameters, shift), self._on_device_weights[1]))
             for shift in self.shifts
@@ -164,7 +170,7 @@ class Objective:
         The loss is their sum of squares. No term of power 1.
         """
         weights = self.weights
-        self._count()
+        self.count()
         with torch.no_grad():
             found = [self.rows(shifted(parameters, shift)) for shift in self.shifts]
             return torch.cat(
@@ -177,8 +183,17 @@ class Objective:
 
     def linearise(self, parameters: Parameters) -> Linearised:
         """The rows of `residuals` with their Jacobian, valid until the next call. No term of power 1."""
-        self._count(2 if self.evaluation.coefficients else 1)  # which are differentiated in a sweep of their own
+        self.count(2 if self.evaluation.coefficients else 1)  # which are differentiated in a sweep of their own
         return self._linearisation(parameters, shifts=self.shifts)
+
+    def recorded(self, parameters: Parameters) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The value of each term at the parameters themselves, and its share of the loss."""
+        losses = self.losses(parameters)
+        return losses, {name: self.weights[name] * value for name, value in losses.items()}
+
+    def coefficient_values(self, parameters: Parameters) -> dict[str, float]:
+        """The unknown coefficients by name."""
+        return self.evaluation.coefficient_values(parameters)
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum of the terms' values."""
@@ -200,7 +215,7 @@ class Objective:
             self._balanced = balanced_weights(at, columns, self._equations, self._to_balance)
 
     def redraw(self, step: int, *, progress: float, smooth: bool) -> None:
-        """New points for the penalties, new noise, and another look at which measurements are the worst.
+        """New points for the penalties, new batches and noise, and another look at which measurements are the worst.
 
         Args:
             step: the training step, on which alone (with the seed) they depend.
@@ -216,14 +231,15 @@ class Objective:
     def resample(self, parameters: Parameters, step: int) -> None:
         """New collocation points, for conditions too; interior ones by the residual if the settings say so."""
         self._placement.resample(partial(self.residual_size, parameters), step)
-        self._placement.redraw(self._regularised.at_points, self.drawn_at)  # some penalties are at collocation points
+        # some penalties are at collocation points, and the conditions are whole again
+        self._placement.redraw(self._regularised.at_points, self.drawn_at)
         self._trim(parameters)
         self.balance(parameters)
 
     @property
     def resample_every(self) -> int | None:
         """Steps between new collocation points; None for never."""
-        return self._settings.resample_every
+        return self.settings.resample_every
 
     def resample_due(self, step: int) -> bool:
         """Whether the points are to be drawn anew before `step`."""
@@ -235,7 +251,7 @@ class Objective:
         self.sweeps += len(points)
         with torch.no_grad():
             block = Block(PointSet(points, self.trial))
-            rows = self.evaluation.block_rows(INTERIOR, parameters, block, chunk=self._settings.chunk)
+            rows = self.evaluation.block_rows(INTERIOR, parameters, block, chunk=self.settings.chunk)
             squares = [self._weights[name] * each.values.square() for name, each in rows.items()]
             return torch.stack(squares).sum(dim=0).sqrt()
 
@@ -256,15 +272,17 @@ class Objective:
         self._placement.load_trimmed(state)
 
     def _trim(self, parameters: Parameters) -> None:
+        if not self._placement.shares:
+            return
         self.sweeps += points_in(self.blocks[name] for name in self._placement.shares)
         with torch.no_grad():
             rows = {
-                name: self.evaluation.block_rows(name, parameters, self.blocks[name], chunk=self._settings.chunk)
+                name: self.evaluation.block_rows(name, parameters, self.blocks[name], chunk=self.settings.chunk)
                 for name in self._placement.shares
             }
         self._placement.trim({name: each[name].values for name, each in rows.items()})
 
-    def _count(self, times: int = 1) -> None:
+    def count(self, times: int = 1) -> None:
         """Add sweeps over all points where the network is needed, once for each perturbation."""
         wanted = self.evaluation.wanted
         used = [block for name, block in self.blocks.items() if wanted.get(name)]

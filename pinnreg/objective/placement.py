@@ -28,6 +28,7 @@ class Placement:
         blocks: those of now.
         resampled_at: the step of the last `resample`.
         shares: the shares to trim, by condition.
+        batches: how many measurements each step sees, by condition that shows some of them only.
     """
 
     def __init__(
@@ -47,11 +48,26 @@ class Placement:
         self._like = like
         self.resampled_at = 0
         self.shares = {each.name: each.trim for each in soft if isinstance(each, Measurements) and each.trim}
-        self.blocks: Blocks = {INTERIOR: self._block(interior_points(settings, problem.domain, seed, 0))}
+        self.batches = {each.name: each.batch for each in soft if isinstance(each, Measurements) and each.batch}
+        self._whole: Blocks = {}
+        # where there is no equation, the points that matter are those of the data
+        measured = [each.points for each in soft if isinstance(each, Measurements)]
+        self._measured = torch.cat(measured) if measured and not problem.has_residual else None
+        self.blocks: Blocks = {INTERIOR: self._block(self._interior(0))}
         self._place_conditions(0)
 
+    @property
+    def stochastic(self) -> bool:
+        """Whether which measurements count changes from step to step."""
+        return bool(self.shares or self.batches)
+
     def redraw(self, penalties: Mapping[str, PointPenalty], step: int) -> None:
-        """Points of the penalties, fresh ones or the collocation points, and what they draw for each."""
+        """Batches; points of the penalties, fresh ones or the collocation points, and what they draw for each."""
+        for name, size in self.batches.items():
+            whole = self._whole[name]
+            draws = generator(self._seed, f"batch {name}", step, device=self._like.device)
+            chosen = torch.randperm(len(whole.points), generator=draws, device=self._like.device)[:size]
+            self.blocks[name] = whole.part(chosen)
         for name, penalty in penalties.items():
             if penalty.samples is None:
                 interior = self.blocks[INTERIOR]
@@ -81,7 +97,7 @@ class Placement:
                 dtype=self._like.dtype,
             )
         else:
-            points = interior_points(self._settings, self._problem.domain, self._seed, step)
+            points = self._interior(step)
         self.blocks[INTERIOR] = self._block(points, importance=importance if self._settings.importance else None)
         self._place_conditions(step)
         self.resampled_at = step
@@ -125,6 +141,12 @@ class Placement:
             drawn = condition.sample(self._problem.domain, self._settings.boundary, self._settings.sampler, seed)
             block = self._block(drawn.points, drawn.normals, drawn.values)
             self.blocks[condition.name] = replace(block, points_per_row=2 if condition.kind == "periodic" else 1)
+        self._whole = {name: self.blocks[name] for name in self.batches}
+
+    def _interior(self, step: int) -> Tensor:
+        if self._measured is not None:
+            return self._measured
+        return interior_points(self._settings, self._problem.domain, self._seed, step)
 
     def _block(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import final
 
 from torch import Tensor
@@ -81,6 +82,13 @@ class Regularised:
     def powers(self) -> set[int]:
         """The powers of the terms."""
         return {each.power if isinstance(each, KTV) else 2 for each in self.at_points.values()} | {2}
+
+    @property
+    def but_weights(self) -> tuple[Regulariser, ...]:
+        """All of them, penalties with weight zero."""
+        noises = [each for each in self._all if isinstance(each, NoiseStability | WeightNoise)]
+        penalties = (*self.at_points.values(), *self.on_parameters.values())
+        return (*noises, *(replace(each, weight=0.0) for each in penalties))
 
     def weights(self, progress: float) -> dict[str, float]:
         """The weight of each term after the share `progress` of the training."""

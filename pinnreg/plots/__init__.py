@@ -5,6 +5,7 @@ from __future__ import annotations
 from pinnreg.plots.convergence import Convergence, convergence
 from pinnreg.plots.layouts import error_field
 from pinnreg.plots.loss_history import history
+from pinnreg.plots.panels import Curve, Panel, panels
 from pinnreg.plots.saving import check_format, save
 from pinnreg.plots.study_errors import ErrorRow, study_errors
 from pinnreg.plots.study_fields import study_fields
@@ -12,12 +13,15 @@ from pinnreg.plots.study_weights import WeightCurves, study_weights
 
 __all__ = [
     "Convergence",
+    "Curve",
     "ErrorRow",
+    "Panel",
     "WeightCurves",
     "check_format",
     "convergence",
     "error_field",
     "history",
+    "panels",
     "save",
     "study_errors",
     "study_fields",

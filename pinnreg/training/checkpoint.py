@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from pinnreg.errors import InputError
-from pinnreg.objective import Objective
+from pinnreg.objective import Trainable
 from pinnreg.optimisers import Optimiser
 from pinnreg.training.position import Position
 
@@ -51,7 +51,7 @@ def position_of(state: dict[str, Any]) -> Position:
     return Position(**state["position"])
 
 
-def snapshot(position: Position, objective: Objective, optimiser: Optimiser | None) -> dict[str, Any]:
+def snapshot(position: Position, objective: Trainable, optimiser: Optimiser | None) -> dict[str, Any]:
     """A copy of the whole state of a run that later steps do not change."""
     state = {
         "position": asdict(position),

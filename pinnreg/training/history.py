@@ -43,7 +43,7 @@ class History:
         self,
         position: Position,
         losses: Mapping[str, float],
-        weights: Mapping[str, float],
+        weighted: Mapping[str, float],
         errors: Mapping[str, float],
         unknown: Mapping[str, float],
     ) -> float:
@@ -52,11 +52,10 @@ class History:
         Args:
             position: where the run is.
             losses: the terms' values.
-            weights: their weights.
+            weighted: their shares of the loss.
             errors: by output; empty where they were not evaluated.
             unknown: the unknown coefficients.
         """
-        weighted = {name: weights[name] * value for name, value in losses.items()}
         values = {"step": position.step, "seconds": position.seconds, "sweeps": position.sweeps}
         values |= {"loss": sum(weighted.values())}
         values |= {f"unknown_{name}": value for name, value in unknown.items()}

@@ -17,7 +17,7 @@ from typing import Any, final
 import torch
 
 from pinnreg.errors import Diverged, Interrupted
-from pinnreg.objective import Objective
+from pinnreg.objective import Trainable
 from pinnreg.optimisers import Advance, Optimiser, Stage
 from pinnreg.training.checkpoint import copied, position_of, snapshot, write_checkpoint
 from pinnreg.training.history import History
@@ -29,7 +29,7 @@ CHECKPOINT_SECONDS = 30.0
 
 
 def train(
-    objective: Objective,
+    objective: Trainable,
     stages: Sequence[Stage],
     history: History,
     *,
@@ -64,7 +64,7 @@ def train(
 @final
 @dataclass
 class _Loop:
-    objective: Objective
+    objective: Trainable
     stages: Sequence[Stage]
     history: History
     checkpoint: Path | None
@@ -223,11 +223,11 @@ class _Loop:
     def _record(self, *, evaluate: bool) -> None:
         """One row of the history with the state as it is now; falls back to the last good state if it is not finite."""
         position = self.position
-        losses = self._losses()
+        losses, weighted = self._losses()
         with self._uncounted():
             errors = dict(self.hooks.errors(self._parameters)) if evaluate else {}
-        coefficients = self.objective.evaluation.coefficient_values(self._parameters)
-        loss = self.history.add(position, losses, self.objective.weights, errors, coefficients)
+        coefficients = self.objective.coefficient_values(self._parameters)
+        loss = self.history.add(position, losses, weighted, errors, coefficients)
         bad = [name for name, flag in zip(losses, self._first_bad.tolist(), strict=True) if flag]
         bad = bad or [name for name, value in losses.items() if not math.isfinite(value)]
         if bad:
@@ -235,11 +235,13 @@ class _Loop:
         self._good = snapshot(position, self.objective, self._optimiser)
         self.hooks.progress(position.step, sum(stage.steps for stage in self.stages), loss, errors)
 
-    def _losses(self) -> dict[str, float]:
+    def _losses(self) -> tuple[dict[str, float], dict[str, float]]:
         with torch.no_grad():
-            losses = self.objective.losses(self._parameters)
+            losses, weighted = self.objective.recorded(self._parameters)
             # one copy from the device for all terms
-            return dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
+            values = torch.stack([*losses.values(), *weighted.values()]).view(2, -1).tolist()
+            first, second = (dict(zip(losses, each, strict=True)) for each in values)
+            return first, second
 
     def _fall_back(self, bad: Sequence[str]) -> None:
         step = self.position.step

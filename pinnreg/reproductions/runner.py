@@ -1,0 +1,52 @@
+"""`reproduce`: an experiment by name, with its figure and its numbers in a folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from pinnreg import plots
+from pinnreg.errors import unknown
+from pinnreg.report import write_json
+from pinnreg.reproductions.ktv import ktv
+from pinnreg.reproductions.model import Experiment, Progress, Reproduction
+
+EXPERIMENTS: Mapping[str, Experiment] = {
+    "ktv": ktv,
+}
+"""By the name of the method."""
+
+
+def reproduce(
+    name: str, out: str | Path | None = None, progress: Progress = lambda *_: None, *, full: bool = False
+) -> Reproduction:
+    """Make a paper's experiment again, and write `figure.png` and `result.json`.
+
+    Args:
+        name: the method.
+        out: the folder to write into, `outputs/reproduce_<name>` if not given; what an earlier call wrote is replaced.
+        progress: called with what is being done, how much of it is done, and of how much.
+        full: as many seeds and steps as in the paper, for as long as it takes; else a few minutes.
+
+    Returns:
+        The tables and claims; `reproduced` says whether all claims hold.
+
+    Raises:
+        InputError: an unknown name.
+    """
+    if name not in EXPERIMENTS:
+        raise unknown("experiment", name, EXPERIMENTS)
+    started = time.monotonic()
+    found = EXPERIMENTS[name](full, progress)
+    seconds = time.monotonic() - started
+    folder = folder_of(name, full=full) if out is None else Path(out)
+    write_json(folder / "result.json", {**found.data(), "name": name, "full": full, "seconds": seconds})
+    note = f"{found.paper}; seeds {', '.join(map(str, found.seeds))}; {found.steps:,} steps in {seconds:.0f} s"
+    plots.save(plots.panels(found.panels, title=found.title, note=note), folder / "figure.png")
+    return found
+
+
+def folder_of(name: str, *, full: bool) -> Path:
+    """Where an experiment is written by default."""
+    return Path("outputs") / f"reproduce_{name}{'_full' if full else ''}"
