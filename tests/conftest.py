@@ -13,6 +13,9 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 torch.set_num_threads(1)
 
+# the cases of the config's keys assert as tests do
+pytest.register_assert_rewrite("options")
+
 from small_studies import cli, made  # noqa: E402, F401
 
 
