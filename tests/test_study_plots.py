@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -151,16 +152,23 @@ def test_nothing_to_draw_is_refused(call: object) -> None:
         call()
 
 
-@pytest.fixture
-def finished(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study whose runs are there, but for the processes that would have made them."""
     from pinnreg.studies.worker import work
 
     asked, _, where, _ = read_study(ASKED)
-    (tmp_path / ".lock").write_text("mine", encoding="utf-8")
+    folder = tmp_path_factory.mktemp("studies")
+    (folder / ".lock").write_text("mine", encoding="utf-8")
     for planned in plan(asked, where):
-        work(runner._task(planned, tmp_path, "mine"))
-    return tmp_path
+        work(runner._task(planned, folder, "mine"))
+    return folder
+
+
+@pytest.fixture
+def finished(made_once: Path, tmp_path: Path) -> Path:
+    """A copy of it, to draw in."""
+    return shutil.copytree(made_once, tmp_path / "study")
 
 
 KTV = {"kind": "ktv", "samples": 4, "weight": [1e-7, 1e-5]}
