@@ -1,5 +1,6 @@
 """Settings for all tests."""
 
+import gc
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,9 @@ import torch
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 torch.set_num_threads(1)
+
+# the cases of the config's keys assert as tests do
+pytest.register_assert_rewrite("options")
 
 from small_studies import cli, made  # noqa: E402, F401
 
@@ -45,3 +49,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if "gpu" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+def pytest_collection_finish() -> None:
+    # the garbage collector need not walk through all of torch again and again, nor after every few figures
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)

@@ -200,6 +200,7 @@ def test_overwrite_and_resume(cli: Cli) -> None:
     assert all(torch.equal(resumed.parameters[name], whole.parameters[name]) for name in whole.parameters)
 
 
+@pytest.mark.usefixtures("no_figures")  # but for those of `plot`
 def test_evaluate_and_plot(cli: Cli) -> None:
     assert cli("solve", "tiny.yaml", "--out", "run", "--quiet")[0] == 0
     before = {path: path.read_bytes() for path in Path("run").iterdir()}
@@ -229,7 +230,8 @@ def test_new_problem_solves_as_it_is(cli: Cli) -> None:
     assert "pinnreg solve advection_diffusion" in out
     assert "advection_diffusion" in cli("list")[1]
     assert cli("describe", "advection_diffusion")[0] == 0
-    small = ["--set=evaluate.grid=20", "--set=network.hidden=[16]", "--set=points.interior=150"]
+    small = ["--set=evaluate.grid=20", "--set=network.hidden=[10]", "--set=points.interior=80"]
+    small += ["--set=train.0.steps=30"]
     code, out, err = cli("solve", "advection_diffusion", "--out", "run", *small)
     assert code == 0, err
     assert json.loads(Path("run/report.json").read_text())["errors"]["u"]["rel_l2"] < 1e-2

@@ -469,7 +469,7 @@ def test_more_points_than_parameters_give_a_solution_and_not_only_a_small_loss()
 
 
 def test_soft_conditions_of_robin_and_neumann() -> None:
-    of = objective(Exponential(), network={"hidden": [8]}, points={"interior": 40})
+    of = objective(Exponential(), network={"hidden": [6]}, points={"interior": 20})
     assert set(of.names) == {"residual", "neumann", "robin"}
     run(of, GaussNewton(steps=60))
     assert error(of, torch.exp) < 1e-7

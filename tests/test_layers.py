@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -123,6 +123,18 @@ def at_module_level(path: Path) -> Iterator[ast.stmt]:
     return walk(tree(path).body)
 
 
+def imported_by(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+
+
+def nowhere(found: Iterable[str]) -> None:
+    """Fails with all places where a rule is broken, not only the first."""
+    places = list(found)
+    assert not places, "\n" + "\n".join(places)
+
+
 def test_the_scan_sees_the_package() -> None:
     found = {unit(path) for path in INNER}
     assert {"errors", "domain", "equations", "run", "cli"} <= found
@@ -152,26 +164,28 @@ def test_every_module_has_a_layer() -> None:
     assert {unit(path) for path in INNER} <= LAYER.keys()
 
 
-@pytest.mark.parametrize("path", INNER, ids=label)
-def test_a_module_imports_only_from_lower_layers(path: Path) -> None:
-    assert violations(path) == []
+def test_a_module_imports_only_from_lower_layers() -> None:
+    nowhere(each for path in INNER for each in violations(path))
 
 
-@pytest.mark.parametrize("path", FILES, ids=label)
-def test_matplotlib_only_in_plots_and_yaml_only_in_config(path: Path) -> None:
-    for name, line in imported(path):
-        package = name.split(".")[0]
-        assert package != "matplotlib" or unit(path) == "plots", f"{label(path)}:{line}"
-        assert package != "yaml" or unit(path) == "config", f"{label(path)}:{line}"
+def test_matplotlib_only_in_plots_and_yaml_only_in_config() -> None:
+    home = {"matplotlib": "plots", "yaml": "config"}
+    nowhere(
+        f"{label(path)}:{line} imports {name}"
+        for path in FILES
+        for name, line in imported(path)
+        if home.get(name.split(".")[0], unit(path)) != unit(path)
+    )
 
 
-@pytest.mark.parametrize("path", FILES, ids=label)
-def test_matplotlib_is_never_imported_with_the_module(path: Path) -> None:
-    for node in at_module_level(path):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom):
-            names = [node.module or ""]
-        assert not any(name.split(".")[0] == "matplotlib" for name in names), f"{label(path)}:{node.lineno}"
+def test_matplotlib_is_never_imported_with_the_module() -> None:
+    nowhere(
+        f"{label(path)}:{node.lineno}"
+        for path in FILES
+        for node in at_module_level(path)
+        for name in imported_by(node)
+        if name.split(".")[0] == "matplotlib"
+    )
 
 
 def test_exactly_two_classes_are_abstract() -> None:
@@ -190,42 +204,58 @@ def is_settings(node: ast.ClassDef) -> bool:
     )
 
 
-@pytest.mark.parametrize(("path", "node"), classes(), ids=[f"{label(p)}:{n.name}" for p, n in classes()])
-def test_every_other_class_is_final(path: Path, node: ast.ClassDef) -> None:
+def is_final(node: ast.ClassDef) -> bool:
     bases = {last_name(base) for base in node.bases}
-    final = any(last_name(decorator) == "final" for decorator in node.decorator_list)
-    exception = any(base.endswith(("Error", "Exception")) for base in bases)
-    structural = bases & {"ABC", "Protocol", "TypedDict"}
-    assert final or is_settings(node) or exception or structural, f"{label(path)}:{node.lineno} {node.name}"
-    # final by its own word, and by nobody deriving from it
-    names = {other.name: other for _, other in classes()}
-    derived = [base for base in bases if base in names and names[base].name not in ("Problem", "Domain")]
-    assert not derived, f"{node.name} derives from {derived}"
+    return (
+        any(last_name(decorator) == "final" for decorator in node.decorator_list)
+        or is_settings(node)
+        or any(base.endswith(("Error", "Exception")) for base in bases)
+        or bool(bases & {"ABC", "Protocol", "TypedDict"})
+    )
 
 
-@pytest.mark.parametrize("path", FILES, ids=label)
-def test_no_hasattr(path: Path) -> None:
-    assert calls(path, "hasattr") == []
+def test_every_other_class_is_final() -> None:
+    nowhere(f"{label(path)}:{node.lineno} {node.name}" for path, node in classes() if not is_final(node))
 
 
-@pytest.mark.parametrize("path", [path for path in INNER if unit(path) != "cli"], ids=label)
-def test_the_library_does_not_print(path: Path) -> None:
-    assert calls(path, "print") == []
+def test_nobody_derives_from_another_class() -> None:
+    """Final by its own word, and by what the others do."""
+    names = {node.name for _, node in classes()} - {"Problem", "Domain"}
+    nowhere(
+        f"{label(path)}:{node.lineno} {node.name} derives from {last_name(base)}"
+        for path, node in classes()
+        for base in node.bases
+        if last_name(base) in names
+    )
 
 
-@pytest.mark.parametrize("path", FILES, ids=label)
-def test_no_file_outgrows_300_lines(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+def test_no_hasattr() -> None:
+    nowhere(each for path in FILES for each in calls(path, "hasattr"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=label)
-def test_no_global_device_dtype_or_seed(path: Path) -> None:
+def test_the_library_does_not_print() -> None:
+    nowhere(each for path in INNER if unit(path) != "cli" for each in calls(path, "print"))
+
+
+def test_no_file_outgrows_300_lines() -> None:
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    nowhere(f"{label(path)}: {length} lines" for path, length in lengths.items() if length > 300)
+
+
+def sets_global_state(node: ast.Call) -> bool:
     forbidden = {"set_default_dtype", "set_default_device", "set_default_tensor_type", "manual_seed_all", "seed"}
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            owner = last_name(node.func.value)
-            assert node.func.attr not in forbidden, f"{label(path)}:{node.lineno}"
-            assert (owner, node.func.attr) != ("torch", "manual_seed"), f"{label(path)}:{node.lineno}"
+    if not isinstance(node.func, ast.Attribute):
+        return False
+    return node.func.attr in forbidden or (last_name(node.func.value), node.func.attr) == ("torch", "manual_seed")
+
+
+def test_no_global_device_dtype_or_seed() -> None:
+    nowhere(
+        f"{label(path)}:{node.lineno}"
+        for path in FILES
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and sets_global_state(node)
+    )
 
 
 def test_no_exported_function_bears_the_name_of_a_module() -> None:
@@ -245,6 +275,5 @@ def test_exports_exist_are_sorted_and_documented() -> None:
         assert inspect.getdoc(getattr(pinnreg, name)), name
 
 
-@pytest.mark.parametrize("path", FILES, ids=label)
-def test_every_module_says_what_it_is(path: Path) -> None:
-    assert ast.get_docstring(tree(path))
+def test_every_module_says_what_it_is() -> None:
+    nowhere(label(path) for path in FILES if not ast.get_docstring(tree(path)))

@@ -79,7 +79,7 @@ def run(of: Objective, *stages: Stage) -> tuple[Outcome, History]:
     ("stage", "limit"),
     [
         (Adam(steps=600, learning_rate=2e-2, schedule="cosine"), 5e-2),
-        (SGD(steps=1500, learning_rate=1e-3, momentum=0.9), 1.0),
+        (SGD(steps=800, learning_rate=2e-3, momentum=0.9), 1.0),
         (LBFGS(steps=150), 1e-6),
         (SSBroyden(steps=150), 1e-7),
         (GaussNewton(steps=60), 1e-20),

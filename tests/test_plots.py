@@ -122,7 +122,8 @@ def test_measurements_are_circles_where_a_plane_or_a_line_shows_them_all(names):
         assert len(names) == 1 or ax.get_title() == "predicted u"
         np.testing.assert_array_equal(line.get_xdata(), columns[horizontal][:4])
         np.testing.assert_array_equal(line.get_ydata(), columns[vertical][:4])
-    assert_legible(figure)
+    if drawn:  # else it is the figure that is asked to be legible above
+        assert_legible(figure)
 
 
 def test_measurements_of_another_output_leave_no_circles():

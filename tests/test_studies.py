@@ -167,7 +167,7 @@ def test_runs_are_ordinary_runs(made: list[Task], tmp_path: Path) -> None:
 
 def test_a_study_without_a_reference(made: list[Task], tmp_path: Path) -> None:
     problems = Path(__file__).parent / "data" / "problems"
-    base = {"problem": "no_reference", "train": [{"optimiser": "adam", "steps": 2}], "evaluate": {"grid": 5}}
+    base = {**TINY, "problem": "no_reference"}
     found = study({"base": base, "vary": {"seed": [0, 1]}}, tmp_path, problems=problems)
     assert [row["rel_l2"] for row in rows(tmp_path)] == ["", ""]
     assert all(run.done and run.value("validation_residual") > 0 for run in found.runs)

@@ -139,8 +139,17 @@ SIXTH = {"scaling": (0, 0, 6), "harmonics": (1, 4, 1), "fourier": (3, 0, 3), "bo
 
 
 @forward_mode
-@every_activation
-@every_features
+@pytest.mark.parametrize(
+    ("activation", "features"),
+    [
+        # nested as deep as this, torch.func takes most of a second: each of both once, and all pairs if slow
+        pytest.param(
+            activation, features, marks=() if features == "scaling" or activation == "tanh" else pytest.mark.slow
+        )
+        for activation in ACTIVATIONS
+        for features in FEATURES
+    ],
+)
 def test_fifth_and_sixth_partials_equal_those_of_torch_func(activation: str, features: str) -> None:
     model, at = network(activation, features, outputs=1), points(3)
     for index, values in derivatives(model, at, [(2, 1, 2), SIXTH[features]]).items():

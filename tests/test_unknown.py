@@ -243,7 +243,8 @@ def solved(*stages: dict[str, Any], problem: Problem | None = None, **sections: 
 
 @pytest.mark.parametrize("unknown", [{"start": 2.0}, {"start": 0.2, "positive": True}])
 def test_gauss_newton_finds_the_coefficient(unknown: dict[str, Any]) -> None:
-    found = solved({"optimiser": "gauss_newton", "steps": 60}, unknown={"alpha": unknown})
+    stage = {"optimiser": "gauss_newton", "steps": 40}
+    found = solved(stage, unknown={"alpha": unknown}, network={"hidden": [8, 8]}, points={"interior": 100})
     assert found.history["unknown_alpha"][0] == pytest.approx(unknown["start"], rel=1e-15)
     assert found.unknown["alpha"] == pytest.approx(TRUTH, rel=1e-6)
     assert found([[0.5, 0.5]]).item() == pytest.approx(exact(0.5, 0.5), rel=1e-5)

@@ -1,0 +1,78 @@
+"""What the keys of the network change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import pi
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from options.cases import all_values, case, config, differ, same, solved
+from pinnreg import Box, InputError, Problem, initial, periodic
+
+
+@dataclass(frozen=True)
+class Ring(Problem):
+    """Advection on a ring."""
+
+    domain = Box(x=(0, 2), t=(0, 1))
+    conditions = (periodic("x"), initial(lambda x: torch.sin(pi * x)))
+
+    def residual(self, u: Any) -> Any:
+        return u.t + u.x
+
+
+@case("network.kind")
+def network_kind(_: Path) -> None:
+    assert solved(config(), network__kind="mlp").parameters  # the only kind so far
+    with pytest.raises(InputError, match=r"network\.kind"):
+        solved(config(), network__kind="transformer")
+
+
+@case("network.hidden")
+def network_hidden(_: Path) -> None:
+    for hidden in ([3], [7, 5], [2, 2, 2]):
+        shapes = [tuple(p.shape) for p in solved(config(), network__hidden=hidden).parameters.values() if p.ndim == 2]
+        assert shapes == list(zip([*hidden, 1], [2, *hidden], strict=True))
+
+
+@case("network.activation")
+def network_activation(_: Path) -> None:
+    differ(config(), "network__activation", *all_values("network.activation"))
+
+
+@case("network.spread")
+def network_spread(_: Path) -> None:
+    runs = differ(config(), "network__spread", None, 0.5, 1.0, 2.0)
+    assert same(runs[2], solved(config()))  # the default
+
+
+@case("network.features.periodic")
+def network_periodic(_: Path) -> None:
+    base = config(problem=Ring())
+    one, two = differ(base, "network__features", {"periodic": {"x": 1}}, {"periodic": {"x": 3}})
+    widths = [next(iter(run.parameters.values())).shape[1] for run in (one, two)]
+    assert widths == [3, 7]  # cosine and sine of each harmonic, and t
+    assert two([[0.0, 0.5]]) == pytest.approx(two([[2.0, 0.5]]))
+    with pytest.raises(InputError, match="'t' has no exact periodic condition"):
+        solved(base, network__features={"periodic": {"t": 1}})
+
+
+@case("network.features.fourier.count")
+def fourier_count(_: Path) -> None:
+    without = solved(config())
+    few, many = differ(config(), "network__features__fourier__count", 2, 5)
+    widths = [next(iter(run.parameters.values())).shape[1] for run in (without, few, many)]
+    assert widths == [2, 6, 12]
+
+
+@case("network.features.fourier.scale")
+def fourier_scale(_: Path) -> None:
+    base = config(network={"hidden": [4], "features": {"fourier": {"count": 3}}})
+    runs = differ(base, "network__features__fourier__scale", 0.1, 1.0, 10.0)
+    slopes = [np.abs(run.derivative([[0.31, 0.4]], "xx")).item() for run in runs]
+    assert slopes[2] > slopes[0]
