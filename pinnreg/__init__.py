@@ -24,6 +24,7 @@ from pinnreg.equations import (
     robin,
 )
 from pinnreg.errors import Diverged, InputError, Interrupted
+from pinnreg.reproductions import reproduce
 from pinnreg.run import evaluate, load, load_config, problem, solve
 from pinnreg.studies import study
 from pinnreg.taylor import Laplacian
@@ -50,6 +51,7 @@ __all__ = [
     "periodic",
     "problem",
     "reference",
+    "reproduce",
     "robin",
     "solve",
     "study",
