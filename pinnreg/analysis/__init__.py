@@ -1,6 +1,27 @@
-"""What a trained network is like beside its error: the sharpness of its minimum, and how much its solution varies."""
+"""What a network is like beside its error: the sharpness of its minimum, how much it varies, its tangent kernel."""
 
+from pinnreg.analysis.infinite import InfiniteKernels, infinite_kernels
+from pinnreg.analysis.kernels import Kernel
+from pinnreg.analysis.lazy import Drift, drift, predict, trajectory
+from pinnreg.analysis.ntk import ntk, stacked
 from pinnreg.analysis.sharpness import Sharpness, sharpness, term_sharpness, weighted_sharpness
 from pinnreg.analysis.variation import variation
+from pinnreg.analysis.wide import WideNetwork
 
-__all__ = ["Sharpness", "sharpness", "term_sharpness", "variation", "weighted_sharpness"]
+__all__ = [
+    "Drift",
+    "InfiniteKernels",
+    "Kernel",
+    "Sharpness",
+    "WideNetwork",
+    "drift",
+    "infinite_kernels",
+    "ntk",
+    "predict",
+    "sharpness",
+    "stacked",
+    "term_sharpness",
+    "trajectory",
+    "variation",
+    "weighted_sharpness",
+]
