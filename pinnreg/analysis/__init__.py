@@ -4,6 +4,7 @@ from pinnreg.analysis.infinite import InfiniteKernels, infinite_kernels
 from pinnreg.analysis.kernels import Kernel
 from pinnreg.analysis.lazy import Drift, drift, predict, trajectory
 from pinnreg.analysis.ntk import ntk, stacked
+from pinnreg.analysis.profile import Variation, variation_profile
 from pinnreg.analysis.sharpness import Sharpness, sharpness, term_sharpness, weighted_sharpness
 from pinnreg.analysis.variation import variation
 from pinnreg.analysis.wide import WideNetwork
@@ -13,6 +14,7 @@ __all__ = [
     "InfiniteKernels",
     "Kernel",
     "Sharpness",
+    "Variation",
     "WideNetwork",
     "drift",
     "infinite_kernels",
@@ -23,5 +25,6 @@ __all__ = [
     "term_sharpness",
     "trajectory",
     "variation",
+    "variation_profile",
     "weighted_sharpness",
 ]
