@@ -2,10 +2,11 @@
 
 from pinnreg.analysis.infinite import InfiniteKernels, infinite_kernels
 from pinnreg.analysis.kernels import Kernel
-from pinnreg.analysis.lazy import Drift, drift, predict, trajectory
+from pinnreg.analysis.lazy import Drift, drift, moved, predict, trajectory
 from pinnreg.analysis.ntk import ntk, stacked
 from pinnreg.analysis.profile import Variation, variation_profile
 from pinnreg.analysis.sharpness import Sharpness, sharpness, term_sharpness, weighted_sharpness
+from pinnreg.analysis.spectra import TermKernel, imbalance, term_kernels
 from pinnreg.analysis.variation import variation
 from pinnreg.analysis.wide import WideNetwork
 
@@ -14,14 +15,18 @@ __all__ = [
     "InfiniteKernels",
     "Kernel",
     "Sharpness",
+    "TermKernel",
     "Variation",
     "WideNetwork",
     "drift",
+    "imbalance",
     "infinite_kernels",
+    "moved",
     "ntk",
     "predict",
     "sharpness",
     "stacked",
+    "term_kernels",
     "term_sharpness",
     "trajectory",
     "variation",

@@ -57,7 +57,7 @@ def trajectory(
         InputError: shapes that do not fit, a negative weight or time, a part of a step, an infinite time for a rate
             with which gradient descent does not converge.
 
-    Source: Jacot, Gabriel & Hongler 2018, arXiv:1806.07572; Lee et al. 2019, arXiv:1902.06720, eq. 8; with a Jacobian
+    Source: Jacot, Gabriel & Hongler 2018, arXiv:1806.07572; Lee et al. 2019, arXiv:1902.06720; with a Jacobian
     Kim & Yang 2023, arXiv:2312.03386.
     """
     return predict(kernel, weights, start, targets, times, cross=kernel, initial=start, rate=rate)

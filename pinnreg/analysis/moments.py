@@ -43,7 +43,7 @@ Moments = Callable[[Tensor, Tensor, Tensor], tuple[Moment, Moment]]
 def erf_moments(p: Tensor, q: Tensor, r: Tensor) -> tuple[Moment, Moment]:
     """E φ(z) φ(z') = 2/π arcsin(2r/√(PQ)) and E φ'(z) φ'(z') = 4/π D^(-1/2), φ = erf.
 
-    P = 1 + 2p, Q = 1 + 2q, D = PQ - 4r². Source: Williams 1997, "Computing with infinite networks", eq. 11.
+    P = 1 + 2p, Q = 1 + 2q, D = PQ - 4r². Source: Williams 1997, "Computing with infinite networks".
     """
     of_p, of_q = 1 + 2 * p, 1 + 2 * q
     both = of_p * of_q

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -23,7 +24,7 @@ NODES = 8
 FEWEST = {1: 64, 2: 32, 3: 16}
 """Nodes along each axis of the first grid, by the number of axes."""
 ENOUGH = 1e-3
-"""A relative error, with which the grid is no longer refined."""
+"""A relative change, with which an axis is no longer refined."""
 MOST = 2**18
 """Points of the finest grid."""
 SOBOL = 2**16
@@ -36,7 +37,8 @@ class Variation:
 
     Attributes:
         value: C_k.
-        error: what half as many points along each axis (of a Sobol sequence, half of its points) change.
+        error: the sum over the axes of what twice as many points along one change, or did when it was last refined; of
+            a Sobol sequence what its two halves differ by.
     """
 
     value: float
@@ -54,9 +56,10 @@ def variation_profile(
 ) -> dict[int, Variation]:
     """The k-th order total variations C_k = Σ_j ∫_Ω |∂ᵏu/∂x_jᵏ|² dx of the solution u, each with its error.
 
-    On up to three axes by Gauss-Legendre quadrature on a tensor grid, of 8 nodes in each part of an axis, with twice as
-    many parts until no order changes by a thousandth, or 2¹⁸ points are reached; beyond by a Sobol sequence of 2¹⁶. The
-    points are the same at every call. Otherwise as `variation`, which with the same points for all serves to compare.
+    On up to three axes by Gauss-Legendre quadrature on a tensor grid, of 8 nodes in each part of an axis; an axis is
+    refined until twice as many parts change no order by a thousandth, or the grid would have more than 2¹⁸ points. With
+    more axes by a Sobol sequence of 2¹⁶ points, the same at every call. `variation` takes the same points for every
+    network, and so is what compares several of them.
 
     Args:
         trial: how the network becomes u.
@@ -88,24 +91,42 @@ def variation_profile(
         # the second half of the sequence is as even as the first
         first, second = (integrated(half, alike) for half in unit.chunk(2))
         return {k: Variation(first[k] + second[k], abs(first[k] - second[k])) for k in first}
-    size = FEWEST[dimension]
-    coarse = integrated(*_tensor_rule(size, dimension))
-    while True:
-        size *= 2
-        fine = integrated(*_tensor_rule(size, dimension))
-        found = {k: Variation(fine[k], abs(fine[k] - coarse[k])) for k in fine}
-        if (2 * size) ** dimension > MOST or all(each.error <= ENOUGH * each.value for each in found.values()):
-            return found
-        coarse = fine
+    sizes = dimension * [FEWEST[dimension]]
+    found, errors = integrated(*_tensor_rule(sizes)), dict.fromkeys(orders, 0.0)
+    while 2 * math.prod(sizes) <= MOST:
+        finer = [integrated(*_tensor_rule(_refined(sizes, [axis]))) for axis in range(dimension)]
+        errors = {k: sum(abs(each[k] - found[k]) for each in finer) for k in found}
+        changes = [_change(found, each) for each in finer]
+        rough = [axis for axis, change in enumerate(changes) if change > ENOUGH]
+        if not rough:
+            break
+        # the axes that matter most, as many as there is room for
+        while math.prod(_refined(sizes, rough)) > MOST:
+            rough.remove(min(rough, key=changes.__getitem__))
+        sizes = _refined(sizes, rough)
+        found = finer[rough[0]] if len(rough) == 1 else integrated(*_tensor_rule(sizes))
+    return {k: Variation(found[k], errors[k]) for k in found}
 
 
-def _tensor_rule(size: int, dimension: int) -> tuple[Tensor, Tensor]:
-    """Points in the unit cube, (sizeᵈ, d), and weights whose sum is 1: `size` nodes along each axis."""
+def _change(coarse: Mapping[int, float], fine: Mapping[int, float]) -> float:
+    """The largest relative difference of all orders."""
+    return max(abs(fine[k] - coarse[k]) / fine[k] if fine[k] else 0.0 for k in fine)
+
+
+def _refined(sizes: Sequence[int], axes: Sequence[int]) -> list[int]:
+    return [2 * size if axis in axes else size for axis, size in enumerate(sizes)]
+
+
+def _tensor_rule(sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Points in the unit cube, (n, d), and weights whose sum is 1, with `sizes` nodes along the axes."""
+    rules = [_rule(size) for size in sizes]
+    points, weights = (torch.cartesian_prod(*part).reshape(-1, len(sizes)) for part in zip(*rules, strict=True))
+    return points, weights.prod(dim=1)
+
+
+def _rule(size: int) -> tuple[Tensor, Tensor]:
+    """`size` nodes in [0, 1] and their weights, in parts of 8."""
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
     parts = size // NODES
-    starts = np.arange(parts)[:, None]
-    along = torch.from_numpy(((starts + (nodes + 1) / 2) / parts).reshape(-1))
-    each = torch.from_numpy(np.tile(weights / 2 / parts, parts))
-    points = torch.cartesian_prod(*(dimension * [along])).reshape(-1, dimension)
-    products = torch.cartesian_prod(*(dimension * [each])).reshape(-1, dimension).prod(dim=1)
-    return points, products
+    along = (np.arange(parts)[:, None] + (nodes + 1) / 2) / parts
+    return torch.from_numpy(along.reshape(-1)), torch.from_numpy(np.tile(weights / 2 / parts, parts))

@@ -60,6 +60,10 @@ class Sharpness:
         """The largest eigenvalue; NaN if it was not found."""
         return self.leading[0] if self.leading else math.nan
 
+    def scaled(self, weight: float) -> Sharpness:
+        """That of the loss times a weight of at least 0."""
+        return Sharpness(weight * self.trace, weight * self.trace_error, tuple(weight * each for each in self.leading))
+
 
 def sharpness(
     loss: Loss, parameters: Mapping[str, Tensor], *, probes: int = PROBES, pairs: int = PAIRS, seed: int = 0
