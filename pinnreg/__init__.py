@@ -25,7 +25,7 @@ from pinnreg.equations import (
 )
 from pinnreg.errors import Diverged, InputError, Interrupted
 from pinnreg.reproductions import reproduce
-from pinnreg.run import evaluate, load, load_config, problem, solve
+from pinnreg.run import analyse, evaluate, load, load_config, problem, solve
 from pinnreg.studies import study
 from pinnreg.taylor import Laplacian
 
@@ -39,6 +39,7 @@ __all__ = [
     "Interrupted",
     "Laplacian",
     "Problem",
+    "analyse",
     "derivatives",
     "dirichlet",
     "evaluate",
