@@ -10,7 +10,8 @@ from torch import nn
 from pinnreg.errors import InputError
 from pinnreg.networks.features import InputFeatures
 from pinnreg.networks.mlp import MLP
-from pinnreg.networks.settings import NetworkSettings
+from pinnreg.networks.quadratic import Quadratic
+from pinnreg.networks.settings import MLPSettings, NetworkSettings
 from pinnreg.randomness import generator as random_generator
 
 
@@ -41,13 +42,26 @@ def build(
         frequencies = fourier.scale * normal
         width += 2 * fourier.count
     features = InputFeatures(bounds, periodic=harmonics, frequencies=frequencies, dtype=dtype)
-    body = MLP(
-        width,
-        settings.hidden,
-        outputs,
-        activation=settings.activation,
-        spread=settings.spread,
-        generator=random_generator(seed, "network"),
-        dtype=dtype,
+    draws = random_generator(seed, "network")
+    body: nn.Module = (
+        MLP(
+            width,
+            settings.hidden,
+            outputs,
+            activation=settings.activation,
+            spread=settings.spread,
+            generator=draws,
+            dtype=dtype,
+        )
+        if isinstance(settings, MLPSettings)
+        else Quadratic(
+            width,
+            settings.hidden,
+            outputs,
+            width=settings.width,
+            variant=settings.variant,
+            generator=draws,
+            dtype=dtype,
+        )
     )
     return nn.Sequential(features, body).to(device)

@@ -144,7 +144,7 @@ class Linearisation:
                     yield _Piece(term, rows, at, fill)
         if terms.on_parameters:
             for term, rows in evaluation.parameter_rows(leaves).items():
-                yield _Piece(term, rows, slice(0, len(rows.values)), fill_diagonal)
+                yield _Piece(term, rows, slice(0, len(rows.values)), self._filling(term, leaves))
 
     def _recorded(self, name: str, leaves: Parameters, part: Block) -> tuple[LinearRecord, dict[str, Rows]]:
         """The rows of a block, and the layers between them and the parameters."""
@@ -171,10 +171,15 @@ class Linearisation:
         except RuntimeError:
             # derivatives by nesting are out of reach for torch.func
             return {term: one_by_one(rows, parameters) for term, rows in residuals(parameters).items()}
-        return {
-            term: torch.cat([each.detach().reshape(len(each), -1) for each in by_parameter.values()], dim=1)
-            for term, by_parameter in tables.items()
-        }
+        return {term: _as_table(by_parameter) for term, by_parameter in tables.items()}
+
+    def _filling(self, term: str, parameters: Parameters) -> Callable[[Tensor, Tensor, float], None]:
+        """What writes the Jacobian of a penalty on the parameters themselves."""
+        evaluation = self._objective.evaluation
+        if evaluation.is_diagonal(term):
+            return fill_diagonal
+        table = _as_table(torch.func.jacrev(lambda at: evaluation.parameter_rows(at)[term].residuals)(parameters))
+        return partial(fill_from, table=table)
 
     def _term_sizes(self, parameters: Parameters, blocks: Blocks, *, on_parameters: bool) -> dict[str, int]:
         """The number of rows of each term."""
@@ -239,6 +244,11 @@ class _Piece:
     rows: Rows
     at: slice
     fill: Callable[[Tensor, Tensor, float], None]
+
+
+def _as_table(by_parameter: Mapping[str, Tensor]) -> Tensor:
+    """Derivatives by each parameter as one matrix (rows, p)."""
+    return torch.cat([each.detach().reshape(len(each), -1) for each in by_parameter.values()], dim=1)
 
 
 def _slices(sizes: Mapping[str, int]) -> dict[str, slice]:
