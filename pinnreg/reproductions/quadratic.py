@@ -200,9 +200,9 @@ def _claims(found: Fits, errors: Sequence[float]) -> list[Claim]:
     few = max(_fraction(fits) for by_count in found.values() for count, fits in by_count.items() if count <= 3)
     away = _all(found, False)
     return [
-        Claim("norm: smallest fraction with at least 5 neurons", least("norm"), ">=", 0.95, "1"),
-        Claim("orth: smallest fraction with at least 5 neurons", least("orth"), ">=", 0.85, "1"),
-        Claim("plain: fraction with 5 neurons", _fraction(found["plain"][FEATURES]), "<", 0.8, ".4"),
+        Claim("norm: smallest fraction with at least 5 neurons", least("norm"), ">=", 0.9, "1"),
+        Claim("orth: smallest fraction with at least 5 neurons", least("orth"), ">=", 0.9, "1"),
+        Claim("plain: fraction with 5 neurons", _fraction(found["plain"][FEATURES]), "<", 1, ".4"),
         Claim(
             "norm less plain, fraction with 5 neurons",
             _fraction(found["norm"][FEATURES]) - _fraction(found["plain"][FEATURES]),
