@@ -71,11 +71,11 @@ def _print(found: Reproduction, seconds: float) -> None:
             "holds" if claim.holds else "FAILS",
             claim.text,
             f"{show.cell(claim.value)} {claim.relation} {show.cell(claim.bound)}",
-            claim.published,
+            claim.expected,
         )
         for claim in found.claims
     ]
-    _print_table(("", "", "measured, bound", "published"), rows)
+    _print_table(("", "", "measured, bound", "to reproduce"), rows)
     for note in found.notes:
         show.line(f"note: {note}")
     seeds = ", ".join(map(str, found.seeds))

@@ -35,15 +35,15 @@ class Claim:
         text: the statement.
         value: what was measured.
         relation: how it must compare.
-        bound: with what; the published number with slack for noise, none for direction.
-        published: the number to reproduce, where there is one.
+        bound: with what; the number to reproduce with slack for noise, none for direction.
+        expected: the number to reproduce, where there is one: of the paper, or of an earlier run of its experiment.
     """
 
     text: str
     value: float
     relation: Literal[">", "<", ">=", "<="]
     bound: float
-    published: str = ""
+    expected: str = ""
 
     @property
     def holds(self) -> bool:

@@ -44,7 +44,7 @@ class Outliers:
     steps: int
 
     NOTES: ClassVar[Sequence[str]] = (
-        "outliers: the published surface is not at hand, sin x₁ cos x₂ stands for it; the published errors .021 to "
+        "outliers: the published surface is not at hand, sin x₁ cos x₂ stands for it; the errors to reproduce, .021 to "
         ".027 are of another one",
     )
 

@@ -4,7 +4,7 @@ One block y(x) = Σ_h λ_h (w_h · x)² is fitted to random labels, from several
 as many neurons as there are features, the norm |x|² as another regressor (or neurons kept orthogonal) leaves no
 spurious minimum; plain training still ends in some. Blocks of all sizes are trained as one batch: neurons that are all
 zero stay so. A start has arrived when it explains all but 1/1000 of what the least-squares optimum explains, which for
-these labels is less than the published 1/1000 of the loss. The published penalty on neurons is η mean (WᵀW - I)² with
+these labels is less than 1/1000 of the loss. The published penalty on neurons is η mean (WᵀW - I)² with
 η = |y|² beside a loss whose normalisation is not at hand; ours stands beside the mean of squares. Adam begins at ten
 times the published rate of 1e-3 and falls to a fifth of it; `full` trains at 1e-3 throughout.
 """
@@ -46,7 +46,7 @@ VARIANTS: Mapping[Variant, str] = {
     "norm": "0 0 0 1 1 1 1 1 1 1",
     "orth": "0 0 0 0 1 1 1 1 1 1",
 }
-"""With the published fractions for 1 to 10 neurons, of ten starts."""
+"""With the fractions to reproduce for 1 to 10 neurons, of ten starts."""
 
 
 @final
@@ -89,7 +89,7 @@ def quadratic(full: bool, progress: Progress) -> Reproduction:
         claims=_claims(found, errors),
         panels=_panels(found, neurons),
         notes=[
-            f"{starts} starts for each of {len(seeds)} sets of {COUNT} random labels; published: ten starts of one set",
+            f"{starts} starts for each of {len(seeds)} sets of {COUNT} random labels; the fractions to reproduce are of ten starts of one set, in an earlier run",
             "poisson_quadratic: four blocks of squared neurons, a polynomial of degree 16",
         ],
         seeds=seeds,
@@ -150,10 +150,10 @@ def _fraction(fits: Sequence[Fit]) -> float:
 
 def _fractions(found: Fits, neurons: Sequence[int]) -> Table:
     rows: Rows = [
-        [variant, *(_fraction(found[variant][count]) for count in neurons), published]
-        for variant, published in VARIANTS.items()
+        [variant, *(_fraction(found[variant][count]) for count in neurons), expected]
+        for variant, expected in VARIANTS.items()
     ]
-    columns = ["variant", *(f"H={count}" for count in neurons), "published, H=1..10"]
+    columns = ["variant", *(f"H={count}" for count in neurons), "to reproduce, H=1..10"]
     return Table(f"fraction of starts at the global minimum, H neurons, {FEATURES} features", columns, rows)
 
 

@@ -11,10 +11,12 @@ from pinnreg.errors import unknown
 from pinnreg.report import write_json
 from pinnreg.reproductions.ktv import ktv
 from pinnreg.reproductions.model import Experiment, Progress, Reproduction
+from pinnreg.reproductions.noise_injection import noise_injection
 from pinnreg.reproductions.quadratic import quadratic
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     "ktv": ktv,
+    "noise_injection": noise_injection,
     "quadratic": quadratic,
 }
 """By the name of the method."""
