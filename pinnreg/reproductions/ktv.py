@@ -66,7 +66,7 @@ SETTINGS: Mapping[str, Setting] = {
 }
 WEAK_RIDGES = ("ridge 1e-2", "ridge 1e-3")
 NOTES = (
-    "the correlations to reproduce are means over five seeds of one data set, of an earlier run of the published script",
+    "the correlations to reproduce are means over five seeds of one data set, in an earlier run of the script",
     "the published form of ridge is not stated; of all weights and biases, as here, one of 1e-1 is not without effect",
 )
 

@@ -89,7 +89,8 @@ def quadratic(full: bool, progress: Progress) -> Reproduction:
         claims=_claims(found, errors),
         panels=_panels(found, neurons),
         notes=[
-            f"{starts} starts for each of {len(seeds)} sets of {COUNT} random labels; the fractions to reproduce are of ten starts of one set, in an earlier run",
+            f"{starts} starts for each of {len(seeds)} sets of {COUNT} random labels",
+            "the fractions to reproduce are of ten starts of one set, in an earlier run",
             "poisson_quadratic: four blocks of squared neurons, a polynomial of degree 16",
         ],
         seeds=seeds,
