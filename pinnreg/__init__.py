@@ -24,7 +24,7 @@ from pinnreg.equations import (
     robin,
 )
 from pinnreg.errors import Diverged, InputError, Interrupted
-from pinnreg.run import evaluate, load, load_config, problem, solve
+from pinnreg.run import analyse, evaluate, load, load_config, problem, solve
 from pinnreg.studies import study
 from pinnreg.taylor import Laplacian
 
@@ -38,6 +38,7 @@ __all__ = [
     "Interrupted",
     "Laplacian",
     "Problem",
+    "analyse",
     "derivatives",
     "dirichlet",
     "evaluate",

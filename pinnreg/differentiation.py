@@ -61,9 +61,7 @@ def derivatives(
 
     A part of the network under `torch.no_grad` is differentiated like the rest. Softplus is the identity from 40 on.
     """
-    if points.ndim != 2:
-        raise InputError(f"derivatives: expected points (n, d), got {tuple(points.shape)}")
-    operators = {key: _operator(key, points.shape[1], axes) for key in wanted}
+    operators = operators_of(wanted, points, axes)
     if not operators:
         return {}
     series = sweep(network, points, Algebra.of(operators.values(), points.shape[1]), chunk=chunk)
@@ -167,6 +165,13 @@ def space_laplacian(axes: Sequence[str], power: int) -> Laplacian | None:
     """Δ, or Δ² for power 2, over the axes other than `t`; None if there are none."""
     space = tuple(number for number, axis in enumerate(axes) if axis != "t")
     return Laplacian(space, 2 if power == 2 else 1) if space else None
+
+
+def operators_of(wanted: Iterable[Key], points: Tensor, axes: Sequence[str] | None) -> dict[Key, Operator]:
+    """The operators that keys mean at points. Arguments and what is raised as in `derivatives`."""
+    if points.ndim != 2:
+        raise InputError(f"derivatives: expected points (n, d), got {tuple(points.shape)}")
+    return {key: _operator(key, points.shape[1], axes) for key in wanted}
 
 
 def _operator(key: Hashable, dimension: int, axes: Sequence[str] | None) -> Operator:

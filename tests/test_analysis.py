@@ -19,7 +19,14 @@ from torch import Tensor
 from torch.func import functional_call, jacrev, vmap
 
 from pinnreg import Box, InputError, Problem, dirichlet, initial
-from pinnreg.analysis import Sharpness, sharpness, term_sharpness, variation, weighted_sharpness
+from pinnreg.analysis import (
+    Sharpness,
+    sharpness,
+    term_sharpness,
+    variation,
+    variation_profile,
+    weighted_sharpness,
+)
 from pinnreg.analysis.sharpness import RESTARTS
 from pinnreg.config import resolve
 from pinnreg.equations import Trial, split_conditions
@@ -91,9 +98,23 @@ def test_few_parameters_are_exact() -> None:
     assert sharpness(loss, at, probes=9).trace_error > 0
 
 
+@pytest.mark.parametrize("pairs", [1, 3, 8, 15])
+def test_the_largest_eigenvalues_in_falling_order(pairs: int) -> None:
+    _, loss, at = quadratic(DECAYING)
+    assert sharpness(loss, at, pairs=pairs).leading == pytest.approx(DECAYING[:pairs], rel=1e-6)
+    _, loss, at = quadratic(np.linspace(-4, 3, 25))
+    assert sharpness(loss, at, pairs=pairs).leading == pytest.approx(np.linspace(3, -4, 25)[:pairs], rel=1e-10)
+
+
+def test_no_eigenvalue_is_nothing_to_find() -> None:
+    _, loss, at = quadratic(DECAYING)
+    with pytest.raises(InputError, match=r"at least 1 eigenvalue, got 0"):
+        sharpness(loss, at, pairs=0)
+
+
 def test_one_parameter() -> None:
     found = sharpness(lambda at: 3 * at["a"].square().sum(), {"a": torch.ones(1, dtype=F64)})
-    assert found == Sharpness(6.0, 0.0, 6.0)
+    assert found == Sharpness(6.0, 0.0, (6.0,))
 
 
 def test_single_precision() -> None:
@@ -155,7 +176,7 @@ MANY, FEW = torch.ones(100, dtype=F64), torch.ones(3, dtype=F64)
     ids=["linear", "constant", "zero"],
 )
 def test_no_curvature(loss: Loss, at: Tensor) -> None:
-    assert sharpness(loss, {"a": at}) == Sharpness(0.0, 0.0, 0.0)
+    assert sharpness(loss, {"a": at}) == Sharpness(0.0, 0.0, min(8, len(at)) * (0.0,))
 
 
 @pytest.mark.parametrize("size", [100, 3])
@@ -270,9 +291,9 @@ def test_a_term_against_its_hessian(name: str) -> None:
     exact = term_sharpness(shared(), shared().parameters, [name], probes=85)[name]
     assert exact.trace_error == 0
     assert exact.trace == pytest.approx(float(expected.trace()), rel=1e-10)
-    assert exact.largest == pytest.approx(float(torch.linalg.eigvalsh(expected)[-1]), rel=1e-10)
+    assert exact.leading == pytest.approx(torch.linalg.eigvalsh(expected)[-8:].flip(0).tolist(), rel=1e-8)
     estimated = term_sharpness(shared(), shared().parameters, [name], probes=50)[name]
-    assert estimated.largest == pytest.approx(exact.largest, rel=1e-7)
+    assert estimated.leading == pytest.approx(exact.leading, rel=1e-6)
     assert_within_error(estimated, exact.trace)
 
 
@@ -435,3 +456,53 @@ def test_no_gradients_are_kept_and_single_precision_is_enough() -> None:
 def test_what_has_no_variation(orders: tuple[int, ...], points: int) -> None:
     with pytest.raises(InputError, match="expected orders and points of at least 1"):
         variation(plain(1, "x"), torch.sin, Box(x=(0, 1)), orders, points=points)
+
+
+# the profile of variations
+
+
+def layer(points: Tensor) -> Tensor:
+    """A front of width 1/60 along the first axis."""
+    return torch.tanh(60 * (points[:, :1] - 0.3))
+
+
+@pytest.mark.parametrize("axes", [("x",), ("x", "t"), ("x", "y", "t"), ("x", "y", "z", "t")])
+def test_a_profile_against_integrals_in_closed_form(axes: tuple[str, ...]) -> None:
+    """u = sin 3x + cos 2t, in as many dimensions as there are rules for."""
+    domain = Box(**dict.fromkeys(axes, (0, 1)) | {"x": (-1, 2)})
+
+    def network(points: Tensor) -> Tensor:
+        last = torch.cos(2 * points[:, -1:]) if len(axes) > 1 else 0.0
+        return torch.sin(3 * points[:, :1]) + last
+
+    found = variation_profile(plain(1, *axes), network, domain)
+    assert list(found) == [1, 2, 3, 4, 5]
+    for order, each in found.items():
+        expected = sine_square(3, order, -1, 2)
+        if len(axes) > 1:  # cos 2t = sin 2(t + π/4)
+            expected += 3 * sine_square(2, order, pi / 4, 1 + pi / 4)
+        # a sequence's estimate of its own error is no bound
+        assert abs(each.value - expected) <= max((1e-6 if len(axes) > 3 else 1e-10) * expected, each.error)
+        assert each.error < (1e-4 if len(axes) > 3 else 1e-8) * expected
+
+
+def test_a_thin_layer_is_refined_until_it_is_resolved() -> None:
+    """∫ (d/dx tanh sx)² dx = 4s/3, and along y nothing is to be refined; a Sobol sequence is off by more."""
+    domain = Box(x=(0, 1), y=(0, 2))
+    found = variation_profile(plain(1, "x", "y"), layer, domain, [1, 3])
+    assert abs(found[1].value - 2 * 4 * 60 / 3) < 1.1 * found[1].error < 1e-3 * found[1].value
+    assert found[3].error <= 1e-3 * found[3].value
+    coarse = variation(plain(1, "x", "y"), layer, domain, [3], points=32**2)[3]
+    assert abs(coarse - found[3].value) > 5 * found[3].error
+
+
+def test_what_is_not_resolved_says_so() -> None:
+    """A jump that no grid sees: the error is as large as the number."""
+    found = variation_profile(plain(1, "x"), lambda p: torch.tanh(1e9 * (p - 0.3)), Box(x=(0, 1)), [2])
+    assert found[2].error >= 0.5 * found[2].value
+
+
+def test_a_profile_of_nothing() -> None:
+    for orders in ((), (0, 1)):
+        with pytest.raises(InputError, match="expected orders of at least 1"):
+            variation_profile(plain(1, "x"), torch.sin, Box(x=(0, 1)), orders)

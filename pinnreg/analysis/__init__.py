@@ -1,6 +1,35 @@
-"""What a trained network is like beside its error: the sharpness of its minimum, and how much its solution varies."""
+"""What a network is like beside its error: the sharpness of its minimum, how much it varies, its tangent kernel."""
 
+from pinnreg.analysis.infinite import InfiniteKernels, infinite_kernels
+from pinnreg.analysis.kernels import Kernel
+from pinnreg.analysis.lazy import Drift, drift, moved, predict, trajectory
+from pinnreg.analysis.ntk import ntk, stacked
+from pinnreg.analysis.profile import Variation, variation_profile
 from pinnreg.analysis.sharpness import Sharpness, sharpness, term_sharpness, weighted_sharpness
+from pinnreg.analysis.spectra import TermKernel, imbalance, term_kernels
 from pinnreg.analysis.variation import variation
+from pinnreg.analysis.wide import WideNetwork
 
-__all__ = ["Sharpness", "sharpness", "term_sharpness", "variation", "weighted_sharpness"]
+__all__ = [
+    "Drift",
+    "InfiniteKernels",
+    "Kernel",
+    "Sharpness",
+    "TermKernel",
+    "Variation",
+    "WideNetwork",
+    "drift",
+    "imbalance",
+    "infinite_kernels",
+    "moved",
+    "ntk",
+    "predict",
+    "sharpness",
+    "stacked",
+    "term_kernels",
+    "term_sharpness",
+    "trajectory",
+    "variation",
+    "variation_profile",
+    "weighted_sharpness",
+]

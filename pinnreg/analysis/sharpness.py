@@ -1,4 +1,4 @@
-"""How sharp a minimum is: the trace of the loss's Hessian in the parameters, and its largest eigenvalue.
+"""How sharp a minimum is: the trace of the loss's Hessian in the parameters, and its largest eigenvalues.
 
 Both come from products H v of the Hessian with vectors, each a backward pass through the graph of the gradient, which
 is recorded once.
@@ -27,9 +27,9 @@ logger = logging.getLogger("pinnreg")
 
 PROBES = 32
 PAIRS = 8
-"""Eigenpairs for the trace: at trained networks no more products than the largest alone, which needs the basis too."""
+"""Eigenpairs, also for the trace: at trained networks no more products than the largest alone, with its basis."""
 BASIS = 20
-"""Vectors of the Lanczos basis, of which the first pass takes a product each."""
+"""Vectors of the Lanczos basis at least, of which the first pass takes a product each."""
 RESTARTS = 50
 TOLERANCE = 1e-4
 """Of the residual of an eigenpair, relative; the eigenvalue's own error is about its square."""
@@ -47,55 +47,69 @@ class Sharpness:
     Attributes:
         trace: tr H, or its estimate.
         trace_error: the standard error of the estimate; 0 where the trace is exact.
-        largest: the algebraically largest eigenvalue, also where a negative one is larger in magnitude: the greatest
-            curvature upwards. NaN if it was not found.
+        leading: the algebraically largest eigenvalues, in falling order, also where a negative one is larger in
+            magnitude: the greatest curvatures upwards. None if they were not found.
     """
 
     trace: float
     trace_error: float
-    largest: float
+    leading: tuple[float, ...]
+
+    @property
+    def largest(self) -> float:
+        """The largest eigenvalue; NaN if it was not found."""
+        return self.leading[0] if self.leading else math.nan
+
+    def scaled(self, weight: float) -> Sharpness:
+        """That of the loss times a weight of at least 0."""
+        return Sharpness(weight * self.trace, weight * self.trace_error, tuple(weight * each for each in self.leading))
 
 
-def sharpness(loss: Loss, parameters: Mapping[str, Tensor], *, probes: int = PROBES, seed: int = 0) -> Sharpness:
-    """The trace and the largest eigenvalue of the Hessian H of a loss.
+def sharpness(
+    loss: Loss, parameters: Mapping[str, Tensor], *, probes: int = PROBES, pairs: int = PAIRS, seed: int = 0
+) -> Sharpness:
+    """The trace and the largest eigenvalues of the Hessian H of a loss.
 
     The trace is Hutchinson's estimate with Rademacher vectors z and the leading eigenpairs (λ_j, q_j) as control
     variate, Σ_j λ_j + 1/m Σ_i [z_iᵀ H z_i - Σ_j λ_j (q_jᵀ z_i)²], unbiased whatever the pairs since E[(q_jᵀ z)²] = 1.
     Where a few eigenvalues make up most of the trace, as at trained networks, the error is tens to hundreds of times
-    smaller than without them. They come from the Lanczos iteration that finds the largest. With few parameters, up to
-    `probes` + 20, the Hessian is formed instead, which takes no more products, and both numbers are exact.
+    smaller than without them. They come from a Lanczos iteration. With few parameters, up to `probes` + 20, the Hessian
+    is formed instead, which takes no more products, and all numbers are exact.
 
     Args:
         loss: maps tensors like `parameters` to a scalar, twice differentiable.
         parameters: where, tensors by name; any device and dtype.
         probes: m, at least 2.
+        pairs: how many eigenvalues, at least 1; fewer are found where there are fewer parameters.
         seed: of all draws.
 
     Returns:
-        NaN throughout if the Hessian is not finite; NaN for the largest eigenvalue, with a warning in the log, if
-        Lanczos does not converge, as where it is close to zero among many such and the rest is negative.
+        NaN throughout if the Hessian is not finite; no eigenvalues, with a warning in the log, if Lanczos does not
+        converge, as where they are close to zero among many such and the rest is negative.
 
     Raises:
-        InputError: fewer than 2 probes.
+        InputError: fewer than 2 probes, or less than 1 eigenvalue.
 
     Source: Hutchinson 1990, doi:10.1080/03610919008812866; as metrics Ju, Li & Zhang 2023, arXiv:2306.08553.
     """
     if probes < 2:
         raise InputError(f"sharpness: expected at least 2 probes, whose spread gives the error, got {probes}")
+    if pairs < 1:
+        raise InputError(f"sharpness: expected at least 1 eigenvalue, got {pairs}")
     product = _product(loss, parameters)
     size = sum(values.numel() for values in parameters.values())
     start = torch.randn(size, generator=generator(seed, "sharpness: start"), dtype=torch.float64).numpy()
     image = product(start)
     if not np.isfinite(image).all():
-        return Sharpness(math.nan, math.nan, math.nan)
+        return Sharpness(math.nan, math.nan, ())
     if not image.any():  # a random vector is in no proper subspace: H = 0, on which Lanczos cannot start
-        return Sharpness(0.0, 0.0, 0.0)
-    if size <= probes + BASIS:
+        return Sharpness(0.0, 0.0, min(pairs, size) * (0.0,))
+    if size <= max(probes + BASIS, pairs + 1):
         hessian = np.stack([product(unit) for unit in np.eye(size)])
-        return Sharpness(float(np.trace(hessian)), 0.0, float(np.linalg.eigvalsh(hessian)[-1]))
-    values, vectors = _leading(product, start)
+        return Sharpness(float(np.trace(hessian)), 0.0, _falling(np.linalg.eigvalsh(hessian))[:pairs])
+    values, vectors = _leading(product, start, pairs)
     trace, error = _trace(product, values, vectors, probes, seed)
-    return Sharpness(trace, error, float(values.max()) if values.size else math.nan)
+    return Sharpness(trace, error, _falling(values))
 
 
 def term_sharpness(
@@ -104,6 +118,7 @@ def term_sharpness(
     terms: Sequence[str] | None = None,
     *,
     probes: int = PROBES,
+    pairs: int = PAIRS,
     seed: int = 0,
 ) -> dict[str, Sharpness]:
     """The sharpness of each loss term, unweighted, by name; at the objective's current points. Else as `sharpness`.
@@ -115,7 +130,7 @@ def term_sharpness(
         InputError: an unknown term, or fewer than 2 probes.
     """
     return {
-        name: sharpness(_term(objective, name), parameters, probes=probes, seed=seed)
+        name: sharpness(_term(objective, name), parameters, probes=probes, pairs=pairs, seed=seed)
         for name in _known(objective, terms)
     }
 
@@ -126,6 +141,7 @@ def weighted_sharpness(
     terms: Sequence[str] | None = None,
     *,
     probes: int = PROBES,
+    pairs: int = PAIRS,
     seed: int = 0,
 ) -> Sharpness:
     """The sharpness of the sum of loss terms with their current weights. Arguments as in `term_sharpness`."""
@@ -135,7 +151,7 @@ def weighted_sharpness(
         losses = objective.losses(at)
         return objective.total({name: losses[name] for name in names})
 
-    return sharpness(loss, parameters, probes=probes, seed=seed)
+    return sharpness(loss, parameters, probes=probes, pairs=pairs, seed=seed)
 
 
 def _known(objective: Objective, terms: Sequence[str] | None) -> Sequence[str]:
@@ -178,14 +194,20 @@ def _product(loss: Loss, parameters: Mapping[str, Tensor]) -> Product:
     return product
 
 
-def _leading(product: Product, start: Array) -> tuple[Array, Array]:
+def _falling(values: NDArray[np.floating]) -> tuple[float, ...]:
+    return tuple(sorted(values.tolist(), reverse=True))
+
+
+def _leading(product: Product, start: Array, pairs: int) -> tuple[Array, Array]:
     """The algebraically largest eigenvalues, (k,), and their eigenvectors, (p, k); none if they do not converge."""
     size = len(start)
     operator = LinearOperator((size, size), matvec=product, dtype=np.float64)
+    # twice as many vectors as pairs, as ARPACK wants
+    basis = min(max(BASIS, 2 * pairs + 1), size)
     try:
-        values, vectors = eigsh(operator, k=PAIRS, which="LA", v0=start, ncv=BASIS, maxiter=RESTARTS, tol=TOLERANCE)
+        values, vectors = eigsh(operator, k=pairs, which="LA", v0=start, ncv=basis, maxiter=RESTARTS, tol=TOLERANCE)
     except ArpackNoConvergence:
-        logger.warning("sharpness: the largest eigenvalue of the Hessian was not found in %d restarts", RESTARTS)
+        logger.warning("sharpness: the largest eigenvalues of the Hessian were not found in %d restarts", RESTARTS)
         return np.empty(0), np.empty((size, 0))
     return values, vectors
 

@@ -52,17 +52,34 @@ def variation(
     """
     if not orders or min(orders) < 1 or points < 1:
         raise InputError(f"variation: expected orders and points of at least 1, got {tuple(orders)} and {points}")
-    pure = {order: _pure(order, domain.dimension) for order in orders}
+    places = domain.interior(unit_points("sobol", points, domain.dimension, derive(0, "variation")))
+    alike = torch.full((points,), domain.volume / points, dtype=torch.float64)
+    return integrals(trial, network, orders, places, alike, device=device, dtype=dtype)
+
+
+def integrals(
+    trial: Trial,
+    network: Callable[[Tensor], Tensor],
+    orders: Sequence[int],
+    places: Tensor,
+    weights: Tensor,
+    *,
+    device: torch.device | None,
+    dtype: torch.dtype,
+) -> dict[int, float]:
+    """The variations by a rule of integration, points (n, d) and their weights (n,); by k."""
+    dimension = len(trial.axes)
+    pure = {order: _pure(order, dimension) for order in orders}
     wanted: set[Operator] = {index for indices in pure.values() for index in indices}
     sums = dict.fromkeys(pure, 0.0)
-    places = domain.interior(unit_points("sobol", points, domain.dimension, derive(0, "variation")))
     with torch.no_grad():
         # piece by piece, to bound memory
-        for piece in places.to(device, dtype).split(CHUNK):
-            sweep = Sweep(trial, network, PointSet(piece, trial), wanted)
+        for piece, weight in zip(places.split(CHUNK), weights.split(CHUNK), strict=True):
+            sweep = Sweep(trial, network, PointSet(piece.to(device, dtype), trial), wanted)
             for order, indices in pure.items():
-                sums[order] += sum(float(sweep(index).double().square().sum()) for index in indices)
-    return {order: domain.volume / points * total for order, total in sums.items()}
+                squares = torch.stack([sweep(index).double().square().sum(dim=1) for index in indices]).sum(dim=0)
+                sums[order] += float(weight @ squares.cpu())
+    return sums
 
 
 def _pure(order: int, dimension: int) -> list[MultiIndex]:

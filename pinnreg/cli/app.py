@@ -12,6 +12,7 @@ import typer
 
 from pinnreg import __version__, config, registry, report, run
 from pinnreg.cli import show
+from pinnreg.cli.analyse import analyse
 from pinnreg.cli.bench import bench
 from pinnreg.cli.process import check_json, guarded, keep_memory, problem_folders, signals, use_threads
 from pinnreg.cli.reproduce import reproduce
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.add_typer(bench, name="bench")
 app.command()(study)
 app.command()(reproduce)
+app.command()(analyse)
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 SetOption = Annotated[

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.objective.blocks import Block, Blocks
-from pinnreg.objective.filling import OtherParametersError, fill_by_layer, fill_diagonal, fill_from, one_by_one
+from pinnreg.objective.filling import OtherParametersError, fill_by_layer, fill_diagonal, fill_from, jacobian_of
 from pinnreg.objective.shifts import shifted
 from pinnreg.regularisers import UNSHIFTED, Rows, Shift
 from pinnreg.taylor import LinearRecord
@@ -164,17 +164,7 @@ class Linearisation:
             found = self._objective.evaluation.block_rows(name, parameters, part)
             return {term: rows.residuals for term, rows in found.items()}
 
-        try:
-            tables = torch.func.jacrev(residuals)(parameters)
-        except torch.OutOfMemoryError:
-            raise  # one by one would need no less
-        except RuntimeError:
-            # derivatives by nesting are out of reach for torch.func
-            return {term: one_by_one(rows, parameters) for term, rows in residuals(parameters).items()}
-        return {
-            term: torch.cat([each.detach().reshape(len(each), -1) for each in by_parameter.values()], dim=1)
-            for term, by_parameter in tables.items()
-        }
+        return jacobian_of(residuals, parameters)
 
     def _term_sizes(self, parameters: Parameters, blocks: Blocks, *, on_parameters: bool) -> dict[str, int]:
         """The number of rows of each term."""

@@ -40,6 +40,7 @@ class Objective:
         evaluation: the terms as functions of parameters and points.
         parameters: the initial parameters by name, leaf tensors: the network's, then `unknown.<name>` each coefficient.
         names: the loss terms: equations, soft conditions, penalties.
+        equations: those that are the PDE's.
         seed: of all draws of points.
         settings: those of the points.
         sweeps: network sweeps times points that optimisers have asked for.
@@ -75,18 +76,18 @@ class Objective:
         self.sweeps = 0
         like = next(iter(self.parameters.values())).detach()
         self._placement = Placement(problem, split.trial, split.soft, points, seed, like)
-        self._equations = self.evaluation.equations(self.blocks[INTERIOR])
-        given = (*self._equations, *(condition.name for condition in split.soft))
+        self.equations = self.evaluation.equations(self.blocks[INTERIOR])
+        given = (*self.equations, *(condition.name for condition in split.soft))
         if not given:
             raise InputError(f"nothing to minimise: {type(problem).__name__} has no residual, and there are no data")
-        if points.resample == "residual" and not self._equations:
+        if points.resample == "residual" and not self.equations:
             raise InputError(f"points.resample: residual: {type(problem).__name__} has no residual to draw points by")
         self.names = (*given, *self._regularised.names)
         check_names(self.names)
         self._weights = weights_of(weights, given, [c.name for c in split.exact])
         # how much measured data count is for the user to say
         unweighted = [c.name for c in split.soft if c.kind != "measurements" and c.name not in weights]
-        self._to_balance = tuple(unweighted) if balance and self._equations else ()
+        self._to_balance = tuple(unweighted) if balance and self.equations else ()
         self._balanced: dict[str, float] = {}
         self._compiled = CompiledGradient(self) if compile else None
         self._linearisation = Linearisation(self, points.chunk)
@@ -212,7 +213,7 @@ class Objective:
             some = {name: self.blocks[name].thinned(balanced_rows(parameters, len(names))) for name in names}
             at = self._balancing(parameters, some, weighted=False)
             columns = sum(each.numel() for each in self.evaluation.network_part(parameters).values())
-            self._balanced = balanced_weights(at, columns, self._equations, self._to_balance)
+            self._balanced = balanced_weights(at, columns, self.equations, self._to_balance)
 
     def redraw(self, step: int, *, progress: float, smooth: bool) -> None:
         """New points for the penalties, new batches and noise, and another look at which measurements are the worst.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pinnreg.plots.analysis import TermAnalysis, analysis
 from pinnreg.plots.convergence import Convergence, convergence
 from pinnreg.plots.layouts import error_field
 from pinnreg.plots.loss_history import history
@@ -16,7 +17,9 @@ __all__ = [
     "Curve",
     "ErrorRow",
     "Panel",
+    "TermAnalysis",
     "WeightCurves",
+    "analysis",
     "check_format",
     "convergence",
     "error_field",

@@ -10,7 +10,15 @@ from pinnreg.report.compare import (
     validate_on,
     without_reference,
 )
-from pinnreg.report.files import read_measurements, read_report, summary, write_json, write_measurements, write_report
+from pinnreg.report.files import (
+    finite,
+    read_measurements,
+    read_report,
+    summary,
+    write_json,
+    write_measurements,
+    write_report,
+)
 from pinnreg.report.grid import grid_axes
 from pinnreg.report.solution import Solution
 
@@ -21,6 +29,7 @@ __all__ = [
     "Solution",
     "Validation",
     "compare",
+    "finite",
     "grid_axes",
     "read_measurements",
     "read_report",

@@ -30,7 +30,7 @@ def summary(report: Report, facts: Mapping[str, Any]) -> dict[str, Any]:
     errors = {name: asdict(errors) for name, errors in report.errors.items()}
     validation = {name: asdict(each) for name, each in report.validation.items()}
     held_out = {"validation": validation} if validation else {}
-    plain: dict[str, Any] = _finite({"errors": errors, "reference": reference, **held_out, **facts})
+    plain: dict[str, Any] = finite({"errors": errors, "reference": reference, **held_out, **facts})
     return plain
 
 
@@ -148,10 +148,10 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _finite(value: Any) -> Any:
-    """`value` with NaN and Inf, which JSON lacks, as null."""
+def finite(value: Any) -> Any:
+    """`value`, of dicts and lists, with NaN and Inf, which JSON lacks, as null."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

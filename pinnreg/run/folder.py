@@ -11,8 +11,8 @@ from typing import final
 from pinnreg.errors import InputError
 
 FORMATS = ("png", "pdf", "svg")
-FIGURES = tuple(f"{name}.{suffix}" for name in ("error_field", "history") for suffix in FORMATS)
-RESULTS = ("report.json", "fields.npz", "measurements.npz", *FIGURES)
+FIGURES = tuple(f"{name}.{suffix}" for name in ("error_field", "history", "analysis") for suffix in FORMATS)
+RESULTS = ("report.json", "fields.npz", "measurements.npz", "analysis.json", *FIGURES)
 FILES = ("config.yaml", "history.csv", "checkpoint.pt", *RESULTS)
 
 
@@ -64,13 +64,9 @@ class RunFolder:
         try:
             if path.is_dir() and any(path.iterdir()):
                 folder._empty(overwrite)
-            path.mkdir(parents=True, exist_ok=True)
-            # some file systems only say so when written to
-            probe = path / ".writable"
-            probe.touch()
-            probe.unlink()
         except OSError as error:
             raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+        make_writable(path)
         return folder
 
     @staticmethod
@@ -92,3 +88,19 @@ class RunFolder:
             raise InputError(f"{self.path}: holds a run; --overwrite replaces it, --resume {self.path} goes on with it")
         for name in FILES:
             (self.path / name).unlink(missing_ok=True)
+
+
+def make_writable(path: Path) -> None:
+    """Make a folder, if it is missing, and see that files can be written into it.
+
+    Raises:
+        InputError: they cannot.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        # some file systems only say so when written to
+        probe = path / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None

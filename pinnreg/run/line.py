@@ -19,7 +19,9 @@ from pinnreg.run.combinations import note_unfinished_annealing
 from pinnreg.run.folder import RunFolder
 from pinnreg.run.prepare import (
     Prepared,
+    Problems,
     prepare,
+    problem_folders,
     resolve_resumed,
     resumed_state,
     saved_state,
@@ -28,7 +30,6 @@ from pinnreg.run.provenance import provenance
 from pinnreg.run.results import compared, write_figures, write_results
 from pinnreg.training import History, Hooks, read_history, train
 
-Problems = Sequence[str | Path] | str | Path | None
 Given = str | Path | Mapping[str, Any]
 
 
@@ -70,7 +71,7 @@ def solve(
     hooks = hooks or Hooks()
     changes = dict(overrides or {}) | ({} if device is None else {"device": device})
     resumed = _resumed_folder(out) if resume else None
-    resolved = _resolve(config, changes, _folders(problems), resumed)
+    resolved = _resolve(config, changes, problem_folders(problems), resumed)
     prepared = prepare(resolved)
     state = resumed and resumed_state(resumed, prepared)
     folder = resumed or _new_folder(out, resolved.stem, overwrite=overwrite)
@@ -115,7 +116,7 @@ def load(run: str | Path, problems: Problems = None, *, problem: Problem | None 
         InputError: a folder without a run, a corrupt checkpoint, or a problem that cannot be found again.
     """
     folder = RunFolder.existing(run)
-    resolved = resolve_resumed(folder, None, {"device": "cpu"}, _folders(problems), problem)
+    resolved = resolve_resumed(folder, None, {"device": "cpu"}, problem_folders(problems), problem)
     prepared = prepare(resolved, with_reference=False)
     parameters = saved_state(folder, prepared)["parameters"]
     history = read_history(folder.history) if folder.history.is_file() else {}
@@ -147,7 +148,7 @@ def evaluate(
     folder = RunFolder.existing(run)
     changes: dict[str, Any] = {} if device is None else {"device": device}
     changes |= {} if grid is None else {"evaluate.grid": list(grid)}
-    prepared = prepare(resolve_resumed(folder, None, changes, _folders(problems), problem))
+    prepared = prepare(resolve_resumed(folder, None, changes, problem_folders(problems), problem))
     parameters = saved_state(folder, prepared)["parameters"]
     return compared(prepared.solution(parameters, {}), prepared)
 
@@ -158,7 +159,7 @@ def load_config(
     problems: Problems = None,
 ) -> Config:
     """The whole config that `config` and `overrides` describe, all defaults filled in. Arguments as in `solve`."""
-    return resolve(config, overrides, _folders(problems)).config
+    return resolve(config, overrides, problem_folders(problems)).config
 
 
 def problem(name: str, **parameters: Any) -> Problem:
@@ -188,12 +189,6 @@ def _resumed_folder(out: str | Path | bool | None) -> RunFolder:
     if out is None or isinstance(out, bool):
         raise InputError("resume: say which run to go on with: out=<its folder>")
     return RunFolder.existing(out)
-
-
-def _folders(problems: Problems) -> list[Path]:
-    if problems is None:
-        return []
-    return [Path(problems)] if isinstance(problems, str | Path) else [Path(folder) for folder in problems]
 
 
 def _with_errors(hooks: Hooks, prepared: Prepared) -> Hooks:

@@ -30,6 +30,7 @@ from pinnreg.training import read_checkpoint
 logger = logging.getLogger("pinnreg")
 
 Given = str | Path | Mapping[str, Any]
+Problems = Sequence[str | Path] | str | Path | None
 Array = NDArray[np.float64]
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -127,6 +128,13 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
     axes = grid_axes(problem.domain, config.evaluate.grid)
     solved = _solve(reference, problem, axes) if with_reference else None
     return Prepared(resolved, split, network, objective, axes, reference, solved, observed)
+
+
+def problem_folders(problems: Problems) -> list[Path]:
+    """The folders of problem files that a call was given: none, one, or several."""
+    if problems is None:
+        return []
+    return [Path(problems)] if isinstance(problems, str | Path) else [Path(folder) for folder in problems]
 
 
 def choose_device(name: str) -> torch.device:

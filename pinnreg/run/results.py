@@ -38,7 +38,7 @@ def write_figures(folder: RunFolder, suffix: str) -> list[Path]:
     """
     report, facts = read_report(folder.path)
     errors = {name: each.rel_l2 for name, each in report.errors.items()} or None
-    title = _title(facts["problem"])
+    title = title_of(facts["problem"])
     measured = read_measurements(folder.path)
     field = plots.error_field(report.axes, report.fields, title=title, errors=errors, measured=list(measured.values()))
     record = plots.history(read_history(folder.history), title=title)
@@ -113,7 +113,8 @@ def _found(solution: Solution, resolved: Resolved) -> dict[str, Any]:
     return found
 
 
-def _title(problem: Mapping[str, Any]) -> str:
+def title_of(problem: Mapping[str, Any]) -> str:
+    """The heading of a run's figures: the problem with its parameters."""
     parameters = ", ".join(
         f"{key} = {value:.4g}" if isinstance(value, float) else f"{key} = {value}"
         for key, value in problem.items()

@@ -1,6 +1,6 @@
 """The one training loop, with its checkpoints and its history."""
 
-from pinnreg.training.checkpoint import read_checkpoint, write_checkpoint
+from pinnreg.training.checkpoint import position_of, read_checkpoint, write_checkpoint
 from pinnreg.training.history import History, read_history
 from pinnreg.training.hooks import Hooks, Outcome
 from pinnreg.training.loop import train
@@ -11,6 +11,7 @@ __all__ = [
     "Hooks",
     "Outcome",
     "Position",
+    "position_of",
     "read_checkpoint",
     "read_history",
     "train",

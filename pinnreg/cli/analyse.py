@@ -1,0 +1,115 @@
+"""`pinnreg analyse`: what a run is like beside its error."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pinnreg import run
+from pinnreg.analysis import Sharpness
+from pinnreg.cli import show
+from pinnreg.cli.process import check_json, problem_folders, use_threads
+from pinnreg.report import write_json
+
+
+def analyse(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where to write, if not into the run's folder.")
+    ] = None,
+    eigenvalues: Annotated[int, typer.Option("--eigenvalues", help="How many of each Hessian.")] = 8,
+    format_: Annotated[str, typer.Option("--format", help="Of the figure: png, pdf or svg.")] = "png",
+    device: Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")] = None,
+    problems: Annotated[
+        list[Path] | None,
+        typer.Option("--problems", metavar="DIR", help="A folder of problem files; repeatable."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="CPU threads; OMP_NUM_THREADS if not given, or 1.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON, too.")] = None,
+) -> None:
+    """A run's sharpness, tangent kernels, drift and variation, also of one that has not ended."""
+    use_threads(threads)
+    check_json(json)
+    with show.notes(quiet=False):
+        found = run.analyse(
+            folder,
+            problem_folders(problems),
+            out=out,
+            device=device,
+            eigenvalues=eigenvalues,
+            figure=format_,
+        )
+    if json is not None:
+        write_json(json, {"run": str(folder), **found.summary()})
+    _print(found)
+    assert found.folder is not None
+    show.line(f"written: {found.folder / 'analysis.json'} and analysis.{format_}")
+
+
+def _print(found: run.Analysis) -> None:
+    show.line(f"step {found.step}, {found.parameters} parameters")
+    show.line("")
+    show.line("Hessian of each loss term by the parameters, unweighted")
+    count = max(len(each.leading) for each in (*found.hessian.values(), found.total))
+    rows = [_curvature(name, found.weights[name], each, count) for name, each in found.hessian.items()]
+    rows.append(_curvature("weighted sum", None, found.total, count))
+    _table(["term", "weight", "trace", "+-", "largest", *(str(k) for k in range(2, count + 1))], rows)
+    show.line("")
+    show.line("tangent kernel J J^T/n of each loss term, unweighted")
+    rows = [
+        [
+            name,
+            f"{len(each.matrix)} of {each.rows}",
+            _number(each.trace),
+            _number(float(each.eigenvalues[0])),
+            _number(float(each.eigenvalues.median())),
+            str(each.effective_rank),
+            _number(each.drift(found.initial[name])),
+        ]
+        for name, each in found.kernels.items()
+    ]
+    _table(["term", "rows", "trace", "largest", "median", "effective rank", "change in training"], rows)
+    if found.imbalance is not None:
+        weighted = "" if found.weighted_imbalance is None else f", {found.weighted_imbalance:.2g} with the weights"
+        show.line(f"imbalance: the terms' mean eigenvalues differ by a factor of {found.imbalance:.2g}{weighted}")
+    network = found.network
+    show.line(
+        f"drift in training: parameters {_number(network.parameters)} of their size, "
+        f"tangent kernel of the network {_number(network.kernel)} of its own"
+    )
+    show.line("")
+    show.line("total variation of the solution")
+    variations = [[str(k), _number(each.value), _number(each.error)] for k, each in found.variations.items()]
+    _table(["order", "variation", "its error"], variations)
+    for note in found.notes:
+        show.line(f"left out: {note}")
+
+
+def _curvature(name: str, weight: float | None, found: Sharpness, count: int) -> list[str]:
+    leading = [*found.leading, *((count - len(found.leading)) * [math.nan])]
+    numbers = [found.trace, found.trace_error, *leading]
+    return [name, "" if weight is None else _number(weight), *(_number(each) for each in numbers)]
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for number, heading in enumerate(headings):
+        table.add_column(heading, no_wrap=True, justify="right" if number else "left")
+    for cells in rows:
+        table.add_row(*(Text(cell) for cell in cells))
+    # wide enough for the table whatever the terminal is: a wrapped number is no number
+    Console(file=sys.stdout, width=300).print(table)
+
+
+def _number(value: float) -> str:
+    return "unknown" if math.isnan(value) else f"{value:.2e}"

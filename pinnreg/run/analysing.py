@@ -1,0 +1,252 @@
+"""`analyse`: what a run is like beside its error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, final
+
+from torch import Tensor
+
+from pinnreg import plots
+from pinnreg.analysis import (
+    Drift,
+    Sharpness,
+    TermKernel,
+    Variation,
+    drift,
+    imbalance,
+    term_kernels,
+    term_sharpness,
+    variation_profile,
+    weighted_sharpness,
+)
+from pinnreg.equations import Problem
+from pinnreg.errors import InputError
+from pinnreg.objective import Objective
+from pinnreg.objective.placement import INTERIOR
+from pinnreg.regularisers import KTV, NoiseStability, Regulariser, Ridge, WeightNoise
+from pinnreg.report import finite, write_json
+from pinnreg.run.folder import RunFolder, make_writable
+from pinnreg.run.prepare import Prepared, Problems, prepare, problem_folders, resolve_resumed, saved_state
+from pinnreg.run.results import title_of
+from pinnreg.training import position_of
+
+EIGENVALUES = 8
+POINTS = 200
+"""Collocation points for the tangent kernel of the network itself."""
+
+
+@final
+@dataclass(frozen=True)
+class Analysis:
+    """A run, analysed at the parameters and points of its checkpoint.
+
+    Attributes:
+        step: of training.
+        parameters: their number, unknown coefficients among them.
+        weights: of each loss term at that step.
+        hessian: the sharpness of each term, unweighted.
+        total: that of the weighted sum.
+        kernels: the tangent kernel of each term, unweighted, by name; some terms have none.
+        initial: the same at the start of training, at the same points.
+        network: how far parameters and the tangent kernel of the network's values have moved.
+        variations: the total variation of the solution by order.
+        notes: what was left out.
+        folder: where `analysis.json` and the figure are; None if nothing was written.
+    """
+
+    step: int
+    parameters: int
+    weights: Mapping[str, float]
+    hessian: Mapping[str, Sharpness]
+    total: Sharpness
+    kernels: Mapping[str, TermKernel]
+    initial: Mapping[str, TermKernel]
+    network: Drift
+    variations: Mapping[int, Variation]
+    notes: tuple[str, ...]
+    folder: Path | None = None
+
+    @property
+    def imbalance(self) -> float | None:
+        """How many times faster the fastest term is learnt than the slowest; None for a single term."""
+        return imbalance(self.kernels)
+
+    @property
+    def weighted_imbalance(self) -> float | None:
+        """The same with the weights of the terms, without those of weight 0."""
+        return imbalance(self.kernels, self.weights)
+
+    def summary(self) -> dict[str, Any]:
+        """The content of `analysis.json`: dicts, lists, numbers and strings; what is not finite is None."""
+        kernels = {
+            name: {
+                "rows": len(each.matrix),
+                "rows_of_term": each.rows,
+                "trace": each.trace,
+                "effective_rank": each.effective_rank,
+                "drift": each.drift(self.initial[name]),
+                "eigenvalues": each.eigenvalues.tolist(),
+                "initial_eigenvalues": self.initial[name].eigenvalues.tolist(),
+            }
+            for name, each in self.kernels.items()
+        }
+        plain: dict[str, Any] = finite(
+            {
+                "step": self.step,
+                "parameters": self.parameters,
+                "hessian": {
+                    "terms": {
+                        name: {"weight": self.weights[name], **_curved(each)} for name, each in self.hessian.items()
+                    },
+                    "weighted_sum": _curved(self.total),
+                },
+                "kernels": {
+                    "terms": kernels,
+                    "imbalance": self.imbalance,
+                    "weighted_imbalance": self.weighted_imbalance,
+                },
+                "drift": {
+                    "parameters": self.network.parameters,
+                    "kernel": self.network.kernel,
+                    "smallest_eigenvalue_before": self.network.smallest[0],
+                    "smallest_eigenvalue_after": self.network.smallest[1],
+                },
+                "variation": {
+                    str(order): {"value": each.value, "error": each.error} for order, each in self.variations.items()
+                },
+                "notes": list(self.notes),
+            }
+        )
+        return plain
+
+
+def analyse(
+    run: str | Path,
+    problems: Problems = None,
+    *,
+    problem: Problem | None = None,
+    out: str | Path | bool | None = None,
+    device: str | None = None,
+    eigenvalues: int = EIGENVALUES,
+    figure: str = "png",
+) -> Analysis:
+    """Analyse a run at the parameters and points of its checkpoint; it need not have ended.
+
+    The sharpness of each loss term and of their weighted sum; the tangent kernel of each term, at most 500 rows of it,
+    and how fast terms are learnt relative to each other; how far training has moved parameters and kernels from the
+    start, which the config gives again; the total variations of the solution. Writes `analysis.json` and a figure.
+
+    Args:
+        run: the run's folder.
+        problems: a folder, or several, of problem files besides the shipped ones.
+        problem: the problem, if the run was given it as an object.
+        out: where to write; None for the run's folder, False for nowhere.
+        device: "auto", "cpu" or "cuda", before the config's.
+        eigenvalues: how many of each Hessian, at least 1.
+        figure: its format: png, pdf or svg.
+
+    Raises:
+        InputError: as `pinnreg.load`, parameters that are not finite, or a folder that cannot be written.
+    """
+    if eigenvalues < 1:
+        raise InputError(f"analyse: expected at least 1 eigenvalue, got {eigenvalues}")
+    plots.check_format(Path(f"analysis.{figure}"))
+    folder = RunFolder.existing(run)
+    changes = {} if device is None else {"device": device}
+    resolved = resolve_resumed(folder, None, changes, problem_folders(problems), problem)
+    prepared = prepare(resolved, with_reference=False)
+    state = saved_state(folder, prepared)
+    if not all(bool(each.isfinite().all()) for each in state["parameters"].values()):
+        raise InputError(f"{folder.checkpoint}: the parameters are not finite; there is nothing to analyse")
+    target = None if out is False else folder.path if out is None or out is True else Path(out)
+    if target is not None:
+        make_writable(target)
+    found = _analysed(prepared, state, eigenvalues)
+    if target is None:
+        return found
+    _draw(found, title_of(resolved.config.problem), target / f"analysis.{figure}")
+    write_json(target / "analysis.json", {"run": str(run), "problem": dict(resolved.config.problem), **found.summary()})
+    return replace(found, folder=target)
+
+
+def _analysed(prepared: Prepared, state: Mapping[str, Any], pairs: int) -> Analysis:
+    objective = prepared.objective
+    # the initial parameters; a state overwrites neither them nor the points they are used at
+    before = {name: each.detach().clone() for name, each in objective.parameters.items()}
+    objective.load_state(state["objective"])
+    after: dict[str, Tensor] = state["parameters"]
+    kernels, initial = (term_kernels(objective, each) for each in (after, before))
+    hessian = term_sharpness(objective, after, pairs=pairs)
+    weights = objective.weights
+    solution = prepared.solution(after, {})
+    trained, started = dict(solution.parameters), dict(objective.evaluation.network_part(before))
+    points = objective.blocks[INTERIOR].thinned(POINTS).points.points
+    return Analysis(
+        step=position_of(dict(state)).step,
+        parameters=sum(each.numel() for each in after.values()),
+        weights=weights,
+        hessian=hessian,
+        total=_total(objective, after, hessian, weights, pairs),
+        kernels=kernels,
+        initial=initial,
+        network=drift(solution.network, started, trained, points),
+        variations=variation_profile(
+            solution.trial,
+            objective.evaluation.network_at(after),
+            prepared.problem.domain,
+            device=points.device,
+            dtype=points.dtype,
+        ),
+        notes=tuple(_notes(prepared.resolved.config.regularisers, objective)),
+    )
+
+
+def _total(
+    objective: Objective,
+    parameters: Mapping[str, Tensor],
+    hessian: Mapping[str, Sharpness],
+    weights: Mapping[str, float],
+    pairs: int,
+) -> Sharpness:
+    """The sharpness of the weighted sum, which is that of a term where no other has a weight."""
+    counting = [name for name, weight in weights.items() if weight > 0]
+    if len(counting) <= 1:
+        name = counting[0] if counting else next(iter(weights))
+        return hessian[name].scaled(weights[name])
+    return weighted_sharpness(objective, parameters, counting, pairs=pairs)
+
+
+def _notes(regularisers: Sequence[Regulariser], objective: Objective) -> Iterator[str]:
+    """What of the loss the numbers leave out."""
+    for each in regularisers:
+        if isinstance(each, NoiseStability | WeightNoise):
+            yield f"{each.kind}: all numbers are those of the parameters without noise"
+        elif isinstance(each, KTV) and each.power == 1:
+            smoothed = " but for their smoothing" if objective.evaluation.smooth else ""
+            yield (
+                f"{each.kind} of power 1: its Hessian leaves out the kinks of |s|{smoothed}; it is no sum of squares "
+                "and has no tangent kernel here"
+            )
+        elif isinstance(each, Ridge):
+            yield f"{each.kind}: its tangent kernel is the identity and left out"
+
+
+def _draw(found: Analysis, title: str, path: Path) -> None:
+    terms = {
+        name: plots.TermAnalysis(
+            found.kernels[name].eigenvalues if name in found.kernels else None,
+            found.initial[name].eigenvalues if name in found.initial else None,
+            each.leading,
+        )
+        for name, each in found.hessian.items()
+    }
+    variations = {order: (each.value, each.error) for order, each in found.variations.items()}
+    figure = plots.analysis(terms, found.total.leading, variations, title=f"{title}, step {found.step}")
+    plots.save(figure, path)
+
+
+def _curved(found: Sharpness) -> dict[str, Any]:
+    return {"trace": found.trace, "trace_error": found.trace_error, "eigenvalues": list(found.leading)}
