@@ -9,11 +9,13 @@ from pathlib import Path
 from pinnreg import plots
 from pinnreg.errors import unknown
 from pinnreg.report import write_json
+from pinnreg.reproductions.jacobian import jacobian
 from pinnreg.reproductions.ktv import ktv
 from pinnreg.reproductions.model import Experiment, Progress, Reproduction
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     "ktv": ktv,
+    "jacobian": jacobian,
 }
 """By the name of the method."""
 
