@@ -24,6 +24,7 @@ from pinnreg.equations import (
     robin,
 )
 from pinnreg.errors import Diverged, InputError, Interrupted
+from pinnreg.reproductions import reproduce
 from pinnreg.run import analyse, evaluate, load, load_config, problem, solve
 from pinnreg.studies import study
 from pinnreg.taylor import Laplacian
@@ -51,6 +52,7 @@ __all__ = [
     "periodic",
     "problem",
     "reference",
+    "reproduce",
     "robin",
     "solve",
     "study",

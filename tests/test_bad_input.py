@@ -111,7 +111,7 @@ def _yaml(text: str) -> Path:
         # unknown names
         ("problem.name=haet", ["problem 'haet'", "did you mean 'heat'", "burgers"]),
         ("problem=poison", ["'poison'", "did you mean 'poisson'"]),
-        ("network.kind=mpl", ["network.kind", "'mpl'", "did you mean 'mlp'"]),
+        ("network.kind=mpl", ["network: unknown kind", "'mpl'", "did you mean 'mlp'"]),
         ("network.activation=tan", ["network.activation", "did you mean 'tanh'", "swish"]),
         ("train.0.optimiser=adma", ["'adma'", "did you mean 'adam'", "lbfgs"]),
         ("regularisers=[{kind: kvt}]", ["'kvt'", "did you mean 'ktv'"]),

@@ -100,12 +100,26 @@ def test_a_command_line_that_does_not_parse(cli: Cli, arguments: list[str], mess
 def test_list(cli: Cli) -> None:
     code, out, err = cli("list", "--json", "list.json")
     assert (code, err) == (0, "")
-    for name in ("poisson", "burgers", "heat", "poisson3d", "ktv", "adam", "lbfgs", "ssbroyden", "tanh", "sobol"):
+    for name in (
+        "poisson",
+        "burgers",
+        "heat",
+        "poisson3d",
+        "ktv",
+        "adam",
+        "lbfgs",
+        "ssbroyden",
+        "tanh",
+        "sobol",
+        "quadratic",
+        "orthogonality",
+    ):
         assert name in out
     assert "uₜ = α uₓₓ" in out
     data = json.loads(Path("list.json").read_text())
     assert set(data["problems"]) >= {"poisson", "burgers", "heat"}
     assert {"adam", "sgd", "lbfgs", "ssbroyden"} <= set(data["optimisers"])
+    assert set(data["networks"]) == {"mlp", "quadratic"}
 
 
 def test_describe(cli: Cli) -> None:

@@ -373,7 +373,7 @@ def test_config_is_frozen() -> None:
         ({"weights": {"residual": float("nan")}}, ["weights.residual", "finite"]),
         ({"weights": [1.0]}, ["weights", "section"]),
         ({"network": {"activation": "tan"}}, ["network.activation", "did you mean 'tanh'"]),
-        ({"network": {"kind": "mpl"}}, ["network.kind", "'mlp'"]),
+        ({"network": {"kind": "mpl"}}, ["network: unknown kind", "did you mean 'mlp'"]),
         ({"network": {"hidden": 20}}, ["network.hidden", "expected a list", "20"]),
         ({"network": {"hidden": []}}, ["network.hidden"]),
         ({"network": {"hidden": [20, 0]}}, ["network.hidden.1", "0"]),

@@ -21,7 +21,7 @@ from pinnreg.domain import Domain, unit_points
 from pinnreg.equations import Condition, PointSet, Split, Sweep, split_conditions
 from pinnreg.equations.conditions import FaceCondition, Periodic
 from pinnreg.errors import InputError
-from pinnreg.networks import NetworkSettings
+from pinnreg.networks import MLPSettings
 from pinnreg.taylor import Algebra
 
 
@@ -37,7 +37,7 @@ def problem(domain: Domain, *conditions: Condition, outputs: tuple[str, ...] = (
 def network(given: Problem, split: Split, seed: int, *, size: float = 1.0) -> nn.Module:
     """A network as a run would build it, its parameters (biases too) far from their initial values."""
     built = networks.build(
-        NetworkSettings(hidden=(9, 9)),
+        MLPSettings(hidden=(9, 9)),
         given.domain.bounds,
         len(given.outputs),
         periodic=split.trial.periodic,

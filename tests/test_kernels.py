@@ -243,7 +243,7 @@ def test_the_tangent_kernel_is_the_mean_of_that_of_networks(activation: str, hid
     points, other = places(3), places(2, seed=2)
     options = {"activation": activation, "hidden": hidden, "weight_scale": 1.4, "bias_scale": 0.3}
     limit = infinite_kernels(points, PLANE, other=other, **options).ntk.matrix
-    width = 64 if hidden == 1 else 256
+    width = 64 if hidden == 1 else 160
     found = torch.stack(
         [
             ntk(
@@ -252,12 +252,12 @@ def test_the_tangent_kernel_is_the_mean_of_that_of_networks(activation: str, hid
                 PLANE,
                 other=other,
             ).matrix
-            for seed in range(40)
+            for seed in range(25)
         ]
     )
     error = found.std(dim=0) / math.sqrt(len(found))
     assert bool(((found.mean(dim=0) - limit).abs() < 4.5 * error).all())
-    assert float((error / limit.abs().max()).max()) < 0.05
+    assert float((error / limit.abs().max()).max()) < 0.06
 
 
 def deviations(widths: Sequence[int], seeds: int, activation: str) -> np.ndarray:

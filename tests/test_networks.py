@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from pinnreg.differentiation import derivatives
 from pinnreg.errors import InputError
-from pinnreg.networks import ACTIVATIONS, MLP, FeatureSettings, FourierSettings, InputFeatures, NetworkSettings, build
+from pinnreg.networks import ACTIVATIONS, MLP, FeatureSettings, FourierSettings, InputFeatures, MLPSettings, build
 from pinnreg.randomness import generator
 
 F64 = torch.float64
@@ -43,7 +43,7 @@ def network(
     dtype: torch.dtype = torch.float64,
     **options: Any,
 ) -> nn.Module:
-    chosen = NetworkSettings(**{"hidden": (8, 8), "features": features or FeatureSettings(), **options})
+    chosen = MLPSettings(**{"hidden": (8, 8), "features": features or FeatureSettings(), **options})
     return build(chosen, BOUNDS, outputs, periodic=periodic, seed=seed, dtype=dtype, device=torch.device("cpu"))
 
 
@@ -302,17 +302,17 @@ def test_rows_do_not_interact() -> None:
 @pytest.mark.parametrize(
     ("cls", "options"),
     [
-        (NetworkSettings, {"hidden": ()}),
-        (NetworkSettings, {"hidden": (0,)}),
-        (NetworkSettings, {"hidden": (True,)}),
-        (NetworkSettings, {"hidden": (2.5,)}),
-        (NetworkSettings, {"kind": "cnn"}),
-        (NetworkSettings, {"activation": "relu"}),
-        (NetworkSettings, {"depth": 3}),
-        (NetworkSettings, {"spread": 0.0}),
-        (NetworkSettings, {"spread": -1.0}),
-        (NetworkSettings, {"spread": True}),
-        (NetworkSettings, {"spread": math.inf}),
+        (MLPSettings, {"hidden": ()}),
+        (MLPSettings, {"hidden": (0,)}),
+        (MLPSettings, {"hidden": (True,)}),
+        (MLPSettings, {"hidden": (2.5,)}),
+        (MLPSettings, {"kind": "cnn"}),
+        (MLPSettings, {"activation": "relu"}),
+        (MLPSettings, {"depth": 3}),
+        (MLPSettings, {"spread": 0.0}),
+        (MLPSettings, {"spread": -1.0}),
+        (MLPSettings, {"spread": True}),
+        (MLPSettings, {"spread": math.inf}),
         (FourierSettings, {"count": 0}),
         (FourierSettings, {"scale": 0.0}),
         (FourierSettings, {"scale": math.nan}),

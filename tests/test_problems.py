@@ -49,6 +49,7 @@ ACCURACY = {
     "heat_weight_noise": 3e-2,
     "poisson_noise_stability": 2e-4,
     "poisson_ridge": 2e-5,
+    "poisson_quadratic": 5e-10,
     "regression": 0.12,
     "regression_jacobian": 0.1,
     "regression_ktv": 0.06,

@@ -16,7 +16,7 @@ from pinnreg.analysis import stacked
 from pinnreg.objective import regression
 from pinnreg.regularisers import Jacobian
 from pinnreg.reproductions import EXPERIMENTS, Claim, reproduce
-from pinnreg.reproductions.jacobian import _start_claims, _trained_claims, falls, slope
+from pinnreg.reproductions.jacobian import _start_claims, _trained_claims
 from pinnreg.reproductions.wide import (
     COUNT,
     OPERATORS,
@@ -27,10 +27,12 @@ from pinnreg.reproductions.wide import (
     Trained,
     at_start,
     circle,
+    falls,
     importance,
     limit,
     network,
     rate,
+    slope,
     targets,
     trained,
 )

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from pinnreg import derivatives, differentiation
 from pinnreg.differentiation import nested
-from pinnreg.networks import ACTIVATIONS, FeatureSettings, FourierSettings, NetworkSettings, build
+from pinnreg.networks import ACTIVATIONS, FeatureSettings, FourierSettings, MLPSettings, build
 from pinnreg.randomness import generator
 from pinnreg.taylor import Algebra, Laplacian, Operator
 
@@ -175,7 +175,7 @@ def test_every_network_of_a_run_is_differentiated_by_series(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     network = build(
-        NetworkSettings(hidden=(5, 4), activation=activation, features=FeatureSettings(periodic, fourier)),
+        MLPSettings(hidden=(5, 4), activation=activation, features=FeatureSettings(periodic, fourier)),
         {"x": (-1.0, 1.0), "t": (-2.0, 2.0)},
         2,
         periodic=list(periodic),

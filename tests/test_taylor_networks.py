@@ -17,7 +17,7 @@ from pinnreg.differentiation import nested
 from pinnreg.equations import Field, PointSet, Sweep, Trial
 from pinnreg.equations.trial import AxisData
 from pinnreg.errors import InputError
-from pinnreg.networks import ACTIVATIONS, MLP, FeatureSettings, FourierSettings, NetworkSettings, build
+from pinnreg.networks import ACTIVATIONS, MLP, FeatureSettings, FourierSettings, MLPSettings, build
 from pinnreg.randomness import generator
 from pinnreg.taylor import Algebra, Laplacian, MultiIndex, Operator
 
@@ -46,7 +46,7 @@ def network(
     """A network as a run builds it, its biases too away from zero."""
     periodic, chosen = FEATURES[features]
     built = build(
-        NetworkSettings(hidden=hidden, activation=activation, features=chosen),  # type: ignore[arg-type]
+        MLPSettings(hidden=hidden, activation=activation, features=chosen),  # type: ignore[arg-type]
         BOUNDS,
         outputs,
         periodic=periodic,

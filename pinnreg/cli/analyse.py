@@ -50,7 +50,7 @@ def analyse(
             figure=format_,
         )
     if json is not None:
-        write_json(json, {"run": str(folder), **found.summary()})
+        write_json(json, found.summary())
     _print(found)
     assert found.folder is not None
     show.line(f"written: {found.folder / 'analysis.json'} and analysis.{format_}")

@@ -23,7 +23,7 @@ from pinnreg.domain import SAMPLERS
 from pinnreg.equations import Condition, Problem, reference_of, split_conditions
 from pinnreg.equations.conditions import FaceCondition
 from pinnreg.errors import InputError
-from pinnreg.networks import ACTIVATIONS
+from pinnreg.networks import ACTIVATIONS, NetworkSettings
 from pinnreg.observations import Measured, complete
 from pinnreg.optimisers import Stage
 from pinnreg.regularisers import Regulariser
@@ -60,6 +60,7 @@ def catalogue(problems: Mapping[str, str | None], path: Path | None) -> None:
         "studies": dict.fromkeys(registry.shipped_configs(studies=True), ""),
         "regularisers": {_tag(kind, "kind"): _summary(kind) for kind in get_args(Regulariser)},
         "optimisers": optimisers,
+        "networks": {_tag(kind, "kind"): _summary(kind) for kind in get_args(NetworkSettings)},
         "activations": dict.fromkeys(ACTIVATIONS, ""),
         "samplers": dict.fromkeys(SAMPLERS, ""),
     }

@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from pinnreg.config.messages import explain
 from pinnreg.equations import ConditionMode, Unknown
 from pinnreg.errors import InputError
-from pinnreg.networks import NetworkSettings
+from pinnreg.networks import MLPSettings, NetworkSettings, mlp_if_not_said
 from pinnreg.objective import PointSettings
 from pinnreg.observations import Measured
 from pinnreg.optimisers import GaussNewton, Stage
@@ -43,7 +43,9 @@ class Config:
     """A whole run. Values not given come from the problem's `defaults`, then from here."""
 
     problem: dict[str, Any]
-    network: NetworkSettings = NetworkSettings()
+    network: Annotated[Annotated[NetworkSettings, Field(discriminator="kind")], BeforeValidator(mlp_if_not_said)] = (
+        MLPSettings()
+    )
     points: PointSettings = PointSettings()
     conditions: ConditionMode = "default"
     measurements: tuple[Measured, ...] = ()

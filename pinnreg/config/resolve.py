@@ -78,9 +78,9 @@ def resolve(
     if "problem" in defaults:
         raise InputError(f"defaults of problem {name!r} cannot change the problem itself")
     validate({"problem": description, **defaults}, f"defaults of problem {name!r}")
-    merged = copy.deepcopy(
-        _merge(_merge(as_dict(Config(problem={})), defaults), data)
-    )  # overrides must not change the user's own dicts
+    merged = _merge(_for_kind(as_dict(Config(problem={})), _kind_of_network(defaults)), defaults)
+    merged = _merge(_for_kind(merged, changes.get("network.kind", _kind_of_network(data))), data)
+    merged = copy.deepcopy(merged)  # overrides must not change the user's own dicts
     for key, value in changes.items():
         _set(merged, key, value)
     config = validate({**merged, "problem": description}, where)
@@ -215,6 +215,17 @@ def _plain(problem: Problem) -> dict[str, Any]:
                 f"which a config can hold; got {type(value).__name__}"
             ) from None
     return parameters
+
+
+def _kind_of_network(data: Mapping[str, Any]) -> Any:
+    """What `data` says under network.kind; None if nothing."""
+    section = data.get("network")
+    return section.get("kind") if isinstance(section, Mapping) else None
+
+
+def _for_kind(below: Mapping[str, Any], kind: Any) -> Mapping[str, Any]:
+    """`below`, without its settings of the network if they are those of another kind than the one that is wanted."""
+    return below if kind in (None, _kind_of_network(below)) else {**below, "network": {"kind": kind}}
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

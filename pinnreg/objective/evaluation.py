@@ -149,9 +149,13 @@ class Evaluation:
         return self._rows(name, self.problem_at(parameters), sweep, block)
 
     def parameter_rows(self, parameters: Parameters) -> dict[str, Rows]:
-        """The rows of the penalties on the parameters themselves; row i is a multiple of the network's number i."""
+        """The rows of the penalties on the parameters themselves."""
         network = self.network_part(parameters)
-        return {name: penalty.rows(network) for name, penalty in self._regularised.on_parameters.items()}
+        return {name: penalty.rows(self._network, network) for name, penalty in self._regularised.on_parameters.items()}
+
+    def is_diagonal(self, term: str) -> bool:
+        """Whether row i of a penalty on the parameters is √n times the network's parameter i."""
+        return self._regularised.on_parameters[term].diagonal
 
     def block_slopes(self, name: str, parameters: Parameters, block: Block) -> dict[str, Tensor]:
         """The derivatives of a block's residuals by the unknown coefficients, (rows, coefficients) by term.

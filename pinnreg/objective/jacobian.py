@@ -144,7 +144,7 @@ class Linearisation:
                     yield _Piece(term, rows, at, fill)
         if terms.on_parameters:
             for term, rows in evaluation.parameter_rows(leaves).items():
-                yield _Piece(term, rows, slice(0, len(rows.values)), fill_diagonal)
+                yield _Piece(term, rows, slice(0, len(rows.values)), self._filling(term, leaves))
 
     def _recorded(self, name: str, leaves: Parameters, part: Block) -> tuple[LinearRecord, dict[str, Rows]]:
         """The rows of a block, and the layers between them and the parameters."""
@@ -165,6 +165,14 @@ class Linearisation:
             return {term: rows.residuals for term, rows in found.items()}
 
         return jacobian_of(residuals, parameters)
+
+    def _filling(self, term: str, parameters: Parameters) -> Callable[[Tensor, Tensor, float], None]:
+        """What writes the Jacobian of a penalty on the parameters themselves."""
+        evaluation = self._objective.evaluation
+        if evaluation.is_diagonal(term):
+            return fill_diagonal
+        found = jacobian_of(lambda at: {term: evaluation.parameter_rows(at)[term].residuals}, parameters)
+        return partial(fill_from, table=found[term])
 
     def _term_sizes(self, parameters: Parameters, blocks: Blocks, *, on_parameters: bool) -> dict[str, int]:
         """The number of rows of each term."""

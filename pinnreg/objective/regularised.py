@@ -17,6 +17,7 @@ from pinnreg.regularisers import (
     UNSHIFTED,
     Noise,
     NoiseStability,
+    Orthogonality,
     Penalty,
     PointPenalty,
     Regulariser,
@@ -54,9 +55,9 @@ class Regularised:
             )
         self._noise = noises[0] if noises else None
         terms = named(penalties)
-        self.on_parameters = {name: each for name, each in terms.items() if isinstance(each, Ridge)}
+        self.on_parameters = {name: each for name, each in terms.items() if isinstance(each, Ridge | Orthogonality)}
         self.at_points: dict[str, PointPenalty] = {
-            name: each for name, each in terms.items() if not isinstance(each, Ridge)
+            name: each for name, each in terms.items() if not isinstance(each, Ridge | Orthogonality)
         }
         for penalty in self.at_points.values():
             penalty.check(problem, trial)

@@ -68,7 +68,7 @@ class Panel:
 
 
 def panels(content: Sequence[Panel], *, title: str, note: str = "") -> Figure:
-    """Draw panels in rows of three.
+    """Draw panels in rows of three, or two by two.
 
     Args:
         content: the panels.
@@ -83,7 +83,7 @@ def panels(content: Sequence[Panel], *, title: str, note: str = "") -> Figure:
     """
     if not content:
         raise InputError("panels: nothing to draw")
-    columns = min(COLUMNS, len(content))
+    columns = 2 if len(content) == 4 else min(COLUMNS, len(content))
     lines = -(-len(content) // columns)
     with style.settings():
         figure = style.new_figure(0.7 + (3.3 if columns > 1 else 4.0) * lines)

@@ -8,7 +8,7 @@ from typing import Literal, final
 
 import torch
 from pydantic.dataclasses import dataclass
-from torch import Tensor
+from torch import Tensor, nn
 
 from pinnreg.regularisers.rows import Rows
 from pinnreg.regularisers.schedules import Schedule
@@ -33,7 +33,17 @@ class Ridge:
     weight: NonNegative = 1e-6
     schedule: Schedule = "constant"
 
-    def rows(self, parameters: Mapping[str, Tensor]) -> Rows:
-        """One row a parameter, scaled so that the mean of the squares is their sum."""
+    @property
+    def diagonal(self) -> bool:
+        """Whether row i is √n times the network's parameter i. Always."""
+        return True
+
+    def rows(self, network: nn.Module, parameters: Mapping[str, Tensor]) -> Rows:
+        """One row a parameter, scaled so that the mean of the squares is their sum.
+
+        Args:
+            network: not needed here.
+            parameters: all parameters by name.
+        """
         values = torch.cat([each.reshape(-1) for each in parameters.values()])
         return Rows(math.sqrt(values.numel()) * values)

@@ -5,34 +5,43 @@ the nearer to where it was the wider the network is, so that training becomes li
 a definite kernel the limit fits y and J = 0 whatever λ is, which sets the speed alone.
 
 The numbers to compare with are those of one earlier run whose points, labels, λ, rate and norms are not recorded. Ours
-are in `wide`, the plainest choice of each; λ and the labels are those whose deviation is nearest.
+are in `wide`: of ten choices of points, labels and λ the one whose deviation is nearest, all scales 1.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pinnreg.plots import Curve, Panel
+from pinnreg.reproductions.jacobian_figure import panels
 from pinnreg.reproductions.model import Claim, Progress, Reproduction, Rows, Table
-from pinnreg.reproductions.wide import COUNT, STEPS, STRENGTHS, TESTED, Start, Trained, at_start, circle, limit, trained
+from pinnreg.reproductions.wide import (
+    COMPARED,
+    COUNT,
+    REFERENCE_DEVIATION,
+    REFERENCE_DRIFT,
+    REFERENCE_START,
+    STEPS,
+    STRENGTH,
+    STRENGTHS,
+    ByWidth,
+    Start,
+    Trained,
+    at_start,
+    circle,
+    falls,
+    limit,
+    means_of,
+    measured,
+    of_strength,
+    slope,
+    trained,
+)
 
 Array = NDArray[np.float64]
-
-REFERENCE_START = {64: 0.328, 256: 0.150, 1024: 0.068, 4096: 0.034, 16384: 0.0155}
-REFERENCE_DEVIATION = {64: 1.42, 256: 1.26, 1024: 0.95, 4096: 0.42}
-REFERENCE_DRIFT = {64: 50.0, 256: 22.0, 1024: 5.5, 4096: 0.94}
-STRENGTH = 0.1
-COMPARED = 1024
-"""The width at which all λ are trained."""
-LONG = np.unique(np.geomspace(1, 1e6, 80).round())
-
-ByWidth = Mapping[int, Sequence[Trained]]
-"""With λ = 0.1, one for each seed."""
 
 
 def jacobian(full: bool, progress: Progress) -> Reproduction:
@@ -47,21 +56,14 @@ def jacobian(full: bool, progress: Progress) -> Reproduction:
         )
         for width in REFERENCE_DEVIATION
     }
-    by_width = {width: [each for each in found if each.strength == STRENGTH] for width, found in runs.items()}
+    by_width = {width: of_strength(found, STRENGTH) for width, found in runs.items()}
     speeds = runs[COMPARED]
     return Reproduction(
         title="Jacobian regularisation: wide networks and their infinite-width limit",
         paper="Kim & Yang 2023, arXiv:2312.03386",
         tables=[_start_table(start), _trained_table(by_width), _speed_table(speeds)],
         claims=[*_start_claims(start), *_trained_claims(by_width), *_speed_claims(speeds)],
-        panels=[
-            _start_panel(start),
-            _width_panel(by_width),
-            _drift_panel(by_width),
-            _prediction_panel(by_width),
-            _speed_panel(speeds),
-            _strength_panel(speeds),
-        ],
+        panels=panels(start, by_width, speeds),
         notes=[
             f"{COUNT} points on the unit circle, labels N(0, 1), one hidden layer of erf, all scales 1, u = (f, J)",
             "the numbers given as published are of one earlier run, not printed in the paper; its points, labels, λ, "
@@ -74,28 +76,8 @@ def jacobian(full: bool, progress: Progress) -> Reproduction:
     )
 
 
-def slope(by_width: Mapping[int, Sequence[float]]) -> float:
-    """The exponent a of values like m^a, by least squares on the logarithms of their means."""
-    widths, means = list(by_width), list(_means(by_width).values())
-    return float(np.polyfit(np.log(widths), np.log(means), 1)[0])
-
-
-def falls(by_width: Mapping[int, Sequence[float]]) -> tuple[float, float]:
-    """The largest ratio of means from one width to the next, below 1 if they fall all the way; and last over first."""
-    means = list(_means(by_width).values())
-    return max(after / before for before, after in itertools.pairwise(means)), means[-1] / means[0]
-
-
-def _means(by_width: Mapping[int, Sequence[float]]) -> dict[int, float]:
-    return {width: float(np.mean(values)) for width, values in by_width.items()}
-
-
-def _of(by_width: ByWidth, what: Callable[[Trained], float]) -> dict[int, list[float]]:
-    return {width: [what(each) for each in found] for width, found in by_width.items()}
-
-
 def _start_table(start: Start) -> Table:
-    tangent, covariance, smallest = map(_means, (start.tangent, start.covariance, start.smallest))
+    tangent, covariance, smallest = map(means_of, (start.tangent, start.covariance, start.smallest))
     rows: Rows = [[m, tangent[m], REFERENCE_START[m], covariance[m], smallest[m]] for m in tangent]
     exact = limit(circle(COUNT)).ntk.eigenvalues
     title = (
@@ -118,7 +100,7 @@ def _start_claims(start: Start) -> list[Claim]:
 
 def _trained_table(by_width: ByWidth) -> Table:
     def means(what: Callable[[Trained], float]) -> Mapping[int, float]:
-        return _means(_of(by_width, what))
+        return means_of(measured(by_width, what))
 
     content = [
         ("max |u - linear|", means(lambda each: each.deviation)),
@@ -143,7 +125,7 @@ def _trained_claims(by_width: ByWidth) -> list[Claim]:
         ("f between the points against linear prediction", lambda each: each.own, 0.8, None),
         ("the same with the kernel of the limit", lambda each: each.infinite, 0.8, None),
     ):
-        found = _of(by_width, what)
+        found = measured(by_width, what)
         expected = ("", "") if reference is None else tuple(f"{ratio:.2g}" for ratio in falls(_singly(reference)))
         worst, overall = falls(found)
         claims += [
@@ -157,10 +139,6 @@ def _singly(values: Mapping[int, float]) -> dict[int, list[float]]:
     return {width: [value] for width, value in values.items()}
 
 
-def _with(speeds: Sequence[Trained], strength: float) -> list[Trained]:
-    return [each for each in speeds if each.strength == strength]
-
-
 def _apart(speeds: Sequence[Trained], steps: float) -> float:
     """max |f with the least λ - f with the largest| on the circle by the limit's kernel, the mean over seeds."""
     at = np.array([steps])
@@ -170,7 +148,7 @@ def _apart(speeds: Sequence[Trained], steps: float) -> float:
         return values
 
     weak, strong = STRENGTHS[0], STRENGTHS[-1]
-    starts = _with(speeds, STRENGTH)
+    starts = of_strength(speeds, STRENGTH)
     return float(np.mean([np.abs(predicted(each, weak) - predicted(each, strong)).max() for each in starts]))
 
 
@@ -184,7 +162,7 @@ def _speed_table(speeds: Sequence[Trained]) -> Table:
 
     rows: Rows = []
     for strength in STRENGTHS:
-        found = _with(speeds, strength)
+        found = of_strength(speeds, strength)
         then, last = np.mean([predicted(each) for each in found], axis=0).tolist()
         rows = [*rows, [strength, float(np.mean([each.slopes[-1] for each in found])), then, last]]
     title = f"√(mean |J|²) at the points after {STEPS} steps, width {COMPARED}, means over seeds"
@@ -196,8 +174,8 @@ def _speed_claims(speeds: Sequence[Trained]) -> list[Claim]:
     missed = max(
         float((each.begun.in_the_limit(each.strength, ends)[0][0] - each.begun.targets).abs().max()) for each in speeds
     )
-    weak, strong = (np.mean([each.slopes[-1] for each in _with(speeds, at)]) for at in (STRENGTHS[0], STRENGTHS[-1]))
     least, most = STRENGTHS[0], STRENGTHS[-1]
+    weak, strong = (np.mean([each.slopes[-1] for each in of_strength(speeds, at)]) for at in (least, most))
     return [
         Claim(
             f"λ matters at finite time: max |f({least:g}) - f({most:g})| after {STEPS} steps",
@@ -209,88 +187,3 @@ def _speed_claims(speeds: Sequence[Trained]) -> list[Claim]:
         Claim("λ does not matter in the end: the same after infinitely many", _apart(speeds, math.inf), "<", 1e-6),
         Claim("... for the limit has f = y and J = 0 with every λ: max |u - t|", missed, "<", 1e-6),
     ]
-
-
-def _banded(label: str, values: Mapping[int, Sequence[float]]) -> Curve:
-    """Means with the range over draws."""
-    low, high = ([choose(each) for each in values.values()] for choose in (min, max))
-    return Curve(label, list(values), list(_means(values).values()), low, high, kind="marked")
-
-
-def _reference(values: Mapping[int, float]) -> Curve:
-    return Curve("reference", list(values), list(values.values()), kind="points")
-
-
-def _falling(values: Mapping[int, Sequence[float]], factor: float) -> Curve:
-    """A line like 1/√m, so many times above or below."""
-    widths, first = np.array(list(values)), next(iter(_means(values).values()))
-    return Curve("1/√width", widths, factor * first * (widths / widths[0]) ** -0.5, kind="expected")
-
-
-def _start_panel(start: Start) -> Panel:
-    curves = [_banded("tangent kernel", start.tangent), _banded("covariance", start.covariance)]
-    curves += [_reference(REFERENCE_START), _falling(start.tangent, 1.9)]
-    return Panel("kernels of (f, J) at the start", "width", "max |finite - limit|", curves, log_x=True, log_y=True)
-
-
-def _width_panel(by_width: ByWidth) -> Panel:
-    curves = [
-        _banded("u = (f, J) at the points", _of(by_width, lambda each: each.deviation)),
-        _banded("f between the points", _of(by_width, lambda each: each.own)),
-        _reference(REFERENCE_DEVIATION),
-    ]
-    return Panel("trained, against linear prediction", "width", "largest deviation", curves, log_x=True, log_y=True)
-
-
-def _drift_panel(by_width: ByWidth) -> Panel:
-    curves = [
-        _banded("|ΔΘ|", _of(by_width, lambda each: each.absolute)),
-        _banded("|ΔΘ| / |Θ|", _of(by_width, lambda each: each.relative)),
-        _reference(REFERENCE_DRIFT),
-    ]
-    return Panel("drift of the tangent kernel", "width", "Frobenius norm", curves, log_x=True, log_y=True)
-
-
-def _angles(count: int) -> Array:
-    return np.arange(count) * 360 / count
-
-
-def _prediction_panel(by_width: ByWidth) -> Panel:
-    width, found = list(by_width.items())[-1]
-    run = found[0]
-    data = Curve("labels", _angles(COUNT), run.begun.targets[:COUNT], kind="points", group=1)
-    curves = [
-        Curve(f"trained, width {width}", _angles(TESTED), run.predicted, group=0),
-        Curve("before training", _angles(TESTED), run.begun.initial[:TESTED], group=4),
-        data,
-        Curve(
-            "predicted, limit kernel",
-            _angles(TESTED),
-            run.begun.in_the_limit(STRENGTH, run.steps[-1:])[1][0],
-            kind="expected",
-        ),
-    ]
-    return Panel(f"f on the circle, λ = {STRENGTH}, seed 0", "angle in degrees", "f", curves)
-
-
-def _speed_panel(speeds: Sequence[Trained]) -> Panel:
-    curves = []
-    for number, strength in enumerate(STRENGTHS):
-        run = _with(speeds, strength)[0]
-        values = run.begun.in_the_limit(strength, LONG)[0][:, COUNT:].square().sum(dim=1)
-        shown = [0, 1, 3, 7, 15, 31, -1]  # evenly on the logarithmic axis
-        curves += [
-            Curve(f"λ = {strength:g}", LONG, (values / COUNT).sqrt(), group=number),
-            Curve("", run.steps[1:][shown], run.slopes[1:][shown], kind="points", group=number),
-        ]
-    title = f"|J| by the limit kernel; dots: width {COMPARED}"
-    return Panel(title, "steps", "√(mean |J|²) at the points", curves, log_x=True)
-
-
-def _strength_panel(speeds: Sequence[Trained]) -> Panel:
-    begun = _with(speeds, STRENGTH)[0].begun
-    at = np.array([float(STEPS), math.inf])
-    found = {strength: begun.in_the_limit(strength, at)[1] for strength in STRENGTHS}
-    curves = [Curve(f"λ = {strength:g}", _angles(TESTED), values[0]) for strength, values in found.items()]
-    curves.append(Curve("in the end, any λ", _angles(TESTED), found[STRENGTH][1], kind="expected"))
-    return Panel(f"f by the limit kernel after {STEPS} steps", "angle in degrees", "f", curves)

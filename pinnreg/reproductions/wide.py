@@ -7,8 +7,9 @@ With u = (f, J) the linear prediction is gradient descent on u with a kernel tha
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -34,6 +35,13 @@ OPERATORS = (VALUE, (1, 0), (0, 1))
 COUNT, TESTED = 8, 160
 STEPS, EVERY = 2000, 40
 STRENGTHS = (0.01, 0.1, 1.0)
+REFERENCE_START = {64: 0.328, 256: 0.150, 1024: 0.068, 4096: 0.034, 16384: 0.0155}
+REFERENCE_DEVIATION = {64: 1.42, 256: 1.26, 1024: 0.95, 4096: 0.42}
+REFERENCE_DRIFT = {64: 50.0, 256: 22.0, 1024: 5.5, 4096: 0.94}
+"""By width, of the earlier run that `jacobian` compares with."""
+STRENGTH = 0.1
+COMPARED = 1024
+"""The width at which all λ are trained."""
 SHARE = 0.5
 """Of the largest rate with which the linear prediction is stable: what lets the kernel of a narrow network grow."""
 
@@ -173,6 +181,10 @@ class Trained:
         return found
 
 
+ByWidth = Mapping[int, Sequence[Trained]]
+"""With λ = 0.1, one for each seed."""
+
+
 def trained(width: int, runs: Sequence[tuple[int, float]], progress: Progress, *, steps: int = STEPS) -> list[Trained]:
     """Train networks of one width side by side.
 
@@ -253,6 +265,33 @@ class _Before:
 
     def _linear(self, kernel: Kernel, cross: Kernel, initial: Tensor, steps: Array) -> Tensor:
         return self.begun.linear(self.strength, steps, kernel, cross, initial)
+
+
+def slope(by_width: Mapping[int, Sequence[float]]) -> float:
+    """The exponent a of values like m^a, by least squares on the logarithms of their means."""
+    widths, means = list(by_width), list(means_of(by_width).values())
+    return float(np.polyfit(np.log(widths), np.log(means), 1)[0])
+
+
+def falls(by_width: Mapping[int, Sequence[float]]) -> tuple[float, float]:
+    """The largest ratio of means from one width to the next, below 1 if they fall all the way; and last over first."""
+    means = list(means_of(by_width).values())
+    return max(after / before for before, after in itertools.pairwise(means)), means[-1] / means[0]
+
+
+def means_of(by_width: Mapping[int, Sequence[float]]) -> dict[int, float]:
+    """The mean over draws at each width."""
+    return {width: float(np.mean(values)) for width, values in by_width.items()}
+
+
+def measured(by_width: ByWidth, what: Callable[[Trained], float]) -> dict[int, list[float]]:
+    """A number of each trained network, by width."""
+    return {width: [what(each) for each in found] for width, found in by_width.items()}
+
+
+def of_strength(runs: Sequence[Trained], strength: float) -> list[Trained]:
+    """Those that were trained with one λ."""
+    return [each for each in runs if each.strength == strength]
 
 
 def _largest(values: Tensor) -> float:

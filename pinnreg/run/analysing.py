@@ -44,6 +44,8 @@ class Analysis:
     """A run, analysed at the parameters and points of its checkpoint.
 
     Attributes:
+        run: its folder.
+        problem: its name and parameters.
         step: of training.
         parameters: their number, unknown coefficients among them.
         weights: of each loss term at that step.
@@ -57,6 +59,8 @@ class Analysis:
         folder: where `analysis.json` and the figure are; None if nothing was written.
     """
 
+    run: Path
+    problem: Mapping[str, Any]
     step: int
     parameters: int
     weights: Mapping[str, float]
@@ -95,6 +99,8 @@ class Analysis:
         }
         plain: dict[str, Any] = finite(
             {
+                "run": str(self.run),
+                "problem": dict(self.problem),
                 "step": self.step,
                 "parameters": self.parameters,
                 "hessian": {
@@ -164,15 +170,15 @@ def analyse(
     target = None if out is False else folder.path if out is None or out is True else Path(out)
     if target is not None:
         make_writable(target)
-    found = _analysed(prepared, state, eigenvalues)
+    found = _analysed(folder, prepared, state, eigenvalues)
     if target is None:
         return found
-    _draw(found, title_of(resolved.config.problem), target / f"analysis.{figure}")
-    write_json(target / "analysis.json", {"run": str(run), "problem": dict(resolved.config.problem), **found.summary()})
+    _draw(found, target / f"analysis.{figure}")
+    write_json(target / "analysis.json", found.summary())
     return replace(found, folder=target)
 
 
-def _analysed(prepared: Prepared, state: Mapping[str, Any], pairs: int) -> Analysis:
+def _analysed(folder: RunFolder, prepared: Prepared, state: Mapping[str, Any], pairs: int) -> Analysis:
     objective = prepared.objective
     # the initial parameters; a state overwrites neither them nor the points they are used at
     before = {name: each.detach().clone() for name, each in objective.parameters.items()}
@@ -185,6 +191,8 @@ def _analysed(prepared: Prepared, state: Mapping[str, Any], pairs: int) -> Analy
     trained, started = dict(solution.parameters), dict(objective.evaluation.network_part(before))
     points = objective.blocks[INTERIOR].thinned(POINTS).points.points
     return Analysis(
+        run=folder.path,
+        problem=prepared.resolved.config.problem,
         step=position_of(dict(state)).step,
         parameters=sum(each.numel() for each in after.values()),
         weights=weights,
@@ -223,18 +231,16 @@ def _notes(regularisers: Sequence[Regulariser], objective: Objective) -> Iterato
     """What of the loss the numbers leave out."""
     for each in regularisers:
         if isinstance(each, NoiseStability | WeightNoise):
-            yield f"{each.kind}: all numbers are those of the parameters without noise"
+            yield f"the noise of {each.kind}: all numbers are at the parameters themselves"
         elif isinstance(each, KTV) and each.power == 1:
-            smoothed = " but for their smoothing" if objective.evaluation.smooth else ""
-            yield (
-                f"{each.kind} of power 1: its Hessian leaves out the kinks of |s|{smoothed}; it is no sum of squares "
-                "and has no tangent kernel here"
-            )
+            if not objective.evaluation.smooth:
+                yield f"the kinks of |s| in the Hessian of {each.kind} with power 1"
+            yield f"the tangent kernel of {each.kind} with power 1, which is no sum of squares"
         elif isinstance(each, Ridge):
-            yield f"{each.kind}: its tangent kernel is the identity and left out"
+            yield f"the tangent kernel of {each.kind}, which is the identity"
 
 
-def _draw(found: Analysis, title: str, path: Path) -> None:
+def _draw(found: Analysis, path: Path) -> None:
     terms = {
         name: plots.TermAnalysis(
             found.kernels[name].eigenvalues if name in found.kernels else None,
@@ -244,7 +250,9 @@ def _draw(found: Analysis, title: str, path: Path) -> None:
         for name, each in found.hessian.items()
     }
     variations = {order: (each.value, each.error) for order, each in found.variations.items()}
-    figure = plots.analysis(terms, found.total.leading, variations, title=f"{title}, step {found.step}")
+    figure = plots.analysis(
+        terms, found.total.leading, variations, title=f"{title_of(found.problem)}, step {found.step}"
+    )
     plots.save(figure, path)
 
 

@@ -6,9 +6,10 @@ import logging
 
 from pinnreg.config import Config
 from pinnreg.errors import InputError
+from pinnreg.networks import QuadraticSettings
 from pinnreg.objective import Objective
 from pinnreg.optimisers import GaussNewton
-from pinnreg.regularisers import KTV, NoiseStability, WeightNoise
+from pinnreg.regularisers import KTV, NoiseStability, Orthogonality, WeightNoise
 
 logger = logging.getLogger("pinnreg")
 
@@ -26,6 +27,7 @@ def check_combinations(config: Config) -> None:
     _check_noise(config)
     _check_precision(config)
     _check_compiled(config)
+    _check_orthogonality(config)
 
 
 def _check_smoothing(config: Config) -> None:
@@ -71,6 +73,15 @@ def _check_compiled(config: Config) -> None:
         raise InputError(
             f"compile: true has no effect: {config.train[0].optimiser} does not use the gradient that would be "
             "compiled; adam, sgd, lbfgs and ssbroyden do"
+        )
+
+
+def _check_orthogonality(config: Config) -> None:
+    network, penalised = config.network, any(isinstance(each, Orthogonality) for each in config.regularisers)
+    if isinstance(network, QuadraticSettings) and network.variant == "orth" and not penalised:
+        raise InputError(
+            "network.variant: orth is orthogonal weights at the start and the penalty that keeps them so; it needs "
+            "regularisers: [{kind: orthogonality}]; without a penalty choose plain or norm"
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from options.cases import all_values, case, config, differ, same, solved
+from options.cases import all_values, case, config, differ, prepared, same, solved
 from pinnreg import Box, InputError, Problem, initial, periodic
 
 
@@ -28,8 +28,11 @@ class Ring(Problem):
 
 @case("network.kind")
 def network_kind(_: Path) -> None:
-    assert solved(config(), network__kind="mlp").parameters  # the only kind so far
-    with pytest.raises(InputError, match=r"network\.kind"):
+    mlp, quadratic = (solved(config(), network__kind=kind) for kind in ("mlp", "quadratic"))
+    assert same(mlp, solved(config()))  # the default
+    assert {name.split(".")[1] for name in mlp.parameters} == {"layers"}
+    assert {name.split(".")[1] for name in quadratic.parameters} == {"blocks"}
+    with pytest.raises(InputError, match=r"network: unknown kind 'transformer' \(known: mlp, quadratic\)"):
         solved(config(), network__kind="transformer")
 
 
@@ -38,6 +41,9 @@ def network_hidden(_: Path) -> None:
     for hidden in ([3], [7, 5], [2, 2, 2]):
         shapes = [tuple(p.shape) for p in solved(config(), network__hidden=hidden).parameters.values() if p.ndim == 2]
         assert shapes == list(zip([*hidden, 1], [2, *hidden], strict=True))
+    for hidden in ([3], [7, 5]):
+        parameters = solved(config(), network={"kind": "quadratic", "hidden": hidden}).parameters
+        assert [len(each) for name, each in parameters.items() if name.endswith("weight")] == hidden
 
 
 @case("network.activation")
@@ -49,6 +55,26 @@ def network_activation(_: Path) -> None:
 def network_spread(_: Path) -> None:
     runs = differ(config(), "network__spread", None, 0.5, 1.0, 2.0)
     assert same(runs[2], solved(config()))  # the default
+
+
+@case("network.width")
+def network_width(_: Path) -> None:
+    base = config(network={"kind": "quadratic", "hidden": [4, 3]})
+    runs = differ(base, "network__width", None, 1, 5)
+    assert [run.parameters["1.blocks.0.lam"].shape[0] for run in runs] == [2, 1, 5]  # by default as many as inputs
+    assert same(runs[0], solved(base, network__width=2))
+    with pytest.raises(InputError, match="no effect with one block"):
+        prepared(base, network__hidden=[4], network__width=2)
+
+
+@case("network.variant")
+def network_variant(_: Path) -> None:
+    base = config(network={"kind": "quadratic", "hidden": [4]}, regularisers=[{"kind": "orthogonality"}])
+    plain, _norm, _orth = differ(base, "network__variant", "plain", "norm", "orth")
+    assert same(plain, solved(base))  # the default
+    assert sorted(all_values("network.variant")) == ["norm", "orth", "plain"]
+    with pytest.raises(InputError, match=r"network\.variant: orth .* needs regularisers: \[\{kind: orthogonality"):
+        prepared(base, network__variant="orth", regularisers=[{"kind": "ridge"}])
 
 
 @case("network.features.periodic")

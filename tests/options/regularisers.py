@@ -89,7 +89,9 @@ SGD_STEPS = {"optimiser": "sgd", "steps": 4, "learning_rate": 1e-4}
 def penalised(kind: str, **settings: Any) -> Config:
     """A run with one regulariser, strong enough to be seen in four steps."""
     strength = "sigma" if "noise" in kind else "weight"
-    return config(SGD_STEPS, problem=Slope(), regularisers=[{"kind": kind, strength: 0.5, **settings}])
+    network = {"kind": "quadratic" if kind == "orthogonality" else "mlp", "hidden": [4]}
+    regularisers = [{"kind": kind, strength: 0.5, **settings}]
+    return config(SGD_STEPS, problem=Slope(), network=network, regularisers=regularisers)
 
 
 def has_kind(kind: str) -> Case:
@@ -139,7 +141,7 @@ def has_axes(kind: str) -> Case:
     return axes
 
 
-for _kind in ("jacobian", "gpinn", "ridge", "noise_stability", "weight_noise"):
+for _kind in ("jacobian", "gpinn", "ridge", "orthogonality", "noise_stability", "weight_noise"):
     case(f"regularisers.{_kind}.kind")(has_kind(_kind))
     case(f"regularisers.{_kind}.schedule")(has_regulariser_schedule(_kind))
     _key = "sigma" if "noise" in _kind else "weight"

@@ -1,0 +1,72 @@
+"""The `network` section of a config, one class for each kind of network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from pinnreg.networks.mlp import Activation
+from pinnreg.networks.quadratic import Variant
+from pinnreg.settings import STRICT, Count, Positive
+
+
+@dataclass(frozen=True, config=STRICT)
+class FourierSettings:
+    """Random Fourier features: `count` normal frequencies of standard deviation `scale`, in half-waves a half-width."""
+
+    count: Count = 16
+    scale: Positive = 1.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class FeatureSettings:
+    """Input features: harmonics by periodic axis (1 if not given), and random Fourier features if wanted."""
+
+    periodic: dict[str, Count] = Field(default_factory=dict)
+    fourier: FourierSettings | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class MLPSettings:
+    """A multilayer perceptron with the same smooth activation between all its layers."""
+
+    kind: Literal["mlp"] = "mlp"
+    hidden: Annotated[tuple[Count, ...], Field(min_length=1)] = (20, 20, 20)
+    activation: Activation = "tanh"
+    spread: Positive | None = 1.0
+    features: FeatureSettings = FeatureSettings()
+
+
+@dataclass(frozen=True, config=STRICT)
+class QuadraticSettings:
+    """A deep quadratic network: blocks of squared neurons, a polynomial of degree 2 to the number of blocks.
+
+    Attributes:
+        hidden: the neurons of each block.
+        width: the features that a block hands to the next, beside the inputs; null for as many as there are inputs.
+        variant: "plain"; "norm" with a trained multiple of the inputs' squared norm in each output; "orth", which
+            starts with orthogonal weights and needs the regulariser `orthogonality`.
+    """
+
+    kind: Literal["quadratic"] = "quadratic"
+    hidden: Annotated[tuple[Count, ...], Field(min_length=1)] = (20, 20, 20)
+    width: Count | None = None
+    variant: Variant = "plain"
+    features: FeatureSettings = FeatureSettings()
+
+    @model_validator(mode="after")
+    def _width_needs_two_blocks(self) -> QuadraticSettings:
+        if self.width is not None and len(self.hidden) == 1:
+            raise ValueError("width is what one block hands to the next: it has no effect with one block in hidden")
+        return self
+
+
+NetworkSettings = MLPSettings | QuadraticSettings
+
+
+def mlp_if_not_said(section: Any) -> Any:
+    """The section with `kind: mlp` if it says none."""
+    return {"kind": "mlp", **section} if isinstance(section, Mapping) else section
