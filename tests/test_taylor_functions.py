@@ -47,6 +47,11 @@ def normal_derivative(x: np.ndarray, order: int) -> np.ndarray:
     return (-1.0) ** (order - 1) * he * np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
 
 
+def erf_derivative(x: np.ndarray, order: int) -> np.ndarray:
+    # erf(x) = 2 Φ(√2 x) - 1
+    return 2 * math.sqrt(2) ** order * normal_derivative(math.sqrt(2) * x, order) if order else special.erf(x)
+
+
 def circular(x: np.ndarray, order: int) -> np.ndarray:
     return [np.sin(x), np.cos(x), -np.sin(x), -np.cos(x)][order % 4]
 
@@ -68,6 +73,7 @@ FUNCTIONS: dict[str, tuple[Function, Elementary, Callable[[np.ndarray, int], np.
         lambda x, k: logistic_derivative(x, k - 1) if k else np.logaddexp(0, x),
     ),
     "gelu": (functional.gelu, elementary.GELU, lambda x, k: times_x(x, k, normal_derivative)),
+    "erf": (torch.erf, elementary.ERF, erf_derivative),
     "swish": (functional.silu, elementary.SWISH, lambda x, k: times_x(x, k, logistic_derivative)),
 }
 every_function = pytest.mark.parametrize("name", FUNCTIONS)
@@ -113,7 +119,8 @@ def test_univariate_derivatives_at_and_near_zero(name: str) -> None:
 @pytest.mark.parametrize("name", set(FUNCTIONS) - {"sin", "cos", "exp"})
 def test_far_out_functions_are_their_asymptotes(name: str) -> None:
     x = torch.tensor([50.0, 1e3, 1e8], dtype=torch.float64)
-    right, left = {"tanh": (1 + 0 * x, -1 + 0 * x), "sigmoid": (1 + 0 * x, 0 * x)}.get(name, (x, 0 * x))
+    steps = {"tanh": (1 + 0 * x, -1 + 0 * x), "erf": (1 + 0 * x, -1 + 0 * x), "sigmoid": (1 + 0 * x, 0 * x)}
+    right, left = steps.get(name, (x, 0 * x))
     found = derivatives(FUNCTIONS[name][0], torch.cat([x, -x])[:, None], [(order,) for order in range(7)])
     assert torch.allclose(found[0,][:, 0], torch.cat([right, left]), rtol=1e-15, atol=1e-18)
     slope = 1.0 * (right / x == 1)

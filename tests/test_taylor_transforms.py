@@ -22,7 +22,7 @@ from pinnreg.taylor import Algebra, Laplacian, Operator
 Parameters = dict[str, Tensor]
 OPERATORS: list[Operator] = [(0, 0), (1, 0), (1, 1), (0, 3), Laplacian((0, 1)), Laplacian((0, 1), 2)]
 
-FUNCTIONS = {**ACTIVATIONS, "cos": torch.cos, "exp": torch.exp, "sigmoid": torch.sigmoid}
+FUNCTIONS = {**ACTIVATIONS, "cos": torch.cos, "exp": torch.exp, "sigmoid": torch.sigmoid, "erf": torch.erf}
 every_function = pytest.mark.parametrize("name", FUNCTIONS)
 every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
 # torch's own forward mode compiles its decompositions with the deprecated torch.jit.script

@@ -9,6 +9,7 @@ from pathlib import Path
 from pinnreg import plots
 from pinnreg.errors import unknown
 from pinnreg.report import write_json
+from pinnreg.reproductions.jacobian import jacobian
 from pinnreg.reproductions.ktv import ktv
 from pinnreg.reproductions.model import Experiment, Progress, Reproduction
 from pinnreg.reproductions.noise_injection import noise_injection
@@ -17,6 +18,7 @@ from pinnreg.reproductions.quadratic import quadratic
 EXPERIMENTS: Mapping[str, Experiment] = {
     "ktv": ktv,
     "noise_injection": noise_injection,
+    "jacobian": jacobian,
     "quadratic": quadratic,
 }
 """By the name of the method."""

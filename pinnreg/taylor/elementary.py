@@ -38,6 +38,10 @@ def _gelu_second(algebra: Algebra, a: Tensor, y: Tensor, s: Tensor) -> Tensor:
     return _times(algebra, density, _plus(2.0, -square))
 
 
+def _erf_second(algebra: Algebra, a: Tensor, y: Tensor, s: Tensor) -> Tensor:
+    return -2 * _times(algebra, a, s)
+
+
 TANH = Elementary(recurrences.tanh, lambda algebra, a, y, s: -2 * _times(algebra, y, s))
 SIN = Elementary(recurrences.sin, lambda algebra, a, y, s: -y)
 COS = Elementary(recurrences.cos, lambda algebra, a, y, s: -y)
@@ -45,4 +49,5 @@ EXP = Elementary(recurrences.exp, lambda algebra, a, y, s: y)
 SIGMOID = Elementary(recurrences.sigmoid, lambda algebra, a, y, s: s - 2 * _times(algebra, y, s))
 SOFTPLUS = Elementary(recurrences.softplus, lambda algebra, a, y, s: s - _times(algebra, s, s))
 SWISH = Elementary(recurrences.swish, _swish_second, needs_input=True)
+ERF = Elementary(recurrences.erf, _erf_second, needs_input=True)
 GELU = Elementary(recurrences.gelu, _gelu_second, needs_input=True)

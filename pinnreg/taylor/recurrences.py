@@ -85,11 +85,7 @@ def sigmoid(algebra: Algebra, support: Support, a: Rows) -> Pair:
 
 def softplus(algebra: Algebra, support: Support, a: Rows) -> Pair:
     s, _ = sigmoid(algebra, support, a)
-    y = Stack(len(algebra), a[0])
-    _fill(y, functional.softplus(a[0], threshold=SOFTPLUS_THRESHOLD))
-    for chain in algebra.composition(support)[1:]:
-        y.add(chain, a, s.rows)
-    return y, s
+    return _integral(algebra, support, a, functional.softplus(a[0], threshold=SOFTPLUS_THRESHOLD), s), s
 
 
 def swish(algebra: Algebra, support: Support, a: Rows) -> Pair:
@@ -97,21 +93,40 @@ def swish(algebra: Algebra, support: Support, a: Rows) -> Pair:
     return _times_input(algebra, support, a, *sigmoid(algebra, support, a))
 
 
+def erf(algebra: Algebra, support: Support, a: Rows) -> Pair:
+    # s = 2/√π exp(-a²)
+    s = _bell(algebra, support, a, 2 / math.sqrt(math.pi), -1.0)
+    return _integral(algebra, support, a, torch.erf(a[0]), s), s
+
+
 def gelu(algebra: Algebra, support: Support, a: Rows) -> Pair:
     # y = a Φ, s = Φ + a φ with the normal density φ = exp(-a²/2)/√(2π) and its integral Φ
+    phi = _bell(algebra, support, a, 1 / math.sqrt(2 * math.pi), -0.5)
+    integral = _integral(algebra, support, a, 0.5 * torch.erfc(-a[0] / math.sqrt(2)), phi)
+    return _times_input(algebra, support, a, integral, phi)
+
+
+def _bell(algebra: Algebra, support: Support, a: Rows, height: float, exponent: float) -> Stack:
+    """height · exp(exponent · a²)."""
     squared, table = algebra.product(support, support)
     full = [row.expand_as(a[0]) for row in a]
     q = Stack(len(squared), a[0])
     for terms in table:
-        q.add([(i, j, -0.5 * w) for i, j, w in terms], full, full)
-    density, _ = exp(algebra, squared, q.rows)
-    phi, integral = _stacks(algebra, a[0])
-    for row in density.rows:
-        phi.put(torch.mul(row, 1 / math.sqrt(2 * math.pi), out=phi.slot))
-    _fill(integral, 0.5 * torch.erfc(-a[0] / math.sqrt(2)))
+        q.add([(i, j, exponent * w) for i, j, w in terms], full, full)
+    curve, _ = exp(algebra, squared, q.rows)
+    bell = Stack(len(algebra), a[0])
+    for row in curve.rows:
+        bell.put(torch.mul(row, height, out=bell.slot))
+    return bell
+
+
+def _integral(algebra: Algebra, support: Support, a: Rows, value: Tensor, slope: Stack) -> Stack:
+    """y of a given value, from its s."""
+    y = Stack(len(algebra), a[0])
+    _fill(y, value)
     for chain in algebra.composition(support)[1:]:
-        integral.add(chain, a, phi.rows)
-    return _times_input(algebra, support, a, integral, phi)
+        y.add(chain, a, slope.rows)
+    return y
 
 
 def _times_input(algebra: Algebra, support: Support, a: Rows, factor: Stack, slope: Stack) -> Pair:

@@ -91,6 +91,7 @@ RULES |= {
         elementary.SIN: (torch.sin,),
         elementary.COS: (torch.cos,),
         elementary.EXP: (torch.exp,),
+        elementary.ERF: (torch.erf, torch.special.erf),
         elementary.SIGMOID: (torch.sigmoid, functional.sigmoid),
     }.items()
     for function in functions
