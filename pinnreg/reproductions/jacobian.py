@@ -66,7 +66,7 @@ def jacobian(full: bool, progress: Progress) -> Reproduction:
         panels=panels(start, by_width, speeds),
         notes=[
             f"{COUNT} points on the unit circle, labels N(0, 1), one hidden layer of erf, all scales 1, u = (f, J)",
-            "the numbers given as published are of one earlier run, not printed in the paper; its points, labels, λ, "
+            "the numbers to reproduce are of one earlier run, not printed in the paper; its points, labels, λ, "
             "rate and norms are not recorded, so sizes compare roughly only; for its drift |Θ_T - Θ_0|_F is nearest",
             "of ten settings tried (points, labels, λ; three seeds each) this is the nearest to its deviation; in all "
             "the deviation falls from width 256 to 1024, in nine from 64 to 256, where training is far from linear",

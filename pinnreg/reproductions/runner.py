@@ -18,8 +18,8 @@ from pinnreg.reproductions.quadratic import quadratic
 EXPERIMENTS: Mapping[str, Experiment] = {
     "ktv": ktv,
     "noise_injection": noise_injection,
-    "jacobian": jacobian,
     "quadratic": quadratic,
+    "jacobian": jacobian,
 }
 """By the name of the method."""
 
