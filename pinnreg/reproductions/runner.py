@@ -11,9 +11,11 @@ from pinnreg.errors import unknown
 from pinnreg.report import write_json
 from pinnreg.reproductions.ktv import ktv
 from pinnreg.reproductions.model import Experiment, Progress, Reproduction
+from pinnreg.reproductions.noise_stability import noise_stability
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     "ktv": ktv,
+    "noise_stability": noise_stability,
 }
 """By the name of the method."""
 
