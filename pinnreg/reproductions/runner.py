@@ -13,10 +13,12 @@ from pinnreg.reproductions.jacobian import jacobian
 from pinnreg.reproductions.ktv import ktv
 from pinnreg.reproductions.model import Experiment, Progress, Reproduction
 from pinnreg.reproductions.noise_injection import noise_injection
+from pinnreg.reproductions.noise_stability import noise_stability
 from pinnreg.reproductions.quadratic import quadratic
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     "ktv": ktv,
+    "noise_stability": noise_stability,
     "noise_injection": noise_injection,
     "quadratic": quadratic,
     "jacobian": jacobian,
