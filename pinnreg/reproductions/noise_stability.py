@@ -12,8 +12,8 @@ NOTES = (
     "matrix sensing: one-sided noise is the mean of two independent draws a step, plain descent takes twice the steps: "
     "gradient evaluations are equal; losses are means over the last tenth of the steps",
     "the validation loss is its expectation over fresh measurements, |WWᵀ - X|²/|X|²",
-    "the published numbers are of d = 50, r = 3; with --full, d = 100 and r = 5, σ and the steps are the same, since "
-    "those of the paper are not stated",
+    "the numbers to reproduce are of an earlier run at d = 50, r = 3; with --full, d = 100 and r = 5, σ and the steps "
+    "are the same, since those of the paper are not stated",
     "PDEs: published are 17.7 % and 12.8 % less than earlier sharpness-aware methods on networks that classify; here "
     "the baseline is training without noise, and the paper has no PDE",
     "where the points suffice, as with 300 for the heat equation, the flatter minimum is the less accurate one",

@@ -42,11 +42,11 @@ BOUND = 20.0
 @final
 @dataclass(frozen=True)
 class Setting:
-    """How a matrix is sought: with which noise, in how many gradient evaluations a step, and the published outcome."""
+    """How a matrix is sought: with which noise, in how many gradient evaluations a step; and what is to reproduce."""
 
     noise: Sequence[Regulariser]
     evaluations: int
-    published: str
+    expected: str
 
 
 SETTINGS: Mapping[str, Setting] = {
@@ -152,7 +152,7 @@ class Sensing:
                 float(np.median(self.final(name))),
                 float(self.final(name).min()),
                 float(self.final(name).max()),
-                setting.published,
+                setting.expected,
                 *map(float, np.median(self.sharpness[name], axis=0)),
             ]
             for name, setting in SETTINGS.items()
@@ -161,7 +161,7 @@ class Sensing:
             f"matrix sensing, d = {d}, r = {rank}, m = {MEASUREMENTS * d * rank}: validation loss after "
             f"{self.evaluations[TWO][-1]:.0f} gradient evaluations, and the loss's Hessian"
         )
-        columns = ["setting", "median", "min", "max over seeds", "published", "Hessian trace", "largest eigenvalue"]
+        columns = ["setting", "median", "min", "max over seeds", "to reproduce", "Hessian trace", "largest eigenvalue"]
         return Table(title, columns, rows)
 
     def claims(self) -> list[Claim]:
