@@ -161,7 +161,7 @@ def sensed(last: Mapping[str, float]) -> Sensing:
 
 
 @pytest.mark.parametrize(
-    ("values", "failing"), [((0.5, 1e-3, 5e-4), 0), ((0.5, 1e-3, 1.1e-3), 1), ((0.01, 1e-3, 5e-4), 1)]
+    ("values", "failing"), [((0.5, 1e-3, 5e-4), 0), ((0.5, 1e-3, 1.1e-3), 1), ((0.005, 1e-3, 5e-4), 1)]
 )
 def test_the_order_of_the_settings_decides(values: tuple[float, float, float], failing: int) -> None:
     found = sensed(dict(zip(sensing.SETTINGS, values, strict=True)))

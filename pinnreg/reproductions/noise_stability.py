@@ -12,10 +12,13 @@ NOTES = (
     "matrix sensing: one-sided noise is the mean of two independent draws a step, plain descent takes twice the steps: "
     "gradient evaluations are equal; losses are means over the last tenth of the steps",
     "the validation loss is its expectation over fresh measurements, |WWᵀ - X|²/|X|²",
-    "the numbers to reproduce are of an earlier run at d = 50, r = 3; with --full, d = 100 and r = 5, σ and the steps "
-    "are the same, since those of the paper are not stated",
+    "the numbers to reproduce for matrix sensing are of an earlier run of the authors' algorithm with d = 50, "
+    "r = 3, σ = .08; with --full, d = 100 and r = 5 are the authors', σ and steps the same as here: their script has σ "
+    "from .01 to .02 and up to 20,000 steps",
     "PDEs: published are 17.7 % and 12.8 % less than earlier sharpness-aware methods on networks that classify; here "
     "the baseline is training without noise, and the paper has no PDE",
+    "ratios vary with the seeds: with 3 to 5 in place of 0 to 2 the worst case of the trace is .45, of the largest "
+    "eigenvalue .89, less than the published effect; one-sided noise over gradient descent is at worst .021",
     "where the points suffice, as with 300 for the heat equation, the flatter minimum is the less accurate one",
 )
 
