@@ -20,7 +20,8 @@ from torch.utils import _pytree as pytree
 def recorded(function: Callable[..., Any], *example: Any) -> Callable[..., Any]:
     """The same function as a plain list of tensor operations, for arguments of the shapes of `example`.
 
-    It takes gradients inside and yields none. Arguments and raises as in `compiled`.
+    Gradients that it takes are part of the list, which is to be run without recording any. Python values and tensors
+    that it does not get as arguments are frozen as they are now. Arguments and raises as in `compiled`.
     """
     with _quiet():
         # without the wrapper a bound method would count its object among the arguments

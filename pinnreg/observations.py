@@ -47,7 +47,7 @@ class Measured:
         seed: of everything that is drawn here; null takes the run's.
         held_out: the share of the values, chosen at random, that is kept from training, to validate the result with.
         trim: the share of the largest residuals that is left out of the loss, so that outliers do not count.
-        batch: how many of the values, chosen afresh, each step sees; null for all. Not with `trim`.
+        batch: how many of the values, chosen afresh, each step of adam or sgd sees; null for all. Not with `trim`.
     """
 
     name: Annotated[str, Field(min_length=1)] | None = None

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from pinnreg.config import resolve
+from pinnreg.errors import InputError
 from pinnreg.networks import MLP
 from pinnreg.objective import Objective, regression
 from pinnreg.randomness import generator
@@ -58,7 +59,7 @@ def test_points_values_and_what_else_belongs_to_them_stay_together() -> None:
     np.testing.assert_array_equal(objective.blocks["data"].points.points.numpy(), POINTS[np.array(values, dtype=int)])
 
 
-def test_without_an_equation_collocation_points_are_the_data() -> None:
+def test_penalties_of_a_regression_stand_at_its_data() -> None:
     objective = fitted(5)
     np.testing.assert_array_equal(objective.blocks[""].points.points.numpy(), POINTS)
     network = objective.evaluation.network_at(objective.parameters)
@@ -69,7 +70,16 @@ def test_without_an_equation_collocation_points_are_the_data() -> None:
 
 
 @pytest.mark.parametrize("name", ["regression", "poisson"])
-def test_only_there(name: str) -> None:
-    config = {"problem": {"name": name}, "measurements": [{"samples": 7}], "points": {"interior": 30}}
-    objective = prepare(resolve(config)).objective
-    assert len(objective.blocks[""].points) == (7 if name == "regression" else 30)
+def test_a_config_asks_for_them_by_name(name: str) -> None:
+    config = {"problem": {"name": name}, "measurements": [{"samples": 7}]}
+    objective = prepare(resolve(config, {"points.interior": "data"})).objective
+    measured = objective.blocks["measurements"].points.points
+    assert torch.equal(objective.blocks[""].points.points, measured)
+    assert len(prepare(resolve(config, {"points.interior": 30})).objective.blocks[""].points) == 30
+
+
+@pytest.mark.parametrize(("outputs", "inputs"), [(2, 2), (1, 3)])
+def test_a_network_of_other_shape_is_refused(outputs: int, inputs: int) -> None:
+    network = MLP(inputs, [4], outputs, generator=generator(0, "network"), dtype=torch.float64)
+    with pytest.raises(InputError, match="regression: "):
+        regression(network, POINTS, VALUES, [(-1, 1)] * 2)

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 from scipy.optimize import minimize_scalar
 
+from pinnreg import networks
 from pinnreg.analysis import certificate, least_squares_minimum
 from pinnreg.errors import InputError
 from pinnreg.networks import Quadratic
@@ -265,3 +267,26 @@ def test_what_does_not_fit_together_is_refused(fit: Any, message: str) -> None:
 def test_impossible_data_are_refused(points: Array, values: Array, message: str) -> None:
     with pytest.raises(InputError, match=message):
         least_squares_minimum(points, values)
+
+
+def test_the_network_of_a_run_can_be_certified() -> None:
+    x, y = data(0)
+    points = 3 * x[:, :-1]
+    network = {"kind": "quadratic", "hidden": [6]}
+    bounds = {f"x{number}": (-12.0, 12.0) for number in range(3)}
+    body = networks.build(
+        TypeAdapter(networks.QuadraticSettings).validate_python(network),
+        bounds,
+        1,
+        periodic=(),
+        seed=0,
+        dtype=torch.float64,
+        device=torch.device("cpu"),
+    )
+    found = certificate(body, points, y)
+    with torch.no_grad():
+        predicted = body(torch.from_numpy(points))[:, 0].numpy()
+    assert found.loss == pytest.approx(np.mean((predicted - y) ** 2))
+    assert found.optimum == pytest.approx(least_squares_minimum(np.column_stack([points / 12, np.ones(len(x))]), y)[1])
+    with pytest.raises(InputError, match="ends in a Quadratic, got Tanh"):
+        certificate(torch.nn.Sequential(body, torch.nn.Tanh()), points, y)

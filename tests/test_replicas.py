@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from pinnreg.objective import Objective, Replicas, Trainable, regression
 from pinnreg.optimisers import LBFGS, SGD, Adam, GaussNewton, Stage
 from pinnreg.randomness import generator
 from pinnreg.regularisers import KTV, Jacobian, NoiseStability, Regulariser, Ridge, WeightNoise
+from pinnreg.reproductions.fit import fit
 from pinnreg.run.prepare import prepare
-from pinnreg.training import History, train
+from pinnreg.training import History, read_checkpoint, train
 
 CONFIG = {
     "network": {"hidden": [5]},
@@ -92,20 +94,21 @@ def test_a_pde_is_solved_by_replicas_as_alone() -> None:
     assert replicas.sweeps == sum(each.sweeps for each in alone)
 
 
-def test_a_checkpoint_of_replicas_goes_on_bit_for_bit() -> None:
+@pytest.mark.parametrize("data", [{"batch": 5}, {"trim": 0.1}])
+def test_resumed_replicas_equal_uninterrupted_ones(tmp_path: Path, data: dict[str, Any]) -> None:
     def made() -> Replicas:
-        return Replicas([fitted(seed, KTV(samples=4), batch=5) for seed in range(2)])
+        return Replicas([fitted(seed, KTV(samples=4), **data) for seed in range(2)])
 
-    whole, first, second = made(), made(), made()
-    trained(whole, [Adam(steps=8, learning_rate=1e-2)])
-    trained(first, [Adam(steps=5, learning_rate=1e-2)])
-    second.load_state(first.state())
-    for name, stacked in first.parameters.items():
-        second.parameters[name].data.copy_(stacked)
-    assert all(map(same, first.objectives, second.objectives))
-    found, expected = second.gradient(second.parameters)[1], first.gradient(first.parameters)[1]
-    assert all(torch.equal(found[name], expected[name]) for name in found)
-    assert not same(whole.objectives[0], first.objectives[0])
+    def go(replicas: Replicas, steps: int, **options: Any) -> int:
+        stages = [Adam(steps=steps, learning_rate=1e-2)]
+        return train(replicas, stages, History(replicas.names, (), None), **options).sweeps
+
+    whole, resumed, file = made(), made(), tmp_path / "checkpoint.pt"
+    swept = go(whole, 8)
+    go(made(), 5, checkpoint=file)
+    assert go(resumed, 8, resume=read_checkpoint(file, torch.device("cpu"))) == swept
+    for one, two in zip(resumed.objectives, whole.objectives, strict=True):
+        assert all(torch.equal(one.parameters[name], two.parameters[name]) for name in one.parameters)
 
 
 def test_parameters_of_the_objectives_are_views() -> None:
@@ -147,6 +150,31 @@ def test_a_penalty_of_another_order_and_other_buffers_are_refused() -> None:
 def test_optimisers_that_need_one_loss_are_refused(stage: Stage) -> None:
     with pytest.raises(InputError, match="adam and sgd only"):
         trained(Replicas([fitted(0)]), [stage])
+
+
+def test_what_only_looks_alike_is_refused() -> None:
+    def activated(activation: str) -> Objective:
+        network = MLP(2, [6], 1, activation=activation, generator=generator(0, "network"), dtype=torch.float64)
+        return regression(network, [[0.5, 0.1]], [1.0], [(-1, 1)] * 2)
+
+    Replicas([activated("tanh"), activated("tanh")])
+    with pytest.raises(InputError, match="number 1 computes 'data' otherwise than the first"):
+        Replicas([activated("tanh"), activated("sin")])
+
+
+def test_which_replica_diverged_is_said() -> None:
+    class Cube(torch.nn.Module):
+        def __init__(self, start: float) -> None:
+            super().__init__()
+            self.a = torch.nn.Parameter(torch.tensor(start, dtype=torch.float64))
+
+        def forward(self, points: torch.Tensor) -> torch.Tensor:
+            return self.a**3 * points
+
+    starts = enumerate((0.5, 30.0))
+    objectives = [regression(Cube(start), [[1.0]], [1.0], [(0, 2)], seed=seed) for seed, start in starts]
+    with pytest.raises(Diverged, match=r"^two: training diverged .* of 2 replicas \[1\], seeds \[1\]"):
+        fit(objectives, [SGD(steps=60, learning_rate=1e-3)], lambda *_: None, "two")
 
 
 def test_a_replica_that_diverges_ends_the_training() -> None:

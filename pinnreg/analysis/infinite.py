@@ -83,7 +83,7 @@ def infinite_kernels(
     """
     if activation not in MOMENTS:
         raise unknown("activation", activation, MOMENTS)
-    if hidden < 1:
+    if type(hidden) is not int or hidden < 1:
         raise InputError(f"infinite_kernels: expected at least 1 hidden layer, got {hidden}")
     operators = operators_or_value(derivatives, points, axes)
     if high := [key for key, each in operators.items() if not isinstance(each, tuple) or sum(each) > 1]:

@@ -126,13 +126,18 @@ def _gains(values: Tensor, time: float, rate: float | None) -> Tensor:
     whole = rate is None or math.isinf(time) or float(time).is_integer()
     if not time >= 0 or not whole:
         raise InputError(f"lazy training: expected a time of at least 0, in whole steps with a rate, got {time}")
+    if rate is not None and not rate > 0:
+        raise InputError(f"lazy training: expected a positive rate, got {rate}")
     if rate is None:
-        left = torch.exp(-2 * values * time)
+        gone = -torch.expm1(-2 * values * time)
     elif math.isinf(time) and bool((rate * values >= 1).any()):
         raise InputError(f"lazy training: a rate of {rate:g} does not converge; it must be below {1 / values.max():g}")
     else:
-        left = (1 - 2 * rate * values) ** time
-    return torch.where(values > 0, (1 - left) / (2 * values), 0.0)
+        factor = 2 * rate * values
+        # without cancellation where it matters: for eigenvalues near zero
+        slow = -torch.expm1(time * torch.log1p(-factor.clamp(max=0.5)))
+        gone = torch.where(factor < 0.5, slow, 1 - (1 - factor) ** time)
+    return torch.where(values > 0, gone / (2 * values), 0.0)
 
 
 @final

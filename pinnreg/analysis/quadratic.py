@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import nn
 
 from pinnreg.errors import InputError
 from pinnreg.networks import Quadratic, QuadraticBlock
 
 Array = NDArray[np.float64]
-Given = Quadratic | tuple[ArrayLike, ArrayLike, ArrayLike | None]
+Given = Quadratic | nn.Sequential | tuple[ArrayLike, ArrayLike, ArrayLike | None]
 
 
 @final
@@ -97,7 +99,8 @@ def certificate(fit: Given, points: ArrayLike, values: ArrayLike, *, tolerance: 
     by μ²/(n Σ q²), at s² = |μ|/Σ q² with λ = -sign μ.
 
     Args:
-        fit: a network of one block and one output; or (W, λ, α) with W (neurons, d), λ (neurons,), α a number or None.
+        fit: a network of one block and one output, or a sequence that ends in it, as a run does; or (W, λ, α)
+            with W (neurons, d), λ (neurons,), α a number or None.
         points: (n, inputs) as the network takes them; for (W, λ, α), x itself, (n, d).
         values: y, (n,).
         tolerance: of the gap, relative to the mean square of the values.
@@ -108,6 +111,13 @@ def certificate(fit: Given, points: ArrayLike, values: ArrayLike, *, tolerance: 
     Source: Kazemipour, Larsen & Druckmann 2020, arXiv:2001.00098.
     """
     x, y = _checked(points, values)
+    if isinstance(fit, nn.Sequential):
+        *features, last = fit
+        if not isinstance(last, Quadratic):
+            raise InputError(f"certificate: expected a sequence that ends in a Quadratic, got {type(last).__name__}")
+        with torch.no_grad():
+            seen = nn.Sequential(*features)(torch.from_numpy(x).to(next(last.parameters())))
+        x, fit = seen.double().cpu().numpy(), last
     if isinstance(fit, Quadratic):
         x = np.column_stack([x, np.ones(len(x))])
     residuals = _quadratic(_matrix(fit, x.shape[1]), x) - y

@@ -48,7 +48,7 @@ class Sharpness:
         trace: tr H, or its estimate.
         trace_error: the standard error of the estimate; 0 where the trace is exact.
         leading: the algebraically largest eigenvalues, in falling order, also where a negative one is larger in
-            magnitude: the greatest curvatures upwards. None if they were not found.
+            magnitude: the greatest curvatures upwards. Empty if they were not found.
     """
 
     trace: float

@@ -65,7 +65,7 @@ def term_kernels(objective: Objective, parameters: Mapping[str, Tensor], *, rows
     Args:
         objective: whose terms.
         parameters: where, all of the objective's.
-        rows: how many of a term at most, spread over all of its points.
+        rows: how many of a term at most, spread over all of its points; at least those of one point are taken.
 
     Raises:
         InputError: no rows.

@@ -51,7 +51,7 @@ class WideNetwork(nn.Module):
         super().__init__()
         if activation not in FUNCTIONS:
             raise unknown("activation", activation, FUNCTIONS)
-        if min(inputs, width, hidden) < 1:
+        if any(type(size) is not int or size < 1 for size in (inputs, width, hidden)):
             raise InputError(f"WideNetwork: expected sizes of at least 1, got {inputs}, {width} and {hidden} layers")
 
         def drawn(*shape: int) -> nn.Parameter:

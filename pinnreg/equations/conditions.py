@@ -252,8 +252,8 @@ def measurements(
         batch: how many of the values, chosen afresh, each step sees; None for all.
 
     Raises:
-        InputError: shapes that do not match, values that are not finite, a share that is none, a batch of none or more
-            than all, or one beside `trim`, which has to see all residuals.
+        InputError: shapes that do not match, values that are not finite, a share that is none, a batch of none or
+            all, or one beside `trim`, which has to see all residuals.
     """
     at = np.array(points, dtype=np.float64)
     measured = np.array(values, dtype=np.float64)
@@ -263,8 +263,8 @@ def measurements(
         raise InputError("measurements: points and values must be finite")
     if isinstance(trim, bool) or not isinstance(trim, Real) or not 0 <= trim < 1:
         raise InputError(f"measurements: trim is a share of at least 0 and below 1, got {trim!r}")
-    if batch is not None and (type(batch) is not int or not 0 < batch <= len(at)):
-        raise InputError(f"measurements: batch is a number of values from 1 to all {len(at)}, got {batch!r}")
+    if batch is not None and (type(batch) is not int or not 0 < batch < len(at)):
+        raise InputError(f"measurements: batch is a number of values, fewer than all {len(at)}, got {batch!r}")
     if batch is not None and trim:
         raise InputError("measurements: trim leaves out the largest of all residuals, of which a batch shows some only")
     return Measurements("measurements", torch.from_numpy(at), torch.from_numpy(measured), of, name, float(trim), batch)

@@ -138,7 +138,7 @@ class Objective:
             # kept while they are the same, so that no step waits for a copy to the device
             example = next(iter(parameters.values())).detach()
             self._on_device_weights = values, example.new_tensor(values)
-        self.count()
+        self.count_sweeps()
         found = [
             (shift.share, self._gradient_at(shifted(parameters, shift), self._on_device_weights[1]))
             for shift in self.shifts
@@ -171,7 +171,7 @@ class Objective:
         The loss is their sum of squares. No term of power 1.
         """
         weights = self.weights
-        self.count()
+        self.count_sweeps()
         with torch.no_grad():
             found = [self.rows(shifted(parameters, shift)) for shift in self.shifts]
             return torch.cat(
@@ -184,7 +184,7 @@ class Objective:
 
     def linearise(self, parameters: Parameters) -> Linearised:
         """The rows of `residuals` with their Jacobian, valid until the next call. No term of power 1."""
-        self.count(2 if self.evaluation.coefficients else 1)  # which are differentiated in a sweep of their own
+        self.count_sweeps(2 if self.evaluation.coefficients else 1)  # which are differentiated in a sweep of their own
         return self._linearisation(parameters, shifts=self.shifts)
 
     def recorded(self, parameters: Parameters) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -228,6 +228,10 @@ class Objective:
         self._trim(self.parameters)
         network = {name: each.detach() for name, each in self.evaluation.network_part(self.parameters).items()}
         self.shifts: Sequence[Shift] = self._regularised.shifts(network, self.seed, step, progress)
+
+    def show_all(self) -> None:
+        """Take all measurements where steps see batches, until the next redraw."""
+        self._placement.show_all()
 
     def resample(self, parameters: Parameters, step: int) -> None:
         """New collocation points, for conditions too; interior ones by the residual if the settings say so."""
@@ -283,7 +287,7 @@ class Objective:
             }
         self._placement.trim({name: each[name].values for name, each in rows.items()})
 
-    def count(self, times: int = 1) -> None:
+    def count_sweeps(self, times: int = 1) -> None:
         """Add sweeps over all points where the network is needed, once for each perturbation."""
         wanted = self.evaluation.wanted
         used = [block for name, block in self.blocks.items() if wanted.get(name)]

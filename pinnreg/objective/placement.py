@@ -50,9 +50,8 @@ class Placement:
         self.shares = {each.name: each.trim for each in soft if isinstance(each, Measurements) and each.trim}
         self.batches = {each.name: each.batch for each in soft if isinstance(each, Measurements) and each.batch}
         self._whole: Blocks = {}
-        # where there is no equation, the points that matter are those of the data
         measured = [each.points for each in soft if isinstance(each, Measurements)]
-        self._measured = torch.cat(measured) if measured and not problem.has_residual else None
+        self._measured = torch.cat(measured) if measured else None
         self.blocks: Blocks = {INTERIOR: self._block(self._interior(0))}
         self._place_conditions(0)
 
@@ -90,7 +89,7 @@ class Placement:
             points, importance = adapted_points(
                 residual_size,
                 self._problem.domain,
-                self._settings.interior,
+                len(self.blocks[INTERIOR].points),
                 self._seed,
                 step,
                 device=self._like.device,
@@ -101,6 +100,10 @@ class Placement:
         self.blocks[INTERIOR] = self._block(points, importance=importance if self._settings.importance else None)
         self._place_conditions(step)
         self.resampled_at = step
+
+    def show_all(self) -> None:
+        """All measurements, until the next batch."""
+        self.blocks |= self._whole
 
     def trim(self, residuals: Mapping[str, Tensor]) -> None:
         """Leave the share of the largest residuals of some conditions out, until this is called again.
@@ -144,9 +147,7 @@ class Placement:
         self._whole = {name: self.blocks[name] for name in self.batches}
 
     def _interior(self, step: int) -> Tensor:
-        if self._measured is not None:
-            return self._measured
-        return interior_points(self._settings, self._problem.domain, self._seed, step)
+        return interior_points(self._settings, self._problem.domain, self._measured, self._seed, step)
 
     def _block(
         self,

@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from pinnreg.domain import Domain, Sampler, unit_points
+from pinnreg.errors import InputError
 from pinnreg.randomness import derive, generator
 from pinnreg.settings import STRICT, Count
 
@@ -22,7 +23,8 @@ class PointSettings:
     """The `points` section of a config.
 
     Attributes:
-        interior: number of points for the PDE's residual.
+        interior: number of points for the PDE's residual, and for penalties that have no points of their own; `data`
+            takes the points of the measurements.
         boundary: number of points for each soft condition, over all its faces.
         sampler: how they are spread.
         resample_every: draw them anew after so many steps; null keeps them.
@@ -33,7 +35,7 @@ class PointSettings:
             rounding, for one more forward pass where gradients are taken.
     """
 
-    interior: Count = 1000
+    interior: Count | Literal["data"] = 1000
     boundary: Count = 200
     sampler: Sampler = "sobol"
     resample_every: Count | None = None
@@ -47,6 +49,8 @@ class PointSettings:
             raise ValueError(
                 "resample: residual has no effect without resample_every; for fixed points: resample: fresh"
             )
+        if self.interior == "data" and self.resample == "residual":
+            raise ValueError("resample: residual draws interior points; with interior: data they are the measured ones")
         if self.importance and self.resample == "fresh":
             raise ValueError(
                 "importance weighs the points of resample: residual; with resample: fresh it has no effect"
@@ -56,8 +60,16 @@ class PointSettings:
         return self
 
 
-def interior_points(settings: PointSettings, domain: Domain, seed: int, step: int) -> Tensor:
-    """Points of the settings' sampler inside the domain, (n, d), float64 on the CPU."""
+def interior_points(settings: PointSettings, domain: Domain, measured: Tensor | None, seed: int, step: int) -> Tensor:
+    """Points of the settings' sampler inside the domain, or the measured ones, (n, d), float64 on the CPU.
+
+    Raises:
+        InputError: `interior: data` without measurements.
+    """
+    if settings.interior == "data":
+        if measured is None:
+            raise InputError("points.interior: data takes the points of the measurements, and there are none")
+        return measured
     unit = unit_points(settings.sampler, settings.interior, domain.dimension, derive(seed, "interior", step))
     return domain.interior(unit)
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import final
 
+import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
 from pinnreg.domain import Box
 from pinnreg.equations import Problem, measurements, split_conditions
+from pinnreg.errors import InputError
 from pinnreg.objective.objective import Objective
 from pinnreg.objective.points import PointSettings
 from pinnreg.regularisers import Regulariser
@@ -58,14 +60,27 @@ def regression(
     Raises:
         InputError: shapes that do not fit, points outside of the bounds, a regulariser that needs an equation.
     """
+    _check_shapes(network, points)
     problem = Data(tuple((float(low), float(high)) for low, high in bounds))
     data = measurements(points, values, batch=batch, trim=trim, name="data")
     return Objective(
         problem,
         split_conditions(problem, "soft", [data]),
         network,
-        points=PointSettings(),
+        points=PointSettings(interior="data"),
         weights={},
         regularisers=regularisers,
         seed=seed,
     )
+
+
+def _check_shapes(network: nn.Module, points: ArrayLike) -> None:
+    like = next(network.parameters())
+    some = torch.as_tensor(points)[:2].to(like)
+    try:
+        with torch.no_grad():
+            found = tuple(network(some).shape)
+    except RuntimeError as error:
+        raise InputError(f"regression: the network does not take points {tuple(some.shape)}: {error}") from None
+    if found != (len(some), 1):
+        raise InputError(f"regression: expected a network to (n, 1), it maps {tuple(some.shape)} to {found}")

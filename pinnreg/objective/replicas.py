@@ -44,6 +44,7 @@ class Replicas:
     Attributes:
         objectives: one for each replica.
         parameters: all of them stacked, leaf tensors (replicas, ...) by name.
+        diverged: the numbers of the replicas that were NaN or Inf at the last record.
 
     Raises:
         InputError: none, or objectives that cannot share one evaluation.
@@ -56,7 +57,7 @@ class Replicas:
         self._first = first = objectives[0]
         for other in objectives[1:]:
             _check_alike(first, other)
-        self.seed, self.sweeps = first.seed, 0
+        self.seed = first.seed
         self.parameters: Parameters = {
             name: torch.stack([each.parameters[name].detach() for each in objectives]).requires_grad_()
             for name in first.parameters
@@ -64,18 +65,20 @@ class Replicas:
         for number, each in enumerate(objectives):
             for name, stacked in self.parameters.items():
                 each.parameters[name].data = stacked.data[number]
-        self._records: dict[tuple[torch.Size, ...], Callable[..., Gradient]] = {}
+        self.diverged: list[int] = []
+        self._records: dict[object, Callable[..., Gradient]] = {}
         self._stacked: dict[str, tuple[Sequence[Block], BlockTensors]] = {}
         self._stack()
+        self._check_values()
 
     def each(self, parameters: Parameters) -> dict[str, Tensor]:
-        """The unweighted value of each term for each replica, (replicas,) by name, at the parameters themselves."""
+        """Each term of each replica, unweighted, (replicas,) by name; without noise, of the batches of now."""
         return self._losses(parameters)
 
     def gradient(self, parameters: Parameters) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The value of each term, the mean over replicas (and noise); and the gradient of each replica's own loss."""
-        self._first.count()
-        self.sweeps = len(self.objectives) * self._first.sweeps  # all are alike
+        for each in self.objectives:
+            each.count_sweeps()
         values: dict[str, Tensor] = {}
         gradients: dict[str, Tensor] = {}
         for shift in self._shifts:
@@ -91,6 +94,8 @@ class Replicas:
     def recorded(self, parameters: Parameters) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The mean over the replicas of each term, and of its share of the replica's loss."""
         losses = self._losses(parameters)
+        finite = torch.stack([value.isfinite() for value in losses.values()]).all(dim=0)
+        self.diverged = [number for number, each in enumerate(finite.tolist()) if not each]
         weighted = {name: (self._weights[name] * value).mean() for name, value in losses.items()}
         return {name: value.mean() for name, value in losses.items()}, weighted
 
@@ -120,6 +125,11 @@ class Replicas:
     def names(self) -> tuple[str, ...]:
         """The loss terms."""
         return self._first.names
+
+    @property
+    def sweeps(self) -> int:
+        """Network sweeps times points of all replicas so far."""
+        return sum(each.sweeps for each in self.objectives)
 
     @property
     def stochastic(self) -> bool:
@@ -173,6 +183,19 @@ class Replicas:
         """Refused: there is no one vector of rows."""
         _refuse()
 
+    def _check_values(self) -> None:
+        """Refuse replicas that the first one's evaluation does not describe, as of another activation."""
+        with torch.no_grad():
+            together = self.each(self.parameters)
+            for number, one in enumerate(self.objectives):
+                for name, value in one.losses(one.parameters).items():
+                    tolerance = 1e-3 if value.dtype == torch.float32 else 1e-8
+                    if not torch.allclose(together[name][number], value, rtol=tolerance, atol=0, equal_nan=True):
+                        raise InputError(
+                            f"replicas: number {number} computes {name!r} otherwise than the first; all must have the "
+                            "same network, conditions and problem, and differ in numbers only"
+                        )
+
     def _gradient_at(self, parameters: Parameters) -> Gradient:
         """The terms of each replica, and the gradient of each replica's loss.
 
@@ -180,7 +203,8 @@ class Replicas:
         are recorded once for each shape of what was drawn, and the record is run.
         """
         tensors = self._tensors()
-        key = tuple(each.shape for stacked in tensors.values() for each in stacked.values())
+        shapes = tuple((name, at, each.shape) for name, places in tensors.items() for at, each in places.items())
+        key = (self._first.evaluation.smooth, tuple(map(self._algebra, tensors)), shapes)
         if key not in self._records:
             self._records[key] = recorded(self._plain_gradient, parameters, self._weights, tensors)
         with torch.no_grad():
@@ -254,6 +278,7 @@ def _check_alike(first: Objective, other: Objective) -> None:
     def structure(of: Objective) -> dict[str, object]:
         return {
             "loss terms": of.names,
+            "precision": {each.dtype for each in of.parameters.values()},
             "problems": of.problem,
             "shapes of parameters": {name: tuple(each.shape) for name, each in of.parameters.items()},
             "numbers of points": {name: len(block.points) for name, block in of.blocks.items()},

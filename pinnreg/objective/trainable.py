@@ -18,12 +18,14 @@ class Trainable(Protocol):
     Attributes:
         parameters: leaf tensors, which training changes in place.
         seed: of all draws.
-        sweeps: network sweeps times points so far.
     """
 
     parameters: Parameters
     seed: int
-    sweeps: int
+
+    @property
+    def sweeps(self) -> int:
+        """Network sweeps times points so far."""
 
     @property
     def names(self) -> tuple[str, ...]:

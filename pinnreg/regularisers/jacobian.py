@@ -26,8 +26,9 @@ Number = Annotated[float, BeforeValidator(no_boolean)]
 class Jacobian:
     """Jacobian penalty: weight · mean_i ‖J u(xᵢ) - G(xᵢ)‖²_F, J the matrix of the outputs' first derivatives.
 
-    It is taken at the collocation points (without an equation: at the data), or at `samples` uniform ones drawn afresh.
-    There is no factor 1/2 and no volume: for one output and G = 0 it is the density of the k-TV of order 1 and power 2.
+    It is taken at the collocation points (the measured ones with `points: {interior: data}`), or at `samples` uniform
+    ones drawn afresh. There is no factor 1/2 and no volume: for one output and G = 0 it is the density of the k-TV of
+    order 1 and power 2.
 
     Attributes:
         weight: the factor, at least 0.

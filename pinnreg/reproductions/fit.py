@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pinnreg.errors import Diverged
 from pinnreg.objective import Objective, Replicas
 from pinnreg.optimisers import Stage
 from pinnreg.reproductions.model import Progress
@@ -64,5 +65,9 @@ def fit(
         evaluate_every=every,
         progress=lambda step, total, loss, errors: progress(label, step, total),
     )
-    outcome = train(replicas, stages, history, hooks=hooks)
+    try:
+        outcome = train(replicas, stages, history, hooks=hooks)
+    except Diverged as error:
+        seeds = sorted({objectives[number].seed for number in replicas.diverged})
+        raise Diverged(f"{label}: {error}; of {len(objectives)} replicas {replicas.diverged}, seeds {seeds}") from None
     return Fitted(replicas, history.columns(), outcome.steps * len(objectives))

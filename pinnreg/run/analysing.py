@@ -183,6 +183,7 @@ def _analysed(folder: RunFolder, prepared: Prepared, state: Mapping[str, Any], p
     # the initial parameters; a state overwrites neither them nor the points they are used at
     before = {name: each.detach().clone() for name, each in objective.parameters.items()}
     objective.load_state(state["objective"])
+    objective.show_all()
     after: dict[str, Tensor] = state["parameters"]
     kernels, initial = (term_kernels(objective, each) for each in (after, before))
     hessian = term_sharpness(objective, after, pairs=pairs)

@@ -28,6 +28,7 @@ def check_combinations(config: Config) -> None:
     _check_precision(config)
     _check_compiled(config)
     _check_orthogonality(config)
+    _check_batches(config)
 
 
 def _check_smoothing(config: Config) -> None:
@@ -77,12 +78,26 @@ def _check_compiled(config: Config) -> None:
 
 
 def _check_orthogonality(config: Config) -> None:
-    network, penalised = config.network, any(isinstance(each, Orthogonality) for each in config.regularisers)
+    network, penalised = config.network, _penalised(config)
     if isinstance(network, QuadraticSettings) and network.variant == "orth" and not penalised:
         raise InputError(
             "network.variant: orth is orthogonal weights at the start and the penalty that keeps them so; it needs "
-            "regularisers: [{kind: orthogonality}]; without a penalty choose plain or norm"
+            "regularisers: [{kind: orthogonality}] of positive weight; without a penalty choose plain or norm"
         )
+
+
+def _penalised(config: Config) -> bool:
+    return any(isinstance(each, Orthogonality) and each.weight > 0 for each in config.regularisers)
+
+
+def _check_batches(config: Config) -> None:
+    names = [stage.optimiser for stage in config.train if not stage.first_order]
+    for number, each in enumerate(config.measurements):
+        if names and each.batch is not None:
+            raise InputError(
+                f"measurements.{number}.batch runs with adam and sgd only: {names[0]} solves nearly exactly for the "
+                "values of the moment; leave it out"
+            )
 
 
 def note_unfinished_annealing(objective: Objective) -> None:

@@ -120,10 +120,11 @@ def unknown(_: Path) -> None:
 
 @case("measurements.batch")
 def measurements_batch(_: Path) -> None:
-    differ(measured(), "measurements__0__batch", None, 5, 10)
-    with pytest.raises(
-        InputError, match=r"measurements\.0: measurements: batch is a number of values from 1 to all 20"
-    ):
-        solved(measured(batch=21))
+    adam = [{"optimiser": "adam", "steps": 3}]
+    differ({**measured(), "train": adam}, "measurements__0__batch", None, 5, 10)
+    with pytest.raises(InputError, match=r"measurements\.0: .* batch is a number of values, fewer than all 20"):
+        solved(measured(batch=20))
     with pytest.raises(InputError, match="of which a batch shows some only"):
         solved(measured(batch=5, trim=0.1))
+    with pytest.raises(InputError, match=r"measurements\.0\.batch runs with adam and sgd only: gauss_newton"):
+        solved({**measured(batch=5), "train": [{"optimiser": "gauss_newton"}]})

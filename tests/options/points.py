@@ -30,6 +30,12 @@ def points_interior(_: Path) -> None:
     differ(config(), "points__interior", 8, 16, 32)
     of = prepared(config(), points__interior=13).objective
     assert len(of.rows(of.parameters)["residual"].values) == 13
+    data = config(measurements=[{"samples": 7}])
+    differ(data, "points__interior", 7, "data")
+    with pytest.raises(InputError, match=r"points\.interior: data takes the points of the measurements, and there are"):
+        solved(config(), points__interior="data")
+    with pytest.raises(InputError, match="with interior: data they are the measured ones"):
+        solved(data, points__interior="data", points__resample="residual", points__resample_every=2)
 
 
 @case("points.boundary")
