@@ -317,7 +317,7 @@ def test_a_problem_that_is_an_object(tmp_path: Path) -> None:
 def test_every_shipped_config(name: str, tmp_path: Path) -> None:
     pinnreg.solve(name, {"train.0.steps": 3, "device": "cpu"}, out=tmp_path / "run", figures=False)
     found = pinnreg.analyse(tmp_path / "run")
-    assert set(found.kernels) | {"ridge"} >= set(found.hessian)
+    assert set(found.kernels) | {"ridge", "orthogonality"} >= set(found.hessian)
     assert all(np.isfinite([each.trace, each.largest]).all() for each in found.hessian.values())
 
 

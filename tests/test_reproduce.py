@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +112,9 @@ def test_unknown_names_and_folders_are_refused(tmp_path: Path, capsys: pytest.Ca
     assert "unknown experiment 'ktvv'; did you mean 'ktv'?" in capsys.readouterr().err
     (tmp_path / "file").touch()
     assert run("ktv", "--out", str(tmp_path / "file")) == 2
-    assert "it is a file" in capsys.readouterr().err
+    assert "cannot be written" in capsys.readouterr().err
+    assert run("ktv", "--out", str(tmp_path / "file" / "below")) == 2
+    assert "cannot be written" in capsys.readouterr().err
     with pytest.raises(InputError, match="unknown experiment"):
         pinnreg.reproduce("nothing", tmp_path)
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
@@ -133,5 +137,32 @@ def test_an_experiment_that_fails_leaves_nothing_half_written(
     monkeypatch.setitem(EXPERIMENTS, "tiny", broken)  # type: ignore[arg-type]
     assert run("tiny", "--out", str(tmp_path / "run")) == 3
     assert "training diverged" in capsys.readouterr().err
-    assert not (tmp_path / "run").exists()
+    assert list((tmp_path / "run").iterdir()) == []
     assert runner.folder_of("tiny", full=False) == Path("outputs/reproduce_tiny")
+
+
+def test_claims_stand_alone_in_json_and_known_differences_do_not_count() -> None:
+    claims = [
+        Claim("a ratio", 2, ">", 1),
+        Claim("... at the end", 2, ">", 1),
+        Claim("another", 0.5, ">", 1, decisive=False),
+        Claim("... at the end", 2, ">", 1),
+    ]
+    found = dataclasses.replace(outcome(2.0), claims=claims)
+    texts = [each["text"] for each in found.data()["claims"]]
+    assert texts == ["a ratio", "a ratio ... at the end", "another", "another ... at the end"]
+    assert found.reproduced
+    assert not dataclasses.replace(found, claims=[*claims, Claim("", 0, ">", 1)]).reproduced
+
+
+def test_a_signal_ends_it_with_a_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def long(full: bool, progress: Progress) -> Reproduction:
+        signal.raise_signal(signal.SIGTERM)
+        progress("steps", 1, 2)
+        raise AssertionError("went on")
+
+    monkeypatch.setitem(EXPERIMENTS, "tiny", long)  # type: ignore[arg-type]
+    assert run("tiny", "--out", str(tmp_path)) == 143
+    assert "interrupted by signal 15: nothing was kept" in capsys.readouterr().err

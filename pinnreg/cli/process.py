@@ -37,12 +37,10 @@ def guarded(command: Callable[[], object]) -> int:
     except Diverged as error:
         return _failed(3, f"error: {error}")
     except Interrupted as error:
-        resume = (
-            f"; go on with: pinnreg solve --resume {shlex.quote(str(error.checkpoint.parent))}"
-            if error.checkpoint
-            else ""
-        )
-        return _failed(128 + error.signal, f"{error}: the state was saved{resume}")
+        if error.checkpoint is None:
+            return _failed(128 + error.signal, f"{error}: nothing was kept")
+        resume = f"go on with: pinnreg solve --resume {shlex.quote(str(error.checkpoint.parent))}"
+        return _failed(128 + error.signal, f"{error}: the state was saved; {resume}")
     except (KeyboardInterrupt, typer.Abort):
         return _failed(130, "interrupted")
     except typer.Exit as error:

@@ -8,7 +8,7 @@ import inspect
 import json as json_module
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final, get_args
 
@@ -28,6 +28,8 @@ from pinnreg.observations import Measured, complete
 from pinnreg.optimisers import Stage
 from pinnreg.regularisers import Regulariser
 from pinnreg.report import write_json
+
+WIDE = 400
 
 OnRow = Callable[[int, int, float, Mapping[str, float]], None]
 
@@ -208,6 +210,17 @@ def _print_row(step: int, steps: int, loss: float, found: Mapping[str, float]) -
 
 def _row(loss: float, found: Mapping[str, float]) -> str:
     return "  ".join([f"loss {loss:.2e}", *(f"error of {name} {value:.2e}" for name, value in found.items())])
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str | int | float]]) -> None:
+    """A table whose numbers are never wrapped, whatever the terminal's width is; columns of numbers stand right."""
+    printed = Table(box=None, pad_edge=False)
+    for number, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[number], int | float) for row in rows)
+        printed.add_column(column, no_wrap=True, justify="right" if numeric else "left")
+    for row in rows:
+        printed.add_row(*(Text(cell(each)) for each in row))
+    Console(file=sys.stdout, width=WIDE).print(printed)
 
 
 def cell(value: str | int | float) -> str:

@@ -31,7 +31,7 @@ SETTINGS: Mapping[str, list[dict[str, Any]]] = {
     f"σ = {SIGMA} to 0": [{**NOISE, "schedule": "linear"}],
 }
 NONE, CONSTANT, FALLING = SETTINGS
-COMMON = {"network": {"hidden": [12, 12]}, "train": [{"optimiser": "gauss_newton", "steps": 40}]}
+COMMON = {"network": {"hidden": [12, 12]}, "train": [{"optimiser": "gauss_newton", "steps": 40}], "device": "cpu"}
 CASES: Mapping[str, dict[str, Any]] = {
     "Poisson, 40 points": {**COMMON, "problem": {"name": "poisson"}, "points": {"interior": 40}},
     "heat, 30 points": {**COMMON, "problem": {"name": "heat"}, "points": {"interior": 30}},
@@ -98,9 +98,14 @@ class Flatness:
         constant = [self._ratio(case, CONSTANT, TRACE) for case in CASES]
         errors = [self._ratio(case, FALLING, ERROR) for case in FEW]
         return [
-            Claim("PDEs: Hessian trace, noise that falls to 0 over none, worst", max(traces), "<", 1, ".823"),
-            Claim("... largest eigenvalue", max(largest), "<", 1, ".872"),
-            Claim("... trace, with noise that stays", max(constant), "<", 1, ".823"),
+            Claim(
+                "PDEs: Hessian trace, noise that falls to 0 over none, worst problem",
+                max(traces),
+                "<",
+                1,
+            ),
+            Claim("... largest eigenvalue", max(largest), "<", 1),
+            Claim("... trace, with noise that stays", max(constant), "<", 1),
             Claim("... error with few points, noise that falls to 0", max(errors), "<", 1),
         ]
 

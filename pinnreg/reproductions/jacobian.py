@@ -68,8 +68,8 @@ def jacobian(full: bool, progress: Progress) -> Reproduction:
             f"{COUNT} points on the unit circle, labels N(0, 1), one hidden layer of erf, all scales 1, u = (f, J)",
             "the numbers to reproduce are of one earlier run, not printed in the paper; its points, labels, λ, "
             "rate and norms are not recorded, so sizes compare roughly only; for its drift |Θ_T - Θ_0|_F is nearest",
-            "of ten settings tried (points, labels, λ; three seeds each) this is the nearest to its deviation; in all "
-            "the deviation falls from width 256 to 1024, in nine from 64 to 256, where training is far from linear",
+            "of ten settings tried (points, labels, λ; seeds 0 to 2, as here) this is the nearest to its deviation; in "
+            "all the deviation falls from width 256 to 1024, in nine from 64 to 256, where training is far from linear",
         ],
         seeds=seeds,
         steps=STEPS * sum(len(found) for found in runs.values()),
@@ -121,9 +121,9 @@ def _trained_claims(by_width: ByWidth) -> list[Claim]:
     claims = []
     for text, what, bound, reference in (
         ("trained u = (f, J) against linear prediction", lambda each: each.deviation, 0.6, REFERENCE_DEVIATION),
-        ("drift of the kernel", lambda each: each.absolute, 0.3, REFERENCE_DRIFT),
-        ("f between the points against linear prediction", lambda each: each.own, 0.8, None),
-        ("the same with the kernel of the limit", lambda each: each.infinite, 0.8, None),
+        ("drift of the kernel", lambda each: each.absolute, 0.125, REFERENCE_DRIFT),
+        ("f between the points against linear prediction", lambda each: each.own, 0.6, None),
+        ("the same with the kernel of the limit", lambda each: each.infinite, 0.6, None),
     ):
         found = measured(by_width, what)
         expected = ("", "") if reference is None else tuple(f"{ratio:.2g}" for ratio in falls(_singly(reference)))
@@ -170,10 +170,6 @@ def _speed_table(speeds: Sequence[Trained]) -> Table:
 
 
 def _speed_claims(speeds: Sequence[Trained]) -> list[Claim]:
-    ends = np.array([math.inf])
-    missed = max(
-        float((each.begun.in_the_limit(each.strength, ends)[0][0] - each.begun.targets).abs().max()) for each in speeds
-    )
     least, most = STRENGTHS[0], STRENGTHS[-1]
     weak, strong = (np.mean([each.slopes[-1] for each in of_strength(speeds, at)]) for at in (least, most))
     return [
@@ -185,5 +181,4 @@ def _speed_claims(speeds: Sequence[Trained]) -> list[Claim]:
         ),
         Claim("... trained networks: |J| with the least λ / with the largest", float(weak / strong), ">", 3),
         Claim("λ does not matter in the end: the same after infinitely many", _apart(speeds, math.inf), "<", 1e-6),
-        Claim("... for the limit has f = y and J = 0 with every λ: max |u - t|", missed, "<", 1e-6),
     ]

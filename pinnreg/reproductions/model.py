@@ -36,6 +36,7 @@ class Claim:
         value: what was measured.
         relation: how it must compare.
         bound: with what; the number to reproduce with slack for noise, none for direction.
+        decisive: whether the verdict depends on it; what is known to differ is shown all the same.
         expected: the number to reproduce, where there is one: of the paper, or of an earlier run of its experiment.
     """
 
@@ -44,6 +45,7 @@ class Claim:
     relation: Literal[">", "<", ">=", "<="]
     bound: float
     expected: str = ""
+    decisive: bool = True
 
     @property
     def holds(self) -> bool:
@@ -86,8 +88,8 @@ class Reproduction:
 
     @property
     def reproduced(self) -> bool:
-        """Whether all claims hold."""
-        return all(claim.holds for claim in self.claims)
+        """Whether all decisive claims hold."""
+        return all(claim.holds for claim in self.claims if claim.decisive)
 
     def data(self) -> dict[str, Any]:
         """All but the figure, for JSON; None in place of NaN and Inf."""
@@ -101,11 +103,20 @@ class Reproduction:
                 {**asdict(each), "rows": [[_plain(cell) for cell in row] for row in each.rows]} for each in self.tables
             ],
             "claims": [
-                {**{key: _plain(value) for key, value in asdict(each).items()}, "holds": each.holds}
-                for each in self.claims
+                {**{key: _plain(value) for key, value in asdict(each).items()}, "text": text, "holds": each.holds}
+                for each, text in zip(self.claims, _whole([each.text for each in self.claims]), strict=True)
             ],
             "notes": list(self.notes),
         }
+
+
+def _whole(texts: Sequence[str]) -> list[str]:
+    """Texts that stand alone: one that begins with "..." goes on from the last that does not."""
+    whole, stem = [], ""
+    for text in texts:
+        stem = stem if text.startswith("...") else text
+        whole.append(f"{stem} {text}" if text.startswith("...") else text)
+    return whole
 
 
 def _plain(cell: Cell) -> Cell | None:

@@ -11,6 +11,7 @@ times the published rate of 1e-3 and falls to a fifth of it; `full` trains at 1e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
@@ -90,7 +91,9 @@ def quadratic(full: bool, progress: Progress) -> Reproduction:
         panels=_panels(found, neurons),
         notes=[
             f"{starts} starts for each of {len(seeds)} sets of {COUNT} random labels",
-            "the fractions to reproduce are of ten starts of one set, in an earlier run",
+            "the fractions to reproduce are of ten starts of one set, in an earlier run, within 1e-3 of the optimum's "
+            "loss at a learning rate of 1e-3; here a start has to explain 0.999 of what can be explained, and the rate "
+            "begins at 1e-2 (without --full)",
             "poisson_quadratic: four blocks of squared neurons, a polynomial of degree 16",
         ],
         seeds=seeds,
@@ -140,7 +143,7 @@ def _fit(trained: Objective, seed: int) -> Fit:
 def _solved(seed: int, progress: Progress) -> float:
     """The error of Poisson's equation solved with quadratic blocks."""
     progress("poisson_quadratic", seed, 3)
-    report = solve("poisson_quadratic", {"seed": seed, "train.0.steps": 40}, out=False).report
+    report = solve("poisson_quadratic", {"seed": seed, "train.0.steps": 40, "device": "cpu"}, out=False).report
     assert report is not None
     return report.errors["u"].rel_l2
 
@@ -212,7 +215,12 @@ def _claims(found: Fits, errors: Sequence[float]) -> list[Claim]:
             ".6",
         ),
         Claim("up to 3 neurons: largest fraction", few, "<=", 0, "0"),
-        Claim("escape directions where training did not arrive: least fall", min(map(_fall, away)), ">", 0),
+        Claim(
+            "least share of the gap that one escaping neuron closes",
+            min(map(_fall, away), default=math.nan),
+            ">",
+            0.1,
+        ),
         Claim("Poisson with quadratic blocks: largest error", max(errors), "<", 1e-6),
     ]
 

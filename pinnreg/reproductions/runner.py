@@ -15,6 +15,7 @@ from pinnreg.reproductions.model import Experiment, Progress, Reproduction
 from pinnreg.reproductions.noise_injection import noise_injection
 from pinnreg.reproductions.noise_stability import noise_stability
 from pinnreg.reproductions.quadratic import quadratic
+from pinnreg.run.folder import make_writable
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     "ktv": ktv,
@@ -35,20 +36,21 @@ def reproduce(
         name: the method.
         out: the folder to write into, `outputs/reproduce_<name>` if not given; what an earlier call wrote is replaced.
         progress: called with what is being done, how much of it is done, and of how much.
-        full: as many seeds and steps as in the paper, for as long as it takes; else a few minutes.
+        full: more seeds and steps, and the paper's sizes where they are known, for hours; else a few minutes.
 
     Returns:
         The tables and claims; `reproduced` says whether all claims hold.
 
     Raises:
-        InputError: an unknown name.
+        InputError: an unknown name, or a folder that cannot be written.
     """
     if name not in EXPERIMENTS:
         raise unknown("experiment", name, EXPERIMENTS)
+    folder = folder_of(name, full=full) if out is None else Path(out)
+    make_writable(folder)
     started = time.monotonic()
     found = EXPERIMENTS[name](full, progress)
     seconds = time.monotonic() - started
-    folder = folder_of(name, full=full) if out is None else Path(out)
     write_json(folder / "result.json", {**found.data(), "name": name, "full": full, "seconds": seconds})
     note = f"{found.paper}; seeds {', '.join(map(str, found.seeds))}; {found.steps:,} steps in {seconds:.0f} s"
     plots.save(plots.panels(found.panels, title=found.title, note=note), folder / "figure.png")

@@ -30,7 +30,12 @@ from pinnreg.run.prepare import prepare
 
 Array = NDArray[np.float64]
 
-CONFIG = {"problem": {"name": "poisson"}, "network": {"hidden": [12, 12]}, "points": {"interior": 100}}
+CONFIG = {
+    "problem": {"name": "poisson"},
+    "network": {"hidden": [12, 12]},
+    "points": {"interior": 100},
+    "device": "cpu",
+}
 SIGMAS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 DRAWS = 1000
 TRAINED = 100

@@ -26,7 +26,7 @@ from pinnreg.equations import Problem
 from pinnreg.errors import InputError
 from pinnreg.objective import Objective
 from pinnreg.objective.placement import INTERIOR
-from pinnreg.regularisers import KTV, NoiseStability, Regulariser, Ridge, WeightNoise
+from pinnreg.regularisers import KTV, NoiseStability, Orthogonality, Regulariser, Ridge, WeightNoise
 from pinnreg.report import finite, write_json
 from pinnreg.run.folder import RunFolder, make_writable
 from pinnreg.run.prepare import Prepared, Problems, prepare, problem_folders, resolve_resumed, saved_state
@@ -239,6 +239,8 @@ def _notes(regularisers: Sequence[Regulariser], objective: Objective) -> Iterato
             yield f"the tangent kernel of {each.kind} with power 1, which is no sum of squares"
         elif isinstance(each, Ridge):
             yield f"the tangent kernel of {each.kind}, which is the identity"
+        elif isinstance(each, Orthogonality):
+            yield f"the tangent kernel of {each.kind}, which is one of parameters alone"
 
 
 def _draw(found: Analysis, path: Path) -> None:
