@@ -19,13 +19,18 @@ from pinnreg.cli import show
 from pinnreg.cli.process import check_json, problem_folders, use_threads
 from pinnreg.report import write_json
 
+PRINTED = 12
+"""Eigenvalues in a row; all are in the JSON file."""
+
 
 def analyse(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Where to write, if not into the run's folder.")
     ] = None,
-    eigenvalues: Annotated[int, typer.Option("--eigenvalues", help="How many of each Hessian.")] = 8,
+    eigenvalues: Annotated[
+        int, typer.Option("--eigenvalues", help="How many of each Hessian; at most 12 are printed.")
+    ] = 8,
     format_: Annotated[str, typer.Option("--format", help="Of the figure: png, pdf or svg.")] = "png",
     device: Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")] = None,
     problems: Annotated[
@@ -60,7 +65,7 @@ def _print(found: run.Analysis) -> None:
     show.line(f"step {found.step}, {found.parameters} parameters")
     show.line("")
     show.line("Hessian of each loss term by the parameters, unweighted")
-    count = max(len(each.leading) for each in (*found.hessian.values(), found.total))
+    count = min(max(len(each.leading) for each in (*found.hessian.values(), found.total)), PRINTED)
     rows = [_curvature(name, found.weights[name], each, count) for name, each in found.hessian.items()]
     rows.append(_curvature("weighted sum", None, found.total, count))
     _table(["term", "weight", "trace", "+-", "largest", *(str(k) for k in range(2, count + 1))], rows)
@@ -96,7 +101,7 @@ def _print(found: run.Analysis) -> None:
 
 
 def _curvature(name: str, weight: float | None, found: Sharpness, count: int) -> list[str]:
-    leading = [*found.leading, *((count - len(found.leading)) * [math.nan])]
+    leading = [*found.leading[:count], *((count - len(found.leading)) * [math.nan])]
     numbers = [found.trace, found.trace_error, *leading]
     return [name, "" if weight is None else _number(weight), *(_number(each) for each in numbers)]
 
