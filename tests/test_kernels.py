@@ -133,6 +133,8 @@ def test_what_is_no_kernel() -> None:
         ntk(nn.Identity(), points)
     with pytest.raises(InputError, match="is not a sequence"):
         ntk(net, points, ["xz"], axes=("x", "t"))
+    with pytest.raises(InputError, match=r"ntk: expected other points \(m, 2\), got \(4, 3\)"):
+        ntk(network(), places(3), other=places(4, 3))
 
 
 @pytest.mark.gpu
@@ -307,3 +309,5 @@ def test_bad_input() -> None:
         WideNetwork(2, 0)
     with pytest.raises(InputError, match="unknown activation 'sin'"):
         WideNetwork(2, 3, activation="sin")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="at least 1 hidden layer"):
+        infinite_kernels(places(2), hidden=1.5)  # type: ignore[arg-type]

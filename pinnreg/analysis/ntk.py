@@ -52,6 +52,8 @@ def ntk(
     arXiv:2007.14527, and Kim & Yang 2023, arXiv:2312.03386.
     """
     operators = operators_or_value(derivatives, points, axes)
+    if other is not None and other.shape[1:] != points.shape[1:]:
+        raise InputError(f"ntk: expected other points (m, {points.shape[-1]}), got {tuple(other.shape)}")
     at = trained(network, parameters)
     left = _jacobian(network, points, operators, at)
     right = left if other is None else _jacobian(network, other, operators_or_value(operators, other, axes), at)
