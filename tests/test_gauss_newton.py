@@ -598,7 +598,7 @@ def test_adapted_points_with_importance() -> None:
 def test_a_loss_that_becomes_nan_is_reported() -> None:
     """New points reach where the residual is not defined."""
     settings = PointSettings(interior=12, resample_every=5)
-    ends = [float(interior_points(settings, Sine().domain, 0, step).max()) for step in (0, 5)]
+    ends = [float(interior_points(settings, Sine().domain, None, 0, step).max()) for step in (0, 5)]
     assert ends[0] != ends[1]
     limit, falls_out = sum(ends) / 2, (ends[1] > ends[0])
 

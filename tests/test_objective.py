@@ -230,7 +230,7 @@ def test_penalty_points_and_collocation_points_do_not_disturb_each_other() -> No
     assert torch.equal(with_ktv.losses(with_ktv.parameters)["ktv"], before)
     # neither is the other's points in disguise
     penalty = with_ktv.blocks["ktv"].points.points
-    assert not torch.equal(interior_points(PointSettings(**points), Decay().domain, 0, 3)[:24], penalty[:24])
+    assert not torch.equal(interior_points(PointSettings(**points), Decay().domain, None, 0, 3)[:24], penalty[:24])
 
 
 def test_a_condition_may_be_named_interior() -> None:

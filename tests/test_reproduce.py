@@ -166,3 +166,15 @@ def test_a_signal_ends_it_with_a_message(
     monkeypatch.setitem(EXPERIMENTS, "tiny", long)  # type: ignore[arg-type]
     assert run("tiny", "--out", str(tmp_path)) == 143
     assert "interrupted by signal 15: nothing was kept" in capsys.readouterr().err
+
+
+def test_known_differences_are_printed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    claims = [Claim("one", 2, ">", 1), Claim("two", 0.5, ">", 1, decisive=False)]
+    found = dataclasses.replace(outcome(2.0), claims=claims)
+    monkeypatch.setitem(EXPERIMENTS, "tiny", lambda full, progress: found)  # type: ignore[arg-type]
+    assert run("tiny", "--out", str(tmp_path)) == 0
+    printed = capsys.readouterr().out
+    assert "differs  two" in printed
+    assert "verdict: reproduced, 1 of 2 claims hold, 1 differs as noted" in printed
