@@ -70,7 +70,14 @@ def same(one: Objective, two: Objective) -> bool:
     ],
     ids=["plain", "ridge", "penalties", "annealed", "two-sided noise", "layerwise noise"],
 )
-@pytest.mark.parametrize("data", [{}, {"batch": 5}, {"trim": 0.1}], ids=["all", "batch", "trimmed"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param({}, id="all"),
+        pytest.param({"batch": 5}, id="batch", marks=pytest.mark.slow),
+        pytest.param({"trim": 0.1}, id="trimmed", marks=pytest.mark.slow),
+    ],
+)
 def test_a_replica_is_trained_as_alone(regularisers: Any, data: dict[str, Any]) -> None:
     stages = [SGD(steps=6, learning_rate=1e-2, momentum=0.5), Adam(steps=6, learning_rate=1e-2)]
     alone = [fitted(seed, *each, **data) for seed, each in enumerate(regularisers)]
