@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from objectives import Placed, placed
 from small_studies import Cli
 from torch import Tensor
 from torch.func import jacrev
@@ -20,7 +21,6 @@ import pinnreg
 from pinnreg import Box, InputError, Problem, initial, periodic, plots, registry
 from pinnreg.analysis import TermKernel, drift, imbalance, term_kernels, term_sharpness, weighted_sharpness
 from pinnreg.config import resolve
-from pinnreg.objective import Objective
 from pinnreg.run.prepare import prepare
 from pinnreg.training import read_checkpoint
 
@@ -39,7 +39,7 @@ class Waves(Problem):
         return {"first": u.t - v.x, "second": v.t - u.x * u}
 
 
-def objective(**sections: Any) -> Objective:
+def objective(**sections: Any) -> Placed:
     config = {
         "problem": Waves(),
         "network": {"hidden": [6]},
@@ -47,13 +47,13 @@ def objective(**sections: Any) -> Objective:
         "conditions": "soft",
         **sections,
     }
-    return prepare(resolve(config), with_reference=False).objective
+    return placed(prepare(resolve(config), with_reference=False).objective)
 
 
 # the kernels of loss terms
 
 
-def explicit(of: Objective, name: str, parameters: dict[str, Tensor]) -> Tensor:
+def explicit(of: Placed, name: str, parameters: dict[str, Tensor]) -> Tensor:
     """J Jᵀ/n from the rows of a term by torch.func."""
     table = jacrev(lambda at: of.rows(at)[name].residuals)(parameters)
     jacobian = torch.cat([each.detach().flatten(1) for each in table.values()], dim=1)
@@ -63,7 +63,7 @@ def explicit(of: Objective, name: str, parameters: dict[str, Tensor]) -> Tensor:
 def test_every_term_against_its_jacobian() -> None:
     of = objective(regularisers=[KTV, {"kind": "gpinn", "weight": 1e-3}])
     moved = {name: each.detach() + 0.1 for name, each in of.parameters.items()}
-    found = term_kernels(of, moved)
+    found = term_kernels(of.objective, of.batch, moved)
     assert tuple(found) == of.names
     assert {"first", "second", "periodic", "ktv", "gpinn"} < set(found)
     for name, kernel in found.items():
@@ -80,7 +80,7 @@ def test_every_term_against_its_jacobian() -> None:
 def test_some_rows_are_spread_over_all_points() -> None:
     """Of several rows a point, and of pairs of points, as many points as the limit has room for."""
     of = objective(regularisers=[KTV])
-    whole, some = (term_kernels(of, of.parameters, rows=rows) for rows in (500, 12))
+    whole, some = (term_kernels(of.objective, of.batch, of.parameters, rows=rows) for rows in (500, 12))
     assert {name: len(each.matrix) for name, each in whole.items()} == {
         name: each.values.numel() for name, each in of.rows(of.parameters).items()
     }
@@ -96,9 +96,9 @@ def test_what_has_no_kernel_is_left_out() -> None:
         regularisers=[{**KTV, "power": 1}, {"kind": "ridge", "weight": 1e-3}],
         train=[{"optimiser": "adam", "steps": 1}],
     )
-    assert {"ktv", "ridge"} == set(of.names) - set(term_kernels(of, of.parameters))
+    assert {"ktv", "ridge"} == set(of.names) - set(term_kernels(of.objective, of.batch, of.parameters))
     with pytest.raises(InputError, match="at least 1 row, got 0"):
-        term_kernels(of, of.parameters, rows=0)
+        term_kernels(of.objective, of.batch, of.parameters, rows=0)
 
 
 def test_the_imbalance_of_terms() -> None:
@@ -110,8 +110,8 @@ def test_the_imbalance_of_terms() -> None:
 
 def test_balanced_weights_make_terms_learn_alike() -> None:
     config = {"problem": "heat", "conditions": "soft", "points": {"interior": 60, "boundary": 30}}
-    of = prepare(resolve(config), with_reference=False).objective
-    kernels = term_kernels(of, of.parameters)
+    of = placed(prepare(resolve(config), with_reference=False).objective)
+    kernels = term_kernels(of.objective, of.batch, of.parameters)
     assert set(kernels) == {"residual", "initial", "dirichlet"}
     before, after = imbalance(kernels), imbalance(kernels, of.weights)
     assert before is not None
@@ -163,22 +163,22 @@ def test_the_numbers_are_those_of_the_checkpoint(run: Path) -> None:
     found = pinnreg.analyse(run, out=False)
     resolved = resolve(yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")) | {"provenance": {}})
     prepared = prepare(resolved, with_reference=False)
-    of, state = prepared.objective, read_checkpoint(run / "checkpoint.pt", torch.device("cpu"))
+    of, state = placed(prepared.objective), read_checkpoint(run / "checkpoint.pt", torch.device("cpu"))
     after = state["parameters"]
     before = {name: each.detach().clone() for name, each in of.parameters.items()}
-    of.load_state(state["objective"])
+    of = of.with_state(state["objective"])
     assert found.folder is None
     assert found.weights == of.weights
-    for name, each in term_sharpness(of, after).items():
+    for name, each in term_sharpness(of.objective, of.batch, after).items():
         assert found.hessian[name] == each
-    assert found.total == weighted_sharpness(of, after)
+    assert found.total == weighted_sharpness(of.objective, of.batch, after)
     for name in of.names:
         assert torch.allclose(found.kernels[name].matrix, explicit(of, name, after), rtol=1e-8, atol=1e-8)
         assert torch.allclose(found.initial[name].matrix, explicit(of, name, before), rtol=1e-8, atol=1e-8)
         change = torch.linalg.norm(found.kernels[name].matrix - found.initial[name].matrix)
         expected = float(change / torch.linalg.norm(found.initial[name].matrix))
         assert found.summary()["kernels"]["terms"][name]["drift"] == pytest.approx(expected)
-    points = of.blocks[""].points.points
+    points = of.points[""].x
     assert found.network == drift(prepared.network, before, after, points)
     first, last = (torch.cat([each.flatten() for each in state.values()]) for state in (before, after))
     assert found.network.parameters == pytest.approx(float((last - first).norm() / first.norm()))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from objectives import Placed, placed
 from scipy import stats
 from torch import Tensor
 from torch.func import functional_call, jacrev, vmap
@@ -30,7 +31,6 @@ from pinnreg.analysis import (
 from pinnreg.analysis.sharpness import RESTARTS
 from pinnreg.config import resolve
 from pinnreg.equations import Trial, split_conditions
-from pinnreg.objective import Objective
 from pinnreg.run.prepare import prepare
 
 F64 = torch.float64
@@ -223,7 +223,7 @@ class Burgers(Problem):
         return u.t + u * u.x - 0.1 * u.xx
 
 
-def objective(**sections: Any) -> Objective:
+def objective(**sections: Any) -> Placed:
     config = {
         "problem": Burgers(),
         "network": {"hidden": [8, 8]},
@@ -233,15 +233,15 @@ def objective(**sections: Any) -> Objective:
         "weights": {"residual": 0.5, "initial": 3.0, "dirichlet": 2.0},
         **sections,
     }
-    return prepare(resolve(config), with_reference=False).objective
+    return placed(prepare(resolve(config), with_reference=False).objective)
 
 
 @cache
-def shared() -> Objective:
+def shared() -> Placed:
     return objective()
 
 
-def flat_hessian(of: Objective, loss: Loss) -> Tensor:
+def flat_hessian(of: Placed, loss: Loss) -> Tensor:
     """By torch.func, (p, p)."""
     shapes = {name: value.shape for name, value in of.parameters.items()}
     flat = torch.cat([value.detach().reshape(-1) for value in of.parameters.values()])
@@ -258,7 +258,7 @@ def flat_hessian(of: Objective, loss: Loss) -> Tensor:
 def residual_hessian() -> Tensor:
     """Of the mean square of the residual, whose derivatives are taken point by point by torch.func."""
     of = shared()
-    points = of.blocks[""].points.points
+    points = of.points[""].x
 
     def loss(parameters: Parameters) -> Tensor:
         def residual(point: Tensor) -> Tensor:
@@ -276,7 +276,7 @@ def residual_hessian() -> Tensor:
 @cache
 def condition_hessian(name: str) -> Tensor:
     of = shared()
-    points = of.blocks[name].points.points
+    points = of.points[name].x
     return flat_hessian(of, lambda at: functional_call(of.network, at, (points,)).square().mean())
 
 
@@ -288,25 +288,27 @@ def oracle(name: str) -> Tensor:
 def test_a_term_against_its_hessian(name: str) -> None:
     expected = oracle(name)
     assert len(expected) == 105
-    exact = term_sharpness(shared(), shared().parameters, [name], probes=85)[name]
+    exact = term_sharpness(shared().objective, shared().batch, shared().parameters, [name], probes=85)[name]
     assert exact.trace_error == 0
     assert exact.trace == pytest.approx(float(expected.trace()), rel=1e-10)
     assert exact.leading == pytest.approx(torch.linalg.eigvalsh(expected)[-8:].flip(0).tolist(), rel=1e-8)
-    estimated = term_sharpness(shared(), shared().parameters, [name], probes=50)[name]
+    estimated = term_sharpness(shared().objective, shared().batch, shared().parameters, [name], probes=50)[name]
     assert estimated.leading == pytest.approx(exact.leading, rel=1e-6)
     assert_within_error(estimated, exact.trace)
 
 
 def test_all_terms_if_none_are_named() -> None:
     of = shared()
-    assert tuple(term_sharpness(of, of.parameters)) == of.names == ("residual", "initial", "dirichlet")
+    assert (
+        tuple(term_sharpness(of.objective, of.batch, of.parameters)) == of.names == ("residual", "initial", "dirichlet")
+    )
 
 
 def test_the_weighted_sum() -> None:
     of = shared()
     for names, weights in ((None, (0.5, 3.0, 2.0)), (["dirichlet", "residual"], (0.5, 0.0, 2.0))):
         expected = sum(w * oracle(name) for w, name in zip(weights, of.names, strict=True))
-        found = weighted_sharpness(of, of.parameters, names, probes=85)
+        found = weighted_sharpness(of.objective, of.batch, of.parameters, names, probes=85)
         assert found.trace == pytest.approx(float(torch.trace(expected)), rel=1e-10)
         assert found.largest == pytest.approx(float(torch.linalg.eigvalsh(expected)[-1]), rel=1e-10)
 
@@ -314,14 +316,16 @@ def test_the_weighted_sum() -> None:
 def test_other_parameters_than_the_objective_began_with() -> None:
     of = shared()
     moved = {name: value.detach() + 0.1 for name, value in of.parameters.items()}
-    there, here = (term_sharpness(of, at, ["initial"])["initial"].largest for at in (moved, of.parameters))
+    there, here = (
+        term_sharpness(of.objective, of.batch, at, ["initial"])["initial"].largest for at in (moved, of.parameters)
+    )
     assert there != pytest.approx(here, rel=1e-3)
 
 
 def test_points_in_chunks_give_the_same() -> None:
     of = objective(points={"chunk": 7})
-    found = term_sharpness(of, of.parameters, ["residual"])["residual"]
-    expected = term_sharpness(shared(), shared().parameters, ["residual"])["residual"]
+    found = term_sharpness(of.objective, of.batch, of.parameters, ["residual"])["residual"]
+    expected = term_sharpness(shared().objective, shared().batch, shared().parameters, ["residual"])["residual"]
     assert found.trace == pytest.approx(expected.trace, rel=1e-9)
     assert found.largest == pytest.approx(expected.largest, rel=1e-9)
 
@@ -329,13 +333,16 @@ def test_points_in_chunks_give_the_same() -> None:
 def test_an_unknown_term() -> None:
     for of_terms in (term_sharpness, weighted_sharpness):
         with pytest.raises(InputError, match=r"unknown loss term 'inital'; did you mean 'initial'"):
-            of_terms(shared(), shared().parameters, ["inital"])
+            of_terms(shared().objective, shared().batch, shared().parameters, ["inital"])
 
 
 def test_the_trace_is_unbiased_and_its_error_honest() -> None:
     """Over seeds: the mean is the trace by a t-test, and the spread is what each estimate says."""
     of, expected = shared(), residual_hessian()
-    found = [term_sharpness(of, of.parameters, ["residual"], probes=2, seed=seed)["residual"] for seed in range(80)]
+    found = [
+        term_sharpness(of.objective, of.batch, of.parameters, ["residual"], probes=2, seed=seed)["residual"]
+        for seed in range(80)
+    ]
     traces = np.array([each.trace for each in found])
     assert stats.ttest_1samp(traces, float(expected.trace())).pvalue > 0.01
     spread = traces.std(ddof=1)

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from objectives import Placed, placed
 from torch import Tensor
 from torch.func import functional_call, grad, jacrev, vmap
 
 import pinnreg
 from pinnreg import Box, Problem, dirichlet, initial, measurements, neumann, periodic
 from pinnreg.config import resolve
-from pinnreg.objective import Objective, balance, compiled, objective
-from pinnreg.objective.evaluation import Evaluation
+from pinnreg.equations import Points, Sweep
+from pinnreg.objective import Model, balance, compiled, drawing
 from pinnreg.run.prepare import prepare
 from pinnreg.training import Hooks
 
@@ -69,15 +70,16 @@ def config(problem: Problem, **sections: Any) -> dict[str, Any]:
     }
 
 
-def built(problem: Problem, **sections: Any) -> Objective:
-    return prepare(resolve(config(problem, **sections)), with_reference=False).objective
+def built(problem: Problem, **sections: Any) -> Placed:
+    resolved = resolve(config(problem, **sections))
+    return placed(prepare(resolved, with_reference=False).objective, compile=resolved.config.compile)
 
 
-def moved(of: Objective) -> Parameters:
+def moved(of: Placed) -> Parameters:
     return {name: (value + 0.3).detach() for name, value in of.parameters.items()}
 
 
-def strengths(of: Objective, parameters: Parameters) -> dict[str, float]:
+def strengths(of: Placed, parameters: Parameters) -> dict[str, float]:
     """The mean of |∂row/∂θ|² over the rows of each term, by torch.func."""
 
     def rows(parameters: Parameters) -> dict[str, Tensor]:
@@ -97,7 +99,7 @@ def test_the_weights_of_a_heat_equation_by_hand() -> None:
     of = built(Decay(), weights={"residual": 3.0})
 
     def u(theta: Parameters, point: Tensor) -> Tensor:
-        return functional_call(of.network, theta, (point[None],)).sum()
+        return functional_call(of.model.network, theta, (point[None],)).sum()
 
     def along(axis: int, function: Any) -> Any:
         return lambda theta, point: grad(function, argnums=1)(theta, point)[axis]
@@ -110,7 +112,7 @@ def test_the_weights_of_a_heat_equation_by_hand() -> None:
     }
     strength = {}
     for name, row in rows.items():
-        points = of.blocks[name].points.points
+        points = of.points[name].x
         table = vmap(jacrev(row), in_dims=(None, 0))({k: v.detach() for k, v in of.parameters.items()}, points)
         strength[name] = sum(each.square().sum().item() for each in table.values()) / len(points)
     for name in ("initial", "dirichlet", "neumann"):
@@ -123,8 +125,12 @@ def test_the_weight_of_the_equation_is_not_undone() -> None:
 
 
 def test_very_many_parameters_are_looked_at_in_few_rows() -> None:
-    assert balance.balanced_rows({"w": torch.empty(1000, 1000)}, 3) == 10
-    assert balance.balanced_rows({"w": torch.empty(1000)}, 3) == balance.ROWS
+    of = built(Decay(), points={"interior": 300, "boundary": 12})
+    few = balance.looked_at(of.objective, of.batch, {"w": torch.empty(1000, 1000)})
+    many = balance.looked_at(of.objective, of.batch, {"w": torch.empty(1000)})
+    assert list(few) == list(many) == ["", "initial", "dirichlet", "neumann"]
+    assert [len(each) for each in few.values()] == [10] * 4
+    assert [len(each) for each in many.values()] == [balance.ROWS, 12, 12, 12]
 
 
 def test_several_equations_count_by_their_mean_and_pairs_of_points_as_rows() -> None:
@@ -159,15 +165,15 @@ def test_the_size_of_the_residuals_does_not_matter(changed: dict[str, float]) ->
 def test_some_of_many_points_suffice(monkeypatch: pytest.MonkeyPatch, sampler: str) -> None:
     points = {"interior": 3200, "boundary": 800, "sampler": sampler}
     seen: list[Tensor] = []
-    rows = Evaluation.block_rows
+    sweep = Model.sweep
 
-    def noted(self: Evaluation, name: str, parameters: Any, block: Any, **options: Any) -> Any:
+    def noted(self: Model, parameters: Any, points: Points, *given: Any, **options: Any) -> Sweep:
         if torch.is_grad_enabled():
-            seen.append(block.points.points)
-        return rows(self, name, parameters, block, **options)
+            seen.append(points.x)
+        return sweep(self, parameters, points, *given, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Evaluation, "block_rows", noted)
+        patch.setattr(Model, "sweep", noted)
         some = built(Decay(), points=points)
     assert max(map(len, seen)) == balance.ROWS == 200
     # all over the domain: every k-th of a Sobol sequence would lie in one part of it
@@ -187,8 +193,7 @@ def test_weights_that_are_given_win() -> None:
     given = built(Decay(), weights={"initial": 7.0, "dirichlet": 0.0})
     assert (given.weights["initial"], given.weights["dirichlet"]) == (7.0, 0.0)
     assert given.weights["neumann"] == pytest.approx(plain.weights["neumann"], rel=1e-12)
-    for of in (plain, given):
-        of.resample(moved(of), 10)
+    plain, given = (of.resample(moved(of), 10) for of in (plain, given))
     assert (given.weights["initial"], given.weights["dirichlet"]) == (7.0, 0.0)
     assert given.weights["neumann"] == pytest.approx(plain.weights["neumann"], rel=1e-12)
 
@@ -200,12 +205,11 @@ def test_measurements_regularisers_and_equations_keep_their_weights(
     ktv = [{"kind": "ktv", "weight": 1e3, "power": power, "schedule": "linear"}]
     of = built(Decay(), regularisers=ktv, train=[{"optimiser": "adam"}])
     for progress in (0.0, 0.75):
-        of.redraw(0, progress=progress, smooth=True)
-        of.resample(of.parameters, 10)
+        of = of.redraw(0, progress=progress, smooth=True).resample(of.parameters, 10)
         assert (of.weights["residual"], of.weights["measurements"]) == (1.0, 1.0)
         assert of.weights["ktv"] == pytest.approx(1e3 * (1 - progress))
         without = built(Decay())
-        without.resample(without.parameters, 10)
+        without = without.resample(without.parameters, 10)
         assert of.weights == pytest.approx(without.weights | {"ktv": of.weights["ktv"]}, rel=1e-12)
     assert not [record for record in caplog.records if record.name == "pinnreg"]
 
@@ -219,7 +223,7 @@ def test_weights_of_measurements_act_as_given() -> None:
 def test_off_leaves_all_weights_at_one() -> None:
     of = built(Decay(), balance=False)
     assert set(of.weights.values()) == {1.0}
-    of.resample(moved(of), 10)
+    of = of.resample(moved(of), 10)
     assert set(of.weights.values()) == {1.0}
     assert of.state()["balanced"] == {}
 
@@ -234,9 +238,9 @@ def test_exact_conditions_leave_nothing_to_weigh(monkeypatch: pytest.MonkeyPatch
             return u.xx + 1
 
     calls: list[int] = []
-    monkeypatch.setattr(objective, "balanced_weights", lambda *_: (calls.append(1), {})[1])
+    monkeypatch.setattr(drawing, "balanced", lambda *_: (calls.append(1), {})[1])
     of = built(Exact(), conditions="default")
-    of.resample(of.parameters, 10)
+    of = of.resample(of.parameters, 10)
     assert of.weights == {"residual": 1.0, "measurements": 1.0}
     assert not calls
     of = built(Exact())
@@ -269,10 +273,11 @@ def test_single_precision() -> None:
 
 def test_weights_are_new_at_each_resampling_and_forget_the_old_ones() -> None:
     of = built(Decay())
-    start = of.weights
-    of.redraw(5, progress=0.1, smooth=False)
+    start = dict(of.weights)
+    before, of = of, of.redraw(5, progress=0.1)
     assert of.weights == start
-    of.resample(moved(of), 10)
+    of = of.resample(moved(of), 10)
+    assert before.weights == start
     strength = strengths(of, moved(of))
     for name in ("initial", "dirichlet", "neumann"):
         assert of.weights[name] != pytest.approx(start[name], rel=0.01)
@@ -281,13 +286,13 @@ def test_weights_are_new_at_each_resampling_and_forget_the_old_ones() -> None:
 
 def test_a_saved_state_holds_the_weights() -> None:
     one, other = built(Decay()), built(Decay())
-    one.resample(moved(one), 10)
+    one = one.resample(moved(one), 10)
     saved = one.state()
     assert other.weights != one.weights
-    other.load_state(saved)
+    other = other.with_state(saved)
     assert other.weights == one.weights
     assert torch.equal(other.total(other.losses(other.parameters)), one.total(one.losses(one.parameters)))
-    one.resample(one.parameters, 20)
+    one = one.resample(one.parameters, 20)
     assert saved == {**saved, "balanced": other.state()["balanced"]}  # a copy
     assert one.weights != other.weights
 

@@ -12,11 +12,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from objectives import Placed, placed
 from torch import Tensor
 
 from pinnreg import Box, InputError, Problem, dirichlet
 from pinnreg.config import resolve
-from pinnreg.objective import Objective
 from pinnreg.optimisers import LBFGS, Optimiser, SSBroyden
 from pinnreg.optimisers.broyden import MOST_PARAMETERS, Update, scaling, update_
 from pinnreg.run.prepare import prepare
@@ -52,12 +52,12 @@ class Function:
         return losses["loss"]
 
 
-def pinn(**sections: Any) -> Objective:
+def pinn(**sections: Any) -> Placed:
     config = {"problem": Sine(), "network": {"hidden": [6]}, "points": {"interior": 12}, **sections}
-    return prepare(resolve(config), with_reference=False).objective
+    return placed(prepare(resolve(config), with_reference=False).objective)
 
 
-def loss(of: Objective) -> float:
+def loss(of: Placed) -> float:
     return of.total(of.losses({name: value.detach() for name, value in of.parameters.items()})).item()
 
 
@@ -72,10 +72,10 @@ def minimised(function: Function, start: Tensor, steps: int, **settings: Any) ->
     return float(function.loss(parameters["x"].detach())), stop
 
 
-def advance(optimiser: Optimiser, of: Objective, steps: int, block: int = 10) -> None:
+def advance(optimiser: Optimiser, of: Placed, steps: int, block: int = 10) -> None:
     done = 0
     while done < steps:
-        done += optimiser.advance(of, done, min(block, steps - done)).steps
+        done += optimiser.advance(of.fixed, done, min(block, steps - done)).steps
 
 
 def normal(*shape: int, seed: int) -> Tensor:
@@ -261,7 +261,7 @@ def test_a_loss_that_is_not_finite_is_left_to_the_training_loop() -> None:
 # forgetting, beginning anew
 
 
-def trained(of: Objective, steps: int = 20) -> Optimiser:
+def trained(of: Placed, steps: int = 20) -> Optimiser:
     optimiser = SSBroyden().start(of.parameters)
     advance(optimiser, of, steps)
     return optimiser
@@ -275,7 +275,7 @@ def test_forget_keeps_the_matrix_but_not_the_last_decrease() -> None:
     optimiser.forget()
     assert torch.equal(optimiser.state()["factor"], before)
     assert optimiser.state()["previous_loss"] is None
-    assert optimiser.advance(of, 20, 10).steps == 10
+    assert optimiser.advance(of.fixed, 20, 10).steps == 10
 
 
 @pytest.mark.parametrize("value", [math.nan, 1e200, 1e8, 0.0])
@@ -283,10 +283,10 @@ def test_a_matrix_that_does_not_help_is_dropped_once(value: float) -> None:
     of, other = pinn(), pinn()
     optimiser = SSBroyden().start(of.parameters)
     optimiser.load_state({"factor": torch.full((19, 19), value, dtype=torch.float64), "previous_loss": None})
-    made = optimiser.advance(of, 0, 10)
+    made = optimiser.advance(of.fixed, 0, 10)
     assert (made.steps, made.stop) == (10, None)
     # as if there had been none
-    SSBroyden().start(other.parameters).advance(other, 0, 10)
+    SSBroyden().start(other.parameters).advance(other.fixed, 0, 10)
     assert all(torch.equal(values, other.parameters[name]) for name, values in of.parameters.items())
 
 
@@ -297,13 +297,13 @@ def test_a_matrix_that_does_not_help_is_dropped_once(value: float) -> None:
 def test_it_says_that_no_further_decrease_is_found(dtype: str) -> None:
     of = pinn(dtype=dtype, network={"hidden": [3]}, points={"interior": 5})
     optimiser = SSBroyden().start(of.parameters)
-    made = [optimiser.advance(of, 0, 10) for _ in range(50)]
+    made = [optimiser.advance(of.fixed, 0, 10) for _ in range(50)]
     stops = [each.stop for each in made if each.stop is not None]
     assert set(stops) == {f"ssbroyden found no further decrease in {dtype}"}
     assert 0 < loss(of) < (1e-10 if dtype == "float32" else 1e-26)
     # honest: a fresh attempt gains nothing either
     settled = loss(of)
-    again = SSBroyden().start(of.parameters).advance(of, 0, 10)
+    again = SSBroyden().start(of.parameters).advance(of.fixed, 0, 10)
     assert (again.steps, again.stop) == (1, stops[0])
     assert loss(of) == settled
 

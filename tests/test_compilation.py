@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import torch
+from objectives import Placed, placed
 
 from pinnreg import Box, InputError, Problem, dirichlet, initial, measurements, neumann, solve
 from pinnreg.config import resolve
-from pinnreg.objective import Objective
 from pinnreg.objective import compiled as module
 from pinnreg.run.prepare import prepare
 
@@ -34,7 +34,7 @@ class Everything(Problem):
         return {"heat": u.t - (1 + x) * u.xx + v, "wave": v.x - torch.where(x < 0.5, u, 2 * u)}
 
 
-def objective(problem: Problem, *, compile: bool = True, **sections: Any) -> Objective:
+def objective(problem: Problem, *, compile: bool = True, **sections: Any) -> Placed:
     config = {
         "problem": problem,
         "network": {"hidden": [5], "activation": "tanh"},
@@ -43,7 +43,7 @@ def objective(problem: Problem, *, compile: bool = True, **sections: Any) -> Obj
         "compile": compile,
         **sections,
     }
-    return prepare(resolve(config), with_reference=False).objective
+    return placed(prepare(resolve(config), with_reference=False).objective, compile=compile)
 
 
 def close(found: tuple[dict[str, Any], ...], expected: tuple[dict[str, Any], ...]) -> bool:
@@ -65,12 +65,10 @@ def test_the_compiled_gradient_is_the_plain_one_at_new_points_and_weights_too(
     plain = objective(Everything(), regularisers=ktv, compile=False)
     for step in range(3):
         assert close(fast.gradient(fast.parameters), plain.gradient(plain.parameters))
-        for each in (fast, plain):
-            each.redraw(step, progress=0.3 * step, smooth=False)
-            each.resample(each.parameters, step)
-            with torch.no_grad():
-                for parameter in each.parameters.values():
-                    parameter.add_(0.01)
+        fast, plain = (each.redraw(step, progress=0.3 * step).resample(each.parameters, step) for each in (fast, plain))
+        with torch.no_grad():
+            for parameter in (*fast.parameters.values(), *plain.parameters.values()):
+                parameter.add_(0.01)
     assert len(compilations) == 1
     assert not [record for record in caplog.records if record.name == "pinnreg"]
 
@@ -125,8 +123,7 @@ def test_one_function_serves_both_stages_unless_a_penalty_is_smoothed(monkeypatc
         monkeypatch.setattr(module, "compiled", lambda function, *_, seen=compilations: (seen.append(1), function)[1])
         of = objective(Everything(), regularisers=[{"kind": "ktv", "power": power}])
         for smooth in (False, True):
-            of.redraw(0, progress=0.0, smooth=smooth)
-            of.gradient(of.parameters)
+            of.redraw(0, progress=0.0, smooth=smooth).gradient(of.parameters)
         assert len(compilations) == expected
 
 
@@ -163,5 +160,4 @@ def test_a_captured_step_on_cuda_is_the_plain_one_at_new_points() -> None:
     fast, plain = (objective(Everything(), device="cuda", compile=compile) for compile in (True, False))
     for step in range(5):
         assert close(fast.gradient(fast.parameters), plain.gradient(plain.parameters))
-        for each in (fast, plain):
-            each.resample(each.parameters, step)
+        fast, plain = (each.resample(each.parameters, step) for each in (fast, plain))

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from pinnreg import Box, Problem, derivatives, dirichlet, initial, measurements, networks, neumann, periodic, robin
 from pinnreg.domain import Domain, unit_points
-from pinnreg.equations import Condition, PointSet, Split, Sweep, split_conditions
+from pinnreg.equations import Condition, Points, Split, Sweep, split_conditions
 from pinnreg.equations.conditions import FaceCondition, Periodic
 from pinnreg.errors import InputError
 from pinnreg.networks import MLPSettings
@@ -207,7 +207,7 @@ def assert_leibniz(given: Problem, split: Split, seed: int) -> None:
         wanted = [*indices(3, 2), (3, 0, 0), (0, 1, 2), (1, 1, 1)]
     nested = derivatives(lambda p: split.trial(model, p), points, wanted)
     # one after the other, so that the sweep is extended each time
-    sweep = Sweep(split.trial, model, PointSet(points, split.trial), set())
+    sweep = Sweep(split.trial, model, Points(points))
     parameters = list(model.parameters())
     for index in wanted if len(wanted) < 15 else [wanted[-1], *wanted]:
         expected = nested[index]
@@ -239,7 +239,7 @@ def test_fourth_derivatives_in_three_axes() -> None:
     points = given.domain.interior(unit_points("uniform", 4, 3, 0))
     wanted = [(4, 0, 0), (0, 2, 2), (2, 1, 1), (0, 0, 4)]
     nested = derivatives(lambda p: split.trial(model, p), points, wanted)
-    sweep = Sweep(split.trial, model, PointSet(points, split.trial), set(wanted))
+    sweep = Sweep(split.trial, model, Points(points), wanted)
     for index in wanted:
         scale = 1 + float(nested[index].detach().abs().max())
         assert float((sweep(index) - nested[index]).detach().abs().max()) <= 1e-10 * scale, index

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pinnreg.differentiation import MultiIndex, derivatives
-from pinnreg.equations import Field, PointSet, Sweep, Trial
+from pinnreg.equations import Field, Points, Sweep, Trial
 from pinnreg.equations.field import FIELD_ATTRIBUTES
 from pinnreg.equations.trial import AxisData
 from pinnreg.errors import InputError
 from pinnreg.networks import MLP
 from pinnreg.randomness import generator
+from pinnreg.taylor import Algebra
 
 NETWORK = MLP(3, [6, 6], 2, generator=generator(0, "test"), dtype=torch.float64)
 POINTS = torch.rand((9, 3), generator=generator(0, "points"), dtype=torch.float64)
@@ -34,11 +35,10 @@ FIXED = Trial(
 
 def fields(
     trial: Trial = FREE,
-    wanted: set[MultiIndex] | None = None,
     network: Callable[[Tensor], Tensor] = NETWORK,
     points: Tensor = POINTS,
 ) -> dict[str, Field]:
-    return Sweep(trial, network, PointSet(points, trial), set() if wanted is None else wanted).fields()
+    return Sweep(trial, network, Points(points)).fields()
 
 
 def same(a: Any, b: Any) -> bool:
@@ -179,12 +179,11 @@ def test_without_time_the_laplacian_sums_over_all_axes() -> None:
 def test_the_order_in_which_derivatives_are_asked_for_does_not_matter(
     indices: list[MultiIndex], order: Sequence[int], trial: Trial
 ) -> None:
-    at_once = Sweep(trial, NETWORK, PointSet(POINTS, trial), set(indices))
-    wanted: set[MultiIndex] = set()
-    one_by_one = Sweep(trial, NETWORK, PointSet(POINTS, trial), wanted)
+    at_once = Sweep(trial, NETWORK, Points(POINTS), indices)
+    one_by_one = Sweep(trial, NETWORK, Points(POINTS))
     for index in (indices[i] for i in order if i < len(indices)):
         assert torch.allclose(one_by_one(index), at_once(index), rtol=1e-12, atol=1e-12)
-    assert wanted == set(indices)
+    assert one_by_one.operators == at_once.operators == set(indices)
 
 
 def test_a_branch_that_asks_for_more_gets_the_same_as_from_the_start() -> None:
@@ -194,17 +193,17 @@ def test_a_branch_that_asks_for_more_gets_the_same_as_from_the_start() -> None:
             result = result - u.xx + u.d("y", 3)
         return result
 
-    wanted: set[MultiIndex] = set()
     calls: list[int] = []
 
     def watched(at: Tensor) -> Tensor:
         calls.append(len(at))
         return NETWORK(at)
 
-    first = residual(fields(FIXED, wanted, watched)["u"])
-    assert wanted == {(0, 0, 0), (0, 0, 1), (1, 0, 0), (2, 0, 0), (0, 3, 0)}
+    sweep = Sweep(FIXED, watched, Points(POINTS))
+    first = residual(sweep.fields()["u"])
+    assert sweep.operators == {(0, 0, 0), (0, 0, 1), (1, 0, 0), (2, 0, 0), (0, 3, 0)}
     recorded = len(calls)
-    second = residual(fields(FIXED, wanted, watched)["u"])
+    second = residual(Sweep(FIXED, watched, Points(POINTS), sweep.operators).fields()["u"])
     assert recorded > 1
     assert len(calls) == recorded + 1  # all in one sweep now
     assert torch.allclose(first, second, rtol=1e-12, atol=1e-12)
@@ -221,22 +220,25 @@ def test_the_lift_is_computed_once_for_a_point_set() -> None:
         return torch.sin(y)
 
     trial = Trial(("x", "y", "t"), ("u", "v"), ((AxisData(0, 0.0, 1.0, data),), ()))
-    points, wanted = PointSet(POINTS, trial), {(0, 0, 0), (2, 0, 0)}
+    points, wanted = Points(POINTS), {(0, 0, 0), (2, 0, 0)}
+    lifted = points.lifted(trial, Algebra.of(wanted, 3))
     for _ in range(3):
-        assert Sweep(trial, NETWORK, points, wanted)((2, 0, 0)).shape == (9, 2)
+        assert Sweep(trial, NETWORK, lifted, wanted)((2, 0, 0)).shape == (9, 2)
+    assert lifted.lifted(trial, Algebra.of(wanted, 3)) is lifted
     assert len(calls) == 1
+    assert not points.lifts  # a value, which nothing changes
 
 
 @pytest.mark.parametrize("rows", [slice(0, 4), slice(3, 4), slice(2, 9, 3)], ids=str)
 @pytest.mark.parametrize("trial", [FREE, FIXED], ids=["free", "fixed"])
 def test_a_part_of_the_points_has_the_derivatives_there(trial: Trial, rows: slice) -> None:
-    points, wanted = PointSet(POINTS, trial), {(0, 0, 0), (2, 0, 0), (1, 0, 1)}
-    whole = Sweep(trial, NETWORK, points, set(wanted))
+    points, wanted = Points(POINTS), {(0, 0, 0), (2, 0, 0), (1, 0, 1)}
+    whole = Sweep(trial, NETWORK, points, wanted)
     values = {index: whole(index) for index in wanted}
-    for part in (points.part(lambda each: each[rows]), PointSet(POINTS, trial).part(lambda each: each[rows])):
+    for part in (points.lifted(trial, Algebra.of(wanted, 3)).part(rows), points.part(rows)):
         assert len(part) == len(POINTS[rows])
-        assert torch.equal(part.points, POINTS[rows])
-        some = Sweep(trial, NETWORK, part, set(wanted))
+        assert torch.equal(part.x, POINTS[rows])
+        some = Sweep(trial, NETWORK, part, wanted)
         for index in wanted:
             assert torch.allclose(some(index), values[index][rows], rtol=1e-12, atol=1e-13)
 
@@ -249,13 +251,14 @@ def test_a_part_takes_over_what_is_known_of_the_lift() -> None:
         return torch.sin(y)
 
     trial = Trial(("x", "y", "t"), ("u", "v"), ((AxisData(0, 0.0, 1.0, data),), ()))
-    points, wanted = PointSet(POINTS, trial), {(0, 0, 0), (2, 0, 0)}
-    Sweep(trial, NETWORK, points, wanted).run()
+    wanted = {(0, 0, 0), (2, 0, 0)}
+    points = Points(POINTS).lifted(trial, Algebra.of(wanted, 3))
+    Sweep(trial, NETWORK, points, wanted)
     assert calls == [9]
-    part = points.part(lambda each: each[2:5])
-    Sweep(trial, NETWORK, part, wanted).run()
+    part = points.part(slice(2, 5))
+    Sweep(trial, NETWORK, part, wanted)
     assert calls == [9]
-    Sweep(trial, NETWORK, part, wanted | {(0, 1, 0)}).run()  # known nowhere
+    Sweep(trial, NETWORK, part, wanted | {(0, 1, 0)})  # known nowhere
     assert calls == [9, 3]
 
 
@@ -267,11 +270,12 @@ def test_a_sweep_is_run_once_for_all_that_is_wanted() -> None:
         return NETWORK(at)
 
     wanted = {(0, 0, 0), (2, 0, 0), (0, 1, 0)}
-    sweep = Sweep(FIXED, watched, PointSet(POINTS, FIXED), wanted)
+    assert not Sweep(FIXED, watched, Points(POINTS)).operators
     assert not calls
-    sweep.run()
+    sweep = Sweep(FIXED, watched, Points(POINTS), wanted)
     assert calls == [9]
-    lazily = Sweep(FIXED, NETWORK, PointSet(POINTS, FIXED), set(wanted))
+    assert sweep.operators == wanted
+    lazily = Sweep(FIXED, NETWORK, Points(POINTS), wanted)
     for index in wanted:
         assert torch.equal(sweep(index), lazily(index))
     assert calls == [9]

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+from objectives import Placed, penalty_rows, placed, value_of
 from torch import Tensor
 
 from pinnreg import Box, InputError, Laplacian, Problem, dirichlet, initial, measurements
 from pinnreg.config import resolve
-from pinnreg.equations import PointSet, Sweep, Trial
-from pinnreg.objective import Objective
-from pinnreg.regularisers import GPINN, Site
+from pinnreg.equations import Points, Sweep, Trial
+from pinnreg.regularisers import GPINN
 from pinnreg.run.prepare import prepare
 
 F64 = torch.float64
@@ -84,7 +84,7 @@ class Heat(Problem):
 PROBLEMS = [Varied(), Plate(), Mixed(), Coupled()]
 
 
-def objective(problem: Problem, conditions: str = "default", chunk: int | None = None, **gpinn: Any) -> Objective:
+def objective(problem: Problem, conditions: str = "default", chunk: int | None = None, **gpinn: Any) -> Placed:
     config = {
         "problem": problem,
         "network": {"hidden": [5, 4]},
@@ -93,7 +93,7 @@ def objective(problem: Problem, conditions: str = "default", chunk: int | None =
         "balance": False,
         "regularisers": [{"kind": "gpinn", "weight": 0.2, **gpinn}],
     }
-    return prepare(resolve(config), with_reference=False).objective
+    return placed(prepare(resolve(config), with_reference=False).objective)
 
 
 class Nested:
@@ -124,9 +124,9 @@ def gradient_at_points(values: Tensor, points: Tensor) -> Tensor:
     return gradient
 
 
-def nested_residuals(of: Objective, points: Tensor) -> dict[str, Tensor]:
+def nested_residuals(of: Placed, points: Tensor) -> dict[str, Tensor]:
     """The residual at points (which must require gradients), without the engine."""
-    values, axes = of.trial(of.evaluation.network_at(of.parameters), points), of.trial.axes
+    values, axes = of.trial(of.model.network_at(of.parameters), points), of.trial.axes
     arguments: dict[str, Any] = {
         name: Nested(values[:, number], points, axes) for number, name in enumerate(of.trial.outputs)
     }
@@ -136,7 +136,7 @@ def nested_residuals(of: Objective, points: Tensor) -> dict[str, Tensor]:
     return found if isinstance(found, dict) else {"residual": found}
 
 
-def by_parameter(value: Tensor, of: Objective) -> Tensor:
+def by_parameter(value: Tensor, of: Placed) -> Tensor:
     leaves = list(of.parameters.values())
     found = torch.autograd.grad(value, leaves, retain_graph=True, materialize_grads=True)
     return torch.cat([each.reshape(-1) for each in found])
@@ -152,7 +152,7 @@ def assert_close(found: Tensor, expected: Tensor, tolerance: float = 1e-11) -> N
 def test_rows_are_the_gradient_of_the_residual(problem: Problem, conditions: str) -> None:
     of = objective(problem, conditions)
     assert any(of.trial.data) == (conditions == "default")
-    points = of.blocks[""].points.points.clone().requires_grad_()
+    points = of.points[""].x.clone().requires_grad_()
     residuals = nested_residuals(of, points)
     # first that the oracle has the residual itself
     rows = of.rows(of.parameters)
@@ -170,7 +170,7 @@ def test_rows_are_the_gradient_of_the_residual(problem: Problem, conditions: str
 @pytest.mark.parametrize(("axes", "columns"), [("space", [0, 1]), (("t",), [2]), (("t", "x"), [0, 2])])
 def test_axes_choose_the_components(axes: Any, columns: list[int]) -> None:
     of = objective(Varied(), axes=axes)
-    points = of.blocks[""].points.points.clone().requires_grad_()
+    points = of.points[""].x.clone().requires_grad_()
     slopes = gradient_at_points(nested_residuals(of, points)["residual"], points)
     assert_close(of.losses(of.parameters)["gpinn"], slopes[:, columns].square().sum(dim=1).mean())
 
@@ -179,8 +179,8 @@ def test_points_of_its_own_are_drawn_afresh() -> None:
     of = objective(Varied(), samples=12)
     seen = []
     for step in range(3):
-        of.redraw(step, progress=0, smooth=False)
-        points = of.blocks["gpinn"].points.points.clone().requires_grad_()
+        of = of.redraw(step, progress=0, smooth=False)
+        points = of.points["gpinn"].x.clone().requires_grad_()
         assert len(points) == 12
         slopes = gradient_at_points(nested_residuals(of, points)["residual"], points)
         assert_close(of.losses(of.parameters)["gpinn"], slopes.square().sum(dim=1).mean())
@@ -192,10 +192,10 @@ def test_points_of_its_own_are_drawn_afresh() -> None:
 # an exact solution
 
 
-def value_of(network: Function, problem: Problem) -> float:
+def value_at(network: Function, problem: Problem) -> float:
     trial = Trial(problem.domain.axes, ("u",), ((),))
     points = problem.domain.interior(torch.rand((30, 2), generator=torch.Generator().manual_seed(1), dtype=F64))
-    return GPINN().rows(Site(problem, Sweep(trial, network, PointSet(points, trial), set()))).mean().item()
+    return value_of(penalty_rows(GPINN(), problem, Sweep(trial, network, Points(points)))).item()
 
 
 def wave(rate: float) -> Function:
@@ -205,11 +205,11 @@ def wave(rate: float) -> Function:
 
 
 def test_it_vanishes_for_an_exact_solution_and_for_no_other() -> None:
-    assert value_of(wave(0.4), Heat()) < 1e-24
-    assert value_of(wave(0.41), Heat()) > 1e-4
+    assert value_at(wave(0.4), Heat()) < 1e-24
+    assert value_at(wave(0.41), Heat()) > 1e-4
     # ∇r only: a residual that is the same everywhere is for the residual's own term
     square = torch.tensor([[1.0], [0.0]], dtype=F64)
-    assert value_of(lambda at: (at @ square).square(), Heat()) < 1e-24
+    assert value_at(lambda at: (at @ square).square(), Heat()) < 1e-24
 
 
 def test_it_vanishes_for_an_exact_solution_with_exact_conditions() -> None:
@@ -242,7 +242,7 @@ def test_a_chunk_changes_nothing(problem: Problem) -> None:
         torch.testing.assert_close(another[name], value, rtol=1e-10, atol=1e-10)
     expected = whole.linearise(whole.parameters)
     found = parts.linearise(parts.parameters)
-    assert parts._linearisation._by_layer
+    assert parts.evaluator._by_layer
     assert_close(found.residuals, expected.residuals)
     assert_close(found.jacobian, expected.jacobian)
 
@@ -253,15 +253,15 @@ def test_gauss_newton_sees_the_derivatives_of_the_rows(problem: Problem) -> None
     found = of.linearise(of.parameters)
     rows = of.rows(of.parameters)["gpinn"].values
     slopes = torch.stack([by_parameter(row, of) for row in rows])
-    assert of._linearisation._by_layer
+    assert of.evaluator._by_layer
     assert_close(found.jacobian[found.rows["gpinn"]], (0.2 / len(rows)) ** 0.5 * slopes)
 
 
 @pytest.mark.usefixtures("only_series")
 def test_one_order_more_than_the_residual_and_no_nested_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     of = objective(Heat())
-    assert of.evaluation.wanted["gpinn"] == {(0, 1), (2, 0)} | {(1, 1), (3, 0)} | {(0, 2), (2, 1)}
-    laplacian = objective(Varied(), axes=("x",)).evaluation.wanted["gpinn"]
+    assert of.objective.shapes["gpinn"].operators == {(0, 1), (2, 0)} | {(1, 1), (3, 0)} | {(0, 2), (2, 1)}
+    laplacian = objective(Varied(), axes=("x",)).objective.shapes["gpinn"].operators
     values = {(0, 0, 0), (0, 0, 1), Laplacian((0, 1), 1)}
     assert laplacian == values | {(1, 0, 0), (1, 0, 1), (3, 0, 0), (1, 2, 0)}
 

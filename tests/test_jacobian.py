@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 import torch
+from objectives import Placed, placed
 from torch import Tensor, nn
 
 from pinnreg import Box, Problem, dirichlet, initial, measurements, neumann, periodic, robin
 from pinnreg.config import resolve
 from pinnreg.equations import split_conditions
-from pinnreg.objective import Linearised, Objective, PointSettings
-from pinnreg.objective.jacobian import POINTS_OF_JACREV, Linearisation
+from pinnreg.objective import Linearised, PointSettings, linearise, objective_of
+from pinnreg.objective.linearise import POINTS_OF_JACREV
 from pinnreg.optimisers import GaussNewton
 from pinnreg.run.prepare import prepare
 
@@ -120,10 +121,10 @@ class Arch(Problem):
         return u.xx + pi**2 * torch.sin(pi * x)
 
 
-Make = Callable[..., Objective]
+Make = Callable[..., Placed]
 
 
-def objective(problem: Problem, **sections: Any) -> Objective:
+def objective(problem: Problem, **sections: Any) -> Placed:
     config = {
         "problem": problem,
         "network": {"hidden": [4, 3]},
@@ -133,15 +134,14 @@ def objective(problem: Problem, **sections: Any) -> Objective:
         **sections,
     }
     config["points"] = {"interior": 11, "boundary": 6, **config["points"]}
-    return prepare(resolve(config), with_reference=False).objective
+    return placed(prepare(resolve(config), with_reference=False).objective)
 
 
-def adapted(problem: Problem, **sections: Any) -> Objective:
+def adapted(problem: Problem, **sections: Any) -> Placed:
     """With importance weights, which only a redraw of the collocation points gives."""
     points = {"resample": "residual", "resample_every": 5, "importance": True, **sections.pop("points", {})}
     of = objective(problem, points=points, **sections)
-    of.resample(of.parameters, 5)
-    return of
+    return of.resample(of.parameters, 5)
 
 
 KTV = {"kind": "ktv", "samples": 7, "weight": 0.3}
@@ -173,12 +173,12 @@ CASES: dict[str, tuple[Make, Problem, dict[str, Any]]] = {
 cases = pytest.mark.parametrize("case", CASES)
 
 
-def made(case: str, **points: Any) -> Objective:
+def made(case: str, **points: Any) -> Placed:
     make, problem, sections = CASES[case]
     return make(problem, **{**sections, "points": points})
 
 
-def scaled_rows(of: Objective, parameters: dict[str, Tensor]) -> Tensor:
+def scaled_rows(of: Placed, parameters: dict[str, Tensor]) -> Tensor:
     """√(w vᵢ/n) rᵢ of all terms, from the definition of the loss Σ w mean(v r²)."""
     return torch.cat(
         [
@@ -189,7 +189,7 @@ def scaled_rows(of: Objective, parameters: dict[str, Tensor]) -> Tensor:
     )
 
 
-def row_by_row(of: Objective) -> tuple[Tensor, Tensor]:
+def row_by_row(of: Placed) -> tuple[Tensor, Tensor]:
     """All rows, and the gradient of each by automatic differentiation of it alone."""
     leaves = {name: value.detach().requires_grad_() for name, value in of.parameters.items()}
     rows = scaled_rows(of, leaves)
@@ -213,11 +213,9 @@ def assert_same(one: Linearised, two: Linearised, tolerance: float = 1e-12) -> N
     assert_close(one.jacobian, two.jacobian, tolerance)
 
 
-def without_layers(of: Objective, monkeypatch: pytest.MonkeyPatch) -> Linearised:
+def without_layers(of: Placed) -> Linearised:
     """Linearised as if the network had other parameters than those of linear layers."""
-    with monkeypatch.context() as patch:
-        patch.setattr(Linearisation, "_layers_suffice", lambda *_: False)
-        return of.linearise(of.parameters)
+    return linearise(of.objective, of.batch, of.parameters, by_layer=False)
 
 
 # every kind of term
@@ -228,7 +226,7 @@ def test_the_jacobian_is_that_of_automatic_differentiation(case: str) -> None:
     of = made(case)
     residuals, jacobian = row_by_row(of)
     found = of.linearise(of.parameters)
-    assert of._linearisation._by_layer  # or this would be a test of the fallback
+    assert of.evaluator._by_layer  # or this would be a test of the fallback
     assert_close(found.residuals, residuals)
     assert_close(found.jacobian, jacobian)
     # each column on its own scale: small ones, as those of a last bias, are as right as others
@@ -268,14 +266,14 @@ def test_losses_residuals_and_gradient_are_those_of_the_objective(case: str) -> 
 def test_a_chunk_changes_nothing(case: str, chunk: int) -> None:
     whole, parts = made(case), made(case, chunk=chunk)
     assert_same(parts.linearise(parts.parameters), whole.linearise(whole.parameters))
-    assert parts._linearisation._by_layer
+    assert parts.evaluator._by_layer
     assert_close(parts.residuals(parts.parameters), whole.residuals(whole.parameters))
 
 
 @cases
-def test_the_way_through_any_parameters_agrees(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_way_through_any_parameters_agrees(case: str) -> None:
     of, other = made(case), made(case, chunk=4)
-    assert_same(without_layers(other, monkeypatch), of.linearise(of.parameters))
+    assert_same(without_layers(other), of.linearise(of.parameters))
 
 
 @pytest.mark.parametrize("case", ["several equations and outputs", "periodic", "measurements", "importance"])
@@ -283,10 +281,10 @@ def test_single_precision(case: str) -> None:
     make, problem, sections = CASES[case]
     single, double = make(problem, **sections, dtype="float32"), make(problem, **sections)
     if case == "importance":  # points chosen by a residual to rounding
-        double.load_state({key: _in_double(value) for key, value in single.state().items()})
+        double = double.with_state({key: _in_double(value) for key, value in single.state().items()})
     at = {name: value.detach().double().requires_grad_() for name, value in single.parameters.items()}
     found, expected = single.linearise(single.parameters), double.linearise(at)
-    assert single._linearisation._by_layer
+    assert single.evaluator._by_layer
     assert found.jacobian.dtype == found.residuals.dtype == torch.float32
     assert_close(found.jacobian.double(), expected.jacobian, 1e-4)
     assert_close(found.residuals.double(), expected.residuals, 1e-4)
@@ -296,13 +294,13 @@ def _in_double(value: Any) -> Any:
     return value.double() if isinstance(value, Tensor) else value
 
 
-def test_more_points_than_one_batch_of_the_fallback_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_points_than_one_batch_of_the_fallback_holds() -> None:
     points = {"interior": 2 * POINTS_OF_JACREV + 5, "boundary": POINTS_OF_JACREV + 3}
     of, other = (objective(Ring(), points=points) for _ in range(2))
-    assert_same(without_layers(other, monkeypatch), of.linearise(of.parameters))
+    assert_same(without_layers(other), of.linearise(of.parameters))
 
 
-def test_more_measurements_than_one_batch_of_the_fallback_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_measurements_than_one_batch_of_the_fallback_holds() -> None:
     @dataclass(frozen=True)
     class Many(Problem):
         domain = Box(x=(0, 1))
@@ -312,7 +310,7 @@ def test_more_measurements_than_one_batch_of_the_fallback_holds(monkeypatch: pyt
             return u.x - u
 
     of, other = objective(Many()), objective(Many())
-    assert_same(without_layers(other, monkeypatch), of.linearise(of.parameters))
+    assert_same(without_layers(other), of.linearise(of.parameters))
 
 
 def test_a_weight_of_zero_gives_rows_of_zeros() -> None:
@@ -329,7 +327,7 @@ def test_importance_enters_as_its_root() -> None:
     importance = of.state()["importance"]
     assert float(importance.std()) > 0.1
     plain = objective(Coupled(), weights={"mass": 3.0}, points={"resample": "residual", "resample_every": 5})
-    plain.resample(plain.parameters, 5)
+    plain = plain.resample(plain.parameters, 5)
     assert torch.equal(plain.state()["interior"], of.state()["interior"])
     weighted, unweighted = of.linearise(of.parameters), plain.linearise(plain.parameters)
     root = importance.sqrt().repeat(3)  # three equations
@@ -380,8 +378,7 @@ def test_the_jacobian_lies_in_memory_one_parameter_after_the_other() -> None:
 def test_new_points_and_weights_are_seen() -> None:
     of = objective(Wave(), regularisers=[{**KTV, "schedule": "linear"}], points={"resample_every": 3})
     for step in range(3):
-        of.redraw(step, progress=step / 4, smooth=False)
-        of.resample(of.parameters, 3 * step)
+        of = of.redraw(step, progress=step / 4).resample(of.parameters, 3 * step)
         residuals, jacobian = row_by_row(of)
         found = of.linearise(of.parameters)
         assert_close(found.residuals, residuals)
@@ -402,7 +399,7 @@ def test_a_linearisation_at_a_minimum_still_goes_by_layers(caplog: pytest.LogCap
     sections = {"network": {"hidden": [1]}, "conditions": "default"}
     of, resumed = (objective(Arch(), **sections) for _ in range(2))
     optimiser = GaussNewton().start(of.parameters)
-    while optimiser.advance(of, 0, 1).stop is None:
+    while optimiser.advance(of.fixed, 0, 1).stop is None:
         pass
     found = of.linearise(of.parameters)
     parts = found.jacobian.abs().T @ found.residuals.abs()
@@ -488,7 +485,7 @@ class Unruled(Body):
         return self.last(torch.asinh(self.first(points)))
 
 
-def of_network(network: nn.Module, problem: Problem | None = None, chunk: int | None = None) -> Objective:
+def of_network(network: nn.Module, problem: Problem | None = None, chunk: int | None = None) -> Placed:
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
         for parameter in network.parameters():
@@ -496,7 +493,7 @@ def of_network(network: nn.Module, problem: Problem | None = None, chunk: int | 
     problem = problem or Wave()
     points = PointSettings(interior=40, boundary=6, chunk=chunk)
     split = split_conditions(problem, "soft")
-    return Objective(problem, split, network, points=points, weights={}, regularisers=[], seed=0)
+    return placed(objective_of(problem, split, network, points=points, weights={}, regularisers=[], seed=0))
 
 
 @pytest.mark.parametrize("chunk", [None, 7])
@@ -510,7 +507,7 @@ def test_other_networks(kind: Any, layers: bool, chunk: int | None, caplog: pyte
     with caplog.at_level(logging.WARNING, logger="pinnreg"):
         for _ in range(2):
             found = of.linearise(of.parameters)
-    assert of._linearisation._by_layer == layers
+    assert of.evaluator._by_layer == layers
     said = [record.message for record in caplog.records]
     assert said == ([] if layers else [said[0]])  # once
     assert layers or "its Jacobian takes longer" in said[0]
@@ -532,32 +529,31 @@ def test_a_network_without_taylor_rules() -> None:
 
 def test_a_part_of_a_block_has_its_rows_and_what_is_known_on_them() -> None:
     of = made("importance")
-    block = of.blocks[""]
-    of.losses(of.parameters)
+    block = of.points[""]
     part = block.part(slice(3, 8))
-    assert torch.equal(part.points.points, block.points.points[3:8])
+    assert torch.equal(part.x, block.x[3:8])
     assert part.importance is not None
     assert block.importance is not None
     assert torch.equal(part.importance, block.importance[3:8])
     assert part.normals is None
-    for name, rows in of.evaluation.block_rows("", of.parameters, block).items():
-        assert_close(of.evaluation.block_rows("", of.parameters, part)[name].values, rows.values[3:8])
+    for name, rows in of.rows_at("", block, of.parameters).items():
+        assert_close(of.rows_at("", part, of.parameters)[name].values, rows.values[3:8])
 
 
 def test_a_part_keeps_pairs_and_normals_together() -> None:
     of = made("periodic")
-    block = of.blocks["periodic"]
+    block = of.points["periodic"]
     part = block.part(slice(2, 4))
     assert part.points_per_row == 2
-    assert part.points.points.tolist() == block.points.points[[2, 3, 8, 9]].tolist()
-    low, high = part.points.points.chunk(2)
+    assert part.x.tolist() == block.x[[2, 3, 8, 9]].tolist()
+    low, high = part.x.chunk(2)
     assert torch.equal(low[:, 1], high[:, 1])
-    walls = made("initial, neumann and robin").blocks["robin"]
+    walls = made("initial, neumann and robin").points["robin"]
     some = walls.part(slice(1, 5))
     assert some.normals is not None
     assert walls.normals is not None
     assert torch.equal(some.normals, walls.normals[1:5])
-    assert torch.equal(some.samples.points, walls.points.points[1:5])
+    assert torch.equal(some.x, walls.x[1:5])
 
 
 def test_a_part_of_measurements_keeps_their_values() -> None:
@@ -573,11 +569,11 @@ def test_a_part_of_measurements_keeps_their_values() -> None:
     of = objective(Many(), balance=True)
     assert of.weights["dirichlet"] != 1
     assert of.weights["measurements"] == 1
-    block = of.blocks["measurements"]
+    block = of.points["measurements"]
     with torch.no_grad():
-        whole = of.evaluation.block_rows("measurements", of.parameters, block)["measurements"].values
+        whole = of.rows_at("measurements", block, of.parameters)["measurements"].values
         for rows in (slice(5, 9), slice(0, 999, 100)):
-            part = of.evaluation.block_rows("measurements", of.parameters, block.part(rows))["measurements"].values
+            part = of.rows_at("measurements", block.part(rows), of.parameters)["measurements"].values
             assert_close(part, whole[rows])
 
 
@@ -629,7 +625,7 @@ def test_cuda_agrees(case: str) -> None:
     make, problem, sections = CASES[case]
     here, there = make(problem, **sections, device="cpu"), make(problem, **sections, device="cuda")
     if case == "importance":  # a device has its own random numbers
-        there.load_state(here.state())
+        there = there.with_state(here.state())
     found, expected = there.linearise(there.parameters), here.linearise(here.parameters)
     assert found.jacobian.device.type == "cuda"
     assert_close(found.jacobian.cpu(), expected.jacobian, 1e-10)

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 import torch
+from objectives import Placed, penalty_rows, placed, value_of
 from scipy import stats
 from torch import Tensor
 
 from pinnreg import Box, Problem, dirichlet, initial
 from pinnreg.config import resolve
-from pinnreg.equations import PointSet, Sweep, Trial
-from pinnreg.objective import Objective
-from pinnreg.regularisers import KTV, Jacobian, Site
+from pinnreg.equations import Points, Sweep, Trial
+from pinnreg.objective import Rows
+from pinnreg.regularisers import KTV, Jacobian, PointPenalty
 from pinnreg.run.prepare import prepare
 
 F64 = torch.float64
@@ -50,7 +51,7 @@ class Three(Problem):
         return {"first": u.t - v.x, "second": v.t - w.y, "third": w.t + u.xx}
 
 
-def objective(problem: Problem, *regularisers: dict[str, Any], **sections: Any) -> Objective:
+def objective(problem: Problem, *regularisers: dict[str, Any], **sections: Any) -> Placed:
     config = {
         "problem": problem,
         "network": {"hidden": [4]},
@@ -59,12 +60,12 @@ def objective(problem: Problem, *regularisers: dict[str, Any], **sections: Any) 
         **sections,
         "points": {"interior": 16, "boundary": 6, **sections.get("points", {})},
     }
-    return prepare(resolve(config), with_reference=False).objective
+    return placed(prepare(resolve(config), with_reference=False).objective)
 
 
-def trial_function(of: Objective) -> Function:
+def trial_function(of: Placed) -> Function:
     """The trial function of points (n, d) at the initial parameters, (n, outputs), in torch's own operations."""
-    return lambda points: of.trial(of.evaluation.network_at(of.parameters), points)
+    return lambda points: of.trial(of.model.network_at(of.parameters), points)
 
 
 def jacobians(function: Function, points: Tensor) -> Tensor:
@@ -72,16 +73,16 @@ def jacobians(function: Function, points: Tensor) -> Tensor:
     return torch.func.vmap(torch.func.jacrev(lambda point: function(point[None])[0]))(points)
 
 
-def site(of: Objective, points: Tensor, projections: Tensor | None = None) -> Site:
-    sweep = Sweep(of.trial, of.evaluation.network_at(of.parameters), PointSet(points, of.trial), set())
-    return Site(of.problem, sweep, projections=projections)
+def rows_of(penalty: PointPenalty, of: Placed, points: Tensor) -> Rows:
+    sweep = Sweep(of.trial, of.model.network_at(of.parameters), Points(points))
+    return penalty_rows(penalty, of.problem, sweep)
 
 
 def some_points(domain: Box, count: int = 20) -> Tensor:
     return domain.interior(torch.rand((count, domain.dimension), generator=torch.Generator().manual_seed(1), dtype=F64))
 
 
-def gradient_of(value: Tensor, of: Objective) -> Tensor:
+def gradient_of(value: Tensor, of: Placed) -> Tensor:
     found = torch.autograd.grad(value, list(of.parameters.values()), retain_graph=True, materialize_grads=True)
     return torch.cat([each.reshape(-1) for each in found])
 
@@ -93,9 +94,9 @@ def gradient_of(value: Tensor, of: Objective) -> Tensor:
 @pytest.mark.parametrize("axes", ["all", "space", ("t",)])
 def test_for_one_output_it_is_the_density_of_the_total_variation(axes: Any, conditions: str) -> None:
     of = objective(Slab(), conditions=conditions)
-    at = site(of, some_points(of.problem.domain))
-    found = Jacobian(axes=axes).rows(at).mean()
-    expected = KTV(order=1, power=2, axes=axes).rows(at).mean() / 3.0
+    points = some_points(of.problem.domain)
+    found = value_of(rows_of(Jacobian(axes=axes), of, points))
+    expected = value_of(rows_of(KTV(order=1, power=2, axes=axes), of, points)) / 3.0
     torch.testing.assert_close(found, expected, rtol=1e-13, atol=0)
     torch.testing.assert_close(gradient_of(found, of), gradient_of(expected, of), rtol=1e-11, atol=1e-13)
 
@@ -108,11 +109,11 @@ def test_it_is_the_squared_norm_of_the_jacobian(axes: Any, columns: list[int], c
     of = objective(Three(), conditions=conditions)
     assert any(of.trial.data) == (conditions == "default")
     points = some_points(of.problem.domain)
-    found = Jacobian(axes=axes).rows(site(of, points))
+    found = rows_of(Jacobian(axes=axes), of, points)
     expected = jacobians(trial_function(of), points)[:, :, columns].square().sum(dim=(1, 2)).mean()
     assert found.values.shape == (20 * 3 * len(columns),)  # a row a point, output and axis
-    torch.testing.assert_close(found.mean(), expected, rtol=1e-12, atol=0)
-    torch.testing.assert_close(gradient_of(found.mean(), of), gradient_of(expected, of), rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(value_of(found), expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(gradient_of(value_of(found), of), gradient_of(expected, of), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("chunk", [None, 3])
@@ -120,7 +121,7 @@ def test_it_is_the_squared_norm_of_the_jacobian(axes: Any, columns: list[int], c
 def test_gauss_newton_sees_the_same_rows(settings: dict[str, Any], chunk: int | None) -> None:
     of = objective(Three(), {"weight": 0.3, **settings}, points={"interior": 7, "chunk": chunk})
     found = of.linearise(of.parameters)
-    assert of._linearisation._by_layer  # or mistakes would be noticed, and the fallback would mend them
+    assert of.evaluator._by_layer  # or mistakes would be noticed, and the fallback would mend them
     rows = of.rows(of.parameters)["jacobian"].residuals
     rows = (0.3 / rows.numel()) ** 0.5 * rows
     place = found.rows["jacobian"]
@@ -129,7 +130,7 @@ def test_gauss_newton_sees_the_same_rows(settings: dict[str, Any], chunk: int | 
     torch.testing.assert_close(found.jacobian[place], slopes, rtol=1e-11, atol=1e-13)
 
 
-def _again(of: Objective, count: int) -> list[Tensor]:
+def _again(of: Placed, count: int) -> list[Tensor]:
     """Row by row, each with a graph of its own: that of a chunk can be passed once only."""
     scale = (0.3 / count) ** 0.5
     return [scale * gradient_of(of.rows(of.parameters)["jacobian"].residuals[row], of) for row in range(count)]
@@ -156,7 +157,7 @@ def test_projections_are_unbiased_in_value_and_gradient(projections: int, centre
     slope, truth = gradient_of(truth, exact), truth.detach().reshape(1)
     values, gradients = [], []
     for step in range(300):
-        of.redraw(step, progress=0, smooth=False)
+        of = of.redraw(step, progress=0, smooth=False)
         value = of.losses(of.parameters)["jacobian"]
         values.append(value.detach().reshape(1))
         gradients.append(gradient_of(value, of))
@@ -175,7 +176,7 @@ def test_projections_are_unbiased_in_value_and_gradient(projections: int, centre
 @pytest.mark.parametrize("projections", [1, 4])
 def test_projections_are_unit_vectors_for_each_point_of_no_preferred_direction(projections: int) -> None:
     draws = torch.Generator().manual_seed(0)
-    vectors = Jacobian(projections=projections).project(5000, 3, draws, torch.empty(0, dtype=F64))
+    vectors = Jacobian(projections=projections).draw(5000, 3, draws, torch.empty(0, dtype=F64))
     assert vectors is not None
     assert vectors.shape == (5000, projections, 3)
     torch.testing.assert_close(vectors.norm(dim=2), torch.ones(5000, projections, dtype=F64))
@@ -192,8 +193,8 @@ def test_projections_are_drawn_anew_at_each_step_and_repeat() -> None:
     of = objective(Three(), {"projections": 2}, {"projections": 2})
 
     def drawn(step: int) -> tuple[Tensor, Tensor]:
-        of.redraw(step, progress=0, smooth=False)
-        one, two = of.blocks["jacobian"].values, of.blocks["jacobian_2"].values
+        points = of.redraw(step, progress=0).points
+        one, two = points["jacobian"].values, points["jacobian_2"].values
         assert one is not None
         assert two is not None
         return one, two
@@ -212,7 +213,7 @@ def test_projections_are_drawn_anew_at_each_step_and_repeat() -> None:
 @pytest.mark.parametrize("problem", [Slab(), Three()])
 def test_the_data_centre_is_the_gradient_of_the_interpolation(problem: Problem, chunk: int | None) -> None:
     of = objective(problem, {"centre": "data"}, {"centre": "zero"}, conditions="default", points={"chunk": chunk})
-    points = of.blocks["jacobian"].points.points
+    points = of.points["jacobian"].x
     centre = jacobians(of.trial.g, points)
     assert float(centre.abs().max()) > 0.5
     expected = (jacobians(trial_function(of), points) - centre).square().sum(dim=(1, 2)).mean()
@@ -228,8 +229,8 @@ def test_a_centre_of_numbers_is_subtracted_from_its_axes() -> None:
     slopes = torch.tensor([[1.5, 1.5], [-2.0, 0.5]], dtype=F64)  # u_x = v_x = 1.5, u_t = -2, v_t = 0.5
 
     def value(**settings: Any) -> float:
-        sweep = Sweep(trial, lambda at: at @ slopes, PointSet(some_points(domain), trial), set())
-        return Jacobian(**settings).rows(Site(Slab(), sweep)).mean().item()
+        sweep = Sweep(trial, lambda at: at @ slopes, Points(some_points(domain)))
+        return value_of(penalty_rows(Jacobian(**settings), Slab(), sweep)).item()
 
     assert value() == pytest.approx(2 * 1.5**2 + 2.0**2 + 0.5**2)
     assert value(centre={"x": 1.5}) == pytest.approx(2.0**2 + 0.5**2)
@@ -242,38 +243,38 @@ def test_a_centre_of_numbers_is_subtracted_from_its_axes() -> None:
 
 def test_the_collocation_points_are_used_and_the_new_ones_after_a_resample() -> None:
     of = objective(Slab(), {}, {"samples": 9}, points={"resample_every": 4})
-    drawn = of.blocks["jacobian_2"].points.points.clone()
+    drawn = of.points["jacobian_2"].x.clone()
     for step in (0, 4, 8):
-        before = of.blocks[""].points.points.clone()
+        before = of.points[""].x.clone()
         if step:
-            of.resample(of.parameters, step)
-            assert not torch.equal(of.blocks[""].points.points, before)
-        points = of.blocks[""].points.points
-        assert torch.equal(of.blocks["jacobian"].points.points, points)
+            of = of.resample(of.parameters, step)
+            assert not torch.equal(of.points[""].x, before)
+        points = of.points[""].x
+        assert torch.equal(of.points["jacobian"].x, points)
         expected = jacobians(trial_function(of), points).square().sum(dim=(1, 2)).mean()
         assert of.losses(of.parameters)["jacobian"].item() == pytest.approx(expected.item(), rel=1e-12)
-        assert torch.equal(of.blocks["jacobian_2"].points.points, drawn)  # its own, which no resample changes
-    of.redraw(8, progress=0, smooth=False)
-    assert not torch.equal(of.blocks["jacobian_2"].points.points, drawn)
-    assert torch.equal(of.blocks["jacobian"].points.points, of.blocks[""].points.points)
+        assert torch.equal(of.points["jacobian_2"].x, drawn)  # its own, which no resample changes
+    of = of.redraw(8, progress=0, smooth=False)
+    assert not torch.equal(of.points["jacobian_2"].x, drawn)
+    assert torch.equal(of.points["jacobian"].x, of.points[""].x)
 
 
 @pytest.mark.parametrize("settings", [{}, {"projections": 1}, {"centre": {"y": 0.3}}])
 def test_importance_weighs_the_points_of_an_adaptive_resample(settings: dict[str, Any]) -> None:
     adaptive = {"resample": "residual", "resample_every": 5, "importance": True}
     of = objective(Three(), settings, points=adaptive)
-    assert of.blocks["jacobian"].importance is None
-    of.resample(of.parameters, 5)
-    block = of.blocks["jacobian"]
+    assert of.points["jacobian"].importance is None
+    of = of.resample(of.parameters, 5)
+    block = of.points["jacobian"]
     assert block.importance is not None
-    assert torch.equal(block.importance, of.blocks[""].importance)  # type: ignore[arg-type]
+    assert torch.equal(block.importance, of.points[""].importance)  # type: ignore[arg-type]
     assert float(block.importance.std()) > 0.1
     centre = torch.tensor([0.0, settings.get("centre", {}).get("y", 0.0), 0.0], dtype=F64)
-    table = jacobians(trial_function(of), block.points.points) - centre
+    table = jacobians(trial_function(of), block.x) - centre
     if block.values is not None:
         table = 3**0.5 * torch.einsum("npc,ncd->npd", block.values, table)
     expected = (block.importance * table.square().sum(dim=(1, 2))).mean()
     assert of.losses(of.parameters)["jacobian"].item() == pytest.approx(expected.item(), rel=1e-12)
     other = objective(Three(), settings, points=adaptive)
-    other.load_state(of.state())
+    other = other.with_state(of.state())
     assert other.losses(other.parameters)["jacobian"].item() == pytest.approx(expected.item(), rel=1e-12)

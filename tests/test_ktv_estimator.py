@@ -12,15 +12,16 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import torch
+from objectives import Placed, penalty_rows, placed, value_of
 from scipy import stats
 from torch import Tensor
 from torch.func import functional_call
 
 from pinnreg import Box, Problem, dirichlet, initial
 from pinnreg.config import resolve
-from pinnreg.equations import PointSet, Sweep, Trial
-from pinnreg.objective import Objective
-from pinnreg.regularisers import KTV, Site, uniform_points
+from pinnreg.equations import Points, Sweep, Trial
+from pinnreg.objective.sampling import uniform_points
+from pinnreg.regularisers import KTV
 from pinnreg.run.prepare import prepare
 
 F64 = torch.float64
@@ -48,7 +49,7 @@ class Travelling(Problem):
         return u.t - u.xx
 
 
-def objective(conditions: str) -> Objective:
+def objective(conditions: str) -> Placed:
     config = {
         "problem": Travelling(),
         # a gentle function: the estimates vary so little that the t-tests below find small mistakes
@@ -56,7 +57,7 @@ def objective(conditions: str) -> Objective:
         "points": {"interior": 4, "boundary": 4},
         "conditions": conditions,
     }
-    return prepare(resolve(config), with_reference=False).objective
+    return placed(prepare(resolve(config), with_reference=False).objective)
 
 
 def flat_gradient(value: Tensor, parameters: Parameters) -> Tensor:
@@ -96,7 +97,7 @@ def entries(function: Function, points: Tensor, words: Iterable[Word]) -> list[T
     return [entry(word) for word in words]
 
 
-def quadrature(of: Objective, words: Iterable[Word], power: int) -> Tensor:
+def quadrature(of: Placed, words: Iterable[Word], power: int) -> Tensor:
     """The sum over words of ∫|∂_word u|^q, differentiating the trial function as a whole, without the engine."""
     domain = of.problem.domain
     assert isinstance(domain, Box)
@@ -132,11 +133,9 @@ def estimates(
     domain, wanted = of.problem.domain, set(ktv.indices(of.problem.domain))
     values, gradients = [], []
     for step in range(STEPS):
-        points = uniform_points(domain, ktv.samples, 3, "ktv", step, device=torch.device("cpu"), dtype=F64)
-        sweep = Sweep(
-            of.trial, lambda p: functional_call(of.network, of.parameters, (p,)), PointSet(points, of.trial), wanted
-        )
-        value = ktv.rows(Site(SimpleNamespace(domain=domain), sweep)).mean()
+        points = uniform_points(domain, ktv.samples, 3, "ktv", step, like=torch.empty(0, dtype=F64))
+        sweep = Sweep(of.trial, lambda p: functional_call(of.network, of.parameters, (p,)), Points(points), wanted)
+        value = value_of(penalty_rows(ktv, of.problem, sweep))
         values.append(value.detach().reshape(1))
         gradients.append(flat_gradient(value, of.parameters))
     return torch.stack(values), torch.stack(gradients)
@@ -223,8 +222,8 @@ def test_the_estimate_is_the_average_of_those_from_single_points(
 
     def estimate(at: Tensor) -> Tensor:
         ktv = KTV(order=order, power=power, mixed=mixed, samples=len(at))
-        sweep = Sweep(trial, lambda p: torch.sin(p @ matrix), PointSet(at, trial), set())
-        return ktv.rows(Site(SimpleNamespace(domain=domain), sweep)).mean()
+        sweep = Sweep(trial, lambda p: torch.sin(p @ matrix), Points(at))
+        return value_of(penalty_rows(ktv, SimpleNamespace(domain=domain), sweep))  # type: ignore[arg-type]
 
     single = torch.stack([estimate(point) for point in points.split(1)])
     assert single.std() > 0.1 * single.mean()

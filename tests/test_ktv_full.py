@@ -11,16 +11,17 @@ from typing import Any
 
 import pytest
 import torch
+from objectives import Placed, penalty_rows, placed, value_of
 from pydantic import ValidationError
 from torch import Tensor
 from torch.func import functional_call, jacfwd, vmap
 
 from pinnreg import Box, InputError, Problem, dirichlet, initial
 from pinnreg.config import resolve
-from pinnreg.equations import PointSet, Sweep, Trial
+from pinnreg.equations import Points, Sweep, Trial
 from pinnreg.networks import MLP
-from pinnreg.objective import Objective
-from pinnreg.regularisers import KTV, Site, uniform_points
+from pinnreg.objective.sampling import uniform_points
+from pinnreg.regularisers import KTV
 from pinnreg.run.prepare import prepare
 
 # torch's forward mode compiles something of its own in a deprecated way
@@ -58,7 +59,7 @@ class Square(Problem):
         return {"first": u.t - v.x, "second": v.t - u.y}
 
 
-def objective(problem: Problem, *, chunk: int | None = None, **regulariser: Any) -> Objective:
+def objective(problem: Problem, *, chunk: int | None = None, **regulariser: Any) -> Placed:
     config = {
         "problem": problem,
         "network": {"hidden": [5], "activation": "tanh"},
@@ -66,7 +67,7 @@ def objective(problem: Problem, *, chunk: int | None = None, **regulariser: Any)
         "regularisers": [{"kind": "ktv", "mixed": "full", **regulariser}],
         "seed": 4,
     }
-    return prepare(resolve(config), with_reference=False).objective
+    return placed(prepare(resolve(config), with_reference=False).objective)
 
 
 def free(axes: tuple[str, ...], outputs: tuple[str, ...] = ("u",)) -> Trial:
@@ -90,10 +91,9 @@ def drawn(domain: Box, count: int) -> Tensor:
 def density(ktv: KTV, function: Function, trial: Trial, domain: Box, points: Tensor) -> Tensor:
     """The penalty's integrand at each point, (n,): the estimates from single points, by the volume."""
     assert ktv.samples == 1
-    sweeps = [Sweep(trial, function, PointSet(point, trial), set()) for point in points.split(1)]
-    return (
-        torch.stack([ktv.rows(Site(SimpleNamespace(domain=domain), sweep)).mean() for sweep in sweeps]) / domain.volume
-    )
+    sweeps = [Sweep(trial, function, Points(point)) for point in points.split(1)]
+    problem: Any = SimpleNamespace(domain=domain)
+    return torch.stack([value_of(penalty_rows(ktv, problem, sweep)) for sweep in sweeps]) / domain.volume
 
 
 def tensor(function: Function, points: Tensor, order: int) -> Tensor:
@@ -177,8 +177,9 @@ def test_full_of_order_one_is_pure_of_order_one(dimension: int) -> None:
 
     def values(**settings: Any) -> Tensor:
         trial = free(domain.axes, ("u", "v"))
-        sweep = Sweep(trial, of, PointSet(points, trial), set())
-        return KTV(samples=7, **settings).rows(Site(SimpleNamespace(domain=domain), sweep)).values
+        sweep = Sweep(trial, of, Points(points))
+        problem: Any = SimpleNamespace(domain=domain)
+        return penalty_rows(KTV(samples=7, **settings), problem, sweep).values
 
     assert torch.equal(values(order=1, mixed="full"), values(order=1, mixed="pure"))
     same_count = len(values(order=2, mixed="full")) == len(values(order=2, mixed="pure"))
@@ -257,12 +258,12 @@ def test_an_objective_with_full_has_the_loss_and_gradient_of_the_formula(
 ) -> None:
     weight, step = 0.3, 7
     of = objective(problem, chunk=chunk, order=order, samples=12, weight=weight)
-    of.redraw(step, progress=0.5, smooth=False)
+    of = of.redraw(step, progress=0.5, smooth=False)
     parameters = list(of.parameters.values())
     losses = of.losses(of.parameters)
 
     domain, trial = problem.domain, of.trial
-    points = uniform_points(domain, 12, 4, "ktv", step, device=torch.device("cpu"), dtype=F64)
+    points = uniform_points(domain, 12, 4, "ktv", step, like=torch.empty(0, dtype=F64))
     u: Function = lambda at: trial(lambda p: functional_call(of.network, of.parameters, (p,)), at)  # noqa: E731
     formula = domain.volume * squared_norm(tensor(u, points, order)).mean()
     torch.testing.assert_close(losses["ktv"], formula, rtol=1e-10, atol=0)

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from objectives import Placed, placed
 from scipy import stats
 from torch import Tensor, nn
 
 from pinnreg import Box, Problem, dirichlet, initial, measurements
 from pinnreg.config import resolve
 from pinnreg.equations import split_conditions
-from pinnreg.objective import Objective, PointSettings
+from pinnreg.objective import PointSettings, objective_of
 from pinnreg.objective.shifts import shifted
 from pinnreg.regularisers import Noise, NoiseStability, Regulariser, Shift, WeightNoise
 from pinnreg.run.prepare import prepare
@@ -47,7 +48,7 @@ class Decay(Problem):
         return u.t - self.rate * u.xx + u**2
 
 
-def quadratic(noise: Noise) -> Objective:
+def quadratic(noise: Noise) -> Placed:
     """A loss that is quadratic in the parameters, with rows of a condition and of a penalty too."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -55,8 +56,9 @@ def quadratic(noise: Noise) -> Objective:
     problem, points = Linear(), PointSettings(interior=20)
     regularisers: list[Regulariser] = [resolve_one({"kind": "ridge", "weight": 0.5}), noise]
     split = split_conditions(problem, "default")
-    return Objective(
-        problem, split, network, points=points, weights={"measurements": 2.0}, regularisers=regularisers, seed=0
+    weights = {"measurements": 2.0}
+    return placed(
+        objective_of(problem, split, network, points=points, weights=weights, regularisers=regularisers, seed=0)
     )
 
 
@@ -64,7 +66,7 @@ def resolve_one(regulariser: dict[str, Any]) -> Regulariser:
     return resolve({"problem": "heat", "regularisers": [regulariser]}).config.regularisers[0]
 
 
-def objective(*regularisers: dict[str, Any], **sections: Any) -> Objective:
+def objective(*regularisers: dict[str, Any], **sections: Any) -> Placed:
     config = {
         "problem": Decay(),
         "network": {"hidden": [4, 3]},
@@ -73,7 +75,7 @@ def objective(*regularisers: dict[str, Any], **sections: Any) -> Objective:
         "regularisers": list(regularisers),
         **sections,
     }
-    return prepare(resolve(config), with_reference=False).objective
+    return placed(prepare(resolve(config), with_reference=False).objective)
 
 
 def stability(**settings: Any) -> dict[str, Any]:
@@ -84,23 +86,23 @@ def flat(tensors: Parameters) -> Tensor:
     return torch.cat([each.detach().reshape(-1) for each in tensors.values()])
 
 
-def loss_at(of: Objective, parameters: Parameters) -> Tensor:
+def loss_at(of: Placed, parameters: Parameters) -> Tensor:
     """The weighted loss at the parameters themselves."""
     return of.total(of.losses(parameters))
 
 
-def slope_at(of: Objective, parameters: Parameters) -> Tensor:
+def slope_at(of: Placed, parameters: Parameters) -> Tensor:
     leaves = {name: each.detach().requires_grad_() for name, each in parameters.items()}
     return torch.cat([each.reshape(-1) for each in torch.autograd.grad(loss_at(of, leaves), list(leaves.values()))])
 
 
-def seen(of: Objective) -> tuple[float, Tensor]:
+def seen(of: Placed) -> tuple[float, Tensor]:
     """The loss and the gradient that an optimiser sees."""
     losses, gradient = of.gradient(of.parameters)
     return of.total(losses).item(), flat(gradient)
 
 
-def hessian(of: Objective) -> Tensor:
+def hessian(of: Placed) -> Tensor:
     shapes = {name: each.shape for name, each in of.parameters.items()}
     sizes = [each.numel() for each in of.parameters.values()]
 
@@ -111,7 +113,7 @@ def hessian(of: Objective) -> Tensor:
     return torch.func.jacrev(torch.func.jacrev(loss))(flat(of.parameters))
 
 
-def offset_of(of: Objective, shift: Shift) -> Tensor:
+def offset_of(of: Placed, shift: Shift) -> Tensor:
     """The perturbation as a vector, zero for what is not perturbed."""
     offset = shift.offset or {}
     return flat({name: offset.get(name, torch.zeros_like(each)) for name, each in of.parameters.items()})
@@ -127,10 +129,10 @@ def test_two_sides_add_the_trace_of_the_hessian_and_cancel_what_is_of_first_orde
     expected = plain + (1 - unperturbed) * SIGMA**2 / 2 * curvature.trace().item()
     drawn = []
     for step in range(150):
-        of.redraw(step, progress=0, smooth=False)
+        of = of.redraw(step, progress=0, smooth=False)
         value, gradient = seen(of)
         # of a quadratic loss nothing is left of first or third order, exactly and not on average only
-        vectors = [offset_of(of, shift) for shift in of.shifts if shift.offset is not None]
+        vectors = [offset_of(of, shift) for shift in of.batch.shifts if shift.offset is not None]
         assert len(vectors) == 4
         quadratic_part = sum((each @ curvature @ each).item() for each in vectors) / len(vectors) / 2
         assert value == pytest.approx(plain + (1 - unperturbed) * quadratic_part, rel=1e-12)
@@ -150,11 +152,11 @@ def test_one_side_has_the_same_mean_but_a_noisy_gradient(noise: Noise) -> None:
     expected = loss_at(of, of.parameters).item() + share * SIGMA**2 / 2 * curvature.trace().item()
     values, errors = [], []
     for step in range(400):
-        of.redraw(step, progress=0, smooth=False)
+        of = of.redraw(step, progress=0, smooth=False)
         value, gradient = seen(of)
         values.append(value)
         errors.append(gradient - slope)
-        mean = torch.stack([shift.share * offset_of(of, shift) for shift in of.shifts]).sum(dim=0)
+        mean = torch.stack([shift.share * offset_of(of, shift) for shift in of.batch.shifts]).sum(dim=0)
         torch.testing.assert_close(errors[-1], curvature @ mean, rtol=1e-10, atol=1e-11)
     assert stats.ttest_1samp(values, expected).pvalue > 1e-3
     table = torch.stack(errors).numpy()
@@ -172,7 +174,7 @@ def test_the_relative_noise_of_one_side_grows_as_sigma_falls_and_that_of_two_doe
             plain, slope = loss_at(of, of.parameters).item(), slope_at(of, of.parameters)
             values, gradients = [], []
             for step in range(60):
-                of.redraw(step, progress=0, smooth=False)
+                of = of.redraw(step, progress=0, smooth=False)
                 value, gradient = seen(of)
                 values.append(2 / sigma**2 * (value - plain))
                 gradients.append(2 / sigma**2 * (gradient - slope))
@@ -205,10 +207,10 @@ RICH: list[dict[str, Any]] = [
 UNKNOWN = {"rate": {"start": 0.8}}
 
 
-def rich(case: str, **sections: Any) -> Objective:
+def rich(case: str, **sections: Any) -> Placed:
     noise, more = CASES[case]
     of = objective(*RICH, noise, unknown=UNKNOWN, weights={"initial": 3.0}, **more, **sections)
-    of.redraw(7, progress=0.2, smooth=False)
+    of = of.redraw(7, progress=0.2, smooth=False)
     return of
 
 
@@ -216,25 +218,25 @@ def rich(case: str, **sections: Any) -> Objective:
 def test_loss_and_gradient_are_averages_of_plain_ones(case: str) -> None:
     of = rich(case)
     value, gradient = seen(of)
-    assert sum(shift.share for shift in of.shifts) == pytest.approx(1, rel=1e-14)
-    places = [(shift.share, shifted(of.parameters, shift)) for shift in of.shifts]
+    assert sum(shift.share for shift in of.batch.shifts) == pytest.approx(1, rel=1e-14)
+    places = [(shift.share, shifted(of.parameters, shift)) for shift in of.batch.shifts]
     expected = sum(share * loss_at(of, at).item() for share, at in places)
     slope = torch.stack([share * slope_at(of, at) for share, at in places]).sum(dim=0)
     assert value == pytest.approx(expected, rel=1e-12)
     torch.testing.assert_close(gradient, slope, rtol=1e-11, atol=1e-11)
     assert not torch.allclose(gradient, slope_at(of, of.parameters), rtol=1e-3)
-    vectors = torch.stack([offset_of(of, shift) for shift in of.shifts])
+    vectors = torch.stack([offset_of(of, shift) for shift in of.batch.shifts])
     for (_, at), vector in zip(places, vectors, strict=True):
         torch.testing.assert_close(flat(at), flat(of.parameters) + vector, rtol=0, atol=0)
     assert torch.equal(vectors[:, -1], torch.zeros(len(vectors), dtype=F64))  # the coefficient's column
-    assert all("unknown.rate" not in (shift.offset or {}) for shift in of.shifts)
+    assert all("unknown.rate" not in (shift.offset or {}) for shift in of.batch.shifts)
 
 
 @pytest.mark.parametrize(("unperturbed", "samples"), [(0.0, 1), (0.0, 3), (0.25, 2)])
 def test_the_shares(unperturbed: float, samples: int) -> None:
     of = objective(stability(unperturbed=unperturbed, samples=samples))
-    middle = [shift for shift in of.shifts if shift.offset is None]
-    pairs = [shift for shift in of.shifts if shift.offset is not None]
+    middle = [shift for shift in of.batch.shifts if shift.offset is None]
+    pairs = [shift for shift in of.batch.shifts if shift.offset is not None]
     assert [shift.share for shift in middle] == ([unperturbed] if unperturbed else [])
     assert [shift.share for shift in pairs] == pytest.approx([(1 - unperturbed) / (2 * samples)] * (2 * samples))
     for plus, minus in zip(pairs[::2], pairs[1::2], strict=True):
@@ -242,11 +244,11 @@ def test_the_shares(unperturbed: float, samples: int) -> None:
     assert len({tuple(offset_of(of, shift).tolist()) for shift in pairs}) == 2 * samples
 
 
-def scaled_rows(of: Objective, parameters: Parameters) -> Tensor:
+def scaled_rows(of: Placed, parameters: Parameters) -> Tensor:
     """√(s w/n) r(W + U) by term and then by shift, from the definition of the loss."""
     found = []
     for name in of.names:
-        for shift in of.shifts:
+        for shift in of.batch.shifts:
             moved = {key: each + (shift.offset or {}).get(key, 0.0) for key, each in parameters.items()}
             rows = of.rows(moved)[name]
             found.append((shift.share * of.weights[name] / rows.values.numel()) ** 0.5 * rows.residuals)
@@ -261,7 +263,7 @@ FEW = {"interior": 5, "boundary": 4}
 def test_gauss_newton_sees_the_rows_of_all_shifts(case: str, chunk: int | None) -> None:
     of = rich(case, points={**FEW, "chunk": chunk})
     found = of.linearise(of.parameters)
-    assert of._linearisation._by_layer
+    assert of.evaluator._by_layer
     plain = rich(case, points=FEW)  # checkpoints of a chunk are out of reach for torch.func
     rows = scaled_rows(plain, plain.parameters).detach()
     by_name = torch.func.jacrev(lambda parameters: scaled_rows(plain, parameters))(plain.parameters)

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 import torch
+from objectives import Placed, placed
 from scipy import stats
 from torch import Tensor
 
 import pinnreg
 from pinnreg import Box, InputError, Problem, dirichlet, initial
 from pinnreg.config import resolve
-from pinnreg.objective import Objective
+from pinnreg.objective import Batch, Evaluator
 from pinnreg.regularisers import UNSHIFTED, NoiseStability, Shift, WeightNoise
 from pinnreg.run.prepare import Prepared, prepare
 from pinnreg.training import History, Hooks, train
@@ -59,12 +60,13 @@ def prepared(given: dict[str, Any]) -> Prepared:
     return prepare(resolve(given), with_reference=False)
 
 
-def trained(given: dict[str, Any]) -> Objective:
+def trained(given: dict[str, Any]) -> Placed:
     """The objective after its training."""
     made = prepared(given)
     history = History(made.objective.names, (), None, list(made.resolved.config.unknown))
-    train(made.objective, made.resolved.config.train, history)
-    return made.objective
+    evaluator = Evaluator(made.objective)
+    outcome = train(evaluator, made.resolved.config.train, history)
+    return Placed(evaluator, outcome.batch, outcome.parameters)
 
 
 @pytest.fixture
@@ -73,13 +75,13 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, Tensor]]:
     seen: list[tuple[str, int, Tensor]] = []
 
     def watched(name: str) -> None:
-        original = getattr(Objective, name)
+        original = getattr(Evaluator, name)
 
-        def look(self: Objective, parameters: dict[str, Tensor]) -> Any:
-            seen.append((name, self.drawn_at, noise_of(self.shifts)))
-            return original(self, parameters)
+        def look(self: Evaluator, batch: Batch, parameters: dict[str, Tensor]) -> Any:
+            seen.append((name, batch.step, noise_of(batch.shifts)))
+            return original(self, batch, parameters)
 
-        monkeypatch.setattr(Objective, name, look)
+        monkeypatch.setattr(Evaluator, name, look)
 
     for name in ("gradient", "residuals", "linearise"):
         watched(name)
@@ -148,10 +150,10 @@ def test_a_block_of_a_quasi_newton_method_has_one(optimiser: str, looks: list[tu
 
 def test_noise_depends_on_seed_kind_and_step_alone() -> None:
     def drawn(step: int, given: dict[str, Any]) -> Tensor:
-        of = prepared(given).objective
+        of = placed(prepared(given).objective)
         torch.manual_seed(step)
-        of.redraw(step, progress=0.0, smooth=False)
-        return noise_of(of.shifts)
+        of = of.redraw(step, progress=0.0, smooth=False)
+        return noise_of(of.batch.shifts)
 
     adam = {"optimiser": "adam"}
     base = config(TWO_SIDED, adam)
@@ -219,8 +221,8 @@ def test_annealed_to_zero_it_ends_unperturbed(
 ) -> None:
     noise = {"kind": kind, "sigma": 0.05, "schedule": schedule}
     of = trained(config(noise, {"optimiser": optimiser, "steps": 9}))
-    assert of.progress == 1
-    assert of.shifts == UNSHIFTED
+    assert of.batch.progress == 1
+    assert of.batch.shifts == UNSHIFTED
     sizes = [float(noises[0].square().mean().sqrt()) if len(noises[0]) else 0.0 for noises in distinct(looks).values()]
     assert len(sizes) == 9
     assert sizes[0] > 0.01
@@ -232,11 +234,11 @@ def test_annealed_to_zero_it_ends_unperturbed(
 
 def test_a_sigma_of_zero_is_no_noise() -> None:
     for kind, optimiser in (("noise_stability", "gauss_newton"), ("weight_noise", "adam")):
-        of = prepared(config({"kind": kind, "sigma": 0.0}, {"optimiser": optimiser})).objective
-        assert of.shifts == UNSHIFTED
-        assert of.sweeps == 0
+        of = placed(prepared(config({"kind": kind, "sigma": 0.0}, {"optimiser": optimiser})).objective)
+        assert of.batch.shifts == UNSHIFTED
+        assert of.evaluator.sweeps == 0
         of.gradient(of.parameters)
-        assert of.sweeps == 12  # no more than without
+        assert of.evaluator.sweeps == 12  # no more than without
 
 
 @pytest.mark.usefixtures("no_figures")
@@ -275,7 +277,7 @@ def test_one_sided_noise_is_refused_where_it_would_be_undone(noise: dict[str, An
 @pytest.mark.parametrize("optimiser", ALL)
 def test_two_sided_noise_runs_with_every_optimiser(optimiser: str) -> None:
     of = trained(config(TWO_SIDED, {"optimiser": optimiser, "steps": 2}))
-    assert len(of.shifts) == 2
+    assert len(of.batch.shifts) == 2
 
 
 @pytest.mark.parametrize(

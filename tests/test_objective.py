@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import torch
+from objectives import Placed, placed
 from pydantic import ValidationError
 from torch import Tensor
 
 from pinnreg import Box, InputError, Problem, dirichlet, initial, measurements, neumann
 from pinnreg.config import resolve
-from pinnreg.objective import Objective, PointSettings
-from pinnreg.objective.points import CANDIDATES_PER_POINT, adapted_points, interior_points
+from pinnreg.objective import PointSettings, residual_size
+from pinnreg.objective.sampling import CANDIDATES_PER_POINT, adapted_points, interior_points
 from pinnreg.run.prepare import prepare
 
 CPU = torch.device("cpu")
@@ -45,7 +46,7 @@ class System(Problem):
         return {"momentum": u.xx + v, "mass": 0 * u.x + 3 * x}
 
 
-def objective(problem: Problem, seed: int = 0, **sections: Any) -> Objective:
+def objective(problem: Problem, seed: int = 0, **sections: Any) -> Placed:
     config = {
         "problem": problem,
         "network": {"hidden": [5]},
@@ -55,17 +56,12 @@ def objective(problem: Problem, seed: int = 0, **sections: Any) -> Objective:
         "seed": seed,
         **sections,
     }
-    return prepare(resolve(config), with_reference=False).objective
+    return placed(prepare(resolve(config), with_reference=False).objective)
 
 
-def flat_gradient(of: Objective) -> Tensor:
+def flat_gradient(of: Placed) -> Tensor:
     loss = of.total(of.losses(of.parameters))
     return torch.cat([g.reshape(-1) for g in torch.autograd.grad(loss, list(of.parameters.values()))])
-
-
-def interior(of: Objective) -> Tensor:
-    points: Tensor = of.state()["interior"]
-    return points
 
 
 # terms
@@ -114,7 +110,7 @@ def test_the_total_is_the_weighted_sum_of_mean_squares() -> None:
 
 def test_a_dict_of_residuals_gives_several_terms() -> None:
     of = objective(System(), weights={"mass": 4.0})
-    points = interior(of)
+    points = of.x
     rows = of.rows(of.parameters)
     assert torch.allclose(rows["mass"].values, 3 * points[:, 0])
     losses = of.losses(of.parameters)
@@ -165,16 +161,16 @@ def test_a_weight_of_an_exact_condition_is_announced_as_idle(caplog: pytest.LogC
 
 def test_soft_conditions_are_evaluated_on_their_faces() -> None:
     of = objective(Decay(), conditions="soft")
-    # private on purpose: no other way in
-    placed = {name: of.blocks[name].samples for name in ("initial", "dirichlet", "neumann")}
-    assert (placed["initial"].points[:, 1] == 0).all()
-    assert (placed["dirichlet"].points[:, 0] == 0).all()
-    assert (placed["neumann"].points[:, 0] == 2).all()
-    assert torch.equal(placed["neumann"].normals, torch.tensor([[1.0, 0.0]], dtype=F64).expand(12, 2))
-    for samples in placed.values():
-        assert len(samples.points.unique(dim=0)) == 12  # spread over the face
-    x = placed["initial"].points[:, 0]
-    u = of.trial(of.network, placed["initial"].points)[:, 0].detach()
+    on = {name: of.points[name] for name in ("initial", "dirichlet", "neumann")}
+    assert (on["initial"].x[:, 1] == 0).all()
+    assert (on["dirichlet"].x[:, 0] == 0).all()
+    assert (on["neumann"].x[:, 0] == 2).all()
+    assert on["neumann"].normals is not None
+    assert torch.equal(on["neumann"].normals, torch.tensor([[1.0, 0.0]], dtype=F64).expand(12, 2))
+    for each in on.values():
+        assert len(each.x.unique(dim=0)) == 12  # spread over the face
+    x = on["initial"].x[:, 0]
+    u = of.model.trial(of.model.network, on["initial"].x)[:, 0].detach()
     assert torch.allclose(of.rows(of.parameters)["initial"].values, u - torch.sin(pi * x))
 
 
@@ -182,54 +178,53 @@ def test_resampling_draws_all_points_anew_as_a_function_of_the_step() -> None:
     settings = {"interior": 24, "boundary": 12, "resample_every": 10}
     one, two = (objective(Decay(), conditions="soft", points=settings) for _ in range(2))
 
-    def values(of: Objective) -> list[Tensor]:
+    def values(of: Placed) -> list[Tensor]:
         return [rows.values.detach() for rows in of.rows(of.parameters).values()]
 
-    start = [interior(one), *values(one)]
-    one.resample(one.parameters, 10)
-    at_10 = [interior(one), *values(one)]
+    start, x = [one.x, *values(one)], one.x.clone()
+    moved = one.resample(one.parameters, 10)
+    at_10 = [moved.x, *values(moved)]
     assert not any(torch.equal(a, b) for a, b in zip(start, at_10, strict=True))
-    one.resample(one.parameters, 20)
-    at_20 = interior(one)
-    assert not torch.equal(at_20, at_10[0])
+    assert torch.equal(one.x, x)  # what went in does not change
+    moved = moved.resample(one.parameters, 20)
+    assert not torch.equal(moved.x, at_10[0])
     torch.manual_seed(7)
-    two.resample(two.parameters, 20)  # another history, the same points
-    assert torch.equal(interior(two), at_20)
-    assert all(torch.equal(a, b) for a, b in zip(values(one), values(two), strict=True))
+    two = two.resample(two.parameters, 20)  # another history, the same points
+    assert torch.equal(two.x, moved.x)
+    assert all(torch.equal(a, b) for a, b in zip(values(moved), values(two), strict=True))
 
 
 def test_resampling_is_due_when_a_multiple_of_its_period_has_passed() -> None:
     of = objective(Decay(), points={"interior": 24, "resample_every": 10})
     assert [of.resample_due(step) for step in (0, 9, 10, 15)] == [False, False, True, True]
-    of.resample(of.parameters, 13)
+    of = of.resample(of.parameters, 13)
     assert [of.resample_due(step) for step in (13, 19, 20)] == [False, False, True]
     assert not objective(Decay()).resample_due(10_000)
 
 
 def test_points_depend_on_the_seed_and_not_on_the_global_generator() -> None:
-    first = interior(objective(Decay()))
+    first = objective(Decay()).x
     torch.manual_seed(99)
     before = torch.get_rng_state()
-    assert torch.equal(interior(objective(Decay())), first)
+    assert torch.equal(objective(Decay()).x, first)
     assert torch.equal(torch.get_rng_state(), before)
-    assert not torch.equal(interior(objective(Decay(), seed=1)), first)
+    assert not torch.equal(objective(Decay(), seed=1).x, first)
 
 
 def test_penalty_points_and_collocation_points_do_not_disturb_each_other() -> None:
     points = {"interior": 24, "resample_every": 5, "sampler": "uniform"}
     without, with_ktv = (objective(Decay(), points=points, regularisers=each) for each in ([], [{"kind": "ktv"}]))
     for step in range(1, 4):
-        with_ktv.redraw(step, progress=0, smooth=False)
-    assert torch.equal(interior(without), interior(with_ktv))
-    for of in (without, with_ktv):
-        of.resample(of.parameters, 5)
-    assert torch.equal(interior(without), interior(with_ktv))
+        with_ktv = with_ktv.redraw(step, progress=0)
+    assert torch.equal(without.x, with_ktv.x)
+    without, with_ktv = (of.resample(of.parameters, 5) for of in (without, with_ktv))
+    assert torch.equal(without.x, with_ktv.x)
     # and resampling leaves the penalty's points where they are
     before = with_ktv.losses(with_ktv.parameters)["ktv"]
-    with_ktv.resample(with_ktv.parameters, 10)
+    with_ktv = with_ktv.resample(with_ktv.parameters, 10)
     assert torch.equal(with_ktv.losses(with_ktv.parameters)["ktv"], before)
     # neither is the other's points in disguise
-    penalty = with_ktv.blocks["ktv"].points.points
+    penalty = with_ktv.points["ktv"].x
     assert not torch.equal(interior_points(PointSettings(**points), Decay().domain, None, 0, 3)[:24], penalty[:24])
 
 
@@ -305,24 +300,22 @@ def test_resampling_by_residual_uses_the_networks_residual() -> None:
     settings = {"interior": 400, "resample_every": 10, "resample": "residual"}
     of = objective(System(), points=settings, weights={"momentum": 0.0})  # leaves |r| = 3 x
     probe = torch.tensor([[0.5, 0.1], [1.0, 0.9]], dtype=F64)
-    assert of.residual_size(of.parameters, probe).tolist() == pytest.approx([1.5, 3.0])
-    assert abs(interior(of)[:, 0].mean() - 0.5) < 0.02
-    of.resample(of.parameters, 10)
-    first = interior(of)
+    assert residual_size(of.objective, of.parameters, probe).tolist() == pytest.approx([1.5, 3.0])
+    assert abs(of.x[:, 0].mean() - 0.5) < 0.02
+    first = of.resample(of.parameters, 10)
     # density 2x + 1 over 2: mean 7/12, a little less without replacement
-    assert 0.55 < first[:, 0].mean() < 0.61
-    of.resample(of.parameters, 20)
-    assert not torch.equal(interior(of), first)
-    of.resample(of.parameters, 10)
-    assert torch.equal(interior(of), first)
+    assert 0.55 < first.x[:, 0].mean() < 0.61
+    second = first.resample(of.parameters, 20)
+    assert not torch.equal(second.x, first.x)
+    assert torch.equal(second.resample(of.parameters, 10).x, first.x)
 
 
 def test_the_size_of_the_residual_joins_weighted_equations() -> None:
     of = objective(System(), weights={"momentum": 2.0, "mass": 5.0})
-    points = interior(of)
+    points = of.x
     rows = of.rows(of.parameters)
     expected = (2 * rows["momentum"].values ** 2 + 5 * rows["mass"].values ** 2).sqrt()
-    assert torch.allclose(of.residual_size(of.parameters, points), expected)
+    assert torch.allclose(residual_size(of.objective, of.parameters, points), expected)
 
 
 @pytest.mark.parametrize(
@@ -357,26 +350,24 @@ def test_a_saved_state_gives_identical_losses(resample: str) -> None:
         "regularisers": [{"kind": "ktv", "power": 1, "schedule": "linear", "weight": 1.0}],
     }
     one, two = objective(Decay(), **sections), objective(Decay(), **sections)
-    one.resample(one.parameters, 30)
-    one.redraw(34, progress=0.4, smooth=True)
+    one = one.resample(one.parameters, 30).redraw(34, progress=0.4, smooth=True)
     before = one.losses(one.parameters)
     assert not any(torch.equal(value, two.losses(two.parameters)[name]) for name, value in before.items())
-    two.load_state(one.state())
+    two = two.with_state(one.state())
     after = two.losses(two.parameters)
     assert all(torch.equal(before[name], after[name]) for name in one.names)
     assert two.weights == one.weights
     assert torch.equal(flat_gradient(one), flat_gradient(two))
-    assert (two.drawn_at, two.resample_due(39), two.resample_due(40)) == (34, False, True)
-    for of in (one, two):
-        of.resample(of.parameters, 40)
-    assert torch.equal(interior(one), interior(two))
+    assert (two.batch.step, two.resample_due(39), two.resample_due(40)) == (34, False, True)
+    one, two = (of.resample(of.parameters, 40) for of in (one, two))
+    assert torch.equal(one.x, two.x)
 
 
 def test_a_state_is_a_copy() -> None:
     of = objective(Decay())
     state = of.state()
     state["interior"].zero_()
-    assert interior(of).abs().sum() > 0
+    assert of.x.abs().sum() > 0
 
 
 # refusals
@@ -427,8 +418,8 @@ def test_an_equation_named_like_a_condition_is_refused() -> None:
 
 
 def test_without_regularisers_nothing_is_stochastic() -> None:
-    assert not objective(Decay()).stochastic
-    assert objective(Decay(), regularisers=[{"kind": "ktv"}]).stochastic
+    assert not objective(Decay()).objective.stochastic
+    assert objective(Decay(), regularisers=[{"kind": "ktv"}]).objective.stochastic
 
 
 @pytest.mark.parametrize("name", ["loss", "step", "seconds", "error_u", "flux_weighted"])

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from objectives import placed
 
 import pinnreg
 from pinnreg import Box, InputError, Problem, dirichlet, initial, measurements
@@ -344,11 +345,11 @@ def test_measurements_are_soft_beside_exact_conditions(mode: str) -> None:
 def test_the_term_is_the_misfit_and_has_weight_one_unless_another_is_given() -> None:
     for weights, expected in (({}, 1.0), ({"measurements": 10}, 10.0)):
         prepared = prepare(resolve(config({"samples": 12}, weights=weights)))
-        objective = prepared.objective
-        assert objective.weights["measurements"] == expected
+        of = placed(prepared.objective)
+        assert of.weights["measurements"] == expected
         condition = prepared.observed[0].condition
-        predicted = prepared.solution(objective.parameters, {})(condition.points.numpy())[:, 0]
-        value = objective.losses(objective.parameters)["measurements"].item()
+        predicted = prepared.solution(of.parameters, {})(condition.points.numpy())[:, 0]
+        value = of.losses(of.parameters)["measurements"].item()
         assert value == pytest.approx(np.mean((predicted - condition.values.numpy()) ** 2))
 
 

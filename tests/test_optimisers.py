@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 import torch
+from objectives import Placed, placed
 from pydantic import ValidationError
 from torch import Tensor
 from torch.func import functional_call
 
 from pinnreg import Box, Problem, dirichlet
 from pinnreg.config import resolve
-from pinnreg.objective import Objective
+from pinnreg.objective import Batch
 from pinnreg.optimisers import LBFGS, SGD, Adam, GaussNewton, Optimiser, SSBroyden, Stage, learning_rate
 from pinnreg.optimisers.lbfgs import _LBFGS
 from pinnreg.run.prepare import prepare
@@ -43,16 +44,16 @@ class Sine(Problem):
         return u.xx + pi**2 * torch.sin(pi * x)
 
 
-def objective(**sections: Any) -> Objective:
+def objective(**sections: Any) -> Placed:
     config = {"problem": Sine(), "network": {"hidden": [6]}, "points": {"interior": 12}, **sections}
-    return prepare(resolve(config), with_reference=False).objective
+    return placed(prepare(resolve(config), with_reference=False).objective)
 
 
-def loss(of: Objective) -> float:
+def loss(of: Placed) -> float:
     return of.total(of.losses(of.parameters)).item()
 
 
-def copied(of: Objective) -> dict[str, Tensor]:
+def copied(of: Placed) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in of.parameters.items()}
 
 
@@ -60,16 +61,17 @@ def same(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
     return all(torch.equal(one[name], two[name]) for name in one)
 
 
-def advance(optimiser: Optimiser, of: Objective, start: int, steps: int) -> int:
+def advance(optimiser: Optimiser, of: Placed, start: int, steps: int) -> int:
     done = start
     while done < start + steps:
-        done += optimiser.advance(of, done, start + steps - done).steps
+        done += optimiser.advance(of.fixed, done, start + steps - done).steps
     return done
 
 
-def run(of: Objective, *stages: Stage) -> tuple[Outcome, History]:
+def run(of: Placed, *stages: Stage) -> tuple[Placed, Outcome[Batch], History]:
     history = History(of.names, (), None)
-    return train(of, stages, history), history
+    outcome = train(of.evaluator, stages, history)
+    return of.after(outcome), outcome, history
 
 
 # minima
@@ -90,7 +92,7 @@ def test_an_optimiser_reaches_a_known_minimum(stage: Stage, limit: float) -> Non
     of = objective()
     start = loss(of)
     assert start > 30
-    run(of, stage)
+    of, *_ = run(of, stage)
     assert loss(of) < limit
     x = torch.linspace(0, 1, 11, dtype=torch.float64)[:, None]
     u = of.trial(lambda points: functional_call(of.network, of.parameters, (points,)), x).detach()
@@ -107,7 +109,7 @@ def test_adam_is_torchs_adam_step_for_step(fused: bool) -> None:
     theirs = {name: value.clone().requires_grad_() for name, value in copied(of).items()}
     adam = torch.optim.Adam(list(theirs.values()), lr=3e-3, fused=fused)
     for step in range(15):
-        made = mine.advance(of, step, 100)
+        made = mine.advance(of.fixed, step, 100)
         adam.zero_grad()
         losses = of.losses(theirs)
         of.total(losses).backward()
@@ -127,7 +129,7 @@ def test_sgd_is_the_textbook_rule(momentum: float) -> None:
     theirs = {name: value.clone().requires_grad_() for name, value in copied(of).items()}
     velocity = {name: torch.zeros_like(value) for name, value in theirs.items()}
     for step in range(10):
-        mine.advance(of, step, 1)
+        mine.advance(of.fixed, step, 1)
         gradients = torch.autograd.grad(of.total(of.losses(theirs)), list(theirs.values()), materialize_grads=True)
         with torch.no_grad():
             for (name, value), gradient in zip(theirs.items(), gradients, strict=True):
@@ -173,15 +175,15 @@ def test_lbfgs_is_torchs_lbfgs_run_in_one_go(blocks: int) -> None:
 def test_a_quasi_newton_method_makes_few_iterations_at_a_time(kind: Any) -> None:
     of = objective()
     optimiser = kind().start(of.parameters)
-    assert optimiser.advance(of, 0, 500).steps == 10
-    assert optimiser.advance(of, 10, 3).steps == 3
+    assert optimiser.advance(of.fixed, 0, 500).steps == 10
+    assert optimiser.advance(of.fixed, 10, 3).steps == 3
 
 
 def test_advance_reports_the_losses_where_it_began() -> None:
     for stage in STAGES:
         of = objective(regularisers=[{"kind": "ktv", "weight": 1e-3}])
         before = {name: value.detach() for name, value in of.losses(of.parameters).items()}
-        made = stage.start(of.parameters).advance(of, 0, 5)
+        made = stage.start(of.parameters).advance(of.fixed, 0, 5)
         assert list(made.losses) == list(of.names)
         assert all(torch.equal(made.losses[name], before[name]) for name in before)
 
@@ -191,13 +193,13 @@ def test_advance_reports_the_losses_where_it_began() -> None:
 
 def test_lbfgs_says_that_it_stalls_in_float32() -> None:
     of = objective(dtype="float32", network={"hidden": [3]}, points={"interior": 5})
-    outcome, history = run(of, LBFGS(steps=4000))
+    of, outcome, history = run(of, LBFGS(steps=4000))
     assert outcome.stop_reason == "L-BFGS found no further decrease in float32"
     assert outcome.steps < 4000
     assert history.columns()["step"][-1] == outcome.steps
     settled = loss(of)
     # honest: a fresh attempt gains nothing either
-    again = LBFGS().start(of.parameters).advance(of, 0, 10)
+    again = LBFGS().start(of.parameters).advance(of.fixed, 0, 10)
     assert again.stop is not None
     assert loss(of) == settled
 
@@ -207,7 +209,7 @@ def test_lbfgs_does_not_stop_while_the_parameters_change() -> None:
     optimiser = LBFGS().start(of.parameters)
     for step in range(0, 50, 10):
         before = copied(of)
-        made = optimiser.advance(of, step, 10)
+        made = optimiser.advance(of.fixed, step, 10)
         assert made.stop is None
         assert not same(before, of.parameters)
 
@@ -218,7 +220,7 @@ def test_lbfgs_tries_the_gradient_once_before_it_gives_up() -> None:
     stuck = []
     for step in range(0, 4000, 10):
         before = copied(of)
-        made = optimiser.advance(of, step, 10)
+        made = optimiser.advance(of.fixed, step, 10)
         if same(before, of.parameters):
             stuck.append((made.stop, _pairs(optimiser)))
         if made.stop is not None:
@@ -231,7 +233,7 @@ def test_lbfgs_tries_the_gradient_once_before_it_gives_up() -> None:
 def test_lbfgs_started_at_its_own_minimum_stays_there(dtype: str) -> None:
     of = objective(dtype=dtype, network={"hidden": [3]}, points={"interior": 5})
     for _ in range(4):
-        run(of, LBFGS(steps=300))
+        advance(LBFGS().start(of.parameters), of, 0, 300)
     assert loss(of) < (1e-10 if dtype == "float32" else 1e-20)
 
 
@@ -256,9 +258,9 @@ def test_the_learning_rate_of_a_step_is_the_one_applied(kind: Any) -> None:
     stage = kind(steps=100, learning_rate=1e-4, schedule="cosine")
     of, other = objective(), objective()
     start = copied(of)
-    stage.start(of.parameters).advance(of, 80, 1, share=0.8)
+    stage.start(of.parameters).advance(of.fixed, 80, 1, share=0.8)
     rate = learning_rate(stage, 0.8)
-    kind(learning_rate=rate).start(other.parameters).advance(other, 0, 1)
+    kind(learning_rate=rate).start(other.parameters).advance(other.fixed, 0, 1)
     assert same(of.parameters, other.parameters)
     assert not same(of.parameters, start)
 
@@ -316,8 +318,8 @@ def test_forget_drops_the_pairs_of_lbfgs() -> None:
             value.copy_(of.parameters[name])
     optimiser.forget()
     assert _pairs(optimiser) == 0
-    optimiser.advance(of, 20, 10)
-    LBFGS().start(other.parameters).advance(other, 0, 10)
+    optimiser.advance(of.fixed, 20, 10)
+    LBFGS().start(other.parameters).advance(other.fixed, 0, 10)
     assert same(of.parameters, other.parameters)
 
 
@@ -340,7 +342,7 @@ def test_max_seconds_ends_a_stage_and_says_so(kind: Any) -> None:
     of = objective()
     settings = {"learning_rate": 1e-6} if kind in {Adam, SGD} else {}
     started = time.monotonic()
-    outcome, _ = run(of, kind(steps=10**9, max_seconds=0.02, **settings))
+    of, outcome, _ = run(of, kind(steps=10**9, max_seconds=0.02, **settings))
     assert time.monotonic() - started < 5
     assert outcome.stop_reason == f"{kind(**settings).optimiser}: max_seconds 0.02 reached"
     assert 0 < outcome.steps < 10**6
@@ -348,14 +350,14 @@ def test_max_seconds_ends_a_stage_and_says_so(kind: Any) -> None:
 
 def test_max_seconds_counts_each_stage_alone() -> None:
     of = objective()
-    outcome, _ = run(of, Adam(steps=10**9, max_seconds=0.02), SGD(steps=2, max_seconds=60, learning_rate=1e-9))
+    of, outcome, _ = run(of, Adam(steps=10**9, max_seconds=0.02), SGD(steps=2, max_seconds=60, learning_rate=1e-9))
     assert outcome.stop_reason == "sgd: all 2 steps done"
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=NAMES)
 def test_steps_end_a_stage_and_say_so(stage: Stage) -> None:
     settings = {"optimiser": stage.optimiser, "steps": 13}
-    outcome, _ = run(objective(), type(stage)(**settings))  # type: ignore[arg-type]
+    _, outcome, _ = run(objective(), type(stage)(**settings))  # type: ignore[arg-type]
     assert outcome.steps == 13
     assert outcome.stop_reason == f"{stage.optimiser}: all 13 steps done"
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from objectives import Placed, placed
 from torch import Tensor
 
 import pinnreg
 from pinnreg.config import resolve
 from pinnreg.errors import InputError
-from pinnreg.objective import Objective
 from pinnreg.run.prepare import prepare
 
 F64 = torch.float64
@@ -29,8 +29,9 @@ def config(*regularisers: dict[str, Any], **sections: Any) -> dict[str, Any]:
     }
 
 
-def objective(*regularisers: dict[str, Any], **sections: Any) -> Objective:
-    return prepare(resolve(config(*regularisers, **sections)), with_reference=False).objective
+def objective(*regularisers: dict[str, Any], **sections: Any) -> Placed:
+    resolved = resolve(config(*regularisers, **sections))
+    return placed(prepare(resolved, with_reference=False).objective, compile=resolved.config.compile)
 
 
 def grams(parameters: Any) -> list[Tensor]:
@@ -56,11 +57,11 @@ def test_the_value_is_the_mean_square_of_all_entries_summed_over_blocks() -> Non
 def test_gauss_newton_has_the_jacobian_of_its_rows(sections: dict[str, Any]) -> None:
     of = objective({"weight": 0.3}, {"weight": 2.0}, unknown={"alpha": {"start": 1.0}}, **sections)
     found = of.linearise(of.parameters)
-    assert of._linearisation._by_layer
+    assert of.evaluator._by_layer
     names = list(of.parameters)
 
     def rows(*values: Tensor) -> Tensor:
-        return of.evaluation.parameter_rows(dict(zip(names, values, strict=True)))["orthogonality"].residuals
+        return of.objective.rows_on_parameters(dict(zip(names, values, strict=True)))["orthogonality"].residuals
 
     by_parameter = torch.autograd.functional.jacobian(rows, tuple(of.parameters.values()))
     expected = torch.cat([each.reshape(len(each), -1) for each in by_parameter], dim=1)
@@ -102,7 +103,7 @@ def test_the_schedule_takes_the_weight_to_zero() -> None:
     of = objective({"weight": 2.0, "schedule": "linear"})
     found = []
     for progress in (0.0, 0.75, 1.0):
-        of.redraw(3, progress=progress, smooth=False)
+        of = of.redraw(3, progress=progress, smooth=False)
         found.append(of.weights["orthogonality"])
     assert found == [2.0, 0.5, 0.0]
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from objectives import Placed, placed
 from torch import Tensor
 
 from pinnreg import Box, Problem, dirichlet
 from pinnreg.config import resolve
-from pinnreg.objective import Objective
-from pinnreg.objective.points import adapted_points
+from pinnreg.objective.sampling import adapted_points
 from pinnreg.run.prepare import prepare
 
 CPU = torch.device("cpu")
@@ -32,11 +32,11 @@ class Slope(Problem):
         return {"known": 0 * u.x + 3 * x, "other": u.xx + u.y}
 
 
-def objective(**sections: Any) -> Objective:
+def objective(**sections: Any) -> Placed:
     points = {"interior": 40, "boundary": 12, "resample_every": 10, "resample": "residual", "importance": True}
     config = {"problem": Slope(), "network": {"hidden": [5]}, "conditions": "soft", "balance": False, **sections}
     config["points"] = points | config.get("points", {})
-    return prepare(resolve(config), with_reference=False).objective
+    return placed(prepare(resolve(config), with_reference=False).objective)
 
 
 def steep(points: Tensor) -> Tensor:
@@ -85,7 +85,7 @@ def test_a_mean_with_importance_is_that_over_the_domain() -> None:
 def test_the_loss_of_an_equation_is_weighted_and_those_of_conditions_are_not() -> None:
     of = objective()
     assert of.state()["importance"] is None  # the first points are not drawn by the residual
-    of.resample(of.parameters, 10)
+    of = of.resample(of.parameters, 10)
     importance = of.state()["importance"]
     points = of.state()["interior"]
     with torch.no_grad():
@@ -101,8 +101,7 @@ def test_importance_is_an_option_and_does_not_change_the_points() -> None:
     weighted, plain = (
         objective(weights={"other": 0.0}, points=points | {"importance": each}) for each in (True, False)
     )
-    for of in (weighted, plain):
-        of.resample(of.parameters, 10)
+    weighted, plain = (of.resample(of.parameters, 10) for of in (weighted, plain))
     assert torch.equal(weighted.state()["interior"], plain.state()["interior"])
     assert plain.state()["importance"] is None
     one, two = (of.losses(of.parameters)["known"].item() for of in (weighted, plain))
@@ -115,15 +114,14 @@ def test_the_next_points_do_not_depend_on_importance() -> None:
     """The size of the residual is that of the equations themselves."""
     weighted, plain = objective(), objective(points={"importance": False})
     for step in (10, 20):
-        for of in (weighted, plain):
-            of.resample(of.parameters, step)
+        weighted, plain = (of.resample(of.parameters, step) for of in (weighted, plain))
     assert torch.equal(weighted.state()["interior"], plain.state()["interior"])
 
 
 def test_a_saved_state_has_the_importance() -> None:
     one, two = objective(), objective()
-    one.resample(one.parameters, 10)
-    two.load_state(one.state())
+    one = one.resample(one.parameters, 10)
+    two = two.with_state(one.state())
     assert torch.equal(two.state()["importance"], one.state()["importance"])
     assert all(
         torch.equal(two.losses(two.parameters)[name], value) for name, value in one.losses(one.parameters).items()
@@ -134,7 +132,7 @@ def test_a_saved_state_has_the_importance() -> None:
 
 def test_the_gradient_is_that_of_the_weighted_loss() -> None:
     of = objective(problem=Slope())
-    of.resample(of.parameters, 10)
+    of = of.resample(of.parameters, 10)
     importance, points = of.state()["importance"], of.state()["interior"]
     _, gradient = of.gradient(of.parameters)
 

@@ -19,10 +19,10 @@ import pinnreg
 from pinnreg import InputError, Problem, registry
 from pinnreg.config import read_yaml, resolve
 from pinnreg.domain import Domain
-from pinnreg.equations import Field, PointSet, Trial, evaluate_residual, named_conditions, reference_of
+from pinnreg.equations import Field, Points, Trial, evaluate_residual, named_conditions, reference_of
 from pinnreg.equations.conditions import Measurements
 from pinnreg.reference import Reference
-from pinnreg.regularisers import Regulariser
+from pinnreg.regularisers import Shipped
 from pinnreg.report import grid_axes
 from pinnreg.run.prepare import prepare
 from pinnreg.taylor import Laplacian, Operator
@@ -107,7 +107,7 @@ class Differences:
 
     def __init__(self, problem: Problem, reference: Reference, points: Array, step: float, flip: int = 0) -> None:
         self.trial = Trial(problem.domain.axes, tuple(problem.outputs), ((),) * len(problem.outputs))
-        self.points = PointSet(torch.from_numpy(points), self.trial)
+        self.points = Points(torch.from_numpy(points))
         self.scale = 0.0
         self._problem, self._reference, self._step, self._flip = problem, reference, step, flip
         self._stencils = [self._stencil(point) for point in points]
@@ -276,12 +276,12 @@ def test_the_reference_satisfies_the_conditions(problem: Problem) -> None:
         if isinstance(condition, Measurements):
             continue
         samples = condition.sample(problem.domain, 12, "uniform", 3)
-        differences = Differences(problem, reference, samples.points.numpy(), 1e-3)
+        differences = Differences(problem, reference, samples.x.numpy(), 1e-3)
         rows = condition.residual(differences.fields(), samples, problem.domain.axes)
         assert rows.abs().max() < 1e-8, condition.name
         # and where they do not hold, rows show it
-        shifted = dataclasses.replace(samples, points=samples.points * 0.9 + 0.03)
-        wrong = Differences(problem, reference, shifted.points.numpy(), 1e-3)
+        shifted = dataclasses.replace(samples, x=samples.x * 0.9 + 0.03)
+        wrong = Differences(problem, reference, shifted.x.numpy(), 1e-3)
         assert condition.residual(wrong.fields(), samples, problem.domain.axes).abs().max() > 1e-3, condition.name
 
 
@@ -464,7 +464,7 @@ def test_a_joint_config_has_soft_conditions_and_ktv(name: str) -> None:
     assert config.regularisers[0].weight > 0
 
 
-@pytest.mark.parametrize("kind", [kind.kind for kind in get_args(Regulariser)])
+@pytest.mark.parametrize("kind", [kind.kind for kind in get_args(Shipped)])
 def test_every_regulariser_has_a_config(kind: str) -> None:
     kinds = [regulariser.kind for name in CONFIGS for regulariser in resolve(name).config.regularisers]
     assert kind in kinds

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from objectives import Placed, placed
 from torch import Tensor, nn
 from torch.func import jacrev
 
@@ -15,7 +16,7 @@ import pinnreg
 from pinnreg.config import as_dict, resolve
 from pinnreg.errors import InputError
 from pinnreg.networks import MLPSettings, Quadratic, QuadraticSettings, weights_of_blocks
-from pinnreg.objective import Objective, Replicas, regression
+from pinnreg.objective import Evaluator, Objective, Replicas, regression
 from pinnreg.optimisers import Adam
 from pinnreg.randomness import generator
 from pinnreg.regularisers import Orthogonality
@@ -190,9 +191,10 @@ def test_series_carry_its_derivatives(variant: str) -> None:
         torch.testing.assert_close(each[:, 0], expected[name], rtol=1e-11, atol=1e-10)
 
 
-def objective(network: dict[str, Any], **sections: Any) -> Objective:
+def objective(network: dict[str, Any], **sections: Any) -> Placed:
     config = {"problem": "burgers", "points": {"interior": 20, "boundary": 8}, "conditions": "soft", **sections}
-    return prepare(resolve({**config, "network": {"kind": "quadratic", **network}}), with_reference=False).objective
+    resolved = resolve({**config, "network": {"kind": "quadratic", **network}})
+    return placed(prepare(resolved, with_reference=False).objective)
 
 
 @pytest.mark.parametrize("variant", ["plain", "norm"])
@@ -203,7 +205,7 @@ def test_gauss_newton_has_its_jacobian_from_the_layers(
     of = objective({"hidden": hidden, "variant": variant})
     with caplog.at_level(logging.WARNING, logger="pinnreg"):
         found = of.linearise(of.parameters)
-    assert of._linearisation._by_layer
+    assert of.evaluator._by_layer
     assert not caplog.records
     rows = of.residuals(of.parameters)
     torch.testing.assert_close(found.residuals, rows, rtol=1e-12, atol=1e-12)
@@ -228,16 +230,15 @@ def test_replicas_are_trained_side_by_side_as_alone() -> None:
             made, POINTS.numpy(), labels.numpy(), [(-1, 1)] * 2, regularisers=[Orthogonality(weight=0.1)], seed=seed
         )
 
-    alone, together = ([fitted(seed) for seed in range(3)] for _ in range(2))
+    objectives = [fitted(seed) for seed in range(3)]
     stages = [Adam(steps=20, learning_rate=1e-2)]
-    for each in [*alone, Replicas(together)]:
-        train(each, stages, History(each.names, (), None))
-    for one, other in zip(alone, together, strict=True):
-        for name, values in one.parameters.items():
-            torch.testing.assert_close(other.parameters[name], values, rtol=1e-9, atol=1e-11)
-    assert not torch.allclose(
-        alone[0].parameters["blocks.0.lam"], network((4, 3), outputs=1, variant="norm").blocks[0].lam
-    )
+    alone = [train(Evaluator(each), stages, History(each.names, (), None)).parameters for each in objectives]
+    replicas = Replicas(objectives)
+    together = train(replicas, stages, History(replicas.names, (), None)).parameters
+    for number, one in enumerate(alone):
+        for name, values in replicas.of_replica(number, together).items():
+            torch.testing.assert_close(values, one[name], rtol=1e-9, atol=1e-11)
+    assert not torch.allclose(alone[0]["blocks.0.lam"], network((4, 3), outputs=1, variant="norm").blocks[0].lam)
 
 
 # the config

@@ -13,14 +13,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from objectives import Placed, penalty_rows, placed, value_of
 from pydantic import ValidationError
 from torch import Tensor
 
 from pinnreg import Box, InputError, Problem, dirichlet, initial
 from pinnreg.config import resolve
-from pinnreg.equations import PointSet, Sweep, Trial
-from pinnreg.objective import Objective
-from pinnreg.regularisers import KTV, Rows, Site, annealed, uniform_points
+from pinnreg.equations import Points, Sweep, Trial
+from pinnreg.objective import Rows
+from pinnreg.objective.sampling import uniform_points
+from pinnreg.regularisers import KTV, annealed
 from pinnreg.run.prepare import prepare
 
 CPU = torch.device("cpu")
@@ -49,7 +51,7 @@ class TwoOutputs(Problem):
         return {"first": u.x + v.y, "second": u.y - v.x}
 
 
-def objective(problem: Problem, *regularisers: dict[str, Any], **sections: Any) -> Objective:
+def objective(problem: Problem, *regularisers: dict[str, Any], **sections: Any) -> Placed:
     config = {
         "problem": problem,
         "network": {"hidden": [4], "activation": "tanh"},
@@ -58,7 +60,7 @@ def objective(problem: Problem, *regularisers: dict[str, Any], **sections: Any) 
         "train": [{"optimiser": "adam"}, {"optimiser": "lbfgs"}],  # which take power 1, and smooth it
         **sections,
     }
-    return prepare(resolve(config), with_reference=False).objective
+    return placed(prepare(resolve(config), with_reference=False).objective)
 
 
 def free(axes: tuple[str, ...], outputs: tuple[str, ...] = ("u",)) -> Trial:
@@ -68,8 +70,8 @@ def free(axes: tuple[str, ...], outputs: tuple[str, ...] = ("u",)) -> Trial:
 
 def penalty(ktv: KTV, function: Callable[[Tensor], Tensor], trial: Trial, domain: Box, points: Tensor) -> Tensor:
     """The estimate of a function's variation from given points, with the sweep of the engine."""
-    sweep = Sweep(trial, function, PointSet(points, trial), set())
-    return ktv.rows(Site(SimpleNamespace(domain=domain), sweep)).mean()
+    sweep = Sweep(trial, function, Points(points))
+    return value_of(penalty_rows(ktv, SimpleNamespace(domain=domain), sweep))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4, 5])
@@ -169,10 +171,10 @@ def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], key: s
 
 def test_power_one_has_the_subgradient_zero_at_zero() -> None:
     slope = torch.zeros(3, dtype=F64, requires_grad=True)
-    (gradient,) = torch.autograd.grad(Rows(slope, 1).mean(), slope)
+    (gradient,) = torch.autograd.grad(value_of(Rows(slope, 1)), slope)
     assert torch.equal(gradient, torch.zeros(3, dtype=F64))
     signs = torch.tensor([-2.0, 0.0, 5.0], dtype=F64, requires_grad=True)
-    (gradient,) = torch.autograd.grad(Rows(signs, 1).mean(), signs)
+    (gradient,) = torch.autograd.grad(value_of(Rows(signs, 1)), signs)
     assert gradient.tolist() == pytest.approx([-1 / 3, 0, 1 / 3])
 
 
@@ -180,7 +182,7 @@ def test_power_one_of_a_flat_network_has_a_finite_gradient() -> None:
     of = objective(TwoOutputs(), {"power": 1, "order": 1, "weight": 1.0})
     flat = {name: torch.zeros_like(value).requires_grad_() for name, value in of.parameters.items()}
     for smooth in (False, True):
-        of.redraw(0, progress=0, smooth=smooth)
+        of = of.redraw(0, progress=0, smooth=smooth)
         gradients = torch.autograd.grad(of.losses(flat)["ktv"], list(flat.values()), materialize_grads=True)
         assert all(torch.equal(gradient, torch.zeros_like(gradient)) for gradient in gradients)
 
@@ -189,9 +191,8 @@ def test_smoothing_rounds_the_corner_in_quasi_newton_stages_only() -> None:
     of = objective(Slab(), {"power": 1, "order": 1, "samples": 40, "smoothing": 0.25})
 
     def value(smooth: bool) -> tuple[float, Tensor]:
-        of.redraw(0, progress=0, smooth=smooth)
-        rows = of.rows(of.parameters)["ktv"]
-        return rows.mean().item(), rows.values.detach()
+        drawn = of.redraw(0, progress=0, smooth=smooth)
+        return drawn.losses(of.parameters)["ktv"].item(), drawn.rows(of.parameters)["ktv"].values.detach()
 
     sharp, values = value(False)
     smooth, same = value(True)
@@ -205,12 +206,12 @@ def test_smoothing_rounds_the_corner_in_quasi_newton_stages_only() -> None:
 
 def test_smoothing_has_a_default_and_leaves_power_two_alone() -> None:
     of = objective(Slab(), {"power": 1}, {"power": 2})
-    of.redraw(0, progress=0, smooth=True)
+    of = of.redraw(0, progress=0, smooth=True)
     rows = of.rows(of.parameters)
     assert rows["ktv"].smoothing == pytest.approx(1e-3 * 3.0 * 2)
     assert rows["ktv_2"].smoothing == 0.0
     squares = rows["ktv_2"].values.square().mean().item()
-    assert rows["ktv_2"].mean().item() == squares
+    assert of.losses(of.parameters)["ktv_2"].item() == value_of(rows["ktv_2"], smooth=True).item() == squares
 
 
 def test_a_weight_of_zero_has_no_effect_on_the_gradient() -> None:
@@ -246,10 +247,10 @@ def test_an_annealed_weight_is_never_negative(progress: float, schedule: Any) ->
 
 def test_the_schedule_acts_on_the_weight_in_the_objective() -> None:
     of = objective(Slab(), {"weight": 2.0, "schedule": "linear"}, {"weight": 2.0})
-    of.redraw(5, progress=0.75, smooth=False)
+    of = of.redraw(5, progress=0.75, smooth=False)
     assert of.weights["ktv"] == pytest.approx(0.5)
     assert of.weights["ktv_2"] == 2.0
-    of.redraw(6, progress=1.0, smooth=False)
+    of = of.redraw(6, progress=1.0, smooth=False)
     assert of.weights["ktv"] == 0.0
 
 
@@ -279,7 +280,7 @@ def test_draws_depend_on_seed_name_and_step_and_nothing_else() -> None:
     ktv, domain = KTV(samples=8), Box(x=(-3, -1), t=(0, 2))
 
     def draw(seed: int, name: str, step: int) -> Tensor:
-        return uniform_points(domain, ktv.samples, seed, name, step, device=CPU, dtype=F64)
+        return uniform_points(domain, ktv.samples, seed, name, step, like=torch.empty(0, dtype=F64))
 
     first = draw(0, "ktv", 5)
     torch.manual_seed(123)
@@ -294,7 +295,7 @@ def test_draws_depend_on_seed_name_and_step_and_nothing_else() -> None:
 
 def test_draws_are_uniform_on_the_domain() -> None:
     domain = Box(x=(-3, -1), t=(0, 2))
-    points = uniform_points(domain, 20_000, 0, "ktv", 0, device=CPU, dtype=F64)
+    points = uniform_points(domain, 20_000, 0, "ktv", 0, like=torch.empty(0, dtype=F64))
     unit = (points - torch.tensor([-3.0, 0.0], dtype=F64)) / 2
     standard_error = (1 / 12 / len(points)) ** 0.5
     assert ((unit.mean(dim=0) - 0.5).abs() < 4 * standard_error).all()

@@ -9,17 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from objectives import placed
 
 from pinnreg.config import resolve
 from pinnreg.errors import Diverged, InputError
 from pinnreg.networks import MLP
-from pinnreg.objective import Objective, Replicas, Trainable, regression
+from pinnreg.objective import Batches, Evaluator, Objective, Replicas, Trainable, regression
 from pinnreg.optimisers import LBFGS, SGD, Adam, GaussNewton, Stage
 from pinnreg.randomness import generator
 from pinnreg.regularisers import KTV, Jacobian, NoiseStability, Regulariser, Ridge, WeightNoise
 from pinnreg.reproductions.fit import fit
 from pinnreg.run.prepare import prepare
-from pinnreg.training import History, read_checkpoint, train
+from pinnreg.training import History, Outcome, read_checkpoint, train
+
+Parameters = dict[str, torch.Tensor]
 
 CONFIG = {
     "network": {"hidden": [5]},
@@ -46,16 +49,18 @@ def solving(seed: int, **sections: Any) -> Objective:
     return prepare(resolve({"problem": {"name": "heat"}, **CONFIG, "seed": seed, **sections})).objective
 
 
-def trained(objective: Trainable, stages: Sequence[Stage]) -> dict[str, Any]:
+def trained(objective: Trainable[Any], stages: Sequence[Stage]) -> tuple[Parameters, dict[str, Any]]:
     history = History(objective.names, (), None)
-    train(objective, stages, history)
-    return history.columns()
+    outcome = train(objective, stages, history)
+    return outcome.parameters, history.columns()
 
 
-def same(one: Objective, two: Objective) -> bool:
-    return all(
-        torch.allclose(one.parameters[name], two.parameters[name], rtol=1e-10, atol=0) for name in one.parameters
-    )
+def same(one: Parameters, two: Parameters) -> bool:
+    return all(torch.allclose(one[name], two[name], rtol=1e-10, atol=0) for name in one)
+
+
+def separate(replicas: Replicas, parameters: Parameters) -> list[Parameters]:
+    return [replicas.of_replica(number, parameters) for number in range(len(replicas.objectives))]
 
 
 @pytest.mark.parametrize(
@@ -80,25 +85,25 @@ def same(one: Objective, two: Objective) -> bool:
 )
 def test_a_replica_is_trained_as_alone(regularisers: Any, data: dict[str, Any]) -> None:
     stages = [SGD(steps=6, learning_rate=1e-2, momentum=0.5), Adam(steps=6, learning_rate=1e-2)]
-    alone = [fitted(seed, *each, **data) for seed, each in enumerate(regularisers)]
-    losses = [trained(each, stages)["loss"] for each in alone]
-    replicas = Replicas([fitted(seed, *each, **data) for seed, each in enumerate(regularisers)])
-    history = trained(replicas, stages)
-    assert all(map(same, replicas.objectives, alone))
-    np.testing.assert_allclose(history["loss"], np.mean(losses, axis=0), rtol=1e-10)
-    assert not same(alone[0], fitted(0, *regularisers[0], **data))
+    objectives = [fitted(seed, *each, **data) for seed, each in enumerate(regularisers)]
+    alone = [trained(Evaluator(each), stages) for each in objectives]
+    replicas = Replicas(objectives)
+    together, history = trained(replicas, stages)
+    assert all(map(same, separate(replicas, together), (parameters for parameters, _ in alone)))
+    np.testing.assert_allclose(history["loss"], np.mean([own["loss"] for _, own in alone], axis=0), rtol=1e-10)
+    assert not same(alone[0][0], objectives[0].model.initial())
 
 
 def test_a_pde_is_solved_by_replicas_as_alone() -> None:
     sections = {"regularisers": [{"kind": "gpinn", "samples": 5}, {"kind": "ktv", "samples": 5}]}
     stages = [Adam(steps=10, learning_rate=1e-2)]
-    alone = [solving(seed, **sections) for seed in range(2)]
-    for each in alone:
-        trained(each, stages)
-    replicas = Replicas([solving(seed, **sections) for seed in range(2)])
-    trained(replicas, stages)
-    assert all(map(same, replicas.objectives, alone))
-    assert replicas.sweeps == sum(each.sweeps for each in alone)
+    objectives = [solving(seed, **sections) for seed in range(2)]
+    alone = [Evaluator(each) for each in objectives]
+    expected = [trained(each, stages)[0] for each in alone]
+    replicas = Replicas(objectives)
+    together, _ = trained(replicas, stages)
+    assert all(map(same, separate(replicas, together), expected))
+    assert replicas.sweeps == sum(each.sweeps for each in alone) > 0
 
 
 @pytest.mark.parametrize("data", [{"batch": 5}, {"trim": 0.1}])
@@ -106,27 +111,34 @@ def test_resumed_replicas_equal_uninterrupted_ones(tmp_path: Path, data: dict[st
     def made() -> Replicas:
         return Replicas([fitted(seed, KTV(samples=4), **data) for seed in range(2)])
 
-    def go(replicas: Replicas, steps: int, **options: Any) -> int:
-        stages = [Adam(steps=steps, learning_rate=1e-2)]
-        return train(replicas, stages, History(replicas.names, (), None), **options).sweeps
+    def go(steps: int, **options: Any) -> Outcome[Batches]:
+        replicas, stages = made(), [Adam(steps=steps, learning_rate=1e-2)]
+        return train(replicas, stages, History(replicas.names, (), None), **options)
 
-    whole, resumed, file = made(), made(), tmp_path / "checkpoint.pt"
-    swept = go(whole, 8)
-    go(made(), 5, checkpoint=file)
-    assert go(resumed, 8, resume=read_checkpoint(file, torch.device("cpu"))) == swept
-    for one, two in zip(resumed.objectives, whole.objectives, strict=True):
-        assert all(torch.equal(one.parameters[name], two.parameters[name]) for name in one.parameters)
+    whole, file = go(8), tmp_path / "checkpoint.pt"
+    go(5, checkpoint=file)
+    resumed = go(8, resume=read_checkpoint(file, torch.device("cpu")))
+    assert resumed.sweeps == whole.sweeps
+    for name, values in whole.parameters.items():
+        assert values.shape[0] == 2
+        assert torch.equal(resumed.parameters[name], values)
 
 
-def test_parameters_of_the_objectives_are_views() -> None:
+def test_each_replica_has_its_own_part_of_the_parameters_and_batches() -> None:
     replicas = Replicas([fitted(seed) for seed in range(3)])
+    parameters = replicas.initial()
     with torch.no_grad():
-        replicas.parameters["layers.0.bias"][1] = 7.0
-    assert bool((replicas.objectives[1].parameters["layers.0.bias"] == 7).all())
-    assert not bool((replicas.objectives[0].parameters["layers.0.bias"] == 7).any())
-    each = replicas.each(replicas.parameters)["data"]
-    alone = [objective.losses(objective.parameters)["data"] for objective in replicas.objectives]
-    torch.testing.assert_close(each, torch.stack(alone))
+        parameters["layers.0.bias"][1] = 7.0
+    assert not bool((replicas.initial()["layers.0.bias"] == 7).any())  # tensors of their own
+    own = separate(replicas, parameters)
+    assert [bool((each["layers.0.bias"] == 7).all()) for each in own] == [False, True, False]
+    batch = replicas.first(parameters)
+    with torch.no_grad():
+        own[0]["layers.0.bias"].fill_(9.0)
+    assert not bool((parameters["layers.0.bias"] == 9).any())
+    each = replicas.each(batch, parameters)["data"]
+    triples = zip(replicas.objectives, batch.each, separate(replicas, parameters), strict=True)
+    torch.testing.assert_close(each, torch.stack([objective.losses(*at)["data"] for objective, *at in triples]))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +211,7 @@ def test_steps_do_not_depend_on_how_a_gradient_lies_in_memory() -> None:
             return (self.weight.T.contiguous() * points[:, :1, None]).tanh().sum(dim=(1, 2))[:, None]
 
     objective = regression(Transposed(), [[0.5], [-1.0]], [1.0, 2.0], [(-1, 1)])
-    start = objective.parameters["weight"].detach().clone()
-    gradient = objective.gradient(objective.parameters)[1]["weight"]
-    trained(objective, [SGD(steps=1, learning_rate=0.1)])
-    torch.testing.assert_close(objective.parameters["weight"].detach(), start - 0.1 * gradient)
+    of = placed(objective)
+    gradient = of.gradient(of.parameters)[1]["weight"]
+    found, _ = trained(of.evaluator, [SGD(steps=1, learning_rate=0.1)])
+    torch.testing.assert_close(found["weight"].detach(), of.parameters["weight"].detach() - 0.1 * gradient)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from objectives import placed
 
 from pinnreg.analysis import stacked
 from pinnreg.objective import regression
@@ -68,8 +69,8 @@ def test_what_is_trained_is_the_loss_of_the_linear_prediction() -> None:
     )
     u = stacked(net, points, OPERATORS).detach()
     expected = importance(limit(points).ntk, strength) @ (u - wanted).square()
-    losses = objective.losses(objective.parameters)
-    assert float(objective.total(losses).detach()) == pytest.approx(float(expected), rel=1e-12)
+    of = placed(objective)
+    assert float(of.total(of.losses(of.parameters)).detach()) == pytest.approx(float(expected), rel=1e-12)
 
 
 def test_the_rate_is_stable_for_every_strength() -> None:

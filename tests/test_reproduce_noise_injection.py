@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from objectives import placed, untrained
 
 import pinnreg
 from pinnreg.reproductions import noise_injection as by_width
@@ -80,12 +81,12 @@ def test_the_slope_of_a_power_law_is_its_power(power: float) -> None:
 
 
 def test_schemes_are_trained_from_the_same_start_on_the_same_data() -> None:
-    none, layer, everything = (by_width._objective(16, scheme, 1) for scheme in recovery.SCHEMES)
+    none, layer, everything = (placed(by_width._objective(16, scheme, 1)) for scheme in recovery.SCHEMES)
     for noisy in (layer, everything):
-        assert torch.equal(none.blocks["data"].points.points, noisy.blocks["data"].points.points)
+        assert torch.equal(none.points["data"].x, noisy.points["data"].x)
         assert all(torch.equal(values, noisy.parameters[name]) for name, values in none.parameters.items())
-    assert none.shifts[0].offset is None
-    assert [len(each.shifts[0].offset or {}) for each in (layer, everything)] == [1, 3]
+    assert none.batch.shifts[0].offset is None
+    assert [len(each.batch.shifts[0].offset or {}) for each in (layer, everything)] == [1, 3]
 
 
 def test_the_derivatives_of_wide_networks_are_of_one_size() -> None:
@@ -100,7 +101,7 @@ def test_the_derivatives_of_wide_networks_are_of_one_size() -> None:
 
 
 def test_the_error_is_relative_to_the_curve_without_noise() -> None:
-    trained = by_width._objective(16, "none", 0)
+    trained = untrained(by_width._objective(16, "none", 0))
     for values in trained.parameters.values():
         values.data.zero_()
     assert by_width._error(trained, 0) == pytest.approx(1)
@@ -123,11 +124,11 @@ def test_truths_are_sparse_and_of_low_rank() -> None:
 
 def test_networks_of_the_truth_fit_the_measurements() -> None:
     vector, matrix = recovery.sparse_truth(0), recovery.low_rank_truth(0)
-    fitted = recovery._linear(recovery.DifferenceOfSquares(), vector, 50, [], 0)
+    fitted = placed(recovery._linear(recovery.DifferenceOfSquares(), vector, 50, [], 0))
     assert float(fitted.losses(fitted.parameters)["data"].detach()) > 1
     parts = {"u": vector.clamp(min=0).sqrt(), "v": (-vector).clamp(min=0).sqrt()}
     assert float(fitted.losses(parts)["data"]) < 1e-25
-    fitted = recovery._linear(recovery.Factorised(0), matrix.flatten(), 200, [], 0)
+    fitted = placed(recovery._linear(recovery.Factorised(0), matrix.flatten(), 200, [], 0))
     assert float(fitted.losses({"u": matrix, "v": torch.eye(20, dtype=torch.float64)})["data"]) < 1e-25
 
 

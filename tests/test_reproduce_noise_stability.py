@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from objectives import placed, untrained
 from torch import Tensor
 
 from pinnreg.analysis import weighted_sharpness
@@ -49,8 +50,9 @@ def linear_regression() -> Objective:
 
 def test_both_estimates_are_unbiased_and_two_points_cancel_the_gradient() -> None:
     objective, count = linear_regression(), 400
-    exact = weighted_sharpness(objective, objective.parameters).trace
-    found = {sigma: trace_estimates.estimates(objective, sigma, count) for sigma in (0.01, 1.0)}
+    of = placed(objective)
+    exact = weighted_sharpness(objective, of.batch, of.parameters).trace
+    found = {sigma: trace_estimates.estimates(untrained(objective), sigma, count) for sigma in (0.01, 1.0)}
     for one, two in found.values():
         for each in (one, two):
             assert abs(each.mean() - exact) < 4 * each.std() / np.sqrt(count)
@@ -58,7 +60,7 @@ def test_both_estimates_are_unbiased_and_two_points_cancel_the_gradient() -> Non
     np.testing.assert_allclose(found[0.01][1], found[1.0][1], rtol=1e-8)
     first_order = [(one - two) * sigma for sigma, (one, two) in found.items()]
     np.testing.assert_allclose(first_order[0], first_order[1], rtol=1e-8, atol=1e-8)
-    gradient = torch.cat([each.flatten() for each in objective.gradient(objective.parameters)[1].values()])
+    gradient = torch.cat([each.flatten() for each in of.gradient(of.parameters)[1].values()])
     assert first_order[0].std() == pytest.approx(2 * float(gradient.norm()), rel=0.15)
 
 
@@ -81,18 +83,18 @@ def test_coordinates_keep_the_scalar_product() -> None:
 
 def test_the_gradient_is_four_times_the_published_one() -> None:
     """Of which the learning rate takes account."""
-    objective = sensing.objective(D, RANK, (), 0)
+    of = placed(sensing.objective(D, RANK, (), 0))
     count = 5 * D * RANK
-    block = objective.blocks["data"]
+    block = of.points["data"]
     matrices = torch.zeros(count, D, D)
     rows, columns = torch.triu_indices(D, D)
-    matrices[:, rows, columns] = block.points.points / torch.where(rows == columns, 1.0, 2.0)
+    matrices[:, rows, columns] = block.x / torch.where(rows == columns, 1.0, 2.0)
     matrices[:, columns, rows] = matrices[:, rows, columns]
-    factor = objective.parameters["factor"].detach()
+    factor = of.parameters["factor"].detach()
     assert block.values is not None
     residuals = (matrices * (factor @ factor.T)).sum((1, 2)) - block.values
     published = (residuals[:, None, None] * matrices).mean(0) @ factor
-    torch.testing.assert_close(objective.gradient(objective.parameters)[1]["factor"], 4 * published)
+    torch.testing.assert_close(of.gradient(of.parameters)[1]["factor"], 4 * published)
 
 
 def test_validation_is_the_mean_over_fresh_measurements() -> None:
@@ -110,10 +112,10 @@ def test_the_hessian_trace_is_about_a_multiple_of_the_weights_squares() -> None:
     """4 (d + 1) |W|², in the mean over measurements."""
     found = []
     for seed in range(20):
-        objective = sensing.objective(D, RANK, (), seed)
-        at = {name: torch.zeros_like(each) for name, each in objective.parameters.items()}
+        of = placed(sensing.objective(D, RANK, (), seed))
+        at = {name: torch.zeros_like(each) for name, each in of.parameters.items()}
         at["factor"][:, :RANK] = _factor_of(sensing.low_rank(D, RANK, seed))  # where the loss is zero
-        trace = weighted_sharpness(objective, at).trace
+        trace = weighted_sharpness(of.objective, of.batch, at).trace
         found.append(trace / (4 * (D + 1) * float(at["factor"].square().sum())))
     assert np.mean(found) == pytest.approx(1, abs=0.05)
 
@@ -124,12 +126,12 @@ def _factor_of(matrix: Tensor) -> Tensor:
 
 
 def test_settings_see_the_same_data_and_start_and_differ_in_noise() -> None:
-    found = [sensing.objective(D, RANK, setting.noise, 1) for setting in sensing.SETTINGS.values()]
+    found = [placed(sensing.objective(D, RANK, setting.noise, 1)) for setting in sensing.SETTINGS.values()]
     for other in found[1:]:
-        assert torch.equal(found[0].blocks["data"].points.points, other.blocks["data"].points.points)
+        assert torch.equal(found[0].points["data"].x, other.points["data"].x)
         assert torch.equal(found[0].parameters["factor"], other.parameters["factor"])
     # the evaluations of a step are what it is said to take
-    assert [len(each.shifts) for each in found] == [setting.evaluations for setting in sensing.SETTINGS.values()]
+    assert [len(each.batch.shifts) for each in found] == [setting.evaluations for setting in sensing.SETTINGS.values()]
     sides = [
         noise.sides
         for setting in sensing.SETTINGS.values()

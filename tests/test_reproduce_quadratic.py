@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from objectives import placed, untrained
 
 import pinnreg
 from pinnreg.analysis import least_squares_minimum
@@ -27,42 +28,47 @@ def quiet(what: str, done: int, total: int) -> None:
 @pytest.mark.parametrize("variant", quadratic.VARIANTS)
 def test_a_padded_start_is_trained_as_the_small_one(variant: Variant) -> None:
     padded = quadratic._objective(variant, 3, 0, 1)
-    assert padded.parameters["blocks.0.weight"].shape == (10, 5)
+    assert padded.model.initial()["blocks.0.weight"].shape == (10, 5)
     draws = generator(0, "quadratic start 3", 1)
     network = Quadratic(4, [3], 1, variant=variant, generator=draws, dtype=torch.float64)
     points, values = quadratic._data(0)
     small = regression(network, points, values, [(-10, 10)] * 4, regularisers=[*penalties(padded)])
-    fit([padded], STAGES, quiet, "")
-    fit([small], STAGES, quiet, "")
-    weight = padded.parameters["blocks.0.weight"]
-    torch.testing.assert_close(weight[:3], small.parameters["blocks.0.weight"])
+    large, little = (fit([each], STAGES, quiet, "").each[0].parameters for each in (padded, small))
+    weight = large["blocks.0.weight"]
+    torch.testing.assert_close(weight[:3], little["blocks.0.weight"])
+    assert not torch.equal(weight, padded.model.initial()["blocks.0.weight"])
     assert not weight[3:].any()
-    assert not padded.parameters["blocks.0.lam"][:, 3:].any()
+    assert not large["blocks.0.lam"][:, 3:].any()
 
 
 def penalties(of: object) -> list[pinnreg.regularisers.Regulariser]:
     """The orthogonality penalty of an objective, with its weight."""
     assert isinstance(of, pinnreg.objective.Objective)
-    return [pinnreg.regularisers.Orthogonality(weight=of.weights[name]) for name in of.names if name == "orthogonality"]
+    return [
+        pinnreg.regularisers.Orthogonality(weight=placed(of).weights[name])
+        for name in of.names
+        if name == "orthogonality"
+    ]
 
 
 def test_the_least_squares_optimum_has_arrived_and_zero_has_not() -> None:
     points, values = quadratic._data(2)
-    objective = quadratic._objective("plain", 5, 2, 0)
+    trained = untrained(quadratic._objective("plain", 5, 2, 0))
+    parameters = trained.parameters
     matrix, loss = least_squares_minimum(np.column_stack([points, np.ones(len(points))]), values)
     eigenvalues, vectors = np.linalg.eigh(matrix)
     with torch.no_grad():
-        objective.parameters["blocks.0.weight"].zero_()
-        objective.parameters["blocks.0.weight"][:5] = torch.from_numpy(vectors.T.copy())
-        objective.parameters["blocks.0.lam"].zero_()
-        objective.parameters["blocks.0.lam"][0, :5] = torch.from_numpy(eigenvalues)
-        assert float(objective.losses(objective.parameters)["data"]) == pytest.approx(loss)
-    found = quadratic._fit(objective, 2)
+        parameters["blocks.0.weight"].zero_()
+        parameters["blocks.0.weight"][:5] = torch.from_numpy(vectors.T.copy())
+        parameters["blocks.0.lam"].zero_()
+        parameters["blocks.0.lam"][0, :5] = torch.from_numpy(eigenvalues)
+        assert float(trained.objective.losses(trained.batch, parameters)["data"]) == pytest.approx(loss)
+    found = quadratic._fit(trained, 2)
     assert found.arrived
     assert found.certificate.certified
     with torch.no_grad():
-        objective.parameters["blocks.0.lam"].zero_()
-    found = quadratic._fit(objective, 2)
+        parameters["blocks.0.lam"].zero_()
+    found = quadratic._fit(trained, 2)
     assert found.missed == pytest.approx(1)
     assert not found.arrived
     assert 0 < quadratic._fall(found) <= 1

@@ -419,16 +419,16 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     (tmp_path / "long.yaml").write_text(yaml.safe_dump(LONG))
     script = (
         "import sys, time\n"
-        "from pinnreg.objective import Objective\n"
+        "from pinnreg.objective import Evaluator\n"
         "from pinnreg.cli import main\n"
-        "original = Objective.redraw\n"
-        "def slow(self, step, **rest):\n"
+        "original = Evaluator.redraw\n"
+        "def slow(self, batch, parameters, step, **rest):\n"
         "    if step == 3:\n"
         "        open('ready', 'w').close()\n"
         "        for _ in range(600):\n"
         "            time.sleep(0.1)\n"
-        "    original(self, step, **rest)\n"
-        "Objective.redraw = slow\n"
+        "    return original(self, batch, parameters, step, **rest)\n"
+        "Evaluator.redraw = slow\n"
         "main()\n"
     )
     process = subprocess.Popen(

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from objectives import Placed, placed
 from torch import Tensor
 
 from pinnreg import Box, Problem, dirichlet
 from pinnreg.config import resolve
-from pinnreg.objective import Objective
 from pinnreg.run.prepare import prepare
 
 F64 = torch.float64
@@ -30,7 +30,7 @@ class Reaction(Problem):
         return u.xx - self.rate * u**3 - self.source
 
 
-def objective(*regularisers: dict[str, Any], **sections: Any) -> Objective:
+def objective(*regularisers: dict[str, Any], **sections: Any) -> Placed:
     config = {
         "problem": Reaction(),
         "network": {"hidden": [3, 2]},
@@ -38,7 +38,7 @@ def objective(*regularisers: dict[str, Any], **sections: Any) -> Objective:
         "regularisers": [{"kind": "ridge", **each} for each in regularisers],
         **sections,
     }
-    of = prepare(resolve(config), with_reference=False).objective
+    of = placed(prepare(resolve(config), with_reference=False).objective)
     with torch.no_grad():  # biases begin at zero, which would hide them
         for number, each in enumerate(of.parameters.values()):
             if each.ndim:
@@ -69,8 +69,8 @@ def test_the_rows_of_gauss_newton_are_multiples_of_the_parameters(chunk: int | N
     unknown = {"rate": {"start": 1.5}, "source": {"start": -3.0}}
     of = objective({"weight": 0.3}, {"weight": 2.0}, unknown=unknown, points={"interior": 9, "chunk": chunk})
     found = of.linearise(of.parameters)
-    assert of._linearisation._by_layer
-    network = flat(of.evaluation.network_part(of.parameters))
+    assert of.evaluator._by_layer
+    network = flat(of.model.network_part(of.parameters))
     count = len(network)
     assert found.jacobian.shape[1] == count + 2
     for name, weight in (("ridge", 0.3), ("ridge_2", 2.0)):
@@ -95,9 +95,8 @@ def test_unknown_coefficients_are_not_penalised() -> None:
 def test_the_schedule_takes_the_weight_to_zero() -> None:
     of = objective({"weight": 2.0, "schedule": "linear"})
     assert [_weight(of, progress) for progress in (0.0, 0.75, 1.0)] == [2.0, 0.5, 0.0]
-    assert not of.annealing
+    assert not of.redraw(3, progress=1.0).fixed.annealing
 
 
-def _weight(of: Objective, progress: float) -> float:
-    of.redraw(3, progress=progress, smooth=False)
-    return of.weights["ridge"]
+def _weight(of: Placed, progress: float) -> float:
+    return of.redraw(3, progress=progress).weights["ridge"]

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from objectives import placed
 
 import pinnreg
 from pinnreg import Box, Problem, dirichlet, initial, periodic
 from pinnreg.config import resolve
-from pinnreg.objective import Objective
+from pinnreg.objective import Batch, Evaluator
 from pinnreg.optimisers import Adam
 from pinnreg.optimisers.first_order import learning_rate
 from pinnreg.report import Solution
@@ -128,13 +129,13 @@ def test_every_look_of_a_second_order_optimiser_counts(
     looks = [0]
 
     def counted(name: str) -> None:
-        original = getattr(Objective, name)
+        original = getattr(Evaluator, name)
 
-        def look(self: Objective, parameters: Any) -> Any:
+        def look(self: Evaluator, batch: Batch, parameters: Any) -> Any:
             looks[0] += 1
-            return original(self, parameters)
+            return original(self, batch, parameters)
 
-        monkeypatch.setattr(Objective, name, look)
+        monkeypatch.setattr(Evaluator, name, look)
 
     for name in ("gradient", "residuals", "linearise"):
         counted(name)
@@ -267,13 +268,13 @@ def test_the_learning_rate_follows_the_sweeps(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_counting_changes_nothing_and_a_new_objective_begins_at_zero() -> None:
-    of = prepare(resolve(config({"optimiser": "adam"})), with_reference=False).objective
-    assert of.sweeps == 0
+    of = placed(prepare(resolve(config({"optimiser": "adam"})), with_reference=False).objective)
+    assert of.evaluator.sweeps == 0
     of.losses(of.parameters)  # a look that no optimiser asked for
-    assert of.sweeps == 0
+    assert of.evaluator.sweeps == 0
     for expected in (16, 32):
         of.gradient(of.parameters)
-        assert of.sweeps == expected
+        assert of.evaluator.sweeps == expected
     of.residuals(of.parameters)
     of.linearise(of.parameters)
-    assert of.sweeps == 64
+    assert of.evaluator.sweeps == 64

@@ -14,7 +14,7 @@ from torch.func import jacfwd, jacrev, jvp, vjp, vmap
 
 from pinnreg import derivatives
 from pinnreg.differentiation import nested
-from pinnreg.equations import Field, PointSet, Sweep, Trial
+from pinnreg.equations import Field, Points, Sweep, Trial
 from pinnreg.equations.trial import AxisData
 from pinnreg.errors import InputError
 from pinnreg.networks import ACTIVATIONS, MLP, FeatureSettings, FourierSettings, MLPSettings, build
@@ -182,7 +182,7 @@ def test_with_exact_conditions_derivatives_equal_those_of_the_trial_function(
     start = AxisData(2, 0.0, 2.0, lambda x, y: torch.cos(x) * y, slope_at_min=lambda x: torch.sin(2 * x))
     trial = Trial(("x", "y", "t"), ("u", "v"), ((values, start), (values,)))
     model, at = network(activation, "harmonics"), points(5)
-    found = Sweep(trial, model, PointSet(at, trial), set())(operator)
+    found = Sweep(trial, model, Points(at))(operator)
     (expected,) = nested(lambda p: trial(model, p), at, Algebra.of([operator], 3)).derivatives([operator])
     assert close(found, expected)
     assert same_gradients(found.square().sum(), expected.square().sum(), model)
@@ -240,7 +240,7 @@ FIXED = Trial(
 
 def assert_laplacians_of_fields(trial: Trial, ask: Callable[[Field], object]) -> None:
     model, at = network("tanh", "scaling"), points(6)
-    for u in Sweep(trial, model, PointSet(at, trial), set()).fields().values():
+    for u in Sweep(trial, model, Points(at)).fields().values():
         ask(u)
         laplacian, biharmonic = u.laplacian, u.biharmonic
         assert laplacian.shape == biharmonic.shape == (6,)
@@ -269,7 +269,7 @@ def test_laplacians_of_fields_are_sums_of_derivatives_whatever_else_is_asked_for
 def test_a_field_of_time_alone_has_no_laplacian() -> None:
     trial = Trial(("t",), ("u",), ((),))
     model = MLP(1, [3], 1, generator=generator(0, "w"), dtype=torch.float64)
-    (u,) = Sweep(trial, model, PointSet(torch.rand((3, 1), dtype=torch.float64), trial), set()).fields().values()
+    (u,) = Sweep(trial, model, Points(torch.rand((3, 1), dtype=torch.float64))).fields().values()
     for name in ("laplacian", "biharmonic"):
         with pytest.raises(InputError, match=f"u.{name} leaves out time, and there is no other axis"):
             getattr(u, name)

@@ -15,14 +15,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from objectives import Placed, placed
 from torch import Tensor
 
 import pinnreg
 from pinnreg import Box, Diverged, InputError, Interrupted, Problem, dirichlet, initial
 from pinnreg.config import read_yaml, resolve
-from pinnreg.objective import Objective
+from pinnreg.objective import Batch, Evaluator, Objective
+from pinnreg.objective.functions import total
+from pinnreg.objective.sampling import uniform_points
 from pinnreg.registry import shipped
-from pinnreg.regularisers import uniform_points
 from pinnreg.run.prepare import prepare
 from pinnreg.training import History, Hooks, Outcome, read_checkpoint, read_history, train
 
@@ -53,18 +55,19 @@ def config(train_: list[Config], **sections: Any) -> Config:
     }
 
 
-def run(given: Config, folder: Path | None = None, **options: Any) -> tuple[Outcome, dict[str, Any], Objective]:
+def run(given: Config, folder: Path | None = None, **options: Any) -> tuple[Outcome[Batch], dict[str, Any], Placed]:
     """Train as `pinnreg.solve` does, without what surrounds it."""
     prepared = prepare(resolve(given), with_reference=False)
     history = History(prepared.objective.names, (), folder and folder / "history.csv")
+    of = placed(prepared.objective)
     outcome = train(
-        prepared.objective,
+        of.evaluator,
         prepared.resolved.config.train,
         history,
         checkpoint=folder and folder / "checkpoint.pt",
         **options,
     )
-    return outcome, history.columns(), prepared.objective
+    return outcome, history.columns(), of.after(outcome)
 
 
 def same(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
@@ -95,15 +98,15 @@ def evaluations(monkeypatch: pytest.MonkeyPatch) -> list[Evaluation]:
     seen: list[Evaluation] = []
     losses = Objective.losses
 
-    def spy(self: Objective, parameters: dict[str, Tensor], *blocks: Any) -> dict[str, Tensor]:
-        values = losses(self, parameters, *blocks)
+    def spy(self: Objective, batch: Batch, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+        values = losses(self, batch, parameters)
         if torch.is_grad_enabled():
             seen.append(
                 Evaluation(
-                    self.blocks["ktv"].points.points.clone(),
-                    self.state()["interior"],
-                    self.drawn_at,
-                    self.total(values).item(),
+                    batch.points["ktv"].x.clone(),
+                    batch.points[""].x.clone(),
+                    batch.step,
+                    total(batch, values).item(),
                     {name: value.detach().clone() for name, value in parameters.items()},
                 )
             )
@@ -120,7 +123,7 @@ def test_adam_sees_new_penalty_points_each_step(evaluations: list[Evaluation]) -
         assert not torch.equal(one.penalty, two.penalty)
         assert torch.equal(one.interior, two.interior)
     for step, each in enumerate(evaluations):  # a function of (seed, step) and nothing else
-        drawn = uniform_points(Decay().domain, 8, 5, "ktv", step, device=CPU, dtype=torch.float64)
+        drawn = uniform_points(Decay().domain, 8, 5, "ktv", step, torch.empty(0, dtype=torch.float64))
         assert torch.equal(each.penalty, drawn)
 
 
@@ -169,7 +172,7 @@ def test_lbfgs_drops_its_pairs_at_a_redraw(evaluations: list[Evaluation]) -> Non
     index = next(i for i, each in enumerate(evaluations) if each.drawn_at == 10)
     start, trial = evaluations[index], evaluations[index + 1]
     _, _, of = run(config([{**ADAM, "steps": 1}], regularisers=KTV_ROW))
-    of.redraw(10, progress=0, smooth=True)
+    of = of.redraw(10, progress=0, smooth=True)
     at = {name: value.clone().requires_grad_() for name, value in start.parameters.items()}
     gradients = torch.autograd.grad(of.total(of.losses(at)), list(at.values()), materialize_grads=True)
     gradient = torch.cat([g.reshape(-1) for g in gradients])
@@ -238,26 +241,28 @@ def test_a_timed_checkpoint_never_replaces_the_last_good_state(tmp_path: Path, m
 
 def test_penalty_points_of_lbfgs_are_drawn_when_due(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[int] = []
-    redraw = Objective.redraw
+    redraw = Evaluator.redraw
 
-    def spy(self: Objective, step: int, **options: Any) -> None:
+    def spy(self: Evaluator, batch: Batch, parameters: dict[str, Tensor], step: int, **options: Any) -> Batch:
         drawn.append(step)
-        redraw(self, step, **options)
+        return redraw(self, batch, parameters, step, **options)
 
-    monkeypatch.setattr(Objective, "redraw", spy)
+    monkeypatch.setattr(Evaluator, "redraw", spy)
     run(config([{"optimiser": "lbfgs", "steps": 12, "redraw_every": 4}], regularisers=KTV_ROW))
-    assert drawn == [0, 0, 4, 8]  # once when the objective is made
+    assert drawn == [0, 4, 8]
 
 
 def test_power_one_is_smoothed_in_quasi_newton_stages_only(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, bool]] = []
-    redraw = Objective.redraw
+    redraw = Evaluator.redraw
 
-    def spy(self: Objective, step: int, *, progress: float, smooth: bool) -> None:
-        seen.append((step, smooth))
-        redraw(self, step, progress=progress, smooth=smooth)
+    def spy(self: Evaluator, *given: Any, progress: float, smooth: bool) -> Batch:
+        batch = redraw(self, *given, progress=progress, smooth=smooth)
+        assert batch.smooth == smooth
+        seen.append((batch.step, smooth))
+        return batch
 
-    monkeypatch.setattr(Objective, "redraw", spy)
+    monkeypatch.setattr(Evaluator, "redraw", spy)
     stages = [{**ADAM, "steps": 2}, {"optimiser": "lbfgs", "steps": 3}, {"optimiser": "sgd", "steps": 1}]
     run(config(stages, regularisers=[{"kind": "ktv", "power": 1, "order": 1, "samples": 4}]))
     assert list(dict.fromkeys(seen)) == [(0, False), (1, False), (2, True), (5, False)]
@@ -269,13 +274,13 @@ def test_power_one_is_smoothed_in_quasi_newton_stages_only(monkeypatch: pytest.M
 @pytest.mark.parametrize("stage", [{**ADAM, "steps": 25}, {"optimiser": "lbfgs", "steps": 40}])
 def test_points_are_resampled_on_time(monkeypatch: pytest.MonkeyPatch, stage: Config) -> None:
     seen: list[int] = []
-    resample = Objective.resample
+    resample = Evaluator.resample
 
-    def spy(self: Objective, parameters: dict[str, Tensor], step: int) -> None:
+    def spy(self: Evaluator, batch: Batch, parameters: dict[str, Tensor], step: int) -> Batch:
         seen.append(step)
-        resample(self, parameters, step)
+        return resample(self, batch, parameters, step)
 
-    monkeypatch.setattr(Objective, "resample", spy)
+    monkeypatch.setattr(Evaluator, "resample", spy)
     run(config([stage], points={"interior": 16, "resample_every": 10}))
     assert seen == list(range(10, stage["steps"], 10))
 
@@ -304,7 +309,7 @@ def test_errors_are_evaluated_at_the_start_on_time_and_at_each_end() -> None:
     hooks = Hooks(
         errors=lambda _: {"u": 0.5}, evaluate_every=30, progress=lambda step, of, *_: lines.append((step, of))
     )
-    train(prepared.objective, prepared.resolved.config.train, history, hooks=hooks)
+    train(Evaluator(prepared.objective), prepared.resolved.config.train, history, hooks=hooks)
     columns = history.columns()
     evaluated = columns["step"][np.isfinite(columns["error_u"])]
     assert list(evaluated) == [0, 30, 60, 70, 90]
@@ -454,7 +459,7 @@ def check_joint(given: Config, device: str) -> None:
     joint = {**given, **few, "train": FEW_STEPS, "evaluate": {"grid": 9}, "device": device}
     solution = pinnreg.solve(joint, out=False)
     prepared = prepare(resolve(joint), with_reference=False)
-    of = prepared.objective
+    of = placed(prepared.objective)
     assert {value.device.type for value in of.parameters.values()} == {device}
     names = set(of.names)
     assert "residual" in names

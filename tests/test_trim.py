@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from objectives import Placed, placed
 
 import pinnreg
 from pinnreg import Box, Problem, measurements
 from pinnreg.config import resolve
 from pinnreg.errors import Interrupted
-from pinnreg.objective import Objective
 from pinnreg.run.prepare import prepare
 from pinnreg.training import Hooks
 
@@ -51,12 +51,12 @@ def config(share: float = 0.1, **sections: Any) -> dict[str, Any]:
     }
 
 
-def objective(share: float = 0.1) -> Objective:
-    return prepare(resolve(config(share)), with_reference=False).objective
+def objective(share: float = 0.1) -> Placed:
+    return placed(prepare(resolve(config(share)), with_reference=False).objective)
 
 
-def importance(of: Objective) -> torch.Tensor:
-    found = of.blocks["measurements"].importance
+def importance(of: Placed) -> torch.Tensor:
+    found = of.points["measurements"].importance
     assert found is not None
     return found
 
@@ -79,12 +79,10 @@ def test_what_is_left_out_changes_between_steps_only() -> None:
     of.residuals(moved)
     of.linearise(moved)
     assert torch.equal(importance(of), before)
-    with torch.no_grad():
-        for name, each in of.parameters.items():
-            each.copy_(moved[name])
-    of.redraw(1, progress=0.0, smooth=False)
-    residuals = of.rows(of.parameters)["measurements"].values.detach().abs()
-    left_out = importance(of) == 0
+    drawn = of.redraw(1, progress=0.0, parameters=moved)
+    assert torch.equal(importance(of), before)
+    residuals = drawn.rows(moved)["measurements"].values.detach().abs()
+    left_out = importance(drawn) == 0
     assert residuals[left_out].min() >= residuals[~left_out].max()
 
 

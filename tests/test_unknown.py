@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from objectives import Placed, placed
 from pydantic import PositiveFloat
 from torch import Tensor, nn
 
@@ -17,7 +18,7 @@ import pinnreg
 from pinnreg import Box, Problem, dirichlet, initial, measurements
 from pinnreg.config import resolve
 from pinnreg.equations import Unknown, split_conditions
-from pinnreg.objective import Objective, PointSettings
+from pinnreg.objective import PointSettings, objective_of
 from pinnreg.regularisers import GPINN, Jacobian, NoiseStability, Ridge
 from pinnreg.report import Solution
 from pinnreg.run.prepare import prepare
@@ -72,7 +73,7 @@ GPINN_AND_NOISE: list[dict[str, Any]] = [
 ]
 
 
-def objective(problem: Problem | None = None, unknown: dict[str, Any] | None = None, **sections: Any) -> Objective:
+def objective(problem: Problem | None = None, unknown: dict[str, Any] | None = None, **sections: Any) -> Placed:
     config = {
         "problem": problem or Pair(),
         "network": {"hidden": [4, 3]},
@@ -80,7 +81,7 @@ def objective(problem: Problem | None = None, unknown: dict[str, Any] | None = N
         **sections,
         "points": {"interior": 11, "boundary": 6, **sections.get("points", {})},
     }
-    return prepare(resolve(config), with_reference=False).objective
+    return placed(prepare(resolve(config), with_reference=False).objective)
 
 
 class Scaled(nn.Module):
@@ -97,9 +98,9 @@ class Scaled(nn.Module):
         return self.last(torch.tanh(self.slope * self.first(points)))
 
 
-def of_scaled(chunk: int | None = None) -> Objective:
+def of_scaled(chunk: int | None = None) -> Placed:
     problem = Pair()
-    return Objective(
+    objective = objective_of(
         problem,
         split_conditions(problem, "soft"),
         Scaled(),
@@ -109,15 +110,16 @@ def of_scaled(chunk: int | None = None) -> Objective:
         unknown={"rate": Unknown(0.8), "power": Unknown(2.5, positive=True)},
         seed=0,
     )
+    return placed(objective)
 
 
-def by_torch_func(of: Objective) -> Tensor:
+def by_torch_func(of: Placed) -> Tensor:
     """The Jacobian of √(s w/n) r(W + U) of all terms and shifts."""
 
     def rows(parameters: dict[str, Tensor]) -> Tensor:
         found = []
         for name in of.names:
-            for shift in of.shifts:
+            for shift in of.batch.shifts:
                 moved = {key: each + (shift.offset or {}).get(key, 0.0) for key, each in parameters.items()}
                 each = of.rows(moved)[name]
                 found.append((shift.share * of.weights[name] / each.values.numel()) ** 0.5 * each.residuals)
@@ -139,12 +141,12 @@ def test_the_columns_of_the_coefficients(
     sections = {"regularisers": regularisers, "conditions": conditions, "balance": False}
     of = objective(points={"chunk": chunk}, **sections)
     found, expected = of.linearise(of.parameters).jacobian, by_torch_func(objective(**sections))
-    assert of._linearisation._by_layer
+    assert of.evaluator._by_layer
     assert list(of.parameters)[-3:] == ["unknown.rate", "unknown.speed", "unknown.power"]
     assert (expected[:, -3:].abs().amax(dim=0) > 1e-3).all()
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-11 * float(expected.abs().max()))
     gradient = of.gradient(of.parameters)[1]
-    slopes = torch.stack([gradient[name] for name in of.evaluation.coefficients])
+    slopes = torch.stack([gradient[name] for name in of.model.coefficients])
     linear = 2 * found[:, -3:].T @ of.residuals(of.parameters)
     torch.testing.assert_close(slopes, linear, rtol=1e-9, atol=1e-11)
 
@@ -154,13 +156,12 @@ def test_importance_enters_the_columns(chunk: int | None) -> None:
     points = {"resample": "residual", "resample_every": 5, "importance": True}
     of = objective(points={**points, "chunk": chunk}, regularisers=[{"kind": "gpinn", "weight": 0.1}])
     plain = objective(points=points, regularisers=[{"kind": "gpinn", "weight": 0.1}])
-    plain.resample(plain.parameters, 5)
-    plain.losses(plain.parameters)  # the interpolation of the data is out of reach for torch.func
-    of.load_state(plain.state())
+    plain = plain.resample(plain.parameters, 5)
+    of = of.with_state(plain.state())
     assert float(of.state()["importance"].std()) > 0.1
     expected = by_torch_func(plain)
     found = of.linearise(of.parameters).jacobian
-    assert of._linearisation._by_layer
+    assert of.evaluator._by_layer
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-11 * float(expected.abs().max()))
 
 
@@ -169,7 +170,7 @@ def test_the_columns_where_layers_do_not_suffice(chunk: int | None, caplog: pyte
     of = of_scaled(chunk)
     with caplog.at_level(logging.WARNING, logger="pinnreg"):
         found = of.linearise(of.parameters).jacobian
-    assert not of._linearisation._by_layer
+    assert not of.evaluator._by_layer
     assert [record.message[:40] for record in caplog.records] == ["not all of the network's parameters sit i"[:40]]
     expected = by_torch_func(of_scaled())
     assert (expected[:, -2:].abs().amax(dim=0) > 1e-3).all()

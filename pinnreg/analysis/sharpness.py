@@ -19,7 +19,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
 from pinnreg.errors import InputError, unknown
-from pinnreg.objective import Objective
+from pinnreg.objective import Batch, Objective, total
 from pinnreg.optimisers.vectors import as_parameters, as_vector
 from pinnreg.randomness import generator
 
@@ -114,6 +114,7 @@ def sharpness(
 
 def term_sharpness(
     objective: Objective,
+    batch: Batch,
     parameters: Mapping[str, Tensor],
     terms: Sequence[str] | None = None,
     *,
@@ -121,22 +122,26 @@ def term_sharpness(
     pairs: int = PAIRS,
     seed: int = 0,
 ) -> dict[str, Sharpness]:
-    """The sharpness of each loss term, unweighted, by name; at the objective's current points. Else as `sharpness`.
+    """The sharpness of each loss term, unweighted, by name; at the points of a batch. Else as `sharpness`.
 
     Args:
+        objective: whose terms.
+        batch: with their points.
+        parameters: where.
         terms: which; all if not given.
 
     Raises:
         InputError: an unknown term, or fewer than 2 probes.
     """
     return {
-        name: sharpness(_term(objective, name), parameters, probes=probes, pairs=pairs, seed=seed)
+        name: sharpness(_term(objective, batch, name), parameters, probes=probes, pairs=pairs, seed=seed)
         for name in _known(objective, terms)
     }
 
 
 def weighted_sharpness(
     objective: Objective,
+    batch: Batch,
     parameters: Mapping[str, Tensor],
     terms: Sequence[str] | None = None,
     *,
@@ -144,12 +149,12 @@ def weighted_sharpness(
     pairs: int = PAIRS,
     seed: int = 0,
 ) -> Sharpness:
-    """The sharpness of the sum of loss terms with their current weights. Arguments as in `term_sharpness`."""
+    """The sharpness of the sum of loss terms with the weights of a batch. Arguments as in `term_sharpness`."""
     names = _known(objective, terms)
 
     def loss(at: dict[str, Tensor]) -> Tensor:
-        losses = objective.losses(at)
-        return objective.total({name: losses[name] for name in names})
+        losses = objective.losses(batch, at)
+        return total(batch, {name: losses[name] for name in names})
 
     return sharpness(loss, parameters, probes=probes, pairs=pairs, seed=seed)
 
@@ -161,8 +166,8 @@ def _known(objective: Objective, terms: Sequence[str] | None) -> Sequence[str]:
     return objective.names if terms is None else terms
 
 
-def _term(objective: Objective, name: str) -> Loss:
-    return lambda at: objective.losses(at)[name]
+def _term(objective: Objective, batch: Batch, name: str) -> Loss:
+    return lambda at: objective.losses(batch, at)[name]
 
 
 def _product(loss: Loss, parameters: Mapping[str, Tensor]) -> Product:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.errors import InputError
-from pinnreg.objective import Linearisation, Objective
+from pinnreg.objective import Batch, Objective, linearise_rows
 
 ROWS = 500
 """Of each term at most: eigenvalues of K/n hardly change with more, and take time in proportion to the cube."""
@@ -56,14 +56,17 @@ class TermKernel:
         return float(change / torch.linalg.matrix_norm(before.matrix))
 
 
-def term_kernels(objective: Objective, parameters: Mapping[str, Tensor], *, rows: int = ROWS) -> dict[str, TermKernel]:
-    """The tangent kernel of each loss term at the objective's current points, by name.
+def term_kernels(
+    objective: Objective, batch: Batch, parameters: Mapping[str, Tensor], *, rows: int = ROWS
+) -> dict[str, TermKernel]:
+    """The tangent kernel of each loss term at the points of a batch, by name.
 
     Unweighted, and without noise on the parameters. Left out are terms of power 1, which are no sums of squares, and
     penalties on the parameters, whose kernel is the identity.
 
     Args:
         objective: whose terms.
+        batch: with their points.
         parameters: where, all of the objective's.
         rows: how many of a term at most, spread over all of its points; at least those of one point are taken.
 
@@ -74,21 +77,16 @@ def term_kernels(objective: Objective, parameters: Mapping[str, Tensor], *, rows
     """
     if rows < 1:
         raise InputError(f"term_kernels: expected at least 1 row, got {rows}")
-    with torch.no_grad():
-        found = objective.rows(dict(parameters))
-    blocks = {}
-    for name, block in objective.blocks.items():
-        count = len(block.points) // block.points_per_row
-        # of the collocation points, which have no name, all equations
-        terms = [found[name]] if name in found else [found[term] for term in objective.equations]
-        if terms and all(each.power == 2 for each in terms):
-            runs = max(each.values.numel() // count for each in terms)
-            blocks[name] = block.thinned(max(rows // runs, 1))
-    linearised = Linearisation(objective, None)(dict(parameters), blocks, weighted=False)
+    points = {}
+    for term in objective.terms:
+        runs = objective.shapes[term.name].runs
+        if runs and term.power == 2:
+            points[term.name] = batch.points[term.name].thinned(max(rows // max(runs.values()), 1))
+    linearised = linearise_rows(objective, points, dict(parameters), by_layer=objective.by_layer)
     kernels = {}
     for name, part in linearised.rows.items():
         jacobian = linearised.jacobian[part].double()
-        kernels[name] = TermKernel((jacobian @ jacobian.T / len(jacobian)).cpu(), found[name].values.numel())
+        kernels[name] = TermKernel((jacobian @ jacobian.T / len(jacobian)).cpu(), batch.counts[name])
     return kernels
 
 

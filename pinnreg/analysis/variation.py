@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.domain import Domain, unit_points
-from pinnreg.equations import PointSet, Sweep, Trial
+from pinnreg.equations import Points, Sweep, Trial
 from pinnreg.errors import InputError
 from pinnreg.randomness import derive
 from pinnreg.taylor import MultiIndex, Operator
@@ -75,7 +75,7 @@ def integrals(
     with torch.no_grad():
         # piece by piece, to bound memory
         for piece, weight in zip(places.split(CHUNK), weights.split(CHUNK), strict=True):
-            sweep = Sweep(trial, network, PointSet(piece.to(device, dtype), trial), wanted)
+            sweep = Sweep(trial, network, Points(piece.to(device, dtype)), wanted)
             for order, indices in pure.items():
                 squares = torch.stack([sweep(index).double().square().sum(dim=1) for index in indices]).sum(dim=0)
                 sums[order] += float(weight @ squares.cpu())

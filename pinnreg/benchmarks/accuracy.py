@@ -25,6 +25,7 @@ from pinnreg.benchmarks.recipes import PROBLEMS, RECIPES, check_names, resolved
 from pinnreg.benchmarks.trace import Parameters, Trace, first_below
 from pinnreg.config import Config, as_dict
 from pinnreg.errors import Diverged, InputError
+from pinnreg.objective import Evaluator
 from pinnreg.optimisers import SGD, Adam
 from pinnreg.report import read_report, relative_l2
 from pinnreg.run import solve
@@ -218,7 +219,7 @@ def _run(known: Prepared, problem: str, optimiser: str, seed: int, seconds: floa
         except Diverged as error:
             steps, stop_reason = trace.step, str(error).partition(";")[0]
         total = time.perf_counter() - started - trace.spent
-    parameters = sum(tensor.numel() for tensor in prepared.objective.parameters.values())
+    parameters = sum(tensor.numel() for tensor in prepared.objective.model.initial().values())
     train = tuple(config["train"])
     return Run(seed, tuple(trace.seconds), tuple(trace.errors), steps, parameters, stop_reason, total, train)
 
@@ -240,11 +241,14 @@ def _fitted(config: Config, prepared: Prepared, seconds: float) -> Config:
     *others, last = config.train
     if not isinstance(last, Adam | SGD) or last.schedule == "constant":
         return config
-    optimiser = last.start(prepared.objective.parameters)
-    optimiser.advance(prepared.objective, 0, 1)
+    evaluator = Evaluator(prepared.objective, compile=config.compile)
+    parameters = evaluator.initial()
+    fixed = evaluator.at(evaluator.first(parameters))
+    optimiser = last.start(parameters)
+    optimiser.advance(fixed, 0, 1)
     started = time.perf_counter()
     for step in range(PROBE):
-        float(sum(optimiser.advance(prepared.objective, step, 1).losses.values()))
+        float(sum(optimiser.advance(fixed, step, 1).losses.values()))
     fitting = round(FILLED * seconds * PROBE / (time.perf_counter() - started))
     stage = dataclasses.replace(last, steps=min(last.steps, max(fitting, 1)))
     return dataclasses.replace(config, train=(*others, stage))

@@ -26,7 +26,7 @@ from pinnreg.errors import InputError
 from pinnreg.networks import ACTIVATIONS, NetworkSettings
 from pinnreg.observations import Measured, complete
 from pinnreg.optimisers import Stage
-from pinnreg.regularisers import Regulariser
+from pinnreg.regularisers import Shipped
 from pinnreg.report import write_json
 
 WIDE = 400
@@ -60,7 +60,7 @@ def catalogue(problems: Mapping[str, str | None], path: Path | None) -> None:
         "problems": problems,
         "configs": dict.fromkeys(registry.shipped_configs(), ""),
         "studies": dict.fromkeys(registry.shipped_configs(studies=True), ""),
-        "regularisers": {_tag(kind, "kind"): _summary(kind) for kind in get_args(Regulariser)},
+        "regularisers": {_tag(kind, "kind"): _summary(kind) for kind in get_args(Shipped)},
         "optimisers": optimisers,
         "networks": {_tag(kind, "kind"): _summary(kind) for kind in get_args(NetworkSettings)},
         "activations": dict.fromkeys(ACTIVATIONS, ""),

@@ -15,7 +15,7 @@ from pinnreg.networks import MLPSettings, NetworkSettings, mlp_if_not_said
 from pinnreg.objective import PointSettings
 from pinnreg.observations import Measured
 from pinnreg.optimisers import GaussNewton, Stage
-from pinnreg.regularisers import Regulariser
+from pinnreg.regularisers import Shipped
 from pinnreg.settings import STRICT, Count, NonNegative, Seed
 
 
@@ -52,7 +52,7 @@ class Config:
     unknown: dict[str, Unknown] = Field(default_factory=dict)
     weights: dict[str, NonNegative] = Field(default_factory=dict)
     balance: StrictBool = True
-    regularisers: tuple[Annotated[Regulariser, Field(discriminator="kind")], ...] = ()
+    regularisers: tuple[Annotated[Shipped, Field(discriminator="kind")], ...] = ()
     train: Annotated[tuple[Annotated[Stage, Field(discriminator="optimiser")], ...], Field(min_length=1)] = (
         GaussNewton(),
     )

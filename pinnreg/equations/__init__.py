@@ -10,7 +10,8 @@ from pinnreg.equations.conditions import (
     robin,
 )
 from pinnreg.equations.exact import ConditionMode, Split, split_conditions
-from pinnreg.equations.field import Field, PointSet, Sweep, Table
+from pinnreg.equations.field import Field, Sweep, Table
+from pinnreg.equations.points import Points
 from pinnreg.equations.problem import Problem, named_conditions, reference_of
 from pinnreg.equations.residual import check_residual, evaluate_residual, residual_gradient
 from pinnreg.equations.trial import Trial
@@ -20,7 +21,7 @@ __all__ = [
     "Condition",
     "ConditionMode",
     "Field",
-    "PointSet",
+    "Points",
     "Problem",
     "Split",
     "Sweep",

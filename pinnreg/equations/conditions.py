@@ -20,20 +20,11 @@ from torch import Tensor
 from pinnreg.domain import Domain, Face, Sampler, unit_points
 from pinnreg.equations.call import Data, evaluate_data
 from pinnreg.equations.field import Field
+from pinnreg.equations.points import Points
 from pinnreg.errors import InputError
 from pinnreg.randomness import derive
 
 On = str | Sequence[str] | None
-
-
-@final
-@dataclass(frozen=True)
-class Samples:
-    """Points (n, d) of a condition, outward normals (n, d), zero where there is no face, and measured values (n,)."""
-
-    points: Tensor
-    normals: Tensor
-    values: Tensor | None = None
 
 
 @final
@@ -68,27 +59,28 @@ class FaceCondition:
             raise InputError(f"condition {self.name!r}: the domain {domain!r} has no axis 't' for an initial condition")
         return domain.faces(self.on)
 
-    def sample(self, domain: Domain, count: int, sampler: Sampler, seed: int) -> Samples:
+    def sample(self, domain: Domain, count: int, sampler: Sampler, seed: int) -> Points:
         """About `count` points, spread evenly over the faces."""
         return _sample_faces(domain, self.faces(domain), count, sampler, seed)
 
-    def residual(self, fields: Mapping[str, Field], samples: Samples, axes: Sequence[str]) -> Tensor:
-        """value_factor · u + normal_factor · ∂u/∂n - value at the samples, (n,)."""
+    def residual(self, fields: Mapping[str, Field], points: Points, axes: Sequence[str]) -> Tensor:
+        """value_factor · u + normal_factor · ∂u/∂n - value at points, (n,)."""
         u = fields[str(self.of)]
-        result = -self._evaluate(self.value, axes, samples.points)
+        result = -self._evaluate(self.value, axes, points.x)
         if callable(self.value_factor) or self.value_factor != 0:
-            result = result + self._evaluate(self.value_factor, axes, samples.points) * u
+            result = result + self._evaluate(self.value_factor, axes, points.x) * u
         if callable(self.normal_factor) or self.normal_factor != 0:
             # only the axes that the faces are on, so that no other derivative is computed
             used = [axis for axis in axes if axis in _axes_of(self.on, axes)]
-            normal = sum(samples.normals[:, axes.index(axis)] * u.d(axis) for axis in used)
-            result = result + self._evaluate(self.normal_factor, axes, samples.points) * normal
+            assert points.normals is not None
+            normal = sum(points.normals[:, axes.index(axis)] * u.d(axis) for axis in used)
+            result = result + self._evaluate(self.normal_factor, axes, points.x) * normal
         return result
 
-    def data(self, samples: Samples, axes: Sequence[str]) -> Tensor:
-        """Values and factors at the samples, (3 n,)."""
+    def data(self, points: Points, axes: Sequence[str]) -> Tensor:
+        """Values and factors at points, (3 n,)."""
         data = (self.value, self.value_factor, self.normal_factor)
-        return torch.cat([self._evaluate(each, axes, samples.points) for each in data])
+        return torch.cat([self._evaluate(each, axes, points.x) for each in data])
 
     def _evaluate(self, data: Data, axes: Sequence[str], points: Tensor) -> Tensor:
         return evaluate_data(data, axes, points, f"condition {self.name!r}")
@@ -113,14 +105,14 @@ class Periodic:
             raise InputError(f"condition {self.name!r}: periodic needs one of the axes {known}, got {self.on!r}")
         return domain.faces(self.on)
 
-    def sample(self, domain: Domain, count: int, sampler: Sampler, seed: int) -> Samples:
+    def sample(self, domain: Domain, count: int, sampler: Sampler, seed: int) -> Points:
         """`count` pairs of points, those of the lower face first."""
         low, high = self.faces(domain)
         unit = unit_points(sampler, count, domain.dimension - 1, derive(seed, "periodic"))
         points = torch.cat([domain.on_face(low, unit), domain.on_face(high, unit)])
-        return Samples(points, torch.zeros_like(points))
+        return Points(points, points_per_row=2)
 
-    def residual(self, fields: Mapping[str, Field], samples: Samples, axes: Sequence[str]) -> Tensor:
+    def residual(self, fields: Mapping[str, Field], points: Points, axes: Sequence[str]) -> Tensor:
         """The jumps of the derivatives of orders 0..order of each output, one after the other, (n (order + 1),)."""
         outputs = list(fields) if self.of is None else [self.of]
         jumps = []
@@ -130,9 +122,9 @@ class Periodic:
                 jumps.append(high - low)
         return torch.cat(jumps)
 
-    def data(self, samples: Samples, axes: Sequence[str]) -> Tensor:
+    def data(self, points: Points, axes: Sequence[str]) -> Tensor:
         """None, (0,)."""
-        return samples.points.new_empty(0)
+        return points.x.new_empty(0)
 
 
 @final
@@ -162,16 +154,16 @@ class Measurements:
             raise InputError(f"condition {self.name!r}: {int(outside.sum())} points lie outside {domain!r}, as {first}")
         return ()
 
-    def sample(self, domain: Domain, count: int, sampler: Sampler, seed: int) -> Samples:
+    def sample(self, domain: Domain, count: int, sampler: Sampler, seed: int) -> Points:
         """The given points and values; `count`, `sampler` and `seed` are not needed."""
-        return Samples(self.points, torch.zeros_like(self.points), self.values)
+        return Points(self.points, values=self.values)
 
-    def residual(self, fields: Mapping[str, Field], samples: Samples, axes: Sequence[str]) -> Tensor:
+    def residual(self, fields: Mapping[str, Field], points: Points, axes: Sequence[str]) -> Tensor:
         """u - values at the points, (n,)."""
-        assert samples.values is not None
-        return fields[str(self.of)].value - samples.values
+        assert points.values is not None
+        return fields[str(self.of)].value - points.values
 
-    def data(self, samples: Samples, axes: Sequence[str]) -> Tensor:
+    def data(self, points: Points, axes: Sequence[str]) -> Tensor:
         """Points and values, (n (d + 1),)."""
         return torch.cat([self.points.reshape(-1), self.values])
 
@@ -270,7 +262,7 @@ def measurements(
     return Measurements("measurements", torch.from_numpy(at), torch.from_numpy(measured), of, name, float(trim), batch)
 
 
-def _sample_faces(domain: Domain, faces: Sequence[Face], count: int, sampler: Sampler, seed: int) -> Samples:
+def _sample_faces(domain: Domain, faces: Sequence[Face], count: int, sampler: Sampler, seed: int) -> Points:
     points, normals = [], []
     for number, face in enumerate(faces):
         share = count // len(faces) + (number < count % len(faces))
@@ -280,7 +272,7 @@ def _sample_faces(domain: Domain, faces: Sequence[Face], count: int, sampler: Sa
         normal[:, domain.axes.index(face.axis)] = face.outward
         points.append(on_face)
         normals.append(normal)
-    return Samples(torch.cat(points), torch.cat(normals))
+    return Points(torch.cat(points), torch.cat(normals))
 
 
 def _axes_of(on: On, axes: Sequence[str]) -> set[str]:

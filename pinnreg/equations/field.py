@@ -3,102 +3,97 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
 from pinnreg.differentiation import parse_name, space_laplacian, sweep
+from pinnreg.equations.points import Points
 from pinnreg.equations.trial import Lift, Network, Trial
 from pinnreg.errors import InputError
 from pinnreg.taylor import Algebra, Operator
 
 
 @final
-class PointSet:
-    """Points (n, d) with what training never changes on them: the derivatives of g and φ of the trial function.
-
-    `lifts` are those that are known already.
-    """
-
-    def __init__(self, points: Tensor, trial: Trial, lifts: Mapping[Algebra, Lift] | None = None) -> None:
-        self.points = points
-        self._trial = trial
-        self._lifts = dict(lifts or {})
-
-    def __len__(self) -> int:
-        return self.points.shape[0]
-
-    def part(self, pick: Callable[[Tensor], Tensor]) -> PointSet:
-        """Some of the points, with what is known on them; `pick` takes their rows out of any (n, ...)."""
-
-        def picked(stack: Tensor) -> Tensor:
-            return stack if stack.shape[1] == 1 else torch.stack([pick(row) for row in stack])
-
-        lifts = {
-            algebra: (None if g is None else g.linear_map(picked), None if phi is None else phi.linear_map(picked))
-            for algebra, (g, phi) in self._lifts.items()
-        }
-        return PointSet(pick(self.points), self._trial, lifts)
-
-    def lift(self, algebra: Algebra) -> Lift:
-        """The series of g and φ; computed when first asked for."""
-        if algebra not in self._lifts:
-            self._lifts[algebra] = self._trial.lift(self.points, algebra)
-        return self._lifts[algebra]
-
-
-@final
 class Sweep:
-    """All derivatives of a trial function at one point set, computed together.
+    """Derivatives of a trial function at points, computed together.
 
-    `wanted` is the caller's own set of operators: one first asked for later is added to it, and the sweep is repeated
-    with the larger set. The next sweep that starts from this set then has it from the beginning. `chunk` bounds how
-    many points the network sees at once.
+    `operators` are computed at once. One that is first asked for later joins them, and the sweep is repeated.
+    `chunk` bounds how many points the network sees at once.
     """
 
     def __init__(
-        self, trial: Trial, network: Network, points: PointSet, wanted: set[Operator], *, chunk: int | None = None
+        self,
+        trial: Trial,
+        network: Network,
+        points: Points,
+        operators: Iterable[Operator] = (),
+        *,
+        chunk: int | None = None,
     ) -> None:
         self.trial = trial
         self.points = points
         self._network = network
-        self._wanted = wanted
         self._chunk = chunk
         self._table: dict[Operator, Tensor] = {}
+        if wanted := frozenset(operators):
+            # now, since a recording of the network's layers does not see inside arithmetic of fields
+            self._run(wanted)
+
+    @property
+    def operators(self) -> frozenset[Operator]:
+        """All that have been computed."""
+        return frozenset(self._table)
 
     def __call__(self, operator: Operator) -> Tensor:
         """The operator applied to u, (n, outputs)."""
         if operator not in self._table:
-            self._wanted.add(operator)
-            self.run()
+            self._run(self.operators | {operator})
         return self._table[operator]
 
-    def run(self) -> None:
-        """Compute everything that is wanted, which else happens when it is first asked for."""
-        algebra = Algebra.of(self._wanted, len(self.trial.axes))
-        inner = sweep(self._network, self.points.points, algebra, chunk=self._chunk)
-        series = self.trial.lifted(inner, self.points.lift(algebra))
-        self._table = dict(zip(self._wanted, series.derivatives(list(self._wanted)), strict=True))
+    def g(self, operators: Sequence[Operator]) -> list[Tensor]:
+        """The operators applied to the part of u that carries exact data, each (n, outputs).
+
+        Raises:
+            ValueError: no exact data but zero.
+        """
+        series, _ = self._lift(Algebra.of(operators, len(self.trial.axes)))
+        if series is None:
+            raise ValueError("no exact condition has data but zero")
+        return series.derivatives(operators)
 
     def fields(self) -> dict[str, Field]:
         """The outputs by name."""
         return {name: Field(self, number) for number, name in enumerate(self.trial.outputs)}
 
+    def _run(self, operators: frozenset[Operator]) -> None:
+        algebra = Algebra.of(operators, len(self.trial.axes))
+        inner = sweep(self._network, self.points.x, algebra, chunk=self._chunk)
+        series = self.trial.lifted(inner, self._lift(algebra))
+        wanted = list(operators)
+        self._table = dict(zip(wanted, series.derivatives(wanted), strict=True))
+
+    def _lift(self, algebra: Algebra) -> Lift:
+        known = self.points.lifts.get(algebra)
+        return self.trial.lift(self.points.x, algebra) if known is None else known
+
 
 @final
 class Table:
-    """Derivatives at points as given values, in the place of a sweep; what is not given comes from the sweep.
+    """Derivatives at coordinates (n, d) as given values, in the place of a sweep; what is not given comes from it."""
 
-    `values` is the caller's own dict, which then holds all that was asked for.
-    """
-
-    def __init__(self, sweep: Sweep, points: Tensor, values: dict[Operator, Tensor]) -> None:
+    def __init__(self, sweep: Sweep, x: Tensor, values: Mapping[Operator, Tensor]) -> None:
         self.trial = sweep.trial
-        self.points = PointSet(points, sweep.trial)
+        self.points = Points(x)
         self._sweep = sweep
-        self._values = values
+        self._values = dict(values)
+
+    @property
+    def values(self) -> dict[Operator, Tensor]:
+        """All that was given or asked for."""
+        return dict(self._values)
 
     def __call__(self, operator: Operator) -> Tensor:
         """The operator applied to u, (n, outputs)."""

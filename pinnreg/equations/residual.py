@@ -10,7 +10,8 @@ from torch import Tensor
 
 from pinnreg.differentiation import parse_name, slope
 from pinnreg.equations.call import call, coordinates
-from pinnreg.equations.field import Field, PointSet, Sweep, Table
+from pinnreg.equations.field import Field, Sweep, Table
+from pinnreg.equations.points import Points
 from pinnreg.equations.problem import Problem
 from pinnreg.equations.trial import Network, Trial
 from pinnreg.errors import InputError, place
@@ -26,7 +27,7 @@ def evaluate_residual(problem: Problem, sweep: Sweep | Table) -> dict[str, Tenso
     if not problem.has_residual:
         return {}
     title = f"residual of {type(problem).__name__}"
-    arguments = {**sweep.fields(), **coordinates(sweep.trial.axes, sweep.points.points)}
+    arguments = {**sweep.fields(), **coordinates(sweep.trial.axes, sweep.points.x)}
     try:
         result = call(problem.residual, arguments, title)
     except InputError:
@@ -48,20 +49,21 @@ def residual_gradient(problem: Problem, sweep: Sweep, axes: Sequence[str]) -> di
     Raises:
         InputError: as `evaluate_residual`.
     """
-    points, at = sweep.points.points, sweep.trial.axes
-    values: dict[Operator, Tensor] = {}
-    evaluate_residual(problem, Table(sweep, points, values))  # fills `values` with what the residual asks for
+    x, at = sweep.points.x, sweep.trial.axes
+    asked = Table(sweep, x, {})
+    evaluate_residual(problem, asked)
+    values = asked.values
 
-    def residual(points: Tensor, *derivatives: Tensor) -> dict[str, Tensor]:
-        return evaluate_residual(problem, Table(sweep, points, dict(zip(values, derivatives, strict=True))))
+    def residual(x: Tensor, *derivatives: Tensor) -> dict[str, Tensor]:
+        return evaluate_residual(problem, Table(sweep, x, dict(zip(values, derivatives, strict=True))))
 
     slopes = {}
     for axis in axes:
         number = at.index(axis)
         tangents = [_next(sweep, operator, number) for operator in values]
-        direction = torch.zeros_like(points)
+        direction = torch.zeros_like(x)
         direction[:, number] = 1
-        slopes[axis] = slope(residual, (points, *values.values()), (direction, *tangents))
+        slopes[axis] = slope(residual, (x, *values.values()), (direction, *tangents))
     return {name: {axis: by_name[name] for axis, by_name in slopes.items()} for name in slopes[axes[0]]}
 
 
@@ -83,25 +85,27 @@ def check_residual(
     problem: Problem,
     trial: Trial,
     network: Network,
-    points: PointSet,
-    wanted: set[Operator],
+    points: Points,
     *,
     chunk: int | None = None,
-) -> None:
-    """Evaluate the residual on all points and on half of them; fills `wanted`. `chunk` as for `Sweep`.
+) -> frozenset[Operator]:
+    """Evaluate the residual on all points and on half of them, and say which operators it asks for.
+
+    `chunk` as for `Sweep`.
 
     Raises:
         InputError: NaN or Inf, or a row that depends on other rows: the engine needs row i to depend on point i only.
     """
-    whole = evaluate_residual(problem, Sweep(trial, network, points, wanted, chunk=chunk))
+    sweep = Sweep(trial, network, points, chunk=chunk)
+    whole = evaluate_residual(problem, sweep)
     title = f"residual of {type(problem).__name__}"
     for name, values in whole.items():
         if not torch.isfinite(values).all():
-            where = points.points[~torch.isfinite(values)][0].tolist()
+            where = points.x[~torch.isfinite(values)][0].tolist()
             place = ", ".join(f"{axis}={x:g}" for axis, x in zip(trial.axes, where, strict=True))
             raise InputError(f"{title}: {name!r} is NaN or Inf at the start, for instance at {place}")
-    half = PointSet(points.points[: (len(points) + 1) // 2], trial)
-    part = evaluate_residual(problem, Sweep(trial, network, half, set(wanted), chunk=chunk))
+    half = Points(points.x[: (len(points) + 1) // 2])
+    part = evaluate_residual(problem, Sweep(trial, network, half, sweep.operators, chunk=chunk))
     for name, values in part.items():
         expected = whole[name][: len(half)]
         tolerance = 1e-3 if values.dtype == torch.float32 else 1e-8
@@ -110,6 +114,7 @@ def check_residual(
                 f"{title}: {name!r} at a point changes with the other points; it must be pointwise "
                 "(no means, sums or sorting over the points)"
             )
+    return sweep.operators
 
 
 def _product_rule(name: str, axes: Sequence[str]) -> str:

@@ -8,37 +8,36 @@ their values, so that a term that has become small is not blown up: nothing runs
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-from torch import Tensor
-
-from pinnreg.objective.jacobian import Linearised
+from pinnreg.equations import Points
+from pinnreg.objective.batch import Batch
+from pinnreg.objective.linearise import linearise_rows
+from pinnreg.objective.model import Parameters
+from pinnreg.objective.objective import Objective
+from pinnreg.objective.terms import INTERIOR
 
 SMALLEST, LARGEST = 1e-3, 1e6
 ROWS, ENTRIES = 200, 10**7
 
 
-def balanced_rows(parameters: Mapping[str, Tensor], terms: int) -> int:
-    """About how many rows of each term to look at: few where there are very many parameters, to bound memory."""
+def looked_at(objective: Objective, batch: Batch, parameters: Parameters) -> dict[str, Points]:
+    """Some points of the equations and of the conditions to be balanced."""
+    names = (INTERIOR, *objective.to_balance)
+    # few where there are very many parameters, to bound memory
     size = sum(values.numel() for values in parameters.values())
-    return min(ROWS, max(ENTRIES // (size * terms), 10))
+    rows = min(ROWS, max(ENTRIES // (size * len(names)), 10))
+    return {name: batch.points[name].thinned(rows) for name in names}
 
 
-def balanced_weights(
-    at: Linearised, columns: int, equations: Sequence[str], conditions: Sequence[str]
-) -> dict[str, float]:
-    """A weight for each of `conditions` relative to equations of weight 1, within 1e-3 and 1e6.
-
-    Args:
-        at: the objective, linearised without weights.
-        columns: how many columns of its Jacobian are the network's; unknown coefficients have a scale of their own.
-        equations: the terms of the PDE's residual.
-        conditions: the terms to be weighted.
-    """
-    squares = {term: float(at.jacobian[rows, :columns].square().sum(dim=1).mean()) for term, rows in at.rows.items()}
-    target = sum(squares[term] for term in equations) / len(equations)
+def balanced(objective: Objective, batch: Batch, parameters: Parameters) -> dict[str, float]:
+    """A weight for each condition to be balanced, relative to equations of weight 1, within 1e-3 and 1e6."""
+    points = looked_at(objective, batch, parameters)
+    at = linearise_rows(objective, points, parameters, by_layer=objective.by_layer)
+    # unknown coefficients, whose columns come last, have a scale of their own
+    columns = sum(each.numel() for each in objective.model.network_part(parameters).values())
+    squares = {term: float(at.jacobian[part, :columns].square().sum(dim=1).mean()) for term, part in at.rows.items()}
+    target = sum(squares[term] for term in objective.equations) / len(objective.equations)
     found = {}
-    for term in conditions:
+    for term in objective.to_balance:
         own = squares[term]
         found[term] = min(max(target / own, SMALLEST), LARGEST) if own > 0 and target > 0 else 1.0
     return found

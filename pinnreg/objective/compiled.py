@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, final
+from typing import final
 
 import torch
 from torch import Tensor
 
 from pinnreg.compilation import compiled
-from pinnreg.objective.blocks import Blocks, BlockTensors
-from pinnreg.taylor import Algebra, Operator
-
-if TYPE_CHECKING:
-    from pinnreg.objective.objective import Objective
+from pinnreg.equations.points import Tensors
+from pinnreg.objective.batch import Batch
+from pinnreg.objective.functions import Gradient, plain_gradient
+from pinnreg.objective.model import Parameters
+from pinnreg.objective.objective import Objective
 
 logger = logging.getLogger("pinnreg")
 
-Parameters = dict[str, Tensor]
-Gradient = tuple[dict[str, Tensor], dict[str, Tensor]]
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-3}
+
+Function = Callable[[Parameters, Tensor, Mapping[str, Tensors]], Gradient]
 
 
 @final
 class CompiledGradient:
-    """`Objective.gradient_at`, compiled once for each shape of its arguments.
+    """`plain_gradient`, compiled once for each shape of its arguments.
 
     A new function is compared with the plain one at the initial parameters, far from convergence, where rounding is
     small beside the gradient; a resumed run makes the same comparison and so goes on as it began. If the two differ, or
@@ -34,53 +34,33 @@ class CompiledGradient:
 
     def __init__(self, objective: Objective) -> None:
         self._objective = objective
-        self._initial = {name: values.detach().clone() for name, values in objective.parameters.items()}
-        self._functions: dict[object, Callable[..., Gradient] | None] = {}
+        self._functions: dict[object, Function | None] = {}
 
-    def __call__(
-        self,
-        parameters: Parameters,
-        weights: Tensor,
-        blocks: Blocks,
-        *,
-        smooth: bool,
-        wanted: Mapping[str, set[Operator]],
-    ) -> Gradient:
-        """Arguments as in `gradient_at`; `smooth` and `wanted` are the rest of what the computation depends on."""
-        dimension = len(self._objective.trial.axes)
-        algebras = {name: Algebra.of(wanted[name], dimension) for name in blocks}
-        tensors = {name: block.tensors(algebras[name]) for name, block in blocks.items()}
-        shapes = [None if each is None else each.shape for block in tensors.values() for each in block]
-        key = (smooth, tuple(algebras.values()), tuple(shapes))
-        if key not in self._functions:
-            self._functions[key] = self._compile(weights, blocks, tensors, algebras)
-        function = self._functions[key]
+    def __call__(self, batch: Batch, parameters: Parameters) -> Gradient:
+        """Arguments as of `plain_gradient`."""
+        tensors = batch.tensors(batch.points)
+        shapes = tuple(None if each is None else each.shape for own in tensors.values() for each in own)
+        # smoothing acts on |r| only
+        smooth = batch.smooth and any(term.power == 1 for term in self._objective.terms)
+        if (smooth, shapes) not in self._functions:
+            self._functions[smooth, shapes] = self._compile(batch, tensors)
+        function = self._functions[smooth, shapes]
         if function is None:
-            return self._objective.gradient_at(parameters, weights, blocks)
-        return function(parameters, weights, tensors)
+            return plain_gradient(self._objective, batch, parameters)
+        return function(parameters, batch.weight_vector, tensors)
 
-    def _compile(
-        self,
-        weights: Tensor,
-        blocks: Blocks,
-        tensors: Mapping[str, BlockTensors],
-        algebras: Mapping[str, Algebra],
-    ) -> Callable[..., Gradient] | None:
-        """A function of parameters, weights and tensors, in the place of those in `blocks`; None if there is none."""
-        templates, trial = dict(blocks), self._objective.trial
-        initial = {name: values.clone().requires_grad_() for name, values in self._initial.items()}
-        expected = self._objective.gradient_at(initial, weights, blocks)
+    def _compile(self, batch: Batch, tensors: Mapping[str, Tensors]) -> Function | None:
+        """A function of parameters, weights and tensors in the place of those of a batch; None if there is none."""
+        initial = self._objective.model.initial()
+        expected = plain_gradient(self._objective, batch, initial)
 
-        def gradient(parameters: Parameters, weights: Tensor, tensors: Mapping[str, BlockTensors]) -> Gradient:
-            replaced = {name: block.replaced(tensors[name], algebras[name], trial) for name, block in templates.items()}
-            return self._objective.gradient_at(parameters, weights, replaced)
+        def gradient(parameters: Parameters, weights: Tensor, tensors: Mapping[str, Tensors]) -> Gradient:
+            return plain_gradient(self._objective, batch.replaced(tensors, weights), parameters)
 
         try:
-            function = compiled(gradient, initial, weights, tensors)
-            agree = all(
-                _same(found, wanted)
-                for found, wanted in zip(function(initial, weights, tensors), expected, strict=True)
-            )
+            function: Function = compiled(gradient, initial, batch.weight_vector, tensors)
+            found = function(initial, batch.weight_vector, tensors)
+            agree = all(_same(one, other) for one, other in zip(found, expected, strict=True))
         except Exception as error:  # compilers fail in many ways; none may end a run
             reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
         else:

@@ -14,8 +14,9 @@ from torch import nn
 from pinnreg.domain import Box
 from pinnreg.equations import Problem, measurements, split_conditions
 from pinnreg.errors import InputError
+from pinnreg.objective.building import objective_of
 from pinnreg.objective.objective import Objective
-from pinnreg.objective.points import PointSettings
+from pinnreg.objective.settings import PointSettings
 from pinnreg.regularisers import Regulariser
 
 
@@ -63,7 +64,7 @@ def regression(
     _check_shapes(network, points)
     problem = Data(tuple((float(low), float(high)) for low, high in bounds))
     data = measurements(points, values, batch=batch, trim=trim, name="data")
-    return Objective(
+    return objective_of(
         problem,
         split_conditions(problem, "soft", [data]),
         network,

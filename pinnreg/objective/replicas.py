@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass, replace
 from typing import Any, NoReturn, final
 
 import torch
@@ -17,19 +18,53 @@ from torch import Tensor
 from torch.func import vmap
 
 from pinnreg.compilation import recorded
+from pinnreg.equations.points import Tensors
 from pinnreg.errors import InputError
-from pinnreg.objective.blocks import Block, Blocks, BlockTensors
-from pinnreg.objective.jacobian import Linearised
+from pinnreg.objective import drawing, functions
+from pinnreg.objective.batch import Batch
+from pinnreg.objective.evaluator import Evaluator
+from pinnreg.objective.functions import Gradient
+from pinnreg.objective.linearise import Linearised
+from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
 from pinnreg.objective.shifts import shifted
-from pinnreg.regularisers import Shift
-from pinnreg.taylor import Algebra
+from pinnreg.regularisers import Regulariser, Shift
 
-Parameters = dict[str, Tensor]
-
-Gradient = tuple[dict[str, Tensor], dict[str, Tensor]]
 Stacked = Mapping[str, Mapping[int, Tensor]]
-"""What belongs to the points of each block, by its place, replicas first."""
+"""What belongs to the points of each term, by its place, replicas first."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """The batches of all replicas, and what they hold side by side.
+
+    Attributes:
+        each: one for each replica.
+        tensors: those of the points of each term, replicas first, where the network is needed.
+        shifts: the perturbations, replicas first.
+        weights: of each loss term, (replicas,).
+    """
+
+    each: tuple[Batch, ...]
+    tensors: Mapping[str, Tensors]
+    shifts: tuple[Shift, ...]
+    weights: Mapping[str, Tensor]
+
+    @property
+    def step(self) -> int:
+        """At which they were drawn."""
+        return self.each[0].step
+
+    @property
+    def progress(self) -> float:
+        """The share of the training that the schedules of then are for."""
+        return self.each[0].progress
+
+    @property
+    def cost(self) -> int:
+        """Network sweeps times points that drawing them took."""
+        return sum(batch.cost for batch in self.each)
 
 
 @final
@@ -37,13 +72,12 @@ class Replicas:
     """Objectives of one structure as one: what is stacked has the replicas along its first axis.
 
     They may differ in initial parameters, seed, weights, measured values and points; not in shapes, in the problem, or
-    in regularisers beyond their weights. The parameters of each objective become views of the stacked ones: when these
-    are trained, so are those. Values that a residual reads from outside (other than its parameters) are taken as they
-    are at the first step.
+    in regularisers beyond their weights. Values that a residual reads from outside (other than its parameters) are
+    taken as they are at the first step.
 
     Attributes:
         objectives: one for each replica.
-        parameters: all of them stacked, leaf tensors (replicas, ...) by name.
+        sweeps: network sweeps times points of all replicas that optimisers have asked for.
         diverged: the numbers of the replicas that were NaN or Inf at the last record.
 
     Raises:
@@ -54,92 +88,81 @@ class Replicas:
         if not objectives:
             raise InputError("replicas: expected at least one objective")
         self.objectives = tuple(objectives)
-        self._first = first = objectives[0]
-        for other in objectives[1:]:
-            _check_alike(first, other)
-        self.seed = first.seed
-        self.parameters: Parameters = {
-            name: torch.stack([each.parameters[name].detach() for each in objectives]).requires_grad_()
-            for name in first.parameters
-        }
-        for number, each in enumerate(objectives):
-            for name, stacked in self.parameters.items():
-                each.parameters[name].data = stacked.data[number]
+        self.sweeps = 0
         self.diverged: list[int] = []
+        self._first = objectives[0]
+        self._alone = Evaluator(self._first)
         self._records: dict[object, Callable[..., Gradient]] = {}
-        self._stacked: dict[str, tuple[Sequence[Block], BlockTensors]] = {}
-        self._stack()
-        self._check_values()
+        own = [each.model.initial() for each in objectives]
+        for other, parameters in zip(objectives[1:], own[1:], strict=True):
+            _check_alike(self._first, other, own[0], parameters)
+        self._initial = {name: torch.stack([each[name].detach() for each in own]) for name in own[0]}
+        batches = [drawing.first_batch(each, at) for each, at in zip(objectives, own, strict=True)]
+        _check_points(batches)
+        self._start = self._stack(batches)
+        self._check_values(self._start, own)
 
-    def each(self, parameters: Parameters) -> dict[str, Tensor]:
-        """Each term of each replica, unweighted, (replicas,) by name; without noise, of the batches of now."""
-        return self._losses(parameters)
+    def initial(self) -> Parameters:
+        """The parameters that training begins with, (replicas, ...) by name."""
+        return {name: each.clone().requires_grad_() for name, each in self._initial.items()}
 
-    def gradient(self, parameters: Parameters) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The value of each term, the mean over replicas (and noise); and the gradient of each replica's own loss."""
-        for each in self.objectives:
-            each.count_sweeps()
-        values: dict[str, Tensor] = {}
-        gradients: dict[str, Tensor] = {}
-        for shift in self._shifts:
-            losses, found = self._gradient_at(shifted(parameters, shift))
-            for name, value in losses.items():
-                share = shift.share * value.mean()
-                values[name] = values[name] + share if name in values else share
-            for name, gradient in found.items():
-                share = shift.share * gradient if shift.share != 1 else gradient
-                gradients[name] = gradients[name] + share if name in gradients else share
-        return values, gradients
+    def of_replica(self, number: int, parameters: Mapping[str, Tensor]) -> Parameters:
+        """The parameters of one replica, leaf tensors of their own."""
+        return {name: each[number].detach().clone().requires_grad_() for name, each in parameters.items()}
 
-    def recorded(self, parameters: Parameters) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def first(self, parameters: Parameters) -> Batches:
+        """The batches at step 0."""
+        return self._start
+
+    def each(self, batch: Batches, parameters: Parameters) -> dict[str, Tensor]:
+        """Each term of each replica, unweighted, (replicas,) by name; without noise."""
+        return self._losses(batch, parameters)
+
+    def recorded(self, batch: Batches, parameters: Parameters) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The mean over the replicas of each term, and of its share of the replica's loss."""
-        losses = self._losses(parameters)
+        losses = self._losses(batch, parameters)
         finite = torch.stack([value.isfinite() for value in losses.values()]).all(dim=0)
         self.diverged = [number for number, each in enumerate(finite.tolist()) if not each]
-        weighted = {name: (self._weights[name] * value).mean() for name, value in losses.items()}
+        weighted = {name: (batch.weights[name] * value).mean() for name, value in losses.items()}
         return {name: value.mean() for name, value in losses.items()}, weighted
 
-    def redraw(self, step: int, *, progress: float, smooth: bool) -> None:
+    def redraw(self, batch: Batches, parameters: Parameters, step: int, *, progress: float, smooth: bool) -> Batches:
         """New random points, batches and noise, for each replica its own."""
         if not (self.stochastic or self.scheduled):
-            return
-        for each in self.objectives:
-            each.redraw(step, progress=progress, smooth=smooth)
-        self._stack()
+            moved = tuple(replace(each, step=step, progress=progress, smooth=smooth, cost=0) for each in batch.each)
+            return replace(batch, each=moved)
+        drawn = [
+            drawing.redraw(each, own.placement, at, step, progress=progress, smooth=smooth, before=own)
+            for each, own, at in self._alongside(batch, parameters)
+        ]
+        return self._stack(drawn, batch)
 
-    def resample(self, parameters: Parameters, step: int) -> None:
-        """New collocation points, for each replica its own."""
-        for each in self.objectives:
-            each.resample(each.parameters, step)
-        self._stack()
-
-    def resample_due(self, step: int) -> bool:
+    def resample_due(self, batch: Batches, step: int) -> bool:
         """Whether the collocation points are to be drawn anew before `step`."""
-        return self._first.resample_due(step)
+        return self._alone.resample_due(batch.each[0], step)
+
+    def resample(self, batch: Batches, parameters: Parameters, step: int) -> Batches:
+        """New collocation points, for each replica its own."""
+        drawn = [drawing.resample(each, own, at, step) for each, own, at in self._alongside(batch, parameters)]
+        return self._stack(drawn, batch)
+
+    def at(self, batch: Batches) -> FixedReplicas:
+        """What an optimiser sees of the batches."""
+        return FixedReplicas(self, batch)
 
     def coefficient_values(self, parameters: Parameters) -> dict[str, float]:
-        """None: unknown coefficients differ from replica to replica, and are in their objectives."""
+        """None: unknown coefficients differ from replica to replica."""
         return {}
 
     @property
     def names(self) -> tuple[str, ...]:
         """The loss terms."""
-        return self._first.names
-
-    @property
-    def sweeps(self) -> int:
-        """Network sweeps times points of all replicas so far."""
-        return sum(each.sweeps for each in self.objectives)
+        return self._alone.names
 
     @property
     def stochastic(self) -> bool:
         """Whether `redraw` changes anything but weights."""
-        return self._first.stochastic
-
-    @property
-    def annealing(self) -> bool:
-        """Whether a regulariser's strength is still to change."""
-        return any(each.annealing for each in self.objectives)
+        return self._alone.stochastic
 
     @property
     def scheduled(self) -> bool:
@@ -149,27 +172,129 @@ class Replicas:
     @property
     def resample_every(self) -> int | None:
         """Steps between new collocation points; None for never."""
-        return self._first.resample_every
+        return self._alone.resample_every
 
-    @property
-    def drawn_at(self) -> int:
-        """The step of the last redraw."""
-        return self._first.drawn_at
-
-    @property
-    def progress(self) -> float:
-        """The share of the training that the schedules of now are for."""
-        return self._first.progress
-
-    def state(self) -> dict[str, Any]:
+    def state(self, batch: Batches) -> dict[str, Any]:
         """What a checkpoint needs to continue."""
-        return {"replicas": [each.state() for each in self.objectives]}
+        pairs = zip(self.objectives, batch.each, strict=True)
+        return {"replicas": [drawing.state_of(each, own) for each, own in pairs]}
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Continue from `state()`."""
-        for each, own in zip(self.objectives, state["replicas"], strict=True):
-            each.load_state(own)
-        self._stack()
+    def restored(self, state: Mapping[str, Any], parameters: Parameters) -> Batches:
+        """The batches of a `state()`."""
+        own = (self.of_replica(number, parameters) for number in range(len(self.objectives)))
+        each = zip(self.objectives, state["replicas"], own, strict=True)
+        return self._stack([drawing.batch_of(objective, one, at) for objective, one, at in each])
+
+    def gradient(self, batch: Batches, parameters: Parameters) -> Gradient:
+        """The value of each term, the mean over replicas (and noise); and the gradient of each replica's own loss.
+
+        The calls of `torch.func` and autograd take several times as long as the arithmetic of a small network, so they
+        are recorded once for each shape of what was drawn, and the record is run.
+        """
+        self.sweeps += sum(functions.sweep_points(self._first, each) for each in batch.each)
+        tensors = _present(batch.tensors)
+        shapes = tuple((name, at, each.shape) for name, places in tensors.items() for at, each in places.items())
+        key = (batch.each[0].smooth, shapes)
+        if key not in self._records:
+            plain = lambda *arguments: self._plain_gradient(batch.each[0], *arguments)  # noqa: E731
+            self._records[key] = recorded(plain, parameters, batch.weights, tensors)
+        values: dict[str, Tensor] = {}
+        gradients: dict[str, Tensor] = {}
+        for shift in batch.shifts:
+            with torch.no_grad():
+                losses, found = self._records[key](shifted(parameters, shift), batch.weights, tensors)
+            for name, value in losses.items():
+                share = shift.share * value.mean()
+                values[name] = values[name] + share if name in values else share
+            for name, gradient in found.items():
+                share = shift.share * gradient if shift.share != 1 else gradient
+                gradients[name] = gradients[name] + share if name in gradients else share
+        return values, gradients
+
+    def _plain_gradient(
+        self, template: Batch, parameters: Parameters, weights: Mapping[str, Tensor], tensors: Stacked
+    ) -> Gradient:
+        losses: dict[str, Tensor] = vmap(lambda own, one: self._one(template, own, one))(parameters, tensors)
+        total = torch.stack([weights[name] @ value for name, value in losses.items()]).sum()
+        gradient = torch.autograd.grad(total, list(parameters.values()), materialize_grads=True)
+        values = {name: value.detach() for name, value in losses.items()}
+        return values, dict(zip(parameters, gradient, strict=True))
+
+    def _losses(self, batch: Batches, parameters: Parameters) -> dict[str, Tensor]:
+        template, tensors = batch.each[0], _present(batch.tensors)
+        losses: dict[str, Tensor] = vmap(lambda own, one: self._one(template, own, one))(parameters, tensors)
+        return losses
+
+    def _one(self, template: Batch, parameters: Parameters, tensors: Stacked) -> dict[str, Tensor]:
+        """The terms of one replica, with `tensors` in the place of those of a batch of the same structure."""
+        places = {name: len(template.points[name].tensors()) for name in tensors}
+        own = {name: tuple(tensors[name].get(place) for place in range(count)) for name, count in places.items()}
+        return self._first.losses(template.replaced(own, template.weight_vector), parameters)
+
+    def _alongside(self, batch: Batches, parameters: Parameters) -> list[tuple[Objective, Batch, Parameters]]:
+        own = [self.of_replica(number, parameters) for number in range(len(self.objectives))]
+        return list(zip(self.objectives, batch.each, own, strict=True))
+
+    def _stack(self, batches: Sequence[Batch], before: Batches | None = None) -> Batches:
+        """What each replica has drawn side by side; what nobody drew anew is so already."""
+        tensors = {}
+        for name in batches[0].points:
+            points = [each.points[name] for each in batches]
+            if not self._first.shapes[name].operators:
+                continue
+            if before is not None and all(map(operator.is_, points, (each.points[name] for each in before.each))):
+                tensors[name] = before.tensors[name]
+            else:
+                tensors[name] = tuple(map(_stacked, zip(*(each.tensors() for each in points), strict=True)))
+        shifts = tuple(_side_by_side(each) for each in zip(*(each.shifts for each in batches), strict=True))
+        vectors = torch.stack([each.weight_vector for each in batches], dim=1)
+        return Batches(tuple(batches), tensors, shifts, dict(zip(self.names, vectors.unbind(), strict=True)))
+
+    def _check_values(self, batch: Batches, parameters: Sequence[Parameters]) -> None:
+        """Refuse replicas that the first one's evaluation does not describe, as of another activation."""
+        with torch.no_grad():
+            together = self.each(batch, self._initial)
+            for number, (one, own, at) in enumerate(zip(self.objectives, batch.each, parameters, strict=True)):
+                for name, value in one.losses(own, at).items():
+                    tolerance = 1e-3 if value.dtype == torch.float32 else 1e-8
+                    if not torch.allclose(together[name][number], value, rtol=tolerance, atol=0, equal_nan=True):
+                        raise InputError(
+                            f"replicas: number {number} computes {name!r} otherwise than the first; all must have the "
+                            "same network, conditions and problem, and differ in numbers only"
+                        )
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FixedReplicas:
+    """Replicas between two draws, as first-order optimisers see them."""
+
+    replicas: Replicas
+    batch: Batches
+
+    @property
+    def seed(self) -> int:
+        """That of the first."""
+        return self.replicas.objectives[0].seed
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether the next batches have other points, or noise."""
+        return self.replicas.stochastic
+
+    @property
+    def annealing(self) -> bool:
+        """Whether a regulariser's strength is still to change."""
+        return self.batch.progress < 1 and self.replicas.scheduled
+
+    @property
+    def resample_every(self) -> int | None:
+        """Steps between new collocation points; None for never."""
+        return self.replicas.resample_every
+
+    def gradient(self, parameters: Parameters) -> Gradient:
+        """As `Replicas.gradient`."""
+        return self.replicas.gradient(self.batch, parameters)
 
     def total(self, losses: Mapping[str, Tensor]) -> NoReturn:
         """Refused: there is no one loss."""
@@ -183,82 +308,9 @@ class Replicas:
         """Refused: there is no one vector of rows."""
         _refuse()
 
-    def _check_values(self) -> None:
-        """Refuse replicas that the first one's evaluation does not describe, as of another activation."""
-        with torch.no_grad():
-            together = self.each(self.parameters)
-            for number, one in enumerate(self.objectives):
-                for name, value in one.losses(one.parameters).items():
-                    tolerance = 1e-3 if value.dtype == torch.float32 else 1e-8
-                    if not torch.allclose(together[name][number], value, rtol=tolerance, atol=0, equal_nan=True):
-                        raise InputError(
-                            f"replicas: number {number} computes {name!r} otherwise than the first; all must have the "
-                            "same network, conditions and problem, and differ in numbers only"
-                        )
 
-    def _gradient_at(self, parameters: Parameters) -> Gradient:
-        """The terms of each replica, and the gradient of each replica's loss.
-
-        The calls of `torch.func` and autograd take several times as long as the arithmetic of a small network, so they
-        are recorded once for each shape of what was drawn, and the record is run.
-        """
-        tensors = self._tensors()
-        shapes = tuple((name, at, each.shape) for name, places in tensors.items() for at, each in places.items())
-        key = (self._first.evaluation.smooth, tuple(map(self._algebra, tensors)), shapes)
-        if key not in self._records:
-            self._records[key] = recorded(self._plain_gradient, parameters, self._weights, tensors)
-        with torch.no_grad():
-            found: Gradient = self._records[key](parameters, self._weights, tensors)
-        return found
-
-    def _plain_gradient(self, parameters: Parameters, weights: Mapping[str, Tensor], tensors: Stacked) -> Gradient:
-        losses: dict[str, Tensor] = vmap(self._one)(parameters, tensors)
-        total = torch.stack([weights[name] @ value for name, value in losses.items()]).sum()
-        gradient = torch.autograd.grad(total, list(parameters.values()), materialize_grads=True)
-        values = {name: value.detach() for name, value in losses.items()}
-        return values, dict(zip(parameters, gradient, strict=True))
-
-    def _losses(self, parameters: Parameters) -> dict[str, Tensor]:
-        losses: dict[str, Tensor] = vmap(self._one)(parameters, self._tensors())
-        return losses
-
-    def _tensors(self) -> Stacked:
-        return {
-            name: {place: each for place, each in enumerate(stacked) if each is not None}
-            for name, (_, stacked) in self._stacked.items()
-        }
-
-    def _one(self, parameters: Parameters, tensors: Stacked) -> dict[str, Tensor]:
-        """The terms of one replica; `tensors` of its blocks, by their places."""
-        blocks: Blocks = {}
-        for name, (templates, stacked) in self._stacked.items():
-            own = tuple(tensors[name].get(place) for place in range(len(stacked)))
-            blocks[name] = templates[0].replaced(own, self._algebra(name), self._first.trial)
-        return self._first.losses(parameters, blocks)
-
-    def _algebra(self, name: str) -> Algebra:
-        return Algebra.of(self._first.evaluation.wanted[name], len(self._first.trial.axes))
-
-    def _stack(self) -> None:
-        """Put together what each replica has drawn."""
-        first = self._first
-        for name in first.blocks:
-            blocks = [each.blocks[name] for each in self.objectives]
-            known = self._stacked.get(name)
-            # where the network is not needed there is nothing to stack, and what nobody drew anew is stacked already
-            if not first.evaluation.wanted.get(name) or (
-                known is not None and all(map(operator.is_, known[0], blocks))
-            ):
-                continue
-            algebra = self._algebra(name)
-            columns = zip(*(block.tensors(algebra) for block in blocks), strict=True)
-            stacked = tuple(_stacked(column) for column in columns)
-            self._stacked[name] = blocks, stacked
-        self._shifts = [_side_by_side(each) for each in zip(*(each.shifts for each in self.objectives), strict=True)]
-        like = next(iter(self.parameters.values()))
-        self._weights = {
-            name: like.new_tensor([each.weights[name] for each in self.objectives]) for name in first.names
-        }
+def _present(tensors: Mapping[str, Tensors]) -> dict[str, dict[int, Tensor]]:
+    return {name: {place: each for place, each in enumerate(own) if each is not None} for name, own in tensors.items()}
 
 
 def _stacked(column: Sequence[Tensor | None]) -> Tensor | None:
@@ -274,25 +326,37 @@ def _side_by_side(shifts: Sequence[Shift]) -> Shift:
     return Shift(shifts[0].share, {name: torch.stack([each[name] for each in offsets]) for name in first})
 
 
-def _check_alike(first: Objective, other: Objective) -> None:
-    def structure(of: Objective) -> dict[str, object]:
+def _check_alike(first: Objective, other: Objective, own: Parameters, others: Parameters) -> None:
+    def structure(of: Objective, parameters: Parameters) -> dict[str, object]:
         return {
             "loss terms": of.names,
-            "precision": {each.dtype for each in of.parameters.values()},
-            "problems": of.problem,
-            "shapes of parameters": {name: tuple(each.shape) for name, each in of.parameters.items()},
-            "numbers of points": {name: len(block.points) for name, block in of.blocks.items()},
-            "regularisers": of.regularisers_but_weights,
+            "precision": {each.dtype for each in parameters.values()},
+            "problems": of.model.problem,
+            "shapes of parameters": {name: tuple(each.shape) for name, each in parameters.items()},
+            "regularisers": [_but_weight(each) for each in of.regularisers],
             "point settings": of.settings,
         }
 
-    one, two = structure(first), structure(other)
+    one, two = structure(first, own), structure(other, others)
     for what, value in one.items():
         if value != two[what]:
             raise InputError(f"replicas: all must have the same {what}, got {value} and {two[what]}")
-    for (name, mine), theirs in zip(first.network.named_buffers(), other.network.buffers(), strict=True):
+    for (name, mine), theirs in zip(first.model.network.named_buffers(), other.model.network.buffers(), strict=True):
         if not torch.equal(mine, theirs):
             raise InputError(f"replicas: the networks differ in {name}, which is no parameter")
+
+
+def _but_weight(regulariser: Regulariser) -> object:
+    if regulariser.role == "noise" or not is_dataclass(regulariser):
+        return regulariser
+    return replace(regulariser, weight=0.0)
+
+
+def _check_points(batches: Sequence[Batch]) -> None:
+    numbers = [{name: len(points) for name, points in each.points.items()} for each in batches]
+    for other in numbers[1:]:
+        if other != numbers[0]:
+            raise InputError(f"replicas: all must have the same numbers of points, got {numbers[0]} and {other}")
 
 
 def _refuse() -> NoReturn:

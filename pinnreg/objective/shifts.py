@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
+from pinnreg.objective.model import Parameters
 from pinnreg.regularisers import Shift
-
-Parameters = dict[str, Tensor]
 
 
 def shifted(parameters: Parameters, shift: Shift) -> Parameters:

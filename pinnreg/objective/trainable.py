@@ -1,59 +1,34 @@
-"""What the training loop and the optimisers need of what they minimise."""
+"""What the training loop needs of what it minimises."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
 
-from pinnreg.objective.jacobian import Linearised
+from pinnreg.objective.linearise import Linearised
+from pinnreg.objective.model import Parameters
 
-Parameters = dict[str, Tensor]
 
-
-class Trainable(Protocol):
-    """An `Objective`, or several side by side (`Replicas`): fixed between two draws, a function of one dict of tensors.
+class Fixed(Protocol):
+    """What an optimiser sees: the objective of one batch, a function of one dict of tensors.
 
     Attributes:
-        parameters: leaf tensors, which training changes in place.
         seed: of all draws.
+        stochastic: whether the next batch has other points, or noise.
+        annealing: whether a regulariser's strength is still to change.
+        resample_every: steps between new collocation points; None for never.
     """
 
-    parameters: Parameters
-    seed: int
-
     @property
-    def sweeps(self) -> int:
-        """Network sweeps times points so far."""
-
+    def seed(self) -> int: ...
     @property
-    def names(self) -> tuple[str, ...]:
-        """The loss terms."""
-
+    def stochastic(self) -> bool: ...
     @property
-    def drawn_at(self) -> int:
-        """The step of the last redraw."""
-
+    def annealing(self) -> bool: ...
     @property
-    def progress(self) -> float:
-        """The share of the training that the schedules of now are for."""
-
-    @property
-    def stochastic(self) -> bool:
-        """Whether `redraw` changes anything but weights."""
-
-    @property
-    def annealing(self) -> bool:
-        """Whether a regulariser's strength is still to change."""
-
-    @property
-    def scheduled(self) -> bool:
-        """Whether a regulariser's strength follows a schedule."""
-
-    @property
-    def resample_every(self) -> int | None:
-        """Steps between new collocation points; None for never."""
+    def resample_every(self) -> int | None: ...
 
     def gradient(self, parameters: Parameters) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The unweighted value of each term, and the gradient of the weighted sum by parameter."""
@@ -65,25 +40,79 @@ class Trainable(Protocol):
         """All rows, whose sum of squares is the loss, (n,)."""
 
     def linearise(self, parameters: Parameters) -> Linearised:
-        """The rows with their Jacobian."""
+        """The rows with their Jacobian, valid until the next call."""
 
-    def recorded(self, parameters: Parameters) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+
+class Drawn(Protocol):
+    """A batch, as far as the training loop looks into it.
+
+    Attributes:
+        step: at which it was drawn.
+        progress: the share of the training that the schedules of then are for.
+        cost: network sweeps times points that drawing it took.
+    """
+
+    @property
+    def step(self) -> int: ...
+    @property
+    def progress(self) -> float: ...
+    @property
+    def cost(self) -> int: ...
+
+
+DrawnBatch = TypeVar("DrawnBatch", bound=Drawn)
+
+
+class Trainable(Protocol[DrawnBatch]):
+    """An objective, or several side by side, with what is worth keeping between the steps of a training.
+
+    Attributes:
+        names: the loss terms.
+        stochastic: whether `redraw` changes anything but weights.
+        scheduled: whether a regulariser's strength follows a schedule.
+        resample_every: steps between new collocation points; None for never.
+        sweeps: network sweeps times points that were asked for so far.
+    """
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def stochastic(self) -> bool: ...
+    @property
+    def scheduled(self) -> bool: ...
+    @property
+    def resample_every(self) -> int | None: ...
+    @property
+    def sweeps(self) -> int: ...
+
+    def initial(self) -> Parameters:
+        """The parameters that training begins with, leaf tensors of their own."""
+
+    def first(self, parameters: Parameters) -> DrawnBatch:
+        """The batch at step 0."""
+
+    def redraw(
+        self, batch: DrawnBatch, parameters: Parameters, step: int, *, progress: float, smooth: bool
+    ) -> DrawnBatch:
+        """A batch with new random points, noise and measurements, as a function of the step."""
+
+    def resample_due(self, batch: DrawnBatch, step: int) -> bool:
+        """Whether the collocation points are to be drawn anew before `step`."""
+
+    def resample(self, batch: DrawnBatch, parameters: Parameters, step: int) -> DrawnBatch:
+        """A batch with new collocation points."""
+
+    def at(self, batch: DrawnBatch) -> Fixed:
+        """What an optimiser sees of a batch."""
+
+    def recorded(self, batch: DrawnBatch, parameters: Parameters) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The value of each term and its share of the loss, for the history."""
 
     def coefficient_values(self, parameters: Parameters) -> dict[str, float]:
         """The unknown coefficients by name."""
 
-    def redraw(self, step: int, *, progress: float, smooth: bool) -> None:
-        """New random points, noise and batches, as a function of the step."""
+    def state(self, batch: DrawnBatch) -> dict[str, Any]:
+        """What a checkpoint needs to continue with a batch."""
 
-    def resample(self, parameters: Parameters, step: int) -> None:
-        """New collocation points."""
-
-    def resample_due(self, step: int) -> bool:
-        """Whether the collocation points are to be drawn anew before `step`."""
-
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint needs to continue."""
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Continue from `state()`."""
+    def restored(self, state: Mapping[str, Any], parameters: Parameters) -> DrawnBatch:
+        """The batch of a `state()`."""

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from pinnreg.errors import InputError
-from pinnreg.objective import Trainable
+from pinnreg.objective import Fixed
 from pinnreg.optimisers.interface import Advance, Optimiser, Parameters
 from pinnreg.optimisers.line_search import Found, Point, wolfe_search
 from pinnreg.optimisers.vectors import as_vector, assign
@@ -86,7 +86,7 @@ class _SSBroyden:
         self._factor: Tensor | None = None
         self._previous_loss: float | None = None
 
-    def advance(self, objective: Trainable, step: int, limit: int, *, share: float = 0.0) -> Advance:
+    def advance(self, objective: Fixed, step: int, limit: int, *, share: float = 0.0) -> Advance:
         point, losses = self._evaluate(objective, as_vector(self._parameters))
         if not math.isfinite(point.loss):
             return Advance(1, losses)  # the training loop sees which term it is
@@ -102,12 +102,12 @@ class _SSBroyden:
         stop = f"ssbroyden found no further decrease in {point.parameters.dtype}".replace("torch.", "")
         return Advance(max(made, 1), losses, stop if exhausted and not objective.annealing else None)
 
-    def _evaluate(self, objective: Trainable, at: Tensor) -> tuple[Point, dict[str, Tensor]]:
+    def _evaluate(self, objective: Fixed, at: Tensor) -> tuple[Point, dict[str, Tensor]]:
         assign(self._parameters, at)
         losses, gradient = objective.gradient(self._parameters)
         return Point(at, float(objective.total(losses)), as_vector(gradient)), losses
 
-    def _iterate(self, objective: Trainable, at: Point) -> Point | None:
+    def _iterate(self, objective: Fixed, at: Point) -> Point | None:
         """One step and what it teaches; None if no step lowers the loss."""
         if self._factor is None:
             whitened = -at.gradient

@@ -9,7 +9,7 @@ import torch
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from pinnreg.objective import Trainable
+from pinnreg.objective import Fixed
 from pinnreg.optimisers.interface import Advance, Optimiser, Parameters, backward
 from pinnreg.settings import STRICT, Count, Positive, no_boolean
 
@@ -116,7 +116,7 @@ class _FirstOrder:
         self._parameters = parameters
         self._stage = stage
 
-    def advance(self, objective: Trainable, step: int, limit: int, *, share: float = 0.0) -> Advance:
+    def advance(self, objective: Fixed, step: int, limit: int, *, share: float = 0.0) -> Advance:
         for group in self._inner.param_groups:
             group["lr"] = learning_rate(self._stage, share)
         losses = backward(objective, self._parameters)

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, StrictBool
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from pinnreg.objective import Linearised, Trainable
+from pinnreg.objective import Fixed, Linearised
 from pinnreg.optimisers.damped import DampedLeastSquares
 from pinnreg.optimisers.interface import Advance, Optimiser, Parameters
 from pinnreg.optimisers.sketch import SketchedLeastSquares
@@ -89,11 +89,11 @@ class _GaussNewton:
         self._entries = 0
         self._sketched = False
 
-    def advance(self, objective: Trainable, step: int, limit: int, *, share: float = 0.0) -> Advance:
+    def advance(self, objective: Fixed, step: int, limit: int, *, share: float = 0.0) -> Advance:
         with _threads_for(self._entries):
             return self._advance(objective, step)
 
-    def _advance(self, objective: Trainable, step: int) -> Advance:
+    def _advance(self, objective: Fixed, step: int) -> Advance:
         linearised = objective.linearise(self._parameters)
         self._entries = linearised.jacobian.numel()
         problem = self._problem(objective, linearised, step)
@@ -111,7 +111,7 @@ class _GaussNewton:
         final = not (objective.annealing or objective.stochastic or objective.resample_every or self._sketched)
         return Advance(1, linearised.losses, self._stop(exhausted=final and found is None))
 
-    def _problem(self, objective: Trainable, at: Linearised, step: int) -> LeastSquares:
+    def _problem(self, objective: Fixed, at: Linearised, step: int) -> LeastSquares:
         size = self._settings.sketch
         if size is None and at.jacobian.shape[1] > SKETCHED_ABOVE:
             size = SKETCH

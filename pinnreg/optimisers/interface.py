@@ -7,7 +7,7 @@ from typing import Any, Protocol, final
 
 from torch import Tensor
 
-from pinnreg.objective import Trainable
+from pinnreg.objective import Fixed
 
 Parameters = dict[str, Tensor]
 
@@ -31,7 +31,7 @@ class Advance:
 class Optimiser(Protocol):
     """Advances parameters in place; all its state is in `state()`."""
 
-    def advance(self, objective: Trainable, step: int, limit: int, *, share: float = 0.0) -> Advance:
+    def advance(self, objective: Fixed, step: int, limit: int, *, share: float = 0.0) -> Advance:
         """Make at least one and at most `limit` steps; this stage has made `step`, which is the share `share` of it."""
 
     def forget(self) -> None:
@@ -44,7 +44,7 @@ class Optimiser(Protocol):
         """Continue from `state()`."""
 
 
-def backward(objective: Trainable, parameters: Parameters) -> dict[str, Tensor]:
+def backward(objective: Fixed, parameters: Parameters) -> dict[str, Tensor]:
     """The terms' values; leaves the gradient of their weighted sum in the parameters."""
     losses, gradient = objective.gradient(parameters)
     for name, parameter in parameters.items():

@@ -8,7 +8,7 @@ import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from pinnreg.objective import Trainable
+from pinnreg.objective import Fixed
 from pinnreg.optimisers.interface import Advance, Optimiser, Parameters, backward
 from pinnreg.settings import STRICT, Count, Positive
 
@@ -77,7 +77,7 @@ class _LBFGS:
             tolerance_change=0.0,
         )
 
-    def advance(self, objective: Trainable, step: int, limit: int, *, share: float = 0.0) -> Advance:
+    def advance(self, objective: Fixed, step: int, limit: int, *, share: float = 0.0) -> Advance:
         first: list[dict[str, Tensor]] = []
 
         def closure() -> Tensor:

@@ -32,7 +32,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pinnreg.objective import Linearised, Trainable
+from pinnreg.objective import Fixed, Linearised
 from pinnreg.optimisers.damped import Damped, DampedLeastSquares
 from pinnreg.optimisers.interface import Parameters
 from pinnreg.optimisers.sketch import SketchedLeastSquares
@@ -79,7 +79,7 @@ class TrustRegion:
 
     def __init__(
         self,
-        objective: Trainable,
+        objective: Fixed,
         parameters: Parameters,
         start: Tensor,
         linearised: Linearised,

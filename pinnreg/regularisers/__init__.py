@@ -1,26 +1,30 @@
 """Regularisers: what keeps a network smooth between the points it was trained on.
 
-Penalties are loss terms: `KTV`, `Jacobian` and `GPINN` at points, `Ridge` and `Orthogonality` on the parameters. They
-give rows, vectors whose mean of |row|^power is the penalty, so that with power 2 every optimiser takes them as more
-least-squares residuals. Noise, `NoiseStability` and `WeightNoise`, is no term: the whole loss is taken at perturbed
-parameters.
+Penalties are loss terms: `KTV`, `Jacobian` and `GPINN` at points, `Ridge` and `Orthogonality` on the parameters. Noise,
+`NoiseStability` and `WeightNoise`, is no term: the whole loss is taken at perturbed parameters. `interface` says what
+each is to the objective. They are settings first: importing them imports no torch.
 """
 
-from pinnreg.regularisers.axes import uniform_points
 from pinnreg.regularisers.gpinn import GPINN
+from pinnreg.regularisers.interface import (
+    UNSHIFTED,
+    Noise,
+    ParameterPenalty,
+    Penalty,
+    PointPenalty,
+    Regulariser,
+    Shift,
+    strength,
+)
 from pinnreg.regularisers.jacobian import Jacobian
 from pinnreg.regularisers.ktv import KTV
-from pinnreg.regularisers.noise import UNSHIFTED, NoiseStability, Shift, WeightNoise
+from pinnreg.regularisers.noise import NoiseStability, WeightNoise
 from pinnreg.regularisers.orthogonality import Orthogonality
 from pinnreg.regularisers.ridge import Ridge
-from pinnreg.regularisers.rows import Rows, Site
 from pinnreg.regularisers.schedules import Schedule, annealed
 
-PointPenalty = KTV | Jacobian | GPINN
-ParameterPenalty = Ridge | Orthogonality
-Penalty = PointPenalty | ParameterPenalty
-Noise = NoiseStability | WeightNoise
-Regulariser = Penalty | Noise
+Shipped = KTV | Jacobian | GPINN | Ridge | Orthogonality | NoiseStability | WeightNoise
+"""Those that a config can name without a file of the user's; its `kind` says which."""
 
 __all__ = [
     "GPINN",
@@ -35,11 +39,10 @@ __all__ = [
     "PointPenalty",
     "Regulariser",
     "Ridge",
-    "Rows",
     "Schedule",
     "Shift",
-    "Site",
+    "Shipped",
     "WeightNoise",
     "annealed",
-    "uniform_points",
+    "strength",
 ]

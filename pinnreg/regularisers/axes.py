@@ -1,16 +1,15 @@
-"""The axes along which a penalty differentiates, and the points where it does."""
+"""The axes along which a penalty differentiates."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
 from pydantic import BeforeValidator
-from torch import Tensor
 
-from pinnreg.domain import Domain
 from pinnreg.errors import InputError, unknown
-from pinnreg.randomness import generator
+
+if TYPE_CHECKING:
+    from pinnreg.domain import Domain
 
 
 def _one_axis(value: object) -> object:
@@ -35,12 +34,3 @@ def named_axes(axes: Literal["all", "space"] | tuple[str, ...], kind: str, domai
     if not chosen:
         raise InputError(f"axes of {kind}: {axes!r} names none of the axes {', '.join(domain.axes)}")
     return chosen
-
-
-def uniform_points(
-    domain: Domain, samples: int, seed: int, name: str, step: int, *, device: torch.device, dtype: torch.dtype
-) -> Tensor:
-    """Points z of one step, (samples, d), that depend on the seed, the name of the term and the step alone."""
-    shape = (samples, domain.dimension)
-    unit = torch.rand(shape, generator=generator(seed, name, step, device=device), device=device, dtype=dtype)
-    return domain.interior(unit)

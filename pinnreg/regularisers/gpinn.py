@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal, final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from pydantic.dataclasses import dataclass
 
-from pinnreg.equations import Problem, Trial, residual_gradient
 from pinnreg.errors import InputError
 from pinnreg.regularisers.axes import Axes, named_axes
-from pinnreg.regularisers.rows import Rows, Site
 from pinnreg.regularisers.schedules import Schedule
 from pinnreg.settings import STRICT, Count, NonNegative
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from pinnreg.equations import Problem, Sweep, Trial
 
 
 @final
@@ -37,14 +42,24 @@ class GPINN:
     axes: Axes = "all"
     schedule: Schedule = "constant"
 
+    role: ClassVar[Literal["points"]] = "points"
+    power: ClassVar[Literal[2]] = 2
+    integral: ClassVar[bool] = False
+    smoothing: ClassVar[None] = None
+    stochastic: ClassVar[bool] = False
+
     def check(self, problem: Problem, trial: Trial) -> None:
         """Refuse a problem that lacks the axes, or has no equation."""
         named_axes(self.axes, self.kind, problem.domain)
         if not problem.has_residual:
             raise InputError("regularisers: gpinn penalises the gradient of the residual, and the problem has none")
 
-    def rows(self, site: Site) -> Rows:
-        """One row a point, equation and axis."""
-        axes = named_axes(self.axes, self.kind, site.problem.domain)
-        gradients = residual_gradient(site.problem, site.sweep, axes)
-        return site.mean_of_squares(*(values for by_axis in gradients.values() for values in by_axis.values()))
+    def draw(self, points: int, outputs: int, draws: torch.Generator, like: Tensor) -> None:
+        """Nothing."""
+
+    def rows(self, problem: Problem, sweep: Sweep) -> Sequence[Tensor]:
+        """One row an equation and axis."""
+        from pinnreg.equations import residual_gradient  # noqa: PLC0415, since a config needs no torch
+
+        gradients = residual_gradient(problem, sweep, named_axes(self.axes, self.kind, problem.domain))
+        return [values for by_axis in gradients.values() for values in by_axis.values()]

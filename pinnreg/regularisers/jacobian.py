@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, final
 
-import torch
 from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
-from torch import Tensor
 
-from pinnreg.equations import Problem, Trial
 from pinnreg.errors import InputError, unknown
 from pinnreg.regularisers.axes import Axes, named_axes
-from pinnreg.regularisers.rows import Rows, Site
 from pinnreg.regularisers.schedules import Schedule
 from pinnreg.settings import STRICT, Count, NonNegative, no_boolean
-from pinnreg.taylor import Algebra, MultiIndex
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from pinnreg.equations import Problem, Sweep, Trial
+    from pinnreg.taylor import MultiIndex
 
 Number = Annotated[float, BeforeValidator(no_boolean)]
 
@@ -51,6 +53,16 @@ class Jacobian:
     centre: Literal["zero", "data"] | Annotated[dict[str, Number], Field(min_length=1)] = "zero"
     schedule: Schedule = "constant"
 
+    role: ClassVar[Literal["points"]] = "points"
+    power: ClassVar[Literal[2]] = 2
+    integral: ClassVar[bool] = False
+    smoothing: ClassVar[None] = None
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether there are projections."""
+        return self.projections is not None
+
     def check(self, problem: Problem, trial: Trial) -> None:
         """Refuse what a problem lacks, and options that would do nothing.
 
@@ -67,31 +79,30 @@ class Jacobian:
         if self.projections is not None and len(trial.outputs) == 1:
             raise InputError("regularisers: jacobian: projections has no effect with one output; leave it out")
 
-    def project(self, points: int, outputs: int, draws: torch.Generator, like: Tensor) -> Tensor | None:
+    def draw(self, points: int, outputs: int, draws: torch.Generator, like: Tensor) -> Tensor | None:
         """Random unit vectors, uniform on the sphere, (points, projections, outputs); None if none are wanted."""
         if self.projections is None:
             return None
+        import torch  # noqa: PLC0415, since a config needs no torch
+
         shape = (points, self.projections, outputs)
         vectors = torch.randn(shape, generator=draws, device=like.device, dtype=like.dtype)
         return torch.nn.functional.normalize(vectors, dim=2)
 
-    def rows(self, site: Site) -> Rows:
-        """One row a point, output (or projection) and axis."""
-        trial = site.sweep.trial
-        axes = named_axes(self.axes, self.kind, site.problem.domain)
-        indices = [tuple(int(axis == other) for other in trial.axes) for axis in axes]
-        columns = [site.sweep(index) for index in indices]  # (n, outputs) by axis
-        columns = [each - centre for each, centre in zip(columns, self._centres(site, axes, indices), strict=True)]
-        if site.projections is not None:
-            scale = (len(trial.outputs) / site.projections.shape[1]) ** 0.5
-            columns = [scale * torch.einsum("npc,nc->np", site.projections, each) for each in columns]
-        return site.mean_of_squares(*(values for each in columns for values in each.unbind(dim=1)))
+    def rows(self, problem: Problem, sweep: Sweep) -> Sequence[Tensor]:
+        """One row an output (or projection) and axis."""
+        axes = named_axes(self.axes, self.kind, problem.domain)
+        indices = [tuple(int(axis == other) for other in sweep.trial.axes) for axis in axes]
+        columns = [sweep(index) for index in indices]  # (n, outputs) by axis
+        columns = [each - centre for each, centre in zip(columns, self._centres(sweep, axes, indices), strict=True)]
+        if (vectors := sweep.points.values) is not None:
+            import torch  # noqa: PLC0415
 
-    def _centres(self, site: Site, axes: Sequence[str], indices: list[MultiIndex]) -> Sequence[Tensor | float]:
+            scale = (len(sweep.trial.outputs) / vectors.shape[1]) ** 0.5
+            columns = [scale * torch.einsum("npc,nc->np", vectors, each) for each in columns]
+        return [values for each in columns for values in each.unbind(dim=1)]
+
+    def _centres(self, sweep: Sweep, axes: Sequence[str], indices: Sequence[MultiIndex]) -> Sequence[Tensor | float]:
         if isinstance(self.centre, Mapping):
             return [self.centre.get(axis, 0.0) for axis in axes]
-        if self.centre == "zero":
-            return [0.0] * len(axes)
-        g, _ = site.sweep.points.lift(Algebra.of(indices, len(site.sweep.trial.axes)))
-        assert g is not None  # `check` has seen to it
-        return g.derivatives(list(indices))
+        return [0.0] * len(axes) if self.centre == "zero" else sweep.g(indices)

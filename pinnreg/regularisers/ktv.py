@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Annotated, Literal, final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, final
 
-import torch
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from pinnreg.domain import Domain
-from pinnreg.equations import Problem, Trial
 from pinnreg.regularisers.axes import Axes, named_axes
-from pinnreg.regularisers.rows import Rows, Site
 from pinnreg.regularisers.schedules import Schedule
 from pinnreg.settings import STRICT, Count, NonNegative, Positive, no_boolean
-from pinnreg.taylor import MultiIndex
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from pinnreg.domain import Domain
+    from pinnreg.equations import Problem, Sweep, Trial
+    from pinnreg.taylor import MultiIndex
 
 
 @final
@@ -56,6 +60,10 @@ class KTV:
     schedule: Schedule = "constant"
     smoothing: Positive | None = None
 
+    role: ClassVar[Literal["points"]] = "points"
+    integral: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = False
+
     @model_validator(mode="after")
     def _smoothing_needs_power_one(self) -> KTV:
         if self.smoothing is not None and self.power == 2:
@@ -83,13 +91,13 @@ class KTV:
         """Refuse a problem that lacks the axes."""
         self.indices(problem.domain)
 
-    def rows(self, site: Site) -> Rows:
-        """One row a point, derivative and output, scaled so that the mean of |row|^q estimates the sum of integrals."""
-        domain = site.problem.domain
-        derivatives = torch.cat(
-            [math.sqrt(factor) * site.sweep(index).mT.reshape(-1) for index, factor in self.indices(domain).items()]
-        )
-        terms = derivatives.numel() // len(site.sweep.points)
-        scale = (domain.volume * terms) ** (1 / self.power)
-        smoothing = (self.smoothing or 1e-3) if site.smooth and self.power == 1 else 0.0
-        return Rows(scale * derivatives, self.power, scale * smoothing)
+    def draw(self, points: int, outputs: int, draws: torch.Generator, like: Tensor) -> None:
+        """Nothing."""
+
+    def rows(self, problem: Problem, sweep: Sweep) -> Sequence[Tensor]:
+        """One row a derivative and output."""
+        return [
+            math.sqrt(factor) * values
+            for index, factor in self.indices(problem.domain).items()
+            for values in sweep(index).unbind(dim=1)
+        ]

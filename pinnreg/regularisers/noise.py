@@ -9,28 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass as plain
-from typing import Annotated, Literal, final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, final
 
-import torch
 from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
-from torch import Tensor
 
+from pinnreg.regularisers.interface import UNSHIFTED, Shift
 from pinnreg.regularisers.schedules import Schedule
 from pinnreg.settings import STRICT, Count, NonNegative, no_boolean
 
-
-@final
-@plain(frozen=True)
-class Shift:
-    """Where the loss is taken with the share `share`: at W + offset, offsets by name of the tensor; None: at W."""
-
-    share: float
-    offset: Mapping[str, Tensor] | None = None
-
-
-UNSHIFTED = (Shift(1.0),)
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 @final
@@ -60,6 +50,8 @@ class NoiseStability:
     unperturbed: Annotated[float, Field(ge=0, lt=1), BeforeValidator(no_boolean)] = 0.0
     sides: Literal["two", "one"] = "two"
     schedule: Schedule = "constant"
+
+    role: ClassVar[Literal["noise"]] = "noise"
 
     @property
     def first_order_only(self) -> bool:
@@ -110,6 +102,8 @@ class WeightNoise:
     scheme: Literal["layer", "all"] = "layer"
     schedule: Schedule = "constant"
 
+    role: ClassVar[Literal["noise"]] = "noise"
+
     @property
     def first_order_only(self) -> bool:
         """Always."""
@@ -127,6 +121,8 @@ class WeightNoise:
 
 
 def _normal(like: Mapping[str, Tensor], sigma: float, draws: torch.Generator) -> dict[str, Tensor]:
+    import torch  # noqa: PLC0415, since a config needs no torch
+
     return {
         name: sigma * torch.randn(each.shape, generator=draws, device=each.device, dtype=each.dtype)
         for name, each in like.items()

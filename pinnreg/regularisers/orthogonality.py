@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Literal, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
-import torch
 from pydantic.dataclasses import dataclass
-from torch import Tensor, nn
 
 from pinnreg.errors import InputError
-from pinnreg.networks import weights_of_blocks
-from pinnreg.regularisers.rows import Rows
 from pinnreg.regularisers.schedules import Schedule
 from pinnreg.settings import STRICT, NonNegative
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @final
@@ -37,12 +35,10 @@ class Orthogonality:
     weight: NonNegative = 1e-4
     schedule: Schedule = "constant"
 
-    @property
-    def diagonal(self) -> bool:
-        """Whether row i is √n times the network's parameter i. Never."""
-        return False
+    role: ClassVar[Literal["parameters"]] = "parameters"
+    diagonal: ClassVar[bool] = False
 
-    def rows(self, network: nn.Module, parameters: Mapping[str, Tensor]) -> Rows:
+    def rows(self, network: nn.Module, parameters: Mapping[str, Tensor]) -> Tensor:
         """One row an entry on and above the diagonal of each WᵀW - I, which is symmetric.
 
         Args:
@@ -52,18 +48,23 @@ class Orthogonality:
         Raises:
             InputError: a network without quadratic blocks.
         """
+        import torch  # noqa: PLC0415, since a config needs no torch
+
+        from pinnreg.networks import weights_of_blocks  # noqa: PLC0415
+
         names = weights_of_blocks(network)
         if not names:
             raise InputError(
                 "regularisers: orthogonality penalises the weights of quadratic blocks, and the network has none; it "
                 "needs network: {kind: quadratic}"
             )
-        rows = torch.cat([_entries(parameters[name]) for name in names])
-        return Rows(math.sqrt(len(rows)) * rows)
+        return torch.cat([_entries(parameters[name]) for name in names])
 
 
 def _entries(weight: Tensor) -> Tensor:
     """A vector whose sum of squares is the mean of those of all entries of WᵀW - I."""
+    import torch  # noqa: PLC0415
+
     columns = weight.shape[1]
     unit = torch.eye(columns, dtype=weight.dtype, device=weight.device)
     row, column = torch.triu_indices(columns, columns, device=weight.device)

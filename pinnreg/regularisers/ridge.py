@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Literal, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
-import torch
 from pydantic.dataclasses import dataclass
-from torch import Tensor, nn
 
-from pinnreg.regularisers.rows import Rows
 from pinnreg.regularisers.schedules import Schedule
 from pinnreg.settings import STRICT, NonNegative
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @final
@@ -33,17 +32,16 @@ class Ridge:
     weight: NonNegative = 1e-6
     schedule: Schedule = "constant"
 
-    @property
-    def diagonal(self) -> bool:
-        """Whether row i is √n times the network's parameter i. Always."""
-        return True
+    role: ClassVar[Literal["parameters"]] = "parameters"
+    diagonal: ClassVar[bool] = True
 
-    def rows(self, network: nn.Module, parameters: Mapping[str, Tensor]) -> Rows:
-        """One row a parameter, scaled so that the mean of the squares is their sum.
+    def rows(self, network: nn.Module, parameters: Mapping[str, Tensor]) -> Tensor:
+        """One row a parameter.
 
         Args:
             network: not needed here.
             parameters: all parameters by name.
         """
-        values = torch.cat([each.reshape(-1) for each in parameters.values()])
-        return Rows(math.sqrt(values.numel()) * values)
+        import torch  # noqa: PLC0415, since a config needs no torch
+
+        return torch.cat([each.reshape(-1) for each in parameters.values()])

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from pinnreg.differentiation import parse_name
-from pinnreg.equations import PointSet, Problem, Sweep, Trial, evaluate_residual, with_values
+from pinnreg.equations import Points, Problem, Sweep, Trial, evaluate_residual, with_values
 from pinnreg.errors import InputError
 from pinnreg.report.compare import Report
 from pinnreg.report.grid import grid_points
@@ -76,7 +76,7 @@ class Solution:
         problem, pieces = with_values(self.problem, self.unknown), list[dict[str, Tensor]]()
         with torch.no_grad():
             for piece in self._tensor(points).split(CHUNK):
-                sweep = Sweep(self.trial, self._at, PointSet(piece, self.trial), set())
+                sweep = Sweep(self.trial, self._at, Points(piece))
                 pieces.append(evaluate_residual(problem, sweep))
         return {name: _numpy(torch.cat([piece[name] for piece in pieces])) for name in pieces[0]}
 
@@ -92,9 +92,7 @@ class Solution:
     def _derivative(self, points: ArrayLike, index: MultiIndex) -> Array:
         at = self._tensor(points)
         with torch.no_grad():
-            pieces = [
-                Sweep(self.trial, self._at, PointSet(piece, self.trial), {index})(index) for piece in at.split(CHUNK)
-            ]
+            pieces = [Sweep(self.trial, self._at, Points(piece), {index})(index) for piece in at.split(CHUNK)]
         return _numpy(torch.cat(pieces))
 
     def _at(self, points: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pinnreg.errors import Diverged
-from pinnreg.objective import Objective, Replicas
+from pinnreg.objective import Batch, Objective, Replicas
 from pinnreg.optimisers import Stage
 from pinnreg.reproductions.model import Progress
 from pinnreg.training import History, Hooks, train
@@ -19,19 +20,40 @@ Measure = Callable[[dict[str, Tensor]], Mapping[str, float]]
 
 
 @final
+@dataclass(frozen=True, eq=False)
+class Replica:
+    """One of several that were trained side by side.
+
+    Attributes:
+        objective: what was minimised.
+        batch: its last.
+        parameters: the trained ones.
+    """
+
+    objective: Objective
+    batch: Batch
+    parameters: dict[str, Tensor]
+
+    @property
+    def network(self) -> Callable[[Tensor], Tensor]:
+        """The trained network."""
+        return self.objective.model.network_at(self.parameters)
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class Fitted:
     """Trained replicas.
 
     Attributes:
-        replicas: with the trained parameters; those of each of its objectives are views of them.
+        each: the replicas.
         history: columns by name; measures as `error_<name>`, NaN where none was taken.
         steps: optimiser steps of all replicas together.
     """
 
-    def __init__(self, replicas: Replicas, history: dict[str, NDArray[np.float64]], steps: int) -> None:
-        self.replicas = replicas
-        self.history = history
-        self.steps = steps
+    each: tuple[Replica, ...]
+    history: dict[str, NDArray[np.float64]]
+    steps: int
 
 
 def fit(
@@ -70,4 +92,6 @@ def fit(
     except Diverged as error:
         seeds = sorted({objectives[number].seed for number in replicas.diverged})
         raise Diverged(f"{label}: {error}; of {len(objectives)} replicas {replicas.diverged}, seeds {seeds}") from None
-    return Fitted(replicas, history.columns(), outcome.steps * len(objectives))
+    own = (replicas.of_replica(number, outcome.parameters) for number in range(len(objectives)))
+    each = tuple(map(Replica, objectives, outcome.batch.each, own))
+    return Fitted(each, history.columns(), outcome.steps * len(objectives))

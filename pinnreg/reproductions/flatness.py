@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pinnreg.analysis import term_sharpness
 from pinnreg.config import resolve
+from pinnreg.objective import first_batch
 from pinnreg.plots import Curve, Panel
 from pinnreg.reproductions.model import Claim, Progress, Rows, Table
 from pinnreg.run import solve
@@ -148,7 +149,7 @@ def trained(config: dict[str, Any], regularisers: list[dict[str, Any]]) -> Train
     solution = solve({**config, "regularisers": regularisers}, out=False)
     assert solution.report is not None
     plain = prepare(resolve(config), with_reference=False).objective
-    sharp = term_sharpness(plain, solution.parameters)
+    sharp = term_sharpness(plain, first_batch(plain, plain.model.initial()), solution.parameters)
     return Trained(
         solution.report.errors["u"].rel_l2,
         {name: (each.trace, each.largest) for name, each in sharp.items()},

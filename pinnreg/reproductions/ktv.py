@@ -24,7 +24,7 @@ from pinnreg.optimisers import SGD
 from pinnreg.plots import Curve, Panel
 from pinnreg.randomness import generator
 from pinnreg.regularisers import KTV, Regulariser, Ridge
-from pinnreg.reproductions.fit import fit
+from pinnreg.reproductions.fit import Replica, fit
 from pinnreg.reproductions.model import Claim, Progress, Reproduction, Rows, Table
 from pinnreg.reproductions.outliers import Outliers, outliers
 
@@ -101,7 +101,7 @@ def ktv(full: bool, progress: Progress) -> Reproduction:
         objectives = [_objective(SETTINGS[name], curve, seed) for name in names for curve in CURVES for seed in seeds]
         fitted = fit(objectives, STAGES * CYCLES, progress, f"curves, {', '.join(names)}")
         steps += fitted.steps
-        trained = iter(fitted.replicas.objectives)
+        trained = iter(fitted.each)
         for name in names:
             found[name] = {curve: [_result(next(trained), curve) for _ in seeds] for curve in CURVES}
     robust = outliers(seeds, 1000 if full else 300, progress)
@@ -140,8 +140,8 @@ def _network(neurons: int, x: Array, seed: int) -> MLP:
     return network
 
 
-def _result(trained: Objective, curve: str) -> Result:
-    network = trained.evaluation.network_at(trained.parameters)
+def _result(trained: Replica, curve: str) -> Result:
+    network = trained.network
     truth = CURVES[curve](TESTED)
     with torch.no_grad():
         predicted = network(torch.from_numpy(TESTED)[:, None])[:, 0].numpy()

@@ -30,7 +30,7 @@ from pinnreg.optimisers import SGD
 from pinnreg.plots import Curve, Panel
 from pinnreg.randomness import generator
 from pinnreg.regularisers import WeightNoise
-from pinnreg.reproductions.fit import fit
+from pinnreg.reproductions.fit import Replica, fit
 from pinnreg.reproductions.model import Claim, Progress, Reproduction, Rows, Table
 from pinnreg.reproductions.noise_recovery import BOUND, SCHEMES, Scheme, low_rank, noises, sparse
 
@@ -205,7 +205,7 @@ def _errors(seeds: Sequence[int], widths: Sequence[int], steps: int, progress: P
     for width, scheme in itertools.product(widths, SCHEMES):
         objectives = [_objective(width, scheme, seed) for seed in seeds]
         fitted = fit(objectives, [stage], progress, f"three layers of {width}, {scheme}")
-        found[width, scheme] = [_error(each, seed) for each, seed in zip(objectives, seeds, strict=True)]
+        found[width, scheme] = [_error(each, seed) for each, seed in zip(fitted.each, seeds, strict=True)]
         done += fitted.steps
     return found, done
 
@@ -239,12 +239,12 @@ def _teacher(points: Tensor, seed: int) -> Tensor:
     return units @ units.new_tensor([1.0, -1.0] * (ACTIVE // 2))
 
 
-def _error(trained: Objective, seed: int) -> float:
+def _error(trained: Replica, seed: int) -> float:
     draws = generator(seed, "noise injection test")
     points = torch.randn(TESTED, INPUTS, generator=draws, dtype=torch.float64)
     truth = _teacher(points, seed)
     with torch.no_grad():
-        predicted = trained.evaluation.network_at(trained.parameters)(points)[:, 0]
+        predicted = trained.network(points)[:, 0]
     return float((predicted - truth).norm() / truth.norm())
 
 

@@ -22,7 +22,7 @@ from pinnreg.optimisers import Adam
 from pinnreg.plots import Curve, Panel
 from pinnreg.randomness import generator
 from pinnreg.regularisers import KTV, Ridge
-from pinnreg.reproductions.fit import fit
+from pinnreg.reproductions.fit import Replica, fit
 from pinnreg.reproductions.model import Claim, Progress, Rows, Table
 
 Array = NDArray[np.float64]
@@ -77,7 +77,7 @@ def outliers(seeds: Sequence[int], steps_a_rate: int, progress: Progress) -> Out
     for name in NAMES:
         robust = name == NAMES[0]
         fitted = fit([_objective(seed, robust) for seed in seeds], stages, progress, f"outliers, {name}")
-        errors[name] = [_error(each) for each in fitted.replicas.objectives]
+        errors[name] = [_error(each) for each in fitted.each]
         steps += fitted.steps
     return Outliers(errors, seeds, steps)
 
@@ -110,10 +110,10 @@ def _network(seed: int) -> nn.Module:
     return nn.Sequential(*layers[:-1])
 
 
-def _error(trained: Objective) -> float:
+def _error(trained: Replica) -> float:
     points = _grid(60)
     with torch.no_grad():
-        predicted = trained.evaluation.network_at(trained.parameters)(torch.from_numpy(points))[:, 0].numpy()
+        predicted = trained.network(torch.from_numpy(points))[:, 0].numpy()
     return float(np.mean((predicted - _truth(points)) ** 2))
 
 

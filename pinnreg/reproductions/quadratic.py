@@ -27,7 +27,7 @@ from pinnreg.optimisers import Adam
 from pinnreg.plots import Curve, Panel
 from pinnreg.randomness import generator
 from pinnreg.regularisers import Orthogonality, Regulariser
-from pinnreg.reproductions.fit import fit
+from pinnreg.reproductions.fit import Replica, fit
 from pinnreg.reproductions.model import Claim, Progress, Reproduction, Rows, Table
 from pinnreg.run import solve
 
@@ -80,7 +80,7 @@ def quadratic(full: bool, progress: Progress) -> Reproduction:
         fitted = fit(objectives, FULL if full else QUICK, progress, f"starts, {variant}")
         steps += fitted.steps
         found[variant] = {count: [] for count in neurons}
-        for (count, seed, _), trained in zip(cases, fitted.replicas.objectives, strict=True):
+        for (count, seed, _), trained in zip(cases, fitted.each, strict=True):
             found[variant][count].append(_fit(trained, seed))
     errors = [_solved(seed, progress) for seed in seeds]
     return Reproduction(
@@ -130,7 +130,7 @@ def _network(variant: Variant, neurons: int, seed: int, start: int) -> Quadratic
     return network
 
 
-def _fit(trained: Objective, seed: int) -> Fit:
+def _fit(trained: Replica, seed: int) -> Fit:
     points, values = _data(seed)
     block = {name.rpartition(".")[2]: each.detach().numpy() for name, each in trained.parameters.items()}
     features = np.column_stack([points, np.ones(COUNT)])

@@ -229,5 +229,5 @@ def _measure(names: Sequence[str], truths: Tensor, parameters: Mapping[str, Tens
 
 
 def _sharpness(fitted: Fitted) -> Array:
-    found = [weighted_sharpness(each, each.parameters, probes=8) for each in fitted.replicas.objectives]
+    found = [weighted_sharpness(each.objective, each.batch, each.parameters, probes=8) for each in fitted.each]
     return np.array([[each.trace, each.largest] for each in found])

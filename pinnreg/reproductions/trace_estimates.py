@@ -19,12 +19,13 @@ from torch.func import vmap
 
 from pinnreg.analysis import weighted_sharpness
 from pinnreg.config import resolve
-from pinnreg.objective import Objective
+from pinnreg.objective import gradient as gradient_of
+from pinnreg.objective import total
 from pinnreg.optimisers import Adam
 from pinnreg.plots import Curve, Panel
 from pinnreg.randomness import generator
 from pinnreg.regularisers import NoiseStability
-from pinnreg.reproductions.fit import fit
+from pinnreg.reproductions.fit import Replica, fit
 from pinnreg.reproductions.model import Claim, Progress, Rows, Table
 from pinnreg.run.prepare import prepare
 
@@ -41,20 +42,20 @@ DRAWS = 1000
 TRAINED = 100
 
 
-def estimates(objective: Objective, sigma: float, count: int) -> tuple[Array, Array]:
-    """The estimates of one point and of two from the same `count` draws, (count,) each, at the objective's parameters.
+def estimates(trained: Replica, sigma: float, count: int) -> tuple[Array, Array]:
+    """The estimates of one point and of two from the same `count` draws, (count,) each, at the trained parameters.
 
     The draws are those of the regulariser, of the same directions for any σ.
     """
-    at = {name: values.detach() for name, values in objective.parameters.items()}
-    draws = generator(objective.seed, "trace estimates")
+    at = {name: values.detach() for name, values in trained.parameters.items()}
+    draws = generator(trained.objective.seed, "trace estimates")
     # pairs: each draw and its negative
     shifts = NoiseStability(sigma=sigma, samples=count).shifts(at, 1.0, draws, 0)
     offsets = [shift.offset for shift in shifts if shift.offset is not None]
     moved = {name: values + torch.stack([offset[name] for offset in offsets]) for name, values in at.items()}
 
     def loss(parameters: dict[str, Tensor]) -> Tensor:
-        return objective.total(objective.losses(parameters))
+        return total(trained.batch, trained.objective.losses(trained.batch, parameters))
 
     with torch.no_grad():
         plus, minus = (vmap(loss)(moved) - loss(at)).view(count, 2).numpy().T
@@ -125,15 +126,15 @@ def trace_estimates(seeds: Sequence[int], progress: Progress, draws: int = DRAWS
     objectives = [prepare(resolve({**CONFIG, "seed": seed}), with_reference=False).objective for seed in seeds]
     fitted = fit(objectives, [Adam(steps=TRAINED)], progress, "trace estimates, training")
     means, deviations, slopes = [], [], []
-    for number, objective in enumerate(objectives):
-        parameters = objective.parameters
+    for number, trained in enumerate(fitted.each):
+        objective, batch, parameters = trained.objective, trained.batch, trained.parameters
         # with as many probes as parameters the Hessian is formed: the trace is exact
         size = sum(values.numel() for values in parameters.values())
-        trace = weighted_sharpness(objective, parameters, probes=size).trace
-        found = np.array([estimates(objective, sigma, draws) for sigma in SIGMAS]) / trace
+        trace = weighted_sharpness(objective, batch, parameters, probes=size).trace
+        found = np.array([estimates(trained, sigma, draws) for sigma in SIGMAS]) / trace
         means.append(found.mean(axis=2))
         deviations.append(found.std(axis=2, ddof=1))
-        gradient = objective.gradient(parameters)[1]
+        gradient = gradient_of(objective, batch, parameters)[1]
         slopes.append(2 * float(torch.cat([each.flatten() for each in gradient.values()]).norm()) / trace)
         progress("trace estimates, seeds", number + 1, len(seeds))
     return TraceEstimates(np.array(means), np.array(deviations), np.array(slopes), fitted.steps)

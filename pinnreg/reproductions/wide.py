@@ -204,14 +204,15 @@ def trained(width: int, runs: Sequence[tuple[int, float]], progress: Progress, *
     label = f"training, width {width}"
     stages = [SGD(steps=steps, learning_rate=rate())]
     objectives = [each.objective() for each in before]
-    history = fit(objectives, stages, progress, label, measure=measure, names=names, every=EVERY).history
+    fitted = fit(objectives, stages, progress, label, measure=measure, names=names, every=EVERY)
+    history = fitted.history
     columns = torch.from_numpy(np.stack([history[f"error_{name}"] for name in names], axis=1))
     measured = torch.isfinite(columns).all(dim=1)
     taken = history["step"][measured.numpy()]
     recorded = columns[measured].split(COUNT * len(OPERATORS), dim=1)
     return [
-        each.outcome(taken, values, objective.parameters)
-        for each, values, objective in zip(before, recorded, objectives, strict=True)
+        each.outcome(taken, values, replica.parameters)
+        for each, values, replica in zip(before, recorded, fitted.each, strict=True)
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
@@ -24,9 +24,7 @@ from pinnreg.analysis import (
 )
 from pinnreg.equations import Problem
 from pinnreg.errors import InputError
-from pinnreg.objective import Objective
-from pinnreg.objective.placement import INTERIOR
-from pinnreg.regularisers import KTV, NoiseStability, Orthogonality, Regulariser, Ridge, WeightNoise
+from pinnreg.objective import INTERIOR, Batch, Objective, batch_of, whole
 from pinnreg.report import finite, write_json
 from pinnreg.run.folder import RunFolder, make_writable
 from pinnreg.run.prepare import Prepared, Problems, prepare, problem_folders, resolve_resumed, saved_state
@@ -180,17 +178,15 @@ def analyse(
 
 def _analysed(folder: RunFolder, prepared: Prepared, state: Mapping[str, Any], pairs: int) -> Analysis:
     objective = prepared.objective
-    # the initial parameters; a state overwrites neither them nor the points they are used at
-    before = {name: each.detach().clone() for name, each in objective.parameters.items()}
-    objective.load_state(state["objective"])
-    objective.show_all()
     after: dict[str, Tensor] = state["parameters"]
-    kernels, initial = (term_kernels(objective, each) for each in (after, before))
-    hessian = term_sharpness(objective, after, pairs=pairs)
-    weights = objective.weights
+    before = {name: each.detach() for name, each in objective.model.initial().items()}
+    batch = whole(objective, batch_of(objective, state["objective"], after))
+    kernels, initial = (term_kernels(objective, batch, each) for each in (after, before))
+    hessian = term_sharpness(objective, batch, after, pairs=pairs)
+    weights = dict(batch.weights)
     solution = prepared.solution(after, {})
-    trained, started = dict(solution.parameters), dict(objective.evaluation.network_part(before))
-    points = objective.blocks[INTERIOR].thinned(POINTS).points.points
+    trained, started = dict(solution.parameters), dict(objective.model.network_part(before))
+    points = batch.points[INTERIOR].thinned(POINTS).x
     return Analysis(
         run=folder.path,
         problem=prepared.resolved.config.problem,
@@ -198,49 +194,48 @@ def _analysed(folder: RunFolder, prepared: Prepared, state: Mapping[str, Any], p
         parameters=sum(each.numel() for each in after.values()),
         weights=weights,
         hessian=hessian,
-        total=_total(objective, after, hessian, weights, pairs),
+        total=_total(objective, batch, after, hessian, pairs),
         kernels=kernels,
         initial=initial,
         network=drift(solution.network, started, trained, points),
         variations=variation_profile(
             solution.trial,
-            objective.evaluation.network_at(after),
+            objective.model.network_at(after),
             prepared.problem.domain,
             device=points.device,
             dtype=points.dtype,
         ),
-        notes=tuple(_notes(prepared.resolved.config.regularisers, objective)),
+        notes=tuple(_notes(objective, batch)),
     )
 
 
 def _total(
     objective: Objective,
+    batch: Batch,
     parameters: Mapping[str, Tensor],
     hessian: Mapping[str, Sharpness],
-    weights: Mapping[str, float],
     pairs: int,
 ) -> Sharpness:
     """The sharpness of the weighted sum, which is that of a term where no other has a weight."""
-    counting = [name for name, weight in weights.items() if weight > 0]
+    counting = [name for name, weight in batch.weights.items() if weight > 0]
     if len(counting) <= 1:
-        name = counting[0] if counting else next(iter(weights))
-        return hessian[name].scaled(weights[name])
-    return weighted_sharpness(objective, parameters, counting, pairs=pairs)
+        name = counting[0] if counting else next(iter(batch.weights))
+        return hessian[name].scaled(batch.weights[name])
+    return weighted_sharpness(objective, batch, parameters, counting, pairs=pairs)
 
 
-def _notes(regularisers: Sequence[Regulariser], objective: Objective) -> Iterator[str]:
+def _notes(objective: Objective, batch: Batch) -> Iterator[str]:
     """What of the loss the numbers leave out."""
-    for each in regularisers:
-        if isinstance(each, NoiseStability | WeightNoise):
+    for each in objective.regularisers:
+        if each.role == "noise":
             yield f"the noise of {each.kind}: all numbers are at the parameters themselves"
-        elif isinstance(each, KTV) and each.power == 1:
-            if not objective.evaluation.smooth:
+        elif each.role == "parameters":
+            what = "the identity" if each.diagonal else "one of parameters alone"
+            yield f"the tangent kernel of {each.kind}, which is {what}"
+        elif each.power == 1:
+            if not batch.smooth:
                 yield f"the kinks of |s| in the Hessian of {each.kind} with power 1"
             yield f"the tangent kernel of {each.kind} with power 1, which is no sum of squares"
-        elif isinstance(each, Ridge):
-            yield f"the tangent kernel of {each.kind}, which is the identity"
-        elif isinstance(each, Orthogonality):
-            yield f"the tangent kernel of {each.kind}, which is one of parameters alone"
 
 
 def _draw(found: Analysis, path: Path) -> None:

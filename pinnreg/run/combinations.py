@@ -9,7 +9,7 @@ from pinnreg.errors import InputError
 from pinnreg.networks import QuadraticSettings
 from pinnreg.objective import Objective
 from pinnreg.optimisers import GaussNewton
-from pinnreg.regularisers import KTV, NoiseStability, Orthogonality, WeightNoise
+from pinnreg.regularisers import strength
 
 logger = logging.getLogger("pinnreg")
 
@@ -33,7 +33,7 @@ def check_combinations(config: Config) -> None:
 
 def _check_smoothing(config: Config) -> None:
     for number, regulariser in enumerate(config.regularisers):
-        smoothed = isinstance(regulariser, KTV) and regulariser.smoothing is not None
+        smoothed = regulariser.role == "points" and regulariser.smoothing is not None
         if smoothed and not any(stage.needs_smooth for stage in config.train):
             raise InputError(
                 f"regularisers.{number}.smoothing has no effect: only quasi-Newton stages (lbfgs, ssbroyden) smooth |s|"
@@ -43,7 +43,7 @@ def _check_smoothing(config: Config) -> None:
 def _check_squares(config: Config) -> None:
     names = [stage.optimiser for stage in config.train if stage.needs_squares]
     for number, regulariser in enumerate(config.regularisers):
-        if names and isinstance(regulariser, KTV) and regulariser.power != 2:
+        if names and regulariser.role == "points" and regulariser.power != 2:
             raise InputError(
                 f"regularisers.{number}.power: {names[0]} minimises sums of squares and needs power 2, got "
                 f"{regulariser.power}; or train with adam, lbfgs or ssbroyden"
@@ -53,7 +53,7 @@ def _check_squares(config: Config) -> None:
 def _check_noise(config: Config) -> None:
     names = [stage.optimiser for stage in config.train if not stage.first_order]
     for number, regulariser in enumerate(config.regularisers):
-        if names and isinstance(regulariser, NoiseStability | WeightNoise) and regulariser.first_order_only:
+        if names and regulariser.role == "noise" and regulariser.first_order_only:
             raise InputError(
                 f"regularisers.{number}: {regulariser.kind} on one side of the parameters runs with adam and sgd only: "
                 f"{names[0]} solves nearly exactly for the noise of the moment, and so undoes it; noise_stability with "
@@ -87,7 +87,7 @@ def _check_orthogonality(config: Config) -> None:
 
 
 def _penalised(config: Config) -> bool:
-    return any(isinstance(each, Orthogonality) and each.weight > 0 for each in config.regularisers)
+    return any(each.kind == "orthogonality" and strength(each) > 0 for each in config.regularisers)
 
 
 def _check_batches(config: Config) -> None:
@@ -100,12 +100,12 @@ def _check_batches(config: Config) -> None:
             )
 
 
-def note_unfinished_annealing(objective: Objective) -> None:
+def note_unfinished_annealing(objective: Objective, progress: float) -> None:
     """Say so if training ended before a strength that is to be annealed to zero got there."""
-    if objective.scheduled and objective.progress < NEARLY_ALL:
+    if objective.scheduled and progress < NEARLY_ALL:
         logger.warning(
             "regularisers: training ended at %.0f %% of their schedule: weights change at redraws only, and a stage "
             "with one redraw keeps what it begins with; more steps, or a smaller redraw_every of lbfgs and ssbroyden, "
             "lets them reach zero",
-            100 * objective.progress,
+            100 * progress,
         )

@@ -14,6 +14,7 @@ from pinnreg import registry
 from pinnreg.config import Config, Resolved, fingerprint, resolve, write_config
 from pinnreg.equations import Problem
 from pinnreg.errors import InputError, Interrupted
+from pinnreg.objective import Evaluator
 from pinnreg.report import Solution, read_report, relative_l2
 from pinnreg.run.combinations import note_unfinished_annealing
 from pinnreg.run.folder import RunFolder
@@ -83,7 +84,7 @@ def solve(
         folder.forget_results()
         write_config(folder.config, resolved.config, provenance(resolved, prepared.device))
     outcome = train(
-        prepared.objective,
+        Evaluator(prepared.objective, compile=resolved.config.compile),
         resolved.config.train,
         history,
         checkpoint=folder and folder.checkpoint,
@@ -91,7 +92,7 @@ def solve(
         resume=state,
         hooks=_with_errors(hooks, prepared),
     )
-    note_unfinished_annealing(prepared.objective)
+    note_unfinished_annealing(prepared.objective, outcome.batch.progress)
     solution = compared(prepared.solution(outcome.parameters, history.columns()), prepared)
     if folder is None:
         return solution

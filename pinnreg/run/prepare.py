@@ -18,7 +18,7 @@ from pinnreg.config import Config, Resolved, differences, fingerprint, read_yaml
 from pinnreg.equations import Problem, Split, reference_of, split_conditions
 from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError, user_code
-from pinnreg.objective import Objective
+from pinnreg.objective import Objective, objective_of
 from pinnreg.observations import Observed, observe
 from pinnreg.reference import Reference, Solved, from_file
 from pinnreg.report import Solution, grid_axes
@@ -69,7 +69,7 @@ class Prepared:
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
-        return next(iter(self.objective.parameters.values())).device
+        return self.objective.model.like.device
 
     @property
     def compared_outputs(self) -> tuple[str, ...]:
@@ -78,8 +78,8 @@ class Prepared:
 
     def solution(self, parameters: Mapping[str, Tensor], history: Mapping[str, Array]) -> Solution:
         """The trial function at `parameters`."""
-        evaluation = self.objective.evaluation
-        own, unknown = evaluation.network_part(dict(parameters)), evaluation.coefficient_values(parameters)
+        model = self.objective.model
+        own, unknown = model.network_part(parameters), model.coefficient_values(parameters)
         return Solution(self.problem, self.split.trial, self.network, own, history, unknown=unknown)
 
 
@@ -113,7 +113,7 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
     check_combinations(config)
     if config.unknown and not any(isinstance(condition, Measurements) for condition in split.soft):
         logger.warning("unknown: there are no measurements, without which many coefficients may fit as well")
-    objective = Objective(
+    objective = objective_of(
         problem,
         split,
         network,
@@ -123,7 +123,6 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
         unknown=config.unknown,
         seed=config.seed,
         balance=config.balance,
-        compile=config.compile,
     )
     axes = grid_axes(problem.domain, config.evaluate.grid)
     solved = _solve(reference, problem, axes) if with_reference else None

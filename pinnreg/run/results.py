@@ -12,6 +12,7 @@ from typing import Any
 from pinnreg import plots
 from pinnreg.config import Resolved, as_dict
 from pinnreg.errors import InputError
+from pinnreg.objective import Batch
 from pinnreg.report import (
     Solution,
     Validation,
@@ -68,7 +69,9 @@ def _validation(solution: Solution, prepared: Prepared) -> dict[str, Validation]
     return found
 
 
-def write_results(folder: RunFolder, prepared: Prepared, solution: Solution, outcome: Outcome, seconds: float) -> None:
+def write_results(
+    folder: RunFolder, prepared: Prepared, solution: Solution, outcome: Outcome[Batch], seconds: float
+) -> None:
     """Write a finished run's measurements, fields and report.
 
     Args:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from pinnreg.analysis import sharpness, variation
-from pinnreg.equations import PointSet, Sweep, evaluate_residual, with_values
+from pinnreg.equations import Points, Sweep, evaluate_residual, with_values
 from pinnreg.equations.trial import Network
 from pinnreg.report import Solution
 
@@ -34,10 +34,10 @@ def analysed(solution: Solution, points: ArrayLike, seed: int) -> dict[str, floa
 
 
 def _mean_square_residual(solution: Solution, points: Tensor) -> Loss:
-    at, problem = PointSet(points, solution.trial), with_values(solution.problem, solution.unknown)
+    at, problem = Points(points), with_values(solution.problem, solution.unknown)
 
     def loss(parameters: dict[str, Tensor]) -> Tensor:
-        sweep = Sweep(solution.trial, _network(solution, parameters), at, set())
+        sweep = Sweep(solution.trial, _network(solution, parameters), at)
         return torch.stack([values.square().mean() for values in evaluate_residual(problem, sweep).values()]).sum()
 
     return loss

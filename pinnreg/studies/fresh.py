@@ -11,8 +11,7 @@ from torch.func import functional_call
 
 from pinnreg.config import Config
 from pinnreg.domain.samplers import unit_points
-from pinnreg.equations import Condition, PointSet, Sweep, split_conditions
-from pinnreg.equations.conditions import Samples
+from pinnreg.equations import Condition, Sweep, split_conditions
 from pinnreg.randomness import derive
 from pinnreg.report import Solution
 
@@ -56,9 +55,8 @@ def fresh_loss(solution: Solution, config: Config, residual: Mapping[str, float]
 def _mean_square(solution: Solution, condition: Condition, seed: int) -> float:
     like = next(iter(solution.parameters.values()))
     fresh = derive(seed, f"study validation {condition.name}")
-    samples = condition.sample(solution.problem.domain, FRESH_POINTS, "sobol", fresh)
-    at = Samples(samples.points.to(like), samples.normals.to(like))
+    at = condition.sample(solution.problem.domain, FRESH_POINTS, "sobol", fresh).on(like)
     with torch.no_grad():
         network = lambda points: functional_call(solution.network, dict(solution.parameters), (points,))  # noqa: E731
-        sweep = Sweep(solution.trial, network, PointSet(at.points, solution.trial), set())
+        sweep = Sweep(solution.trial, network, at)
         return float(condition.residual(sweep.fields(), at, solution.trial.axes).square().mean())

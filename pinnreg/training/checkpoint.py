@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from pinnreg.errors import InputError
-from pinnreg.objective import Trainable
 from pinnreg.optimisers import Optimiser
 from pinnreg.training.position import Position
 
@@ -51,13 +51,15 @@ def position_of(state: dict[str, Any]) -> Position:
     return Position(**state["position"])
 
 
-def snapshot(position: Position, objective: Trainable, optimiser: Optimiser | None) -> dict[str, Any]:
+def snapshot(
+    position: Position, parameters: dict[str, Tensor], objective: dict[str, Any], optimiser: Optimiser | None
+) -> dict[str, Any]:
     """A copy of the whole state of a run that later steps do not change."""
     state = {
         "position": asdict(position),
-        "parameters": objective.parameters,
+        "parameters": parameters,
         "optimiser": optimiser.state() if optimiser is not None else None,
-        "objective": objective.state(),
+        "objective": objective,
     }
     own: dict[str, Any] = copied(state)
     return own

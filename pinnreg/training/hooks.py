@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Generic, final
 
 from torch import Tensor
+
+from pinnreg.objective import DrawnBatch
 
 Parameters = dict[str, Tensor]
 
 
 @final
 @dataclass(frozen=True)
-class Outcome:
-    """A finished training: the parameters, and how it got there."""
+class Outcome(Generic[DrawnBatch]):
+    """A finished training: the parameters, the last batch, and how it got there."""
 
     parameters: Parameters
+    batch: DrawnBatch
     seconds: float
     steps: int
     sweeps: int

@@ -12,12 +12,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Generic, final
 
 import torch
 
 from pinnreg.errors import Diverged, Interrupted
-from pinnreg.objective import Trainable
+from pinnreg.objective import DrawnBatch, Trainable
 from pinnreg.optimisers import Advance, Optimiser, Stage
 from pinnreg.training.checkpoint import copied, position_of, snapshot, write_checkpoint
 from pinnreg.training.history import History
@@ -29,7 +29,7 @@ CHECKPOINT_SECONDS = 30.0
 
 
 def train(
-    objective: Trainable,
+    objective: Trainable[DrawnBatch],
     stages: Sequence[Stage],
     history: History,
     *,
@@ -37,11 +37,11 @@ def train(
     extra: Mapping[str, Any] | None = None,
     resume: Mapping[str, Any] | None = None,
     hooks: Hooks | None = None,
-) -> Outcome:
+) -> Outcome[DrawnBatch]:
     """Minimise the objective in stages, from the start or from a checkpoint's state.
 
     Args:
-        objective: its parameters are changed in place.
+        objective: what is minimised.
         stages: optimiser settings, in order.
         history: gets a row at step 0, at least every 50 steps, and at the end of each stage.
         checkpoint: where to save the state, at least every 60 s and at each stage's end; None saves nothing.
@@ -58,13 +58,14 @@ def train(
         loop.restore(resume)
     loop.run()
     position = loop.position
-    return Outcome(objective.parameters, position.seconds, position.step, position.sweeps, position.stop_reason)
+    own = loop.parameters, loop.batch
+    return Outcome(*own, position.seconds, position.step, position.sweeps, position.stop_reason)
 
 
 @final
 @dataclass
-class _Loop:
-    objective: Trainable
+class _Loop(Generic[DrawnBatch]):
+    objective: Trainable[DrawnBatch]
     stages: Sequence[Stage]
     history: History
     checkpoint: Path | None
@@ -73,7 +74,8 @@ class _Loop:
     position: Position = field(default_factory=Position)
 
     def __post_init__(self) -> None:
-        self._parameters = self.objective.parameters
+        self.parameters = self.objective.initial()
+        self.batch = self.objective.first(self.parameters)
         self._optimiser: Optimiser | None = None
         self._optimiser_state: dict[str, Any] | None = None
         self._good: dict[str, Any] | None = None
@@ -86,7 +88,7 @@ class _Loop:
         """Go on from a checkpoint's state."""
         self._load(state)
         self._stopped = position_of(dict(state)).stop_reason or None
-        self.objective.load_state(state["objective"])
+        self.batch = self.objective.restored(state["objective"], self.parameters)
         self._optimiser_state = state["optimiser"]
         if position_of(dict(state)).stop_reason and self.position.stage + 1 < len(self.stages):
             # saved at the end of a stage, perhaps before all its steps: it must not go on
@@ -105,7 +107,7 @@ class _Loop:
         self._observe()
         while True:
             stage = self.stages[self.position.stage]
-            self._optimiser = stage.start(self._parameters)
+            self._optimiser = stage.start(self.parameters)
             if self._optimiser_state is not None:
                 self._optimiser.load_state(self._optimiser_state)
                 self._optimiser_state = None
@@ -133,13 +135,12 @@ class _Loop:
                 self._save()
                 raise Interrupted(signal, self.checkpoint)
             swept, before = self.objective.sweeps, position.step
-            self._renew(stage, optimiser)
-            advance = optimiser.advance(
-                self.objective, position.stage_step, self._room(stage), share=share_of(stage, position)
-            )
+            drawing = self._renew(stage, optimiser)
+            fixed = self.objective.at(self.batch)
+            advance = optimiser.advance(fixed, position.stage_step, self._room(stage), share=share_of(stage, position))
             self._watch(advance)
-            position.sweeps += self.objective.sweeps - swept
-            position.stage_sweeps += self.objective.sweeps - swept
+            position.sweeps += drawing + self.objective.sweeps - swept
+            position.stage_sweeps += drawing + self.objective.sweeps - swept
             position.step += advance.steps
             position.stage_step += advance.steps
             self._tick()
@@ -169,7 +170,7 @@ class _Loop:
         to_event = min(period - self.position.step % period for period in periods if period is not None)
         to_redraw = stage.redraw_every - self.position.stage_step % stage.redraw_every
         left = stage.steps - self.position.stage_step
-        redraws = self.objective.stochastic or self.objective.annealing
+        redraws = self.objective.stochastic or self.objective.at(self.batch).annealing
         return min(to_event, left, to_redraw if redraws else left)
 
     def _evaluate_every(self, stage: Stage) -> int:
@@ -185,7 +186,7 @@ class _Loop:
     @contextlib.contextmanager
     def _uncounted(self) -> Iterator[None]:
         """What happens inside takes no time."""
-        device = next(iter(self._parameters.values())).device
+        device = next(iter(self.parameters.values())).device
         if device.type == "cuda":
             torch.cuda.synchronize(device)  # steps under way do count
         self._tick()
@@ -194,25 +195,29 @@ class _Loop:
 
     def _observe(self) -> None:
         with self._uncounted():
-            self._observe_at = self.hooks.observe(self.position.step, self.position.seconds, self._parameters)
+            self._observe_at = self.hooks.observe(self.position.step, self.position.seconds, self.parameters)
 
-    def _renew(self, stage: Stage, optimiser: Optimiser) -> None:
-        """Draw points anew where that is due; only ever between two advances."""
-        position, changed = self.position, False
-        if self.objective.resample_due(position.step):
-            self.objective.resample(self._parameters, position.step)
-            changed = True
+    def _renew(self, stage: Stage, optimiser: Optimiser) -> int:
+        """Draw points anew where that is due, only ever between two advances; returns the sweeps that it took."""
+        position, changed, cost = self.position, False, 0
+        if self.objective.resample_due(self.batch, position.step):
+            self.batch = self.objective.resample(self.batch, self.parameters, position.step)
+            changed, cost = True, self.batch.cost
         stage_start = position.step - position.stage_step
-        drawn = self.objective.drawn_at - stage_start
+        drawn = self.batch.step - stage_start
         if position.stage_step == 0 or position.stage_step // stage.redraw_every > drawn // stage.redraw_every:
             # a run that is extended plans more steps: its weights must not rise again
-            progress = max(annealed_share(self.stages, position), self.objective.progress)
-            before = self.objective.progress
-            self.objective.redraw(position.step, progress=progress, smooth=stage.needs_smooth)
+            before = self.batch.progress
+            progress = max(annealed_share(self.stages, position), before)
+            self.batch = self.objective.redraw(
+                self.batch, self.parameters, position.step, progress=progress, smooth=stage.needs_smooth
+            )
+            cost += self.batch.cost
             weights = self.objective.scheduled and progress != before
             changed = changed or self.objective.stochastic or weights
         if changed:
             optimiser.forget()
+        return cost
 
     def _watch(self, advance: Advance) -> None:
         """Remember, without waiting for the device, which terms were the first to be NaN or Inf."""
@@ -225,19 +230,19 @@ class _Loop:
         position = self.position
         losses, weighted = self._losses()
         with self._uncounted():
-            errors = dict(self.hooks.errors(self._parameters)) if evaluate else {}
-        coefficients = self.objective.coefficient_values(self._parameters)
+            errors = dict(self.hooks.errors(self.parameters)) if evaluate else {}
+        coefficients = self.objective.coefficient_values(self.parameters)
         loss = self.history.add(position, losses, weighted, errors, coefficients)
         bad = [name for name, flag in zip(losses, self._first_bad.tolist(), strict=True) if flag]
         bad = bad or [name for name, value in losses.items() if not math.isfinite(value)]
         if bad:
             self._fall_back(bad)
-        self._good = snapshot(position, self.objective, self._optimiser)
+        self._good = self._snapshot()
         self.hooks.progress(position.step, sum(stage.steps for stage in self.stages), loss, errors)
 
     def _losses(self) -> tuple[dict[str, float], dict[str, float]]:
         with torch.no_grad():
-            losses, weighted = self.objective.recorded(self._parameters)
+            losses, weighted = self.objective.recorded(self.batch, self.parameters)
             # one copy from the device for all terms
             values = torch.stack([*losses.values(), *weighted.values()]).view(2, -1).tolist()
             first, second = (dict(zip(losses, each, strict=True)) for each in values)
@@ -257,15 +262,18 @@ class _Loop:
     def _load(self, state: Mapping[str, Any]) -> None:
         self.position = replace(position_of(dict(state)), stop_reason="")
         with torch.no_grad():
-            for name, parameter in self._parameters.items():
+            for name, parameter in self.parameters.items():
                 parameter.copy_(state["parameters"][name])
 
     def _save(self) -> None:
         self._tick()
-        finite = all(bool(torch.isfinite(parameter).all()) for parameter in self._parameters.values())
+        finite = all(bool(torch.isfinite(parameter).all()) for parameter in self.parameters.values())
         if self._first_bad.any() or not finite:
             return  # the last good state must not be replaced; the next row of the history says what happened
-        self._write(snapshot(self.position, self.objective, self._optimiser))
+        self._write(self._snapshot())
+
+    def _snapshot(self) -> dict[str, Any]:
+        return snapshot(self.position, self.parameters, self.objective.state(self.batch), self._optimiser)
 
     def _write(self, state: dict[str, Any]) -> None:
         self._saved_at = time.monotonic()

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from objectives import Placed, placed
 
 import pinnreg
 from pinnreg import Box, Problem, dirichlet, initial
@@ -72,6 +73,11 @@ def solved(base: Config, **overrides: Any) -> Solution:
 def prepared(base: Config, **overrides: Any) -> Prepared:
     changes = {key.replace("__", "."): value for key, value in overrides.items()}
     return prepare(resolve(base, changes), with_reference=False)
+
+
+def first(base: Config, **overrides: Any) -> Placed:
+    """The objective of a run with its first batch."""
+    return placed(prepared(base, **overrides).objective)
 
 
 def same(one: Solution, two: Solution) -> bool:

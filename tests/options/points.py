@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from options.cases import all_values, case, config, differ, prepared, same, solved
+from options.cases import all_values, case, config, differ, first, same, solved
 from pinnreg import Box, InputError, Problem, initial, neumann
 
 
@@ -28,7 +28,7 @@ class Flux(Problem):
 @case("points.interior")
 def points_interior(_: Path) -> None:
     differ(config(), "points__interior", 8, 16, 32)
-    of = prepared(config(), points__interior=13).objective
+    of = first(config(), points__interior=13)
     assert len(of.rows(of.parameters)["residual"].values) == 13
     data = config(measurements=[{"samples": 7}])
     differ(data, "points__interior", 7, "data")
@@ -41,7 +41,7 @@ def points_interior(_: Path) -> None:
 @case("points.boundary")
 def points_boundary(_: Path) -> None:
     differ(config(conditions="soft"), "points__boundary", 4, 8)
-    of = prepared(config(conditions="soft"), points__boundary=10).objective
+    of = first(config(conditions="soft"), points__boundary=10)
     rows = of.rows(of.parameters)
     assert len(rows["initial"].values) == len(rows["dirichlet"].values) == 10
 
@@ -49,12 +49,12 @@ def points_boundary(_: Path) -> None:
 @case("points.chunk")
 def points_chunk(_: Path) -> None:
     seen: list[int] = []
-    of = prepared(config(conditions="soft"), points__chunk=7).objective
-    of.network[-1].register_forward_hook(lambda module, inputs, output: seen.append(len(output)))
+    of = first(config(conditions="soft"), points__chunk=7)
+    of.model.network[-1].register_forward_hook(lambda module, inputs, output: seen.append(len(output)))
     with torch.no_grad():
         chunked = of.losses(of.parameters)
         assert max(seen) == 7
-        whole = prepared(config(conditions="soft")).objective
+        whole = first(config(conditions="soft"))
         for name, value in whole.losses(whole.parameters).items():
             assert float(chunked[name]) == pytest.approx(float(value), rel=1e-12)
 

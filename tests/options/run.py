@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from options.cases import case, config, differ, prepared, same, solved
+from options.cases import case, config, differ, first, prepared, same, solved
 from pinnreg import InputError
 from pinnreg.config import resolve
+from pinnreg.objective import Evaluator, Objective
+from pinnreg.run import line
 
 
 @case("evaluate.grid")
@@ -72,7 +74,7 @@ def dtype(_: Path) -> None:
     single, double = solved(config(), dtype="float32"), solved(config(), dtype="float64")
     assert {value.dtype for value in single.parameters.values()} == {torch.float32}
     assert {value.dtype for value in double.parameters.values()} == {torch.float64}
-    one, two = (prepared(config(), dtype=name).objective for name in ("float32", "float64"))
+    one, two = (first(config(), dtype=name) for name in ("float32", "float64"))
     drawn = {name: value.double() for name, value in one.parameters.items()}
     found, expected = one.losses(one.parameters)["residual"].item(), two.losses(drawn)["residual"].item()
     assert 0 < abs(found / expected - 1) < 1e-4
@@ -81,12 +83,21 @@ def dtype(_: Path) -> None:
 @case("compile")
 def compile_(_: Path) -> None:
     """What it does is in test_compilation; here, that the key arrives, and gives the same gradient to rounding."""
-    plain, compiled = prepared(config()).objective, prepared(config(), compile=True).objective
-    assert plain._compiled is None
-    assert compiled._compiled is not None
-    expected, found = plain.gradient(plain.parameters), compiled.gradient(compiled.parameters)
-    for name, values in expected[1].items():
-        assert torch.allclose(found[1][name], values, rtol=0, atol=1e-12 * float(values.abs().max()))
+    arrived: list[bool] = []
+
+    def noted(objective: Objective, *, compile: bool) -> Evaluator:
+        arrived.append(compile)
+        return Evaluator(objective, compile=compile)
+
+    base = config({"optimiser": "sgd", "steps": 1, "learning_rate": 1.0})
+    start = prepared(base).objective.model.initial()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(line, "Evaluator", noted)
+        plain, compiled = solved(base), solved(base, compile=True)
+    assert arrived == [False, True]
+    for name, values in start.items():
+        found, expected = ((values - each.parameters[name]).detach() for each in (compiled, plain))
+        assert torch.allclose(found, expected, rtol=0, atol=1e-12 * float(expected.abs().max()))
 
 
 @case("provenance")

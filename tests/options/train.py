@@ -54,7 +54,7 @@ def has_max_sweeps(optimiser: str) -> Case:
 def has_learning_rate(optimiser: str) -> Case:
     def learning_rate(_: Path) -> None:
         base = config({"optimiser": optimiser, "steps": 1})
-        start = prepared(base).objective.parameters
+        start = prepared(base).objective.model.initial()
         runs = differ(base, "train__0__learning_rate", 1e-4, 2e-4)
         moves = [
             torch.cat([(run.parameters[name] - value).reshape(-1) for name, value in start.items()]) for run in runs

@@ -1,0 +1,105 @@
+"""`Points`: where a term is evaluated, and what is known there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import final
+
+import torch
+from torch import Tensor
+
+from pinnreg.equations.trial import Lift, Trial
+from pinnreg.taylor import Algebra, Series
+
+Tensors = tuple[Tensor | None, ...]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Points and what belongs to them.
+
+    Attributes:
+        x: the coordinates, (n, d).
+        normals: outward normals, (n, d), of points on faces.
+        values: what was measured at the points, (n,), or what a penalty has drawn for each, (n, ...).
+        importance: what each point counts for, (n,), of mean 1; None for alike.
+        points_per_row: 2 for pairs, the points i and i + n/2.
+        lifts: the series of g and φ of the trial function, which training does not change, as far as they are known.
+    """
+
+    x: Tensor
+    normals: Tensor | None = None
+    values: Tensor | None = None
+    importance: Tensor | None = None
+    points_per_row: int = 1
+    lifts: Mapping[Algebra, Lift] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return self.x.shape[0]
+
+    @property
+    def rows(self) -> int:
+        """How many rows an equation has here."""
+        return len(self) // self.points_per_row
+
+    def on(self, like: Tensor) -> Points:
+        """The same where `like` is, and in its precision; nothing is known of g and φ there."""
+        return replace(self._mapped(lambda each: each.to(like)), lifts={})
+
+    def lifted(self, trial: Trial, algebra: Algebra) -> Points:
+        """The same with the series of g and φ."""
+        if algebra in self.lifts:
+            return self
+        return replace(self, lifts={**self.lifts, algebra: trial.lift(self.x, algebra)})
+
+    def part(self, rows: slice | Tensor) -> Points:
+        """The points of some rows."""
+
+        def pick(each: Tensor) -> Tensor:
+            if self.points_per_row == 1:
+                return each[rows]
+            return torch.cat([run[rows] for run in each.chunk(self.points_per_row)])
+
+        lifts = {algebra: _picked(lift, pick) for algebra, lift in self.lifts.items()}
+        return replace(self._mapped(pick), lifts=lifts)
+
+    def thinned(self, rows: int) -> Points:
+        """At most so many rows, spread over all."""
+        # not every k-th: those of a Sobol sequence lie in one part of the domain
+        return self.part(torch.linspace(0, self.rows - 1, min(rows, self.rows), device=self.x.device).long())
+
+    def _mapped(self, function: Callable[[Tensor], Tensor]) -> Points:
+        """The same with a function of all that has one entry a point, but for what is known of g and φ."""
+        normals, values, importance = (
+            None if each is None else function(each) for each in (self.normals, self.values, self.importance)
+        )
+        return replace(self, x=function(self.x), normals=normals, values=values, importance=importance)
+
+    def tensors(self) -> Tensors:
+        """Everything that is a tensor, in a fixed order."""
+        stacks = (None if each is None else each.on(each.support) for lift in self.lifts.values() for each in lift)
+        return (self.x, self.normals, self.values, self.importance, *stacks)
+
+    def replaced(self, tensors: Tensors) -> Points:
+        """Points of the same structure with other tensors, in the order of `tensors()`."""
+        x, normals, values, importance, *rest = tensors
+        assert x is not None
+        stacks = iter(rest)
+        lifts: dict[Algebra, Lift] = {}
+        for algebra, (g, phi) in self.lifts.items():
+            lifts[algebra] = (_with_stack(algebra, g, next(stacks)), _with_stack(algebra, phi, next(stacks)))
+        return Points(x, normals, values, importance, self.points_per_row, lifts)
+
+
+def _picked(lift: Lift, pick: Callable[[Tensor], Tensor]) -> Lift:
+    def picked(stack: Tensor) -> Tensor:
+        return stack if stack.shape[1] == 1 else torch.stack([pick(row) for row in stack])
+
+    g, phi = lift
+    return None if g is None else g.linear_map(picked), None if phi is None else phi.linear_map(picked)
+
+
+def _with_stack(algebra: Algebra, template: Series | None, stack: Tensor | None) -> Series | None:
+    return None if template is None or stack is None else Series(algebra, template.support, (stack,))

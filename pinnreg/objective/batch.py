@@ -1,0 +1,68 @@
+"""`Batch`: everything that one step sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import final
+
+from torch import Tensor
+
+from pinnreg.equations import Points
+from pinnreg.equations.points import Tensors
+from pinnreg.regularisers import UNSHIFTED, Shift
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """What stays from step to step, until the next resampling.
+
+    Attributes:
+        points: collocation points, those of soft conditions with all measurements, by term.
+        step: at which they were drawn.
+        balanced: the weights that were found for soft conditions at that step.
+    """
+
+    points: Mapping[str, Points]
+    step: int = 0
+    balanced: Mapping[str, float] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Everything that one step sees: a value, which nothing changes.
+
+    Attributes:
+        points: of each term at points, by its name.
+        counts: the number of rows of each loss term, over all points wherever they are computed.
+        weights: of each loss term.
+        weight_vector: the same as a tensor.
+        shifts: where the parameters are perturbed to, with shares; one unperturbed without noise.
+        smooth: whether |r| is smoothed.
+        step: at which it was drawn.
+        progress: the share of the training that the schedules of now are for.
+        placement: what it was drawn from.
+        cost: network sweeps times points that drawing it took.
+    """
+
+    points: Mapping[str, Points]
+    counts: Mapping[str, int]
+    weights: Mapping[str, float]
+    weight_vector: Tensor
+    shifts: Sequence[Shift] = UNSHIFTED
+    smooth: bool = False
+    step: int = 0
+    progress: float = 0.0
+    placement: Placement = field(default_factory=lambda: Placement({}))
+    cost: int = 0
+
+    def tensors(self, names: Iterable[str]) -> dict[str, Tensors]:
+        """The tensors of the points of some terms."""
+        return {name: self.points[name].tensors() for name in names}
+
+    def replaced(self, tensors: Mapping[str, Tensors], weight_vector: Tensor) -> Batch:
+        """A batch of the same structure with other tensors, those of `tensors()`, and no perturbation."""
+        points = {name: each.replaced(tensors[name]) if name in tensors else each for name, each in self.points.items()}
+        return replace(self, points=points, weight_vector=weight_vector, shifts=UNSHIFTED)

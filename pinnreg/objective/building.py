@@ -1,0 +1,170 @@
+"""Building an objective: from a problem, its conditions, a network and regularisers, all checked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from pinnreg.equations import Points, Problem, Split, Unknown, check_residual, check_unknown
+from pinnreg.equations.conditions import Measurements
+from pinnreg.errors import InputError
+from pinnreg.objective.balance import looked_at
+from pinnreg.objective.drawing import place, redraw
+from pinnreg.objective.linearise import by_layer_suffices
+from pinnreg.objective.model import Model, Parameters
+from pinnreg.objective.names import check_finite, check_names, named, weights_of
+from pinnreg.objective.objective import Objective
+from pinnreg.objective.settings import PointSettings
+from pinnreg.objective.terms import INTERIOR, Equations, OnParameters, Penalised, Shape, Soft, Source, Term
+from pinnreg.regularisers import Noise, Penalty, Regulariser
+from pinnreg.taylor import Operator
+
+logger = logging.getLogger("pinnreg")
+
+SOME = 1000
+"""So many points are enough to see whether the residual changes with a coefficient."""
+
+
+def objective_of(
+    problem: Problem,
+    split: Split,
+    network: nn.Module,
+    *,
+    points: PointSettings,
+    weights: Mapping[str, float],
+    regularisers: Sequence[Regulariser],
+    seed: int,
+    unknown: Mapping[str, Unknown] | None = None,
+    balance: bool = False,
+) -> Objective:
+    """What is to be minimised.
+
+    Args:
+        problem: with the equations.
+        split: its conditions.
+        network: the architecture, with the parameters that training begins with.
+        points: how many, and how they are drawn.
+        weights: those of equations and soft conditions that are not 1.
+        regularisers: penalties and noise.
+        seed: of all draws.
+        unknown: the coefficients of the problem that are to be found.
+        balance: whether soft conditions without a weight of their own get one by how the parameters act on them.
+
+    Raises:
+        InputError: a residual that is not what the engine needs, a weight of no term, two terms of one name, nothing to
+            minimise, a regulariser that does not fit the problem, several kinds of noise, an unknown coefficient that
+            cannot be trained.
+    """
+    penalties, noise = _sorted(regularisers)
+    for each in penalties.values():
+        if each.role == "points":
+            each.check(problem, split.trial)
+    check_unknown(problem, unknown or {})
+    model = Model(problem, split.trial, network, dict(unknown or {}), points.chunk)
+    terms: tuple[Term, ...] = (
+        Equations(),
+        *(Soft(condition) for condition in split.soft),
+        *(Penalised(name, each) for name, each in penalties.items() if each.role == "points"),
+    )
+    on_parameters = tuple(OnParameters(name, each) for name, each in penalties.items() if each.role == "parameters")
+    measured = [each.points for each in split.soft if isinstance(each, Measurements)]
+    source = Source(
+        problem.domain, points, seed, len(problem.outputs), model.like, torch.cat(measured) if measured else None
+    )
+    bare = Objective(
+        model, terms, on_parameters, penalties, noise, tuple(regularisers), points, seed, source, {}, {}, {}
+    )
+    shaped = _shaped(bare, split, weights)
+    # how much measured data count is for the user to say
+    unweighted = [each.name for each in split.soft if each.kind != "measurements" and each.name not in weights]
+    checked = replace(shaped, to_balance=tuple(unweighted) if balance and shaped.equations else ())
+    parameters = model.initial()
+    batch = redraw(checked, place(checked, 0), parameters, 0, progress=0.0, smooth=False)
+    with torch.no_grad():
+        check_finite(checked.losses(batch, parameters))
+    if not checked.to_balance:
+        return checked
+    return replace(checked, by_layer=by_layer_suffices(checked, looked_at(checked, batch, parameters), parameters))
+
+
+def _sorted(regularisers: Sequence[Regulariser]) -> tuple[dict[str, Penalty], Noise | None]:
+    """Penalties by the names of their loss terms, those at points first, and the noise."""
+    penalties = named([each for each in regularisers if each.role != "noise"])
+    noises = [each for each in regularisers if each.role == "noise"]
+    if len(noises) > 1:
+        raise InputError(
+            f"regularisers: {noises[0].kind} and {noises[1].kind} both perturb the parameters; independent noise "
+            "adds up to noise of a larger sigma: give one"
+        )
+    return penalties, noises[0] if noises else None
+
+
+def _shaped(bare: Objective, split: Split, weights: Mapping[str, float]) -> Objective:
+    """The objective with the shapes of its terms and their weights, checked at the first parameters."""
+    parameters = bare.model.initial()
+    placed = place(bare, 0).points
+    shapes = {INTERIOR: _shape_of_equations(bare, placed[INTERIOR], parameters)}
+    given = (*shapes[INTERIOR].runs, *(condition.name for condition in split.soft))
+    problem = bare.model.problem
+    if not given:
+        raise InputError(f"nothing to minimise: {type(problem).__name__} has no residual, and there are no data")
+    if bare.settings.resample == "residual" and not shapes[INTERIOR].runs:
+        raise InputError(f"points.resample: residual: {type(problem).__name__} has no residual to draw points by")
+    network = bare.model.network_part(parameters)
+    sizes = {each.name: each.rows(bare.model.network, network).values.numel() for each in bare.on_parameters}
+    check_names((*given, *(term.name for term in bare.terms if isinstance(term, Penalised)), *sizes))
+    for term in bare.terms[1:]:
+        shapes[term.name] = _shape(bare, term, placed.get(term.name), parameters)
+    given_weights = weights_of(weights, given, [condition.name for condition in split.exact])
+    return replace(bare, shapes=shapes, sizes=sizes, given=given_weights)
+
+
+def _shape_of_equations(bare: Objective, points: Points, parameters: Parameters) -> Shape:
+    """The PDE's equations, checked."""
+    model = bare.model
+    problem, network = model.problem_at(parameters), model.network_at(parameters)
+    with torch.no_grad():
+        operators = check_residual(problem, model.trial, network, points, chunk=model.chunk)
+    shape = _shape(bare, bare.terms[0], points, parameters, operators)
+    _note_idle(bare, points, parameters)
+    return shape
+
+
+def _shape(
+    bare: Objective,
+    term: Term,
+    placed: Points | None,
+    parameters: Parameters,
+    operators: frozenset[Operator] = frozenset(),
+) -> Shape:
+    points = term.draw(bare.source, placed, 0)
+    with torch.no_grad():
+        sweep = bare.model.sweep(parameters, points, operators)
+        found = term.rows(bare.model.problem_at(parameters), sweep)
+    return Shape(sweep.operators, {name: rows.values.numel() // points.rows for name, rows in found.items()})
+
+
+def _note_idle(bare: Objective, points: Points, parameters: Parameters) -> None:
+    """Say so if the residual does not change with a coefficient, which nothing then trains."""
+    model = bare.model
+    if not model.coefficients:
+        return
+    thetas = [parameters[name] for name in model.coefficients]
+    # weighted, so that rows of opposite slopes do not cancel; and never nothing to differentiate
+    total: Tensor = torch.zeros_like(thetas[0], requires_grad=True)
+    sweep = model.sweep(parameters, points.thinned(SOME), whole=True)
+    for rows in bare.terms[0].rows(model.problem_at(parameters), sweep).values():
+        total = total + rows.values @ torch.linspace(1, 2, len(rows.values)).to(rows.values)
+    slopes = torch.autograd.grad(total, thetas, materialize_grads=True)
+    for name, each in zip(model.coefficients, slopes, strict=True):
+        if not each:
+            logger.warning(
+                "%s: at the start the residual of %s does not change with it, and it may keep its start for good; "
+                "a residual must use it as a tensor, in torch.* functions",
+                name,
+                type(model.problem).__name__,
+            )

@@ -1,0 +1,173 @@
+"""`Evaluator`: an objective in training, with what is worth keeping between its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from pinnreg.objective import drawing, functions
+from pinnreg.objective.batch import Batch
+from pinnreg.objective.compiled import CompiledGradient
+from pinnreg.objective.functions import Gradient
+from pinnreg.objective.linearise import Linearised, by_layer_suffices, linearise
+from pinnreg.objective.model import Parameters
+from pinnreg.objective.objective import Objective
+
+
+@final
+class Evaluator:
+    """Trains one objective: keeps the compiled gradient, the memory of the Jacobian, and counts sweeps.
+
+    Attributes:
+        objective: what is minimised.
+        sweeps: network sweeps times points that optimisers have asked for.
+    """
+
+    def __init__(self, objective: Objective, *, compile: bool = False) -> None:
+        self.objective = objective
+        self.sweeps = 0
+        self._compiled = CompiledGradient(objective) if compile else None
+        self._by_layer = objective.by_layer
+        self._buffer = torch.empty(0)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The loss terms."""
+        return self.objective.names
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether `redraw` changes anything but weights."""
+        return self.objective.stochastic
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether a regulariser's strength follows a schedule."""
+        return self.objective.scheduled
+
+    @property
+    def resample_every(self) -> int | None:
+        """Steps between new collocation points; None for never."""
+        return self.objective.settings.resample_every
+
+    def initial(self) -> Parameters:
+        """The parameters that training begins with."""
+        return self.objective.model.initial()
+
+    def first(self, parameters: Parameters) -> Batch:
+        """The batch at step 0."""
+        return drawing.first_batch(self.objective, parameters)
+
+    def redraw(self, batch: Batch, parameters: Parameters, step: int, *, progress: float, smooth: bool) -> Batch:
+        """A batch with new random points, noise and measurements, as a function of the step."""
+        return drawing.redraw(
+            self.objective, batch.placement, parameters, step, progress=progress, smooth=smooth, before=batch
+        )
+
+    def resample_due(self, batch: Batch, step: int) -> bool:
+        """Whether the collocation points are to be drawn anew before `step`."""
+        every = self.resample_every
+        return every is not None and step // every > batch.placement.step // every
+
+    def resample(self, batch: Batch, parameters: Parameters, step: int) -> Batch:
+        """A batch with new collocation points."""
+        return drawing.resample(self.objective, batch, parameters, step)
+
+    def at(self, batch: Batch) -> FixedObjective:
+        """What an optimiser sees of a batch."""
+        return FixedObjective(self, batch)
+
+    def recorded(self, batch: Batch, parameters: Parameters) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The value of each term at the parameters themselves, and its share of the loss."""
+        losses = self.objective.losses(batch, parameters)
+        return losses, functions.weighted(batch, losses)
+
+    def coefficient_values(self, parameters: Parameters) -> dict[str, float]:
+        """The unknown coefficients by name."""
+        return self.objective.model.coefficient_values(parameters)
+
+    def state(self, batch: Batch) -> dict[str, Any]:
+        """What a checkpoint needs to continue with a batch."""
+        return drawing.state_of(self.objective, batch)
+
+    def restored(self, state: Mapping[str, Any], parameters: Parameters) -> Batch:
+        """The batch of a `state()`."""
+        return drawing.batch_of(self.objective, state, parameters)
+
+    def count(self, batch: Batch, times: int = 1) -> None:
+        """Add sweeps over all points where the network is needed."""
+        self.sweeps += times * functions.sweep_points(self.objective, batch)
+
+    def gradient(self, batch: Batch, parameters: Parameters) -> Gradient:
+        """The value of each term and the gradient of the loss."""
+        self.count(batch)
+        if self._compiled is None:
+            return functions.gradient(self.objective, batch, parameters)
+        compiled = self._compiled
+        return functions.over_shifts(batch, parameters, lambda at: compiled(batch, at))
+
+    def residuals(self, batch: Batch, parameters: Parameters) -> Tensor:
+        """All rows, whose sum of squares is the loss."""
+        self.count(batch)
+        return functions.residuals(self.objective, batch, parameters)
+
+    def linearise(self, batch: Batch, parameters: Parameters) -> Linearised:
+        """The rows with their Jacobian, valid until the next call."""
+        # unknown coefficients are differentiated in a sweep of their own
+        self.count(batch, 2 if self.objective.model.coefficients else 1)
+        if self._by_layer is None:
+            self._by_layer = by_layer_suffices(self.objective, batch.points, parameters)
+        rows = len(batch.shifts) * sum(batch.counts.values())
+        shape = (sum(values.numel() for values in parameters.values()), rows)
+        if self._buffer.shape != shape:
+            self._buffer = self.objective.model.like.new_empty(shape)
+        return linearise(self.objective, batch, parameters, by_layer=self._by_layer, buffer=self._buffer)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FixedObjective:
+    """An objective between two draws, as optimisers see it."""
+
+    evaluator: Evaluator
+    batch: Batch
+
+    @property
+    def seed(self) -> int:
+        """Of all draws."""
+        return self.evaluator.objective.seed
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether the next batch has other points, or noise."""
+        return self.evaluator.stochastic
+
+    @property
+    def annealing(self) -> bool:
+        """Whether a regulariser's strength is still to change."""
+        return self.batch.progress < 1 and self.evaluator.scheduled
+
+    @property
+    def resample_every(self) -> int | None:
+        """Steps between new collocation points; None for never."""
+        return self.evaluator.resample_every
+
+    def gradient(self, parameters: Parameters) -> Gradient:
+        """The unweighted value of each term and the gradient of the weighted sum by parameter."""
+        return self.evaluator.gradient(self.batch, parameters)
+
+    def total(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """The weighted sum of the terms' values."""
+        return functions.total(self.batch, losses)
+
+    def residuals(self, parameters: Parameters) -> Tensor:
+        """All rows, whose sum of squares is the loss, (n,)."""
+        return self.evaluator.residuals(self.batch, parameters)
+
+    def linearise(self, parameters: Parameters) -> Linearised:
+        """The rows with their Jacobian, valid until the next call."""
+        return self.evaluator.linearise(self.batch, parameters)
