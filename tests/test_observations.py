@@ -17,7 +17,8 @@ import pinnreg
 from pinnreg import Box, InputError, Problem, dirichlet, initial, measurements
 from pinnreg.config import resolve, validate
 from pinnreg.equations import reference_of
-from pinnreg.observations import Measured, Observed, complete, observe
+from pinnreg.observations.drawing import Observed, complete, observe
+from pinnreg.observations.settings import Measured
 from pinnreg.reference import Reference, Solved
 from pinnreg.report import read_measurements, read_report
 from pinnreg.run.prepare import prepare

@@ -24,7 +24,8 @@ from pinnreg.equations import Condition, Problem, reference_of, split_conditions
 from pinnreg.equations.conditions import FaceCondition
 from pinnreg.errors import InputError
 from pinnreg.networks import ACTIVATIONS, NetworkSettings
-from pinnreg.observations import Measured, complete
+from pinnreg.observations.drawing import complete
+from pinnreg.observations.settings import Measured
 from pinnreg.optimisers import Stage
 from pinnreg.regularisers import Regulariser
 from pinnreg.report import write_json

@@ -13,7 +13,7 @@ from pinnreg.equations import ConditionMode, Unknown
 from pinnreg.errors import InputError
 from pinnreg.networks import MLPSettings, NetworkSettings, mlp_if_not_said
 from pinnreg.objective import PointSettings
-from pinnreg.observations import Measured
+from pinnreg.observations.settings import Measured
 from pinnreg.optimisers import GaussNewton, Stage
 from pinnreg.regularisers import Regulariser
 from pinnreg.settings import STRICT, Count, NonNegative, Seed

@@ -19,7 +19,7 @@ from pinnreg.equations import Problem, Split, reference_of, split_conditions
 from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError, user_code
 from pinnreg.objective import Objective
-from pinnreg.observations import Observed, observe
+from pinnreg.observations.drawing import Observed, observe
 from pinnreg.reference import Reference, Solved, from_file
 from pinnreg.report import Solution, grid_axes
 from pinnreg.run.combinations import check_combinations
