@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pinnreg import files
 from pinnreg.errors import InputError
 from pinnreg.report.compare import Errors, ReferenceReport, Report, Validation
 
@@ -40,29 +40,23 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
     Raises:
         InputError: a file that cannot be written.
     """
-    temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        files.write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def write_report(folder: Path, report: Report, facts: Mapping[str, Any]) -> None:
     """Write `fields.npz` and `report.json` into a run's folder."""
-    temporary = folder / "fields.tmp.npz"
-    np.savez_compressed(temporary, allow_pickle=False, **report.axes, **report.fields)
-    os.replace(temporary, folder / "fields.npz")
+    _write_arrays(folder / "fields.npz", {**report.axes, **report.fields})
     write_json(folder / "report.json", summary(report, facts))
 
 
 def write_measurements(folder: Path, measured: Mapping[str, Mapping[str, Array]]) -> None:
     """Write `measurements.npz`: for the loss term `m` an array `m.<column>` for each of its columns, (n,)."""
-    temporary = folder / "measurements.tmp.npz"
     columns = {f"{name}.{key}": column for name, columns in measured.items() for key, column in columns.items()}
-    np.savez_compressed(temporary, allow_pickle=False, **columns)
-    os.replace(temporary, folder / "measurements.npz")
+    _write_arrays(folder / "measurements.npz", columns)
 
 
 def read_measurements(folder: Path) -> dict[str, dict[str, Array]]:
@@ -110,6 +104,10 @@ def read_fields(folder: Path, axes: list[str]) -> tuple[dict[str, Array], dict[s
         return {name: arrays.pop(name) for name in axes}, arrays
     except KeyError as error:
         raise InputError(f"{path}: not readable: {error}") from None
+
+
+def _write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+    files.write(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
 
 
 def _read_arrays(path: Path) -> dict[str, Array]:

@@ -11,6 +11,7 @@ from typing import Any, final
 
 from pinnreg.config import as_dict
 from pinnreg.errors import InputError
+from pinnreg.files import write_text
 from pinnreg.run import RunFolder
 from pinnreg.studies.claim import LOCK, claimed
 from pinnreg.studies.cluster import on_cluster
@@ -21,7 +22,7 @@ from pinnreg.studies.model import Study, as_plain, read_study
 from pinnreg.studies.plan import Plan, check, check_choice, plan
 from pinnreg.studies.processes import cores, in_processes
 from pinnreg.studies.summary import markdown
-from pinnreg.studies.tables import entry_rows, run_rows, write_table, write_text
+from pinnreg.studies.tables import entry_rows, run_rows, write_table
 from pinnreg.studies.worker import Answer, Task, failure
 
 logger = logging.getLogger("pinnreg")
