@@ -20,7 +20,7 @@ from pinnreg.equations import reference_of
 from pinnreg.observations.drawing import Observed, complete, observe
 from pinnreg.observations.settings import Measured
 from pinnreg.reference import Reference, Solved
-from pinnreg.report import read_measurements, read_report
+from pinnreg.report import read_report
 from pinnreg.run.prepare import prepare
 
 
@@ -423,12 +423,12 @@ def test_report_files_load_evaluate_and_resume(folder: Path) -> None:
     observed = prepare(resolve(base), with_reference=False).observed[0]
     off = found(observed.held_points)[:, 0] - observed.held_values.numpy()
     assert validation.rmse == pytest.approx(np.sqrt(np.mean(off**2)))
-    assert read_report(folder)[0].validation == found.report.validation
+    assert read_report(folder).validation == found.report.validation
     loaded, again = pinnreg.load(folder), pinnreg.evaluate(folder)
     assert loaded.report is not None
     assert again.report is not None
     assert loaded.report.validation == again.report.validation == found.report.validation
-    columns = read_measurements(folder)
+    columns = read_report(folder).measurements
     assert sorted(columns) == ["clean", "measurements"]
     assert columns["measurements"]["held_out"].tolist() == [0.0] * 9 + [1.0] * 3
     np.testing.assert_array_equal(columns["measurements"]["x"][9:], observed.held_points[:, 0])
@@ -443,7 +443,7 @@ def test_a_report_without_held_out_values_has_no_validation(folder: Path) -> Non
     assert found.report is not None
     assert found.report.validation == {}
     assert "validation" not in json.loads((folder / "report.json").read_text())
-    assert read_report(folder)[0].validation == {}
+    assert read_report(folder).validation == {}
 
 
 def test_a_run_cannot_go_on_with_data_of_another_reference(folder: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -122,7 +123,8 @@ def solve(
             hooks=Hooks(interrupted=interrupted, progress=on_row),
         )
     assert solution.folder is not None
-    show.result(solution.folder, report.read_report(solution.folder)[1], quiet, json)
+    assert solution.report is not None
+    show.result(solution.folder, report.summary(solution.report), quiet, json)
 
 
 @app.command()
@@ -138,7 +140,7 @@ def evaluate(
     """A run's errors, computed anew from its checkpoint, on any grid; writes nothing into the run."""
     solution = run.evaluate(folder, grid=grid, device=device, problems=problem_folders(problems))
     assert solution.report is not None
-    show.errors(report.summary(solution.report, {"run": str(folder)}), json)
+    show.errors(report.summary(replace(solution.report, facts={"run": str(folder)})), json)
 
 
 @app.command()
@@ -149,7 +151,7 @@ def plot(
     """Draw a finished run's figures again, in any format."""
     if format_ not in ("png", "pdf", "svg"):
         raise InputError(f"--format {format_}: expected png, pdf or svg")
-    for path in run.write_figures(run.RunFolder.existing(folder), format_):
+    for path in run.redraw(folder, format_):
         show.line(str(path))
 
 

@@ -12,11 +12,9 @@ from pinnreg.report.compare import (
 )
 from pinnreg.report.files import (
     finite,
-    read_measurements,
     read_report,
     summary,
     write_json,
-    write_measurements,
     write_report,
 )
 from pinnreg.report.grid import grid_axes
@@ -31,13 +29,11 @@ __all__ = [
     "compare",
     "finite",
     "grid_axes",
-    "read_measurements",
     "read_report",
     "relative_l2",
     "summary",
     "validate_on",
     "without_reference",
     "write_json",
-    "write_measurements",
     "write_report",
 ]
