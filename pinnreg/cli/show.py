@@ -21,11 +21,11 @@ from pinnreg.cli.bar import bar
 from pinnreg.config import Resolved
 from pinnreg.domain import SAMPLERS
 from pinnreg.equations import Condition, Problem, reference_of, split_conditions
-from pinnreg.equations.conditions import FaceCondition
+from pinnreg.equations.conditions import FaceCondition, Measurements
 from pinnreg.errors import InputError
 from pinnreg.networks import ACTIVATIONS, NetworkSettings
 from pinnreg.observations.drawing import complete
-from pinnreg.observations.settings import Measured
+from pinnreg.observations.settings import MeasurementSettings
 from pinnreg.optimisers import Stage
 from pinnreg.regularisers import Regulariser
 from pinnreg.report import write_json
@@ -242,13 +242,15 @@ def _compact(value: Any) -> str:
 
 
 def _condition(condition: Condition, described: Problem, exact: bool) -> str:
-    faces = ", ".join(map(str, condition.faces(described.domain)))
-    where = f" on {faces}" if faces else " at given points"
+    if isinstance(condition, Measurements):
+        where = " at given points"
+    else:
+        where = f" on {', '.join(map(str, condition.faces(described.domain)))}"
     slope = " of order 1" if isinstance(condition, FaceCondition) and condition.slope else ""
     return f"{condition.kind}{slope}, {condition.of or 'all outputs'}{where} ({'exact' if exact else 'soft'})"
 
 
-def _measured(measured: Measured) -> str:
+def _measured(measured: MeasurementSettings) -> str:
     shares = {key: getattr(measured, key) for key in ("noise", "outliers", "held_out", "trim")}
     source = f"{measured.samples} values of the reference" if measured.file is None else f"from {measured.file}"
     return (

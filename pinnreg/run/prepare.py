@@ -19,7 +19,7 @@ from pinnreg.equations import Problem, Split, reference_of, split_conditions
 from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError, user_code
 from pinnreg.objective import Objective
-from pinnreg.observations.drawing import Observed, observe
+from pinnreg.observations.drawing import observe
 from pinnreg.reference import Reference, Solved, from_file
 from pinnreg.report import Solution, grid_axes
 from pinnreg.run.combinations import check_combinations
@@ -44,7 +44,7 @@ class Prepared:
         axes: the evaluation grid.
         reference: what to compare with, or to draw measurements from; None if there is nothing.
         solved: the reference's values on the grid.
-        observed: the measurements of the config.
+        measurements: those of the config.
     """
 
     resolved: Resolved
@@ -54,7 +54,7 @@ class Prepared:
     axes: dict[str, Array]
     reference: Reference | None
     solved: Solved | None
-    observed: tuple[Observed, ...]
+    measurements: tuple[Measurements, ...]
 
     @property
     def problem(self) -> Problem:
@@ -92,8 +92,8 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
     config, problem = resolved.config, resolved.problem
     needed = with_reference or any(each.samples for each in config.measurements)
     reference = _reference(resolved) if needed else None
-    observed = observe(config.measurements, problem, reference, config.seed)
-    split = split_conditions(problem, config.conditions, [each.condition for each in observed])
+    measurements = observe(config.measurements, problem, reference, config.seed)
+    split = split_conditions(problem, config.conditions, measurements)
     for name, reason in split.reasons.items():
         logger.warning("condition %r is soft here: %s", name, reason)
     network = networks.build(
@@ -122,7 +122,7 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
     )
     axes = grid_axes(problem.domain, config.evaluate.grid)
     solved = _solve(reference, problem, axes) if with_reference else None
-    return Prepared(resolved, split, network, objective, axes, reference, solved, observed)
+    return Prepared(resolved, split, network, objective, axes, reference, solved, measurements)
 
 
 def choose_device(name: str) -> torch.device:

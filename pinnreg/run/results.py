@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from pinnreg import plots
 from pinnreg.config import Resolved, as_dict
+from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError
 from pinnreg.report import Report, Solution, Validation, compare, read_report, validate_on, without_reference
 from pinnreg.run.folder import RunFolder
@@ -35,7 +37,7 @@ def compared(solution: Solution, prepared: Prepared) -> Solution:
     report = replace(
         report,
         validation=_validation(solution, prepared),
-        measurements={each.condition.name: each.columns(axes) for each in prepared.observed},
+        measurements={each.name: _columns(each, axes) for each in prepared.measurements},
         facts={"problem": prepared.resolved.config.problem, "axes": list(axes)},
     )
     return solution.with_report(report)
@@ -88,11 +90,19 @@ def redraw(run: str | Path, suffix: str) -> list[Path]:
 def _validation(solution: Solution, prepared: Prepared) -> dict[str, Validation]:
     """The error on measurements that were held out, by loss term."""
     found = {}
-    for each in prepared.observed:
+    for each in prepared.measurements:
         if len(each.held_values):
-            column = prepared.problem.outputs.index(str(each.condition.of))
-            found[each.condition.name] = validate_on(solution(each.held_points)[:, column], each.held_values.numpy())
+            column = prepared.problem.outputs.index(str(each.of))
+            found[each.name] = validate_on(solution(each.held_points)[:, column], each.held_values.numpy())
     return found
+
+
+def _columns(measured: Measurements, axes: Iterable[str]) -> dict[str, NDArray[np.float64]]:
+    """All coordinates by axis, the values by output, and `held_out`: 1 where a value was not trained on, (n,)."""
+    points = torch.cat([measured.points, measured.held_points]).numpy()
+    values = torch.cat([measured.values, measured.held_values]).numpy()
+    held_out = np.repeat([0.0, 1.0], [len(measured.values), len(measured.held_values)])
+    return {**dict(zip(axes, points.T, strict=True)), str(measured.of): values, "held_out": held_out}
 
 
 def _found(solution: Solution, resolved: Resolved) -> dict[str, Any]:
