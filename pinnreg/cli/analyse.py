@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from pinnreg import run
 from pinnreg.analysis import Sharpness
@@ -107,13 +103,7 @@ def _curvature(name: str, weight: float | None, found: Sharpness, count: int) ->
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for number, heading in enumerate(headings):
-        table.add_column(heading, no_wrap=True, justify="right" if number else "left")
-    for cells in rows:
-        table.add_row(*(Text(cell) for cell in cells))
-    # wide enough for the table whatever the terminal is: a wrapped number is no number
-    Console(file=sys.stdout, width=300).print(table)
+    show.texts(headings, rows, right=range(1, len(headings)))
 
 
 def _number(value: float) -> str:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pinnreg import reproductions
-from pinnreg.cli import show
-from pinnreg.cli.bar import bar
+from pinnreg.cli import bar, show
 from pinnreg.cli.process import check_json, signals, use_threads
 from pinnreg.errors import Interrupted, unknown
 from pinnreg.report import write_json
@@ -89,21 +87,14 @@ def _print(found: Reproduction, seconds: float) -> None:
     show.line(f"verdict: {'reproduced' if found.reproduced else 'NOT reproduced'}, {verdict}")
 
 
-@contextlib.contextmanager
-def _progress(quiet: bool) -> Iterator[Progress]:
-    """A function to call along the way: moves a bar on a terminal, prints a line now and then elsewhere."""
-    if quiet:
-        yield lambda *_: None
-        return
-    with bar() as move:
-        last = time.monotonic()
+def _progress(quiet: bool) -> contextlib.AbstractContextManager[Progress]:
+    """A function to call along the way; where there is no terminal it prints a line now and then."""
+    last = time.monotonic()
 
-        def on_progress(what: str, done: int, total: int) -> None:
-            nonlocal last
-            if move is not None:
-                move(what, total, done)
-            elif time.monotonic() - last > EVERY:
-                last = time.monotonic()
-                print(f"{what}: {done}/{total}", file=sys.stderr, flush=True)
+    def printed(what: str, done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > EVERY:
+            last = time.monotonic()
+            print(f"{what}: {done}/{total}", file=sys.stderr, flush=True)
 
-        yield on_progress
+    return bar.progress(quiet, lambda what, done, total: (what, total, done), printed)
