@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 
@@ -14,10 +14,8 @@ from pinnreg.config import Config
 from pinnreg.report import Report, Solution, write_json
 from pinnreg.studies.analysed import analysed
 from pinnreg.studies.fresh import fresh_loss, fresh_points, fresh_residual
+from pinnreg.studies.planned import Plan
 from pinnreg.training import read_history
-
-if TYPE_CHECKING:
-    from pinnreg.studies.plan import Plan
 
 FORMAT = 2  # raised when something else is measured, so that no old measures are mixed with new ones
 METRICS = "metrics.json"

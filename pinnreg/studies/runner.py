@@ -19,7 +19,8 @@ from pinnreg.studies.entries import Entry, Score, entries_of, score_of
 from pinnreg.studies.figures import write_figures
 from pinnreg.studies.measures import INTERRUPTED, Run, read_metrics
 from pinnreg.studies.model import Study, as_plain, read_study
-from pinnreg.studies.plan import Plan, check, check_choice, plan
+from pinnreg.studies.plan import check, check_choice, plan
+from pinnreg.studies.planned import Plan
 from pinnreg.studies.processes import cores, in_processes
 from pinnreg.studies.summary import markdown
 from pinnreg.studies.tables import entry_rows, run_rows, write_table
