@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from pinnreg import reproductions
-from pinnreg.cli import bar, show
+from pinnreg.cli import bar, options, show
 from pinnreg.cli.process import check_json, signals, use_threads
 from pinnreg.errors import Interrupted, unknown
 from pinnreg.report import write_json
@@ -27,11 +27,9 @@ def reproduce(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="The folder; outputs/reproduce_<name> if not given.")
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="CPU threads; OMP_NUM_THREADS if not given, or 1.")
-    ] = None,
-    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON, too.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    threads: options.Threads = None,
+    json: options.Json = None,
+    quiet: options.Quiet = False,
 ) -> int:
     """Make a paper's own experiment again: tables, a figure, and a verdict.
 

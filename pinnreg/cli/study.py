@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from pinnreg import studies
-from pinnreg.cli import bar, show
+from pinnreg.cli import bar, options, show
 from pinnreg.cli.process import check_json, problem_folders, signals
 from pinnreg.errors import Interrupted
 from pinnreg.report import write_json
@@ -30,11 +30,9 @@ def study(
         str | None,
         typer.Option("--scheduler", metavar="ADDRESS", help="A Dask scheduler whose workers make the runs."),
     ] = None,
-    problems: Annotated[
-        list[Path] | None, typer.Option("--problems", metavar="DIR", help="A folder of problem files; repeatable.")
-    ] = None,
-    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON, too.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    problems: options.Problems = None,
+    json: options.Json = None,
+    quiet: options.Quiet = False,
 ) -> int:
     """Compare many runs: regularisers, other settings, seeds, side by side.
 
