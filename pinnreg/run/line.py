@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pinnreg import registry
@@ -22,7 +24,7 @@ from pinnreg.run.prepare import Prepared, prepare
 from pinnreg.run.provenance import provenance
 from pinnreg.run.results import compared, with_facts, write_figures
 from pinnreg.run.resuming import Begun
-from pinnreg.training import History, Hooks, read_history, train
+from pinnreg.training import History, Hooks, Outcome, read_history, train
 
 
 def solve(
@@ -55,7 +57,7 @@ def solve(
         The solution, with its history, report and folder.
 
     Raises:
-        InputError: the input is wrong; nothing was written.
+        InputError: the input is wrong, or another process is at work on the run; nothing was written.
         Diverged: NaN or Inf after the start; the last good state was saved.
         Interrupted: `hooks.interrupted` asked to stop; the state was saved.
     """
@@ -67,18 +69,8 @@ def solve(
     prepared = prepare(resolved)
     with _workplace(out, resolved.stem, begun, overwrite=overwrite) as folder:
         state = begun and begun.state_to_go_on(prepared)
-        history = _open(folder, prepared)
-        outcome = train(
-            prepared.objective,
-            resolved.config.train,
-            history,
-            checkpoint=folder and folder.checkpoint,
-            extra={"fingerprint": fingerprint(resolved.config)},
-            resume=state,
-            hooks=_with_errors(hooks, prepared),
-        )
-        note_unfinished_annealing(prepared.objective)
-        solution = compared(prepared.solution(outcome.parameters, history.columns()), prepared)
+        outcome, history = _trained(prepared, folder, state, hooks)
+        solution = compared(prepared.solution(outcome.parameters, history), prepared)
         earlier = 0.0 if state is None else float(state["position"]["seconds"])
         solution = with_facts(solution, prepared, outcome, time.monotonic() - started + earlier)
         return solution if folder is None else _kept(solution, folder, hooks, figures=figures)
@@ -173,15 +165,27 @@ def _workplace(
     return RunFolder.created(None if out is None or out is True else out, stem, overwrite=overwrite)
 
 
-def _open(folder: RunFolder | None, prepared: Prepared) -> History:
-    """The record of training; in its folder are the config beside it and no results of an earlier end."""
+def _trained(
+    prepared: Prepared, folder: RunFolder | None, state: Mapping[str, Any] | None, hooks: Hooks
+) -> tuple[Outcome, dict[str, NDArray[np.float64]]]:
+    """The outcome of training, from the start or from a state, and its history; results of an earlier end are gone."""
     config, path = prepared.resolved.config, folder and folder.history
     history = History(prepared.objective.names, prepared.compared_outputs, path, list(config.unknown))
     if folder is not None:
         history.check()
         folder.forget_results()
         write_config(folder.config, config, provenance(prepared.resolved, prepared.device))
-    return history
+    outcome = train(
+        prepared.objective,
+        config.train,
+        history,
+        checkpoint=folder and folder.checkpoint,
+        extra={"fingerprint": fingerprint(config)},
+        resume=state,
+        hooks=_with_errors(hooks, prepared),
+    )
+    note_unfinished_annealing(prepared.objective)
+    return outcome, history.columns()
 
 
 def _kept(solution: Solution, folder: RunFolder, hooks: Hooks, *, figures: bool) -> Solution:
