@@ -14,16 +14,19 @@ import typer
 from pinnreg import reproductions
 from pinnreg.cli import show
 from pinnreg.cli.bar import bar
+from pinnreg.cli.page import Page, PageOption, image
 from pinnreg.cli.process import check_json, signals, use_threads
 from pinnreg.errors import Interrupted, unknown
-from pinnreg.report import write_json
+from pinnreg.report import markdown_table, write_json
 from pinnreg.reproductions import EXPERIMENTS, Progress, Reproduction
 
 EVERY = 10.0
 """Seconds between two lines of progress where there is no terminal."""
+CLAIM_COLUMNS = ("", "", "measured, bound", "to reproduce")
 
 
 def reproduce(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help=", ".join(EXPERIMENTS) + ".")],
     full: Annotated[bool, typer.Option("--full", help="More seeds, steps, sizes; up to hours.")] = False,
     out: Annotated[
@@ -33,6 +36,7 @@ def reproduce(
         int | None, typer.Option("--threads", min=1, help="CPU threads; OMP_NUM_THREADS if not given, or 1.")
     ] = None,
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON, too.")] = None,
+    page: PageOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> int:
     """Make a paper's own experiment again: tables, a figure, and a verdict.
@@ -43,7 +47,11 @@ def reproduce(
         raise unknown("experiment", name, EXPERIMENTS)
     use_threads(threads)
     check_json(json)
-    folder = out or reproductions.folder_of(name, full=full)
+    default = reproductions.folder_of(name, full=full)
+    folder = out or default
+    written = None if page is None else Page(page, default.name)
+    if written is not None:
+        written.check([written.figure()])
     started = time.monotonic()
     with _progress(quiet) as progress, signals() as interrupted, show.notes(quiet):
 
@@ -53,8 +61,11 @@ def reproduce(
             progress(what, done, total)
 
         found = reproductions.reproduce(name, folder, moved, full=full)
+    seconds = time.monotonic() - started
+    if written is not None:
+        _write_page(found, seconds, written, context.obj, folder / "figure.png")
     if not quiet:
-        _print(found, time.monotonic() - started)
+        _print(found, seconds)
         show.line(f"figure: {folder / 'figure.png'}, numbers in result.json")
     if json is not None:
         write_json(json, found.data())
@@ -67,7 +78,27 @@ def _print(found: Reproduction, seconds: float) -> None:
         show.line(f"\n{table.title}")
         show.table(table.columns, table.rows)
     show.line("\nclaims")
-    rows = [
+    show.table(CLAIM_COLUMNS, _claims(found))
+    for note in found.notes:
+        show.line(f"note: {note}")
+    show.line(f"\n{_effort(found, seconds)}")
+    show.line(f"verdict: {_verdict(found)}")
+
+
+def _write_page(found: Reproduction, seconds: float, page: Page, command: str, figure: Path) -> None:
+    body = [f"{found.paper}.", "", f"Verdict: {_verdict(found)}.", ""]
+    body += [*markdown_table(CLAIM_COLUMNS, _claims(found)), "", image(page.figure(), found.title), ""]
+    for table in found.tables:
+        body += [f"## {table.title}", ""]
+        body += [*markdown_table(table.columns, [list(map(show.cell, row)) for row in table.rows]), ""]
+    if found.notes:
+        body += ["## Notes", "", *(f"- {note}" for note in found.notes), ""]
+    page.write(found.title, command, [*body, f"{_effort(found, seconds)}."], {page.figure(): figure.read_bytes()})
+
+
+def _claims(found: Reproduction) -> list[tuple[str, str, str, str]]:
+    """A row for each claim."""
+    return [
         (
             "holds" if claim.holds else "FAILS" if claim.decisive else "differs",
             claim.text,
@@ -76,17 +107,20 @@ def _print(found: Reproduction, seconds: float) -> None:
         )
         for claim in found.claims
     ]
-    show.table(("", "", "measured, bound", "to reproduce"), rows)
-    for note in found.notes:
-        show.line(f"note: {note}")
+
+
+def _effort(found: Reproduction, seconds: float) -> str:
     seeds = ", ".join(map(str, found.seeds))
-    show.line(f"\nseeds {seeds}; {found.steps:,} optimiser steps of all replicas together; {seconds:.0f} s")
+    return f"seeds {seeds}; {found.steps:,} optimiser steps of all replicas together; {seconds:.0f} s"
+
+
+def _verdict(found: Reproduction) -> str:
     failed = sum(not claim.holds and claim.decisive for claim in found.claims)
     differs = sum(not claim.holds and not claim.decisive for claim in found.claims)
     count = len(found.claims)
     verdict = f"{failed} of {count} claims fail" if failed else f"{count - differs} of {count} claims hold"
     verdict += f", {differs} differs as noted" if differs else ""
-    show.line(f"verdict: {'reproduced' if found.reproduced else 'NOT reproduced'}, {verdict}")
+    return f"{'reproduced' if found.reproduced else 'NOT reproduced'}, {verdict}"
 
 
 @contextlib.contextmanager

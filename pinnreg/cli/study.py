@@ -16,6 +16,7 @@ from rich.text import Text
 from pinnreg import studies
 from pinnreg.cli import show
 from pinnreg.cli.bar import bar
+from pinnreg.cli.page import Page, PageOption, image
 from pinnreg.cli.process import check_json, problem_folders, signals
 from pinnreg.errors import Interrupted
 from pinnreg.report import write_json
@@ -41,6 +42,7 @@ def study(
         list[Path] | None, typer.Option("--problems", metavar="DIR", help="A folder of problem files; repeatable.")
     ] = None,
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON, too.")] = None,
+    page: PageOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> int:
     """Compare many runs: regularisers, other settings, seeds, side by side.
@@ -49,6 +51,9 @@ def study(
     stopped, and one whose file was changed makes what is new.
     """
     check_json(json)
+    written = None if page is None else Page(page, Path(given).stem)
+    if written is not None:
+        written.check()
     counts = [0, 0]
     with _progress(quiet) as on_run, signals() as interrupted, show.notes(quiet):
 
@@ -72,6 +77,8 @@ def study(
             return 128 + stopped.signal
     if json is not None:
         write_json(json, found.data())
+    if written is not None:
+        _write_page(found, written, context.obj)
     if not quiet:
         _print(found)
     return _exit_code(found.runs)
@@ -99,6 +106,19 @@ def _print(found: StudyResult) -> None:
     for entry in found.entries:
         show.line(f"{entry.name}: {studies.verdict(entry, baseline)}")
     show.line(f"report: {found.folder / 'summary.md'}, with study.csv, summary.csv and the figures beside it")
+
+
+def _write_page(found: StudyResult, page: Page, command: str) -> None:
+    """The study's report with its figures, and what its runs were made with."""
+    sources = {page.figure(path.stem): path for path in studies.figure_files(found.folder)}
+    shown = [image(path, f"{found.name}: {source.stem}") for path, source in sources.items()]
+    body = studies.body(
+        found.study, found.text, found.runs, found.entries, found.score, [line for each in shown for line in (each, "")]
+    )
+    body += ["Its runs were made with:", ""]
+    body += [f"- {origin} ({count} runs)" for origin, count in studies.origins(found.folder, found.runs).items()]
+    figures = {path: source.read_bytes() for path, source in sources.items()}
+    page.write(studies.heading(found.name), command, body, figures)
 
 
 @contextlib.contextmanager

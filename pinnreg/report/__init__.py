@@ -20,6 +20,7 @@ from pinnreg.report.files import (
     write_report,
 )
 from pinnreg.report.grid import grid_axes
+from pinnreg.report.markdown import markdown_table
 from pinnreg.report.solution import Solution
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "compare",
     "finite",
     "grid_axes",
+    "markdown_table",
     "read_measurements",
     "read_report",
     "relative_l2",

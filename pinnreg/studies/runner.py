@@ -39,6 +39,8 @@ class StudyResult:
 
     Attributes:
         study: what was asked.
+        name: of the study.
+        text: its content as YAML.
         folder: where everything is.
         runs: all runs, in the order of the study file.
         entries: the combinations of what was varied but the seed, with chosen candidates and statistics.
@@ -46,6 +48,8 @@ class StudyResult:
     """
 
     study: Study
+    name: str
+    text: str
     folder: Path
     runs: tuple[Run, ...]
     entries: tuple[Entry, ...]
@@ -176,7 +180,7 @@ def _written(asked: Study, name: str, text: str, folder: Path, runs: Sequence[Ru
     write_table(folder / "summary.csv", entry_rows(entries))
     write_text(folder / "summary.md", markdown(asked, name, text, runs, entries, score))
     write_figures(asked, name, folder, entries)
-    return StudyResult(asked, folder, tuple(runs), tuple(entries), score)
+    return StudyResult(asked, name, text, folder, tuple(runs), tuple(entries), score)
 
 
 def _folders(problems: Problems) -> list[Path]:
