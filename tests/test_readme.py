@@ -31,7 +31,7 @@ from pinnreg.studies.worker import Task
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = {
-    path.relative_to(ROOT).as_posix(): path for path in (ROOT / "README.md", *sorted((ROOT / "docs").iterdir()))
+    path.relative_to(ROOT).as_posix(): path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 }
 NOT_RUN = {
     "make demo": "sets up an environment; .ci/run runs it",
