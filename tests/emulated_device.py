@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any, ClassVar, Literal, final
 
 import pytest
@@ -72,9 +72,10 @@ class Record:
     """All that happened since the device was there."""
 
     events: list[Event] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
 
     def note(self, kind: Literal["copy", "wait", "refused"], operation: str) -> None:
-        """Add an event at the innermost line of the package, or else of a test."""
+        """Add an event at the innermost line of the package or of a test."""
         self.events.append(Event(kind, operation, _place()))
 
     def refuse(self, message: str) -> OtherDeviceError:
@@ -82,18 +83,20 @@ class Record:
         self.note("refused", message)
         return OtherDeviceError(message)
 
-    def of(self, kind: str) -> list[Event]:
-        """The events of one kind."""
-        return [event for event in self.events if event.kind == kind]
+    def start_step(self) -> None:
+        """To be called before each step of a training, as the hook `interrupted`."""
+        self.starts.append(len(self.events))
 
-    def counts(self) -> Counter[str]:
-        """How often something of each kind happened."""
-        return Counter(event.kind for event in self.events)
+    def second_step(self) -> list[Event]:
+        """What happened in it: the first may choose how to go on, the last is followed by the end of the run."""
+        assert len(self.starts) > 2, "the run was too short to see its second step apart"
+        return self.events[self.starts[1] : self.starts[2]]
 
-    def summary(self, kind: str) -> str:
-        """The events of one kind by place, the most frequent first."""
-        found = Counter(self.of(kind)).most_common()
-        return "\n".join(f"{times:5} {event.place} {event.operation}" for event, times in found)
+
+def of_kind(kind: str, events: Iterable[Event]) -> list[str]:
+    """The events of one kind as lines, the most frequent first: how often, where, what."""
+    found = Counter(event for event in events if event.kind == kind).most_common()
+    return [f"{times} x {event.place} {event.operation}" for event, times in found]
 
 
 @contextmanager
@@ -104,6 +107,7 @@ def emulated_device() -> Iterator[Record]:
         OtherDeviceError: something was refused and the refusal caught by the program, at the end.
     """
     record = Record()
+    EmulatedGenerator.there.clear()
     with pytest.MonkeyPatch.context() as patch:
         _replace_what_makes_host_data(patch, record)
         for name, module in list(sys.modules.items()):
@@ -111,8 +115,8 @@ def emulated_device() -> Iterator[Record]:
                 patch.setattr(module, "choose_device", lambda _: DEVICE)
         with _Emulation(record):
             yield record
-    if record.of("refused"):
-        raise OtherDeviceError(f"refused, and then caught by the program:\n{record.summary('refused')}")
+    if refused := of_kind("refused", record.events):
+        raise OtherDeviceError("\n".join(["refused, and caught by the program:", *refused]))
 
 
 @final
@@ -307,6 +311,8 @@ def _replace_what_makes_host_data(patch: pytest.MonkeyPatch, record: Record) -> 
     patch.setattr(Tensor, "new_tensor", new_tensor)
     patch.setattr(Tensor, "tolist", tolist)
     patch.setattr(torch, "Generator", EmulatedGenerator)
+    # series write all rows into one tensor, unless it is a compiler's
+    patch.setattr("pinnreg.taylor.kernels.Tensor", EmulatedTensor)
     patch.setattr(torch, DEVICE.type, ModuleType(DEVICE.type), raising=False)  # what torch asks about its devices
     # as on CUDA, one kernel updates all parameters
     fused = ["cpu", "cuda", DEVICE.type]
@@ -323,14 +329,11 @@ def _index_there(index: Any) -> Any:
 
 
 def _place() -> str:
-    """The innermost line of the package, or else of a test."""
-    frame = sys._getframe(2)
-    test = ""
+    """The innermost line of the package, or of a test."""
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None:
-        file = frame.f_code.co_filename
-        if file.startswith(str(PACKAGE)):
-            return f"{Path(file).relative_to(PACKAGE)}:{frame.f_lineno}"
-        if not test and Path(file).name.startswith("test_"):
-            test = f"{Path(file).name}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
-    return test
+        file = Path(frame.f_code.co_filename)
+        if file.is_relative_to(PACKAGE) or file.name.startswith("test_"):
+            return f"{file.relative_to(PACKAGE.parent)}:{frame.f_lineno}"
+        frame = frame.f_back
+    return "elsewhere"

@@ -104,7 +104,6 @@ class Box(Domain):
         if not intervals:
             raise InputError("Box(): expected at least one axis, as in Box(x=(0, 1))")
         self._bounds = {name: _interval(name, interval) for name, interval in intervals.items()}
-        self._ends = torch.tensor(list(self._bounds.values()), dtype=torch.float64).T.contiguous()
         names = tuple(self._bounds)
         if "t" in names and names[-1] != "t":
             raise InputError(f"Box({', '.join(names)}): the axis 't' is time and must stand last")
@@ -135,8 +134,11 @@ class Box(Domain):
         return points
 
     def _corners(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        corners = self._ends.to(like)
-        return corners[0], corners[1]
+        # filled there: points are drawn at each step, which would wait for a copy from the CPU
+        lower, upper = (
+            torch.stack([like.new_full((), end) for end in ends]) for ends in zip(*self._bounds.values(), strict=True)
+        )
+        return lower, upper
 
     def __repr__(self) -> str:
         return f"Box({', '.join(f'{name}=({a:g}, {b:g})' for name, (a, b) in self._bounds.items())})"

@@ -41,9 +41,13 @@ class Series:
     @classmethod
     def of_points(cls, points: Tensor, algebra: Algebra) -> Series:
         """The coordinates themselves, (n, d): their first derivatives are one, all others zero."""
-        rows, axes = zip(*algebra.axes, strict=True) if algebra.axes else ((), ())
-        slopes = torch.eye(algebra.dimension, dtype=points.dtype, device=points.device)[list(axes)]
-        return cls(algebra, (0, *rows), (points[None], slopes[:, None]) if rows else (points[None],))
+        axes = algebra.axes
+        if not axes:
+            return cls(algebra, (0,), (points[None],))
+        # row by row, and not by a list as index, which would be copied to the device in each sweep
+        units = torch.eye(algebra.dimension, dtype=points.dtype, device=points.device).unbind()
+        slopes = torch.stack([units[axis] for _, axis in axes])
+        return cls(algebra, (0, *(row for row, _ in axes)), (points[None], slopes[:, None]))
 
     @property
     def value(self) -> Tensor:
