@@ -59,7 +59,7 @@ REGULARISERS: dict[str, dict[str, Any]] = {
 }
 FIRST_ORDER = {"ktv_2_absolute", "noise_stability_one", "weight_noise", "weight_noise_all"}
 """Those that Gauss-Newton refuses."""
-PLAIN = {"optimiser": "gauss_newton", "acceleration": False, "corrections": 0}
+PLAIN = {"optimiser": "gauss_newton", "acceleration": False, "corrections": 0, "ratio": 0.9}
 OPTIMISERS: dict[str, dict[str, Any]] = {
     "gauss_newton": {"optimiser": "gauss_newton"},
     "gauss_newton_sketch": {**PLAIN, "sketch": 12},
@@ -72,9 +72,9 @@ OPTIMISERS: dict[str, dict[str, Any]] = {
 }
 MOST = {
     "gauss_newton": (3, 0, 59),
-    "gauss_newton_sketch": (3, 2, 72),
-    "gauss_newton_plain": (3, 0, 33),
-    "gauss_newton_mixed": (3, 0, 33),
+    "gauss_newton_sketch": (3, 2, 18),
+    "gauss_newton_plain": (3, 0, 13),
+    "gauss_newton_mixed": (3, 0, 13),
     "ssbroyden": (25, 0, 81),
     "lbfgs": (25, 0, 361),
     "adam": (3, 0, 0),
