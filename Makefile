@@ -15,8 +15,10 @@ BIN := .venv/bin
 demo: .venv/.stamp
 	$(BIN)/pinnreg solve configs/poisson.yaml
 
+# two workers, then alone what measures clocks or waits for signals; plain pytest runs all one after the other
 test: .venv/.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and not serial'
+	$(BIN)/python -m pytest -m 'serial and not slow'
 
 slow: .venv/.stamp
 	$(BIN)/python -m pytest -m slow

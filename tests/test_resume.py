@@ -392,6 +392,7 @@ def _rows(path: Path) -> int:
     return len(path.read_text().splitlines()) if path.exists() else 0
 
 
+@pytest.mark.serial
 def test_sigterm_and_resume_from_the_command_line(tmp_path: Path) -> None:
     process = start(tmp_path, LONG)
     began = time.monotonic()
@@ -414,6 +415,7 @@ def test_sigterm_and_resume_from_the_command_line(tmp_path: Path) -> None:
         assert int(list(csv.DictReader(file))[-1]["step"]) == steps
 
 
+@pytest.mark.serial
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     """The process is held in its first signal's handling by a step that takes very long."""
     (tmp_path / "long.yaml").write_text(yaml.safe_dump(LONG))

@@ -61,6 +61,7 @@ def _check_interruption(address: str, folder: Path) -> None:
     assert not list(folder.glob("runs/*/metrics.json"))
 
 
+@pytest.mark.serial
 def test_a_scheduler_that_is_lost_is_one_message(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "scheduler.json"
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
@@ -91,6 +92,7 @@ def test_what_was_cancelled_on_the_cluster_has_failed() -> None:
     )
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("address", ["foo", "tcp://127.0.0.1:abc", "nonsense://127.0.0.1:9"])
 def test_what_cannot_be_an_address_is_refused_at_once(tmp_path: Path, address: str) -> None:
     started = time.monotonic()

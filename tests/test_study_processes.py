@@ -48,6 +48,7 @@ class Deadly(Problem):
 '''
 
 
+@pytest.mark.serial
 def test_processes_of_which_one_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "write_figures", lambda *_: None)
     (tmp_path / "problems").mkdir()
@@ -67,6 +68,7 @@ def test_processes_of_which_one_is_killed(tmp_path: Path, monkeypatch: pytest.Mo
     assert torch.get_num_threads() == threads
 
 
+@pytest.mark.serial
 def test_an_interrupted_study_stops_its_processes(tmp_path: Path) -> None:
     long = {**TINY, "train": [{"optimiser": "adam", "steps": 10**7}]}
     started, seen = time.monotonic(), []
@@ -90,6 +92,7 @@ def test_an_interrupted_study_stops_its_processes(tmp_path: Path) -> None:
     assert time.monotonic() - started < 60
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_stops_the_command_which_then_continues(
     number: signal.Signals, made: list[Task], tmp_path: Path
@@ -124,6 +127,7 @@ def test_a_signal_stops_the_command_which_then_continues(
     assert rows(folder) == rows(again)
 
 
+@pytest.mark.serial
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_when_the_command_is_killed_its_processes_end(tmp_path: Path) -> None:
     long = {**TINY, "train": [{"optimiser": "adam", "steps": 10**7}]}

@@ -218,6 +218,7 @@ def test_a_stage_with_one_redraw_keeps_its_weight() -> None:
     assert history["ktv_weighted"][-1] == 2.0 * history["ktv"][-1] > 0
 
 
+@pytest.mark.serial
 def test_weights_are_annealed_by_the_clock_where_a_stage_ends_by_it() -> None:
     row = [{"kind": "ktv", "samples": 4, "weight": 2.0, "schedule": "linear"}]
     _, history, _ = run(config([{**ADAM, "steps": 1_000_000, "max_seconds": 0.5}], regularisers=row))
@@ -508,6 +509,7 @@ def test_joint_minimisation_on_cuda(name: str, build: Callable[[str], Config]) -
 # observing
 
 
+@pytest.mark.serial
 def test_observing_changes_nothing_and_takes_no_time() -> None:
     stages = [{**ADAM, "steps": 7}, {"optimiser": "lbfgs", "steps": 20}]
     seen: list[tuple[int, float]] = []
@@ -540,6 +542,7 @@ def test_observations_come_when_due_and_at_the_end_of_each_stage() -> None:
     assert seen == [0, 7, 12]
 
 
+@pytest.mark.serial
 def test_evaluating_the_error_takes_no_time_from_a_stage() -> None:
     def slow(_: object) -> dict[str, float]:
         time.sleep(0.1)
