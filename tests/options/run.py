@@ -32,8 +32,8 @@ def evaluate_every(_: Path) -> None:
     evaluated = [run.history["step"][np.isfinite(run.history["error_u"])].tolist() for run in (often, never)]
     assert evaluated == [[0, 2, 4, 6, 8, 10], [0, 10]]
     assert same(often, never)
-    newton = solved(config({"optimiser": "gauss_newton", "steps": 25}))  # by default more often, since steps are few
-    assert newton.history["step"][np.isfinite(newton.history["error_u"])].tolist() == [0, 10, 20, 25]
+    newton = solved(config({"optimiser": "gauss_newton", "steps": 12}))  # by default more often, since steps are few
+    assert newton.history["step"][np.isfinite(newton.history["error_u"])].tolist() == [0, 10, 12]
 
 
 @case("evaluate.reference")
