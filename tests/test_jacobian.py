@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import math
 from collections.abc import Callable
@@ -263,7 +262,7 @@ def test_losses_residuals_and_gradient_are_those_of_the_objective(case: str) -> 
 
 @pytest.mark.parametrize(
     ("case", "chunk"),
-    [*((case, 4) for case in CASES), *itertools.product(["periodic", "measurements", "importance", "ktv"], [1, 2, 10])],
+    [*((case, 4) for case in CASES), ("periodic", 1), ("measurements", 2), ("importance", 10), ("ktv", 1)],
 )
 def test_a_chunk_changes_nothing(case: str, chunk: int) -> None:
     whole, parts = made(case), made(case, chunk=chunk)

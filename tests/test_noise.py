@@ -244,13 +244,13 @@ def test_the_shares(unperturbed: float, samples: int) -> None:
 
 def scaled_rows(of: Objective, parameters: Parameters) -> Tensor:
     """√(s w/n) r(W + U) by term and then by shift, from the definition of the loss."""
-    found = []
-    for name in of.names:
-        for shift in of.shifts:
-            moved = {key: each + (shift.offset or {}).get(key, 0.0) for key, each in parameters.items()}
-            rows = of.rows(moved)[name]
-            found.append((shift.share * of.weights[name] / rows.values.numel()) ** 0.5 * rows.residuals)
-    return torch.cat(found)
+    found: dict[str, list[Tensor]] = {name: [] for name in of.names}
+    for shift in of.shifts:
+        moved = {key: each + (shift.offset or {}).get(key, 0.0) for key, each in parameters.items()}
+        for name, rows in of.rows(moved).items():
+            scale = (shift.share * of.weights[name] / rows.values.numel()) ** 0.5
+            found[name].append(scale * rows.residuals)
+    return torch.cat([part for parts in found.values() for part in parts])
 
 
 FEW = {"interior": 5, "boundary": 4}
