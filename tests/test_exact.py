@@ -201,10 +201,9 @@ def indices(dimension: int, order: int) -> list[tuple[int, ...]]:
 def assert_leibniz(given: Problem, split: Split, seed: int, order: int = 3) -> None:
     model = network(given, split, seed, size=0.3)
     points = given.domain.interior(unit_points("uniform", 6, given.domain.dimension, seed + 10))
-    if given.domain.dimension < 3:
-        wanted = indices(given.domain.dimension, order)
-    else:  # higher ones in three axes are below, for one problem: nested differentiation takes long
-        wanted = [*indices(3, 2), (1, 1, 1)]
+    # higher ones in three axes are below, for one problem: nested differentiation takes long
+    plane = given.domain.dimension < 3
+    wanted = indices(given.domain.dimension, order) if plane else [*indices(3, 2), (1, 1, 1)]
     nested = derivatives(lambda p: split.trial(model, p), points, wanted)
     # one after the other, so that the sweep is extended each time
     sweep = Sweep(split.trial, model, PointSet(points, split.trial), set())

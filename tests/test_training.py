@@ -348,8 +348,18 @@ def uninterrupted() -> Callable[[str], tuple[Outcome, dict[str, Any]]]:
     return cache(lambda resample: run(stopped(resample))[:2])
 
 
-@pytest.mark.parametrize("resample", ["fresh", "residual"])
-@pytest.mark.parametrize("calls", [1, 2, 7, 12, 13, 15, 18, 20, 25])
+# each moment with one kind of points, and with the other in the slow suite
+STOPS = list(enumerate([1, 2, 7, 12, 13, 15, 18, 20, 25]))
+
+
+@pytest.mark.parametrize(
+    ("calls", "resample"),
+    [
+        pytest.param(calls, resample, marks=() if number % 2 == turn else pytest.mark.slow)
+        for turn, resample in enumerate(["fresh", "residual"])
+        for number, calls in STOPS
+    ],
+)
 def test_a_stopped_run_goes_on_bit_for_bit(
     tmp_path: Path, calls: int, resample: str, uninterrupted: Callable[[str], tuple[Outcome, dict[str, Any]]]
 ) -> None:
