@@ -464,7 +464,7 @@ def test_a_network_is_trained_to_rounding_in_a_few_dozen_steps() -> None:
 
 def test_more_points_than_parameters_give_a_solution_and_not_only_a_small_loss() -> None:
     of = objective(network={"hidden": [10]}, points={"interior": 60})
-    run(of, GaussNewton(steps=60))
+    run(of, GaussNewton(steps=20))
     assert error(of, sine) < 1e-8
 
 
@@ -504,7 +504,7 @@ def test_mixed_precision_leads_to_the_same_end() -> None:
     ends = []
     for mixed in (False, True):
         of = objective(network={"hidden": [10]}, points={"interior": 60})
-        run(of, GaussNewton(steps=40, mixed_precision=mixed))
+        run(of, GaussNewton(steps=15, mixed_precision=mixed))
         ends.append(values(of)[1])
         assert error(of, sine) < 1e-6
     assert float((ends[0] - ends[1]).abs().max()) < 1e-6
