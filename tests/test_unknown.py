@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from pairs import pairwise
 from pydantic import PositiveFloat
 from torch import Tensor, nn
 
@@ -130,9 +131,7 @@ def by_torch_func(of: Objective) -> Tensor:
 # the Jacobian
 
 
-@pytest.mark.parametrize("chunk", [None, 4])
-@pytest.mark.parametrize("conditions", ["default", "soft"])
-@pytest.mark.parametrize("regularisers", [[], GPINN_AND_NOISE], ids=["plain", "gpinn and noise"])
+@pairwise(regularisers=[[], GPINN_AND_NOISE], conditions=["default", "soft"], chunk=[None, 4])
 def test_the_columns_of_the_coefficients(
     regularisers: list[dict[str, Any]], conditions: str, chunk: int | None
 ) -> None:
