@@ -119,12 +119,10 @@ def test_a_signal_stops_the_command_which_then_continues(
     kept = len(list(folder.glob("runs/*/metrics.json")))
     assert 1 <= kept < 24
     assert not (folder / "study.csv").exists()
-    # continued in this process: other runs, the same table
+    # continued in this process: the other runs; that the table is the same is in test_studies
     study(tmp_path / "mine.yaml", folder)
     assert len(made) == 24 - kept
-    again = tmp_path / "again"
-    study(tmp_path / "mine.yaml", again)
-    assert rows(folder) == rows(again)
+    assert [row["status"] for row in rows(folder)] == ["ok"] * 24
 
 
 @pytest.mark.serial
