@@ -156,7 +156,7 @@ def defects(given: Problem, split: Split, u: Callable[[Tensor], Tensor], seed: i
     return found
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 @pytest.mark.parametrize("name", CASES)
 def test_the_trial_function_obeys_its_conditions_whatever_the_network(name: str, seed: int) -> None:
     domain, conditions = CASES[name]

@@ -471,8 +471,8 @@ def test_more_points_than_parameters_give_a_solution_and_not_only_a_small_loss()
 def test_soft_conditions_of_robin_and_neumann() -> None:
     of = objective(Exponential(), network={"hidden": [6]}, points={"interior": 20})
     assert set(of.names) == {"residual", "neumann", "robin"}
-    run(of, GaussNewton(steps=60))
-    assert error(of, torch.exp) < 1e-7
+    run(of, GaussNewton(steps=20))
+    assert error(of, torch.exp) < 1e-6
 
 
 def test_the_loss_never_rises_on_fixed_points() -> None:
@@ -493,10 +493,10 @@ def test_each_rule_changes_where_it_goes() -> None:
     changes += [{"sketch": 10}, {"mixed_precision": True}]
     runs = [objective() for _ in changes]
     for of, settings in zip(runs, changes, strict=True):
-        advanced(of, 6, **settings)
+        advanced(of, 4, **settings)
     assert not any(same(one, two) for one, two in itertools.combinations(runs, 2))
     again = objective()
-    advanced(again, 6)
+    advanced(again, 4)
     assert same(again, runs[0])
 
 
@@ -534,7 +534,9 @@ def with_ktv(**settings: Any) -> Objective:
     return objective(network={"hidden": [8]}, points={"interior": 60}, regularisers=[ktv])
 
 
-@pytest.mark.parametrize(("schedule", "limit"), [("linear", 1e-2), ("cosine", 1e-3)])
+@pytest.mark.parametrize(
+    ("schedule", "limit"), [pytest.param("linear", 1e-2, marks=pytest.mark.slow), ("cosine", 1e-3)]
+)
 def test_an_annealed_penalty_leads_to_the_solution(schedule: str, limit: float) -> None:
     of = with_ktv(schedule=schedule)
     outcome, history = run(of, GaussNewton(steps=40))

@@ -498,10 +498,18 @@ def of_network(network: nn.Module, problem: Problem | None = None, chunk: int | 
     return Objective(problem, split, network, points=points, weights={}, regularisers=[], seed=0)
 
 
-@pytest.mark.parametrize("chunk", [None, 7])
 @pytest.mark.parametrize(
-    ("kind", "layers"),
-    [(Body, True), (WithoutBias, True), (Twice, True), (Scaled, False), (Normalised, False), (Reused, False)],
+    ("kind", "layers", "chunk"),
+    [
+        (Body, True, None),
+        (WithoutBias, True, 7),
+        (Twice, True, None),
+        (Twice, True, 7),
+        (Scaled, False, None),
+        (Normalised, False, 7),
+        (Reused, False, None),
+        (Reused, False, 7),
+    ],
 )
 def test_other_networks(kind: Any, layers: bool, chunk: int | None, caplog: pytest.LogCaptureFixture) -> None:
     of = of_network(kind(), chunk=chunk)

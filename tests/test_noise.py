@@ -120,7 +120,7 @@ def offset_of(of: Objective, shift: Shift) -> Tensor:
 # in expectation
 
 
-@pytest.mark.parametrize("unperturbed", [0.0, 0.4])
+@pytest.mark.parametrize("unperturbed", [pytest.param(0.0, marks=pytest.mark.slow), 0.4])
 def test_two_sides_add_the_trace_of_the_hessian_and_cancel_what_is_of_first_order(unperturbed: float) -> None:
     of = quadratic(NoiseStability(sigma=SIGMA, samples=2, unperturbed=unperturbed))
     plain, slope, curvature = loss_at(of, of.parameters).item(), slope_at(of, of.parameters), hessian(of)

@@ -240,7 +240,9 @@ def solved(*stages: dict[str, Any], problem: Problem | None = None, **sections: 
     return pinnreg.solve(config, out=False)
 
 
-@pytest.mark.parametrize("unknown", [{"start": 2.0}, {"start": 0.2, "positive": True}])
+@pytest.mark.parametrize(
+    "unknown", [pytest.param({"start": 2.0}, marks=pytest.mark.slow), {"start": 0.2, "positive": True}]
+)
 def test_gauss_newton_finds_the_coefficient(unknown: dict[str, Any]) -> None:
     stage = {"optimiser": "gauss_newton", "steps": 40}
     found = solved(stage, unknown={"alpha": unknown}, network={"hidden": [8, 8]}, points={"interior": 100})

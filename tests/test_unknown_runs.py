@@ -237,9 +237,11 @@ KNOWN = {"name": "diffusion"}
     ("stages", "problem"),
     [
         pytest.param("lbfgs", KNOWN, id="lbfgs"),
-        pytest.param("one after the other", KNOWN, id="one after the other"),
         pytest.param("gauss_newton", HIDDEN, id="hidden"),
-        *(pytest.param(name, KNOWN, id=name, marks=pytest.mark.slow) for name in ("adam", "gauss_newton")),
+        *(
+            pytest.param(name, KNOWN, id=name, marks=pytest.mark.slow)
+            for name in ("adam", "gauss_newton", "one after the other")
+        ),
     ],
 )
 def test_a_resumed_run_is_the_same_bit_for_bit(
