@@ -418,7 +418,6 @@ def test_sigterm_and_resume_from_the_command_line(tmp_path: Path) -> None:
         assert int(list(csv.DictReader(file))[-1]["step"]) == steps
 
 
-@pytest.mark.serial
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     """The process is held in its first signal's handling by a step that takes very long."""
     (tmp_path / "long.yaml").write_text(yaml.safe_dump(LONG))

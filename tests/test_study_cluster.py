@@ -61,7 +61,6 @@ def _check_interruption(address: str, folder: Path) -> None:
     assert not list(folder.glob("runs/*/metrics.json"))
 
 
-@pytest.mark.serial
 def test_a_scheduler_that_is_lost_is_one_message(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "scheduler.json"
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]

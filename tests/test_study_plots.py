@@ -79,7 +79,7 @@ def test_weight_figures_are_legible_and_mark_what_was_chosen(panels: int) -> Non
     ("names", "count"),
     [
         # curves and maps, alone, in a row, in rows of which the last has gaps, and as many as there may be
-        *((("x",), count) for count in (1, 12)),
+        *((("x",), count) for count in (1, 5, 12)),
         *((("x", "y"), count) for count in (3, 12)),
         (("x", "t"), 5),
         (("x", "y", "t"), 1),

@@ -48,7 +48,6 @@ class Deadly(Problem):
 '''
 
 
-@pytest.mark.serial
 def test_processes_of_which_one_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "write_figures", lambda *_: None)
     (tmp_path / "problems").mkdir()
@@ -68,7 +67,6 @@ def test_processes_of_which_one_is_killed(tmp_path: Path, monkeypatch: pytest.Mo
     assert torch.get_num_threads() == threads
 
 
-@pytest.mark.serial
 def test_an_interrupted_study_stops_its_processes(tmp_path: Path) -> None:
     long = {**TINY, "train": [{"optimiser": "adam", "steps": 10**7}]}
     started, seen = time.monotonic(), []
@@ -125,7 +123,6 @@ def test_a_signal_stops_the_command_which_then_continues(
     assert [row["status"] for row in rows(folder)] == ["ok"] * 15
 
 
-@pytest.mark.serial
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_when_the_command_is_killed_its_processes_end(tmp_path: Path) -> None:
     long = {**TINY, "train": [{"optimiser": "adam", "steps": 10**7}]}
