@@ -29,7 +29,7 @@ from pinnreg.run import analyse, evaluate, load, load_config, problem, solve
 from pinnreg.studies import study
 from pinnreg.taylor import Laplacian
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Box",

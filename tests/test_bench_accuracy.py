@@ -86,6 +86,7 @@ def test_a_trace_measures_often_and_keeps_its_own_time_apart() -> None:
     assert trace.spent >= 0.1
 
 
+@pytest.mark.serial
 def test_measuring_takes_no_time_from_a_run(monkeypatch: pytest.MonkeyPatch, short: None) -> None:
     monkeypatch.setattr("pinnreg.benchmarks.accuracy._error", lambda *_: lambda _: time.sleep(0.05) or 0.5)
     setting = AccuracySetting(("poisson1d",), ("adam",), seeds=1, max_seconds=1.0)
@@ -98,6 +99,7 @@ def test_measuring_takes_no_time_from_a_run(monkeypatch: pytest.MonkeyPatch, sho
     assert run.total_seconds < 1.2
 
 
+@pytest.mark.serial
 def test_the_steps_of_a_falling_learning_rate_fit_into_the_time(monkeypatch: pytest.MonkeyPatch, short: None) -> None:
     falling = [{"optimiser": "adam", "steps": 100_000, "schedule": "exponential"}]
     monkeypatch.setitem(RECIPES, "adam", falling)

@@ -1,10 +1,14 @@
-"""compile: true: the same gradients, new points without compiling again, and a plain run where it fails."""
+"""compile: true: the same gradients, new points without compiling again, and a plain run where it fails.
+
+Two tests compile, which takes many seconds; others are content with the recorded operations.
+"""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
 from math import pi
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -140,18 +144,16 @@ def test_compiling_needs_a_stage_that_uses_the_gradient() -> None:
         assert objective(Everything(), train=[gauss_newton, {"optimiser": other}]).names
 
 
-def test_the_check_is_made_far_from_convergence_in_single_precision(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_compiled_run_in_single_precision_that_is_stopped_and_resumed_is_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each run compares the compiled gradient with the plain one anew, far from convergence also where it resumes."""
     config = {"problem": {"name": "poisson", "dimension": 1}, **SMALL, "dtype": "float32", "compile": True}
-    solve(config, out=False)
-    assert not [record for record in caplog.records if record.name == "pinnreg"]
-
-
-def test_a_compiled_run_that_is_stopped_and_resumed_is_the_same(tmp_path: Any) -> None:
-    config = {"problem": {"name": "poisson", "dimension": 1}, **SMALL, "compile": True}
     whole = solve(config, out=False)
-    solve(config, {"train.1.steps": 5}, out=tmp_path / "run")
-    resumed = solve(config, out=tmp_path / "run", resume=True)
+    solve(config, {"train.1.steps": 5}, out=tmp_path / "run", figures=False)
+    resumed = solve(config, out=tmp_path / "run", resume=True, figures=False)
     assert all(torch.equal(resumed.parameters[name], values) for name, values in whole.parameters.items())
+    assert not [record for record in caplog.records if record.name == "pinnreg"]
 
 
 @pytest.mark.gpu

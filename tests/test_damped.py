@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pairs import pairwise
 from torch import Tensor
 
 from pinnreg.optimisers import damped as module
@@ -148,9 +149,7 @@ def test_the_exact_problems_are_exact(shape: tuple[int, int], spectrum: str) -> 
     assert torch.equal(problem.U.T @ problem.residuals, problem.c)
 
 
-@pytest.mark.parametrize("lost", [0, 2])
-@pytest.mark.parametrize("spectrum", SPECTRA)
-@shapes
+@pairwise(shape=list(SHAPES.values()), spectrum=list(SPECTRA), lost=[0, 2])
 def test_a_step_is_as_good_as_rounding_allows(shape: tuple[int, int], spectrum: str, lost: int) -> None:
     problem = exact(shape, spectrum, lost)
     solver = DampedLeastSquares(problem.jacobian, problem.residuals)

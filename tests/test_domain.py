@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pairs import pairwise
 from scipy.stats import qmc
 
 from pinnreg.domain import SAMPLERS, Box, Face, Sampler, unit_points
@@ -117,9 +118,7 @@ def test_the_unit_cube_maps_onto_the_box(box: Box) -> None:
     assert torch.allclose(middle, expected.mean(dim=0), rtol=1e-15, atol=1e-15)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("box", BOXES, ids=repr)
+@pairwise(box=BOXES, sampler=SAMPLERS, dtype=[torch.float32, torch.float64])
 def test_points_lie_in_the_box_and_face_points_exactly_on_the_face(
     box: Box, sampler: Sampler, dtype: torch.dtype
 ) -> None:
@@ -150,9 +149,7 @@ def test_rounding_does_not_move_a_face(ends: tuple[float, float], dtype: torch.d
         assert torch.equal(points[:, 0], torch.full((2,), end, dtype=dtype))
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("dimension", [1, 2, 3, 5])
-@pytest.mark.parametrize("count", [1, 7, 64, 100])
+@pairwise(sampler=SAMPLERS, dimension=[1, 2, 3, 5], count=[1, 7, 64, 100])
 def test_samplers_fill_the_cube_as_functions_of_the_seed(sampler: Sampler, dimension: int, count: int) -> None:
     state = torch.get_rng_state()
     points = unit_points(sampler, count, dimension, 2**62 + 1)

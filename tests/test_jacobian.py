@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import math
 from collections.abc import Callable
@@ -261,7 +260,7 @@ def test_losses_residuals_and_gradient_are_those_of_the_objective(case: str) -> 
 
 @pytest.mark.parametrize(
     ("case", "chunk"),
-    [*((case, 4) for case in CASES), *itertools.product(["periodic", "measurements", "importance", "ktv"], [1, 2, 10])],
+    [*((case, 4) for case in CASES), ("periodic", 1), ("measurements", 2), ("importance", 10), ("ktv", 1)],
 )
 def test_a_chunk_changes_nothing(case: str, chunk: int) -> None:
     whole, parts = made(case), made(case, chunk=chunk)
@@ -496,10 +495,18 @@ def of_network(network: nn.Module, problem: Problem | None = None, chunk: int | 
     return placed(objective_of(problem, split, network, points=points, weights={}, regularisers=[], seed=0))
 
 
-@pytest.mark.parametrize("chunk", [None, 7])
 @pytest.mark.parametrize(
-    ("kind", "layers"),
-    [(Body, True), (WithoutBias, True), (Twice, True), (Scaled, False), (Normalised, False), (Reused, False)],
+    ("kind", "layers", "chunk"),
+    [
+        (Body, True, None),
+        (WithoutBias, True, 7),
+        (Twice, True, None),
+        (Twice, True, 7),
+        (Scaled, False, None),
+        (Normalised, False, 7),
+        (Reused, False, None),
+        (Reused, False, 7),
+    ],
 )
 def test_other_networks(kind: Any, layers: bool, chunk: int | None, caplog: pytest.LogCaptureFixture) -> None:
     of = of_network(kind(), chunk=chunk)

@@ -147,8 +147,15 @@ def rejected(drawn: Tensor, expected: Tensor) -> bool:
     return bool(largest > stats.t.ppf(1 - 1e-4 / (2 * columns), df=steps - 1))
 
 
-@pytest.mark.parametrize("centre", ["zero", "data"])
-@pytest.mark.parametrize("projections", [1, 2])
+@pytest.mark.parametrize(
+    ("projections", "centre"),
+    [
+        (1, "zero"),
+        (2, "data"),
+        pytest.param(1, "data", marks=pytest.mark.slow),
+        pytest.param(2, "zero", marks=pytest.mark.slow),
+    ],
+)
 def test_projections_are_unbiased_in_value_and_gradient(projections: int, centre: str) -> None:
     points = {"interior": 128}
     of = objective(Three(), {"projections": projections, "centre": centre}, points=points)

@@ -32,7 +32,8 @@ Parameters = dict[str, Tensor]
 Word = tuple[int, ...]
 """The axes of one entry of the tensor of all k-th derivatives, in the order of differentiation."""
 
-FORMS = pytest.mark.parametrize(("mixed", "power"), [("pure", 1), ("pure", 2), ("full", 2)])
+FORMS = [("pure", 1), ("pure", 2), ("full", 2)]
+forms = pytest.mark.parametrize(("mixed", "power"), FORMS)
 
 
 @dataclass(frozen=True)
@@ -150,19 +151,16 @@ def rejected(drawn: Tensor, expected: Tensor) -> bool:
     return bool(largest > stats.t.ppf(1 - 1e-4 / (2 * columns), df=steps - 1))
 
 
-# with exact conditions Leibniz' rule, which test_exact asks for all orders, makes high orders expensive
-SLOW = [(order, "exact") for order in (4, 5)]
+# with exact conditions Leibniz' rule, which test_exact asks for all orders, makes high orders expensive; of the others
+# each order and each form is taken once
+QUICK = [(1, "exact", "pure", 1), (2, "exact", "pure", 2), (3, "exact", "full", 2)]
+EVERY = [(order, conditions, *form) for order in range(1, 6) for conditions in ("exact", "soft") for form in FORMS]
 
 
-def orders(*values: int) -> pytest.MarkDecorator:
-    """Orders with exact and with soft conditions."""
-    cases = [(order, conditions) for order in values for conditions in ("exact", "soft")]
-    marked = [pytest.param(*case, marks=pytest.mark.slow if case in SLOW else ()) for case in cases]
-    return pytest.mark.parametrize(("order", "conditions"), marked)
-
-
-@FORMS
-@orders(1, 2, 3, 4, 5)
+@pytest.mark.parametrize(
+    ("order", "conditions", "mixed", "power"),
+    [pytest.param(*case, marks=() if case in QUICK or "soft" in case else pytest.mark.slow) for case in EVERY],
+)
 def test_the_estimate_is_unbiased_in_value_and_gradient(
     order: int, power: Literal[1, 2], mixed: Literal["pure", "full"], conditions: str
 ) -> None:
@@ -186,7 +184,14 @@ def test_the_estimate_is_unbiased_in_value_and_gradient(
         assert rejected(factor * along, one)
 
 
-@orders(2, 3, 4, 5)
+@pytest.mark.parametrize(
+    ("order", "conditions"),
+    [
+        *((order, "soft") for order in (2, 3, 4, 5)),
+        (3, "exact"),
+        *(pytest.param(order, "exact", marks=pytest.mark.slow) for order in (2, 4, 5)),
+    ],
+)
 def test_the_t_test_tells_the_full_tensor_from_incomplete_ones(order: int, conditions: str) -> None:
     of = objective(conditions)
     values, gradients = estimates(conditions, order, 2, "full")
@@ -210,7 +215,7 @@ def test_the_quadrature_is_exact_for_polynomials_and_its_derivatives_are_right()
 
 
 @pytest.mark.parametrize("order", [1, 3])
-@FORMS
+@forms
 def test_the_estimate_is_the_average_of_those_from_single_points(
     mixed: Literal["pure", "full"], power: Literal[1, 2], order: int
 ) -> None:

@@ -1,8 +1,9 @@
-"""The house rules that the code can be asked about: layers, imports, base classes, sizes."""
+"""The house rules that the code can be asked about: layers, imports, what is set from outside."""
 
 from __future__ import annotations
 
 import ast
+import graphlib
 import importlib
 import inspect
 from collections.abc import Iterable, Iterator
@@ -17,7 +18,7 @@ import pinnreg
 PACKAGE = Path(pinnreg.__file__).resolve().parent
 LAYERS = {
     -1: ("errors", "settings"),
-    0: ("domain", "reference", "randomness", "taylor", "compilation"),
+    0: ("domain", "files", "locks", "reference", "randomness", "taylor", "compilation"),
     1: ("networks",),
     2: ("differentiation",),
     3: ("equations",),
@@ -39,7 +40,6 @@ FILES = [
     if path.relative_to(PACKAGE).parts[0] not in ("problems", "configs", "__pycache__")
 ]
 INNER = [path for path in FILES if path != PACKAGE / "__init__.py"]
-DATACLASS = "dataclass"
 
 
 def label(path: Path) -> str:
@@ -129,6 +129,49 @@ def imported_by(node: ast.stmt) -> list[str]:
     return [node.module or ""] if isinstance(node, ast.ImportFrom) else []
 
 
+def module_of(name: str, package: Path) -> Path | None:
+    """The file inside the package that an imported name comes from: of a module, or of the package that holds it."""
+    parts = name.split(".")
+    if parts[0] != "pinnreg":
+        return None
+    for count in range(len(parts), 0, -1):
+        place = package.joinpath(*parts[1:count])
+        for file in (place.with_suffix(".py"), place / "__init__.py"):
+            if file.is_file():
+                return file
+    return None
+
+
+def folders(package: Path) -> list[Path]:
+    return sorted({path.parent for path in package.rglob("*.py")} - {package})
+
+
+def circle(folder: Path, package: Path) -> list[str]:
+    """The modules of a folder that import each other in a circle, anywhere in them; [] if there is none."""
+    files = set(folder.glob("*.py"))
+    graph = {}
+    for file in files:
+        # what a lazy package exports stands in its stub
+        sources = [file, file.with_suffix(".pyi")] if file.name == "__init__.py" else [file]
+        names = [name for source in sources if source.is_file() for name, _ in imported(source)]
+        graph[file] = {target for name in names if (target := module_of(name, package)) in files} - {file}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return [file.name for file in error.args[1]]
+    return []
+
+
+def assigned_outside(tree: ast.AST) -> Iterator[ast.Attribute | ast.Call]:
+    """Attributes of other objects that code sets or deletes; its own are those of a bare `self`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
+            if not (isinstance(node.value, ast.Name) and node.value.id == "self"):
+                yield node
+        elif isinstance(node, ast.Call) and last_name(node.func) in ("setattr", "delattr", "__setattr__"):
+            yield node
+
+
 def nowhere(found: Iterable[str]) -> None:
     """Fails with all places where a rule is broken, not only the first."""
     places = list(found)
@@ -168,6 +211,57 @@ def test_a_module_imports_only_from_lower_layers() -> None:
     nowhere(each for path in INNER for each in violations(path))
 
 
+def test_no_folder_has_a_circle_of_imports() -> None:
+    circles = {folder.name: circle(folder, PACKAGE) for folder in folders(PACKAGE) if folder.name != "__pycache__"}
+    nowhere(f"{folder}: {' -> '.join(files)}" for folder, files in circles.items() if files)
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "from pinnreg.part.one import x",
+        "def f():\n    import pinnreg.part.one",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from . import one",
+        "from pinnreg.part import x",
+    ],
+)
+def test_a_circle_is_found_however_it_is_closed(back: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "PACKAGE", tmp_path)
+    part = tmp_path / "part"
+    part.mkdir()
+    (part / "__init__.py").write_text("from pinnreg.part.one import x\n", encoding="utf-8")
+    (part / "one.py").write_text("from pinnreg.part.two import y\nx = y\n", encoding="utf-8")
+    (part / "two.py").write_text("y = 1\n", encoding="utf-8")
+    assert circle(part, tmp_path) == []
+    (part / "two.py").write_text(f"y = 1\n{back}\n", encoding="utf-8")
+    tree.cache_clear()
+    assert {"one.py", "two.py"} <= set(circle(part, tmp_path))
+
+
+def test_nothing_in_the_objective_is_set_from_outside() -> None:
+    nowhere(
+        f"{label(path)}:{node.lineno}"
+        for path in FILES
+        if unit(path) == "objective"
+        for node in assigned_outside(tree(path))
+    )
+
+
+def test_what_is_set_from_outside_is_found() -> None:
+    own = "self.a = 1\nself.a += 1\nself.a[0] = 2\nx = y.a\ny['a'] = 1\n"
+    assert not list(assigned_outside(ast.parse(own)))
+    for line in (
+        "y.a = 1",
+        "y.a += 1",
+        "self.b.a = 1",
+        "y.a: int = 1",
+        "del y.a",
+        "(x, y.a) = 1, 2",
+        "setattr(y, 'a', 1)",
+    ):
+        assert list(assigned_outside(ast.parse(line))), line
+
+
 def test_matplotlib_only_in_plots_and_yaml_only_in_config() -> None:
     home = {"matplotlib": "plots", "yaml": "config"}
     nowhere(
@@ -188,58 +282,12 @@ def test_matplotlib_is_never_imported_with_the_module() -> None:
     )
 
 
-def test_exactly_two_classes_are_abstract() -> None:
-    abstract = [node.name for _, node in classes() if any(last_name(base) in ("ABC", "ABCMeta") for base in node.bases)]
-    keyword = [node.name for _, node in classes() for k in node.keywords if last_name(k.value) == "ABCMeta"]
-    assert sorted(abstract + keyword) == ["Domain", "Problem"]
-
-
-def is_settings(node: ast.ClassDef) -> bool:
-    """Whether a class is a pydantic dataclass: decorated with dataclass(..., config=STRICT)."""
-    return any(
-        isinstance(decorator, ast.Call)
-        and last_name(decorator) == DATACLASS
-        and any(k.arg == "config" for k in decorator.keywords)
-        for decorator in node.decorator_list
-    )
-
-
-def is_final(node: ast.ClassDef) -> bool:
-    bases = {last_name(base) for base in node.bases}
-    return (
-        any(last_name(decorator) == "final" for decorator in node.decorator_list)
-        or is_settings(node)
-        or any(base.endswith(("Error", "Exception")) for base in bases)
-        or bool(bases & {"ABC", "Protocol", "TypedDict"})
-    )
-
-
-def test_every_other_class_is_final() -> None:
-    nowhere(f"{label(path)}:{node.lineno} {node.name}" for path, node in classes() if not is_final(node))
-
-
-def test_nobody_derives_from_another_class() -> None:
-    """Final by its own word, and by what the others do."""
-    names = {node.name for _, node in classes()} - {"Problem", "Domain"}
-    nowhere(
-        f"{label(path)}:{node.lineno} {node.name} derives from {last_name(base)}"
-        for path, node in classes()
-        for base in node.bases
-        if last_name(base) in names
-    )
-
-
 def test_no_hasattr() -> None:
     nowhere(each for path in FILES for each in calls(path, "hasattr"))
 
 
 def test_the_library_does_not_print() -> None:
     nowhere(each for path in INNER if unit(path) != "cli" for each in calls(path, "print"))
-
-
-def test_no_file_outgrows_300_lines() -> None:
-    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
-    nowhere(f"{label(path)}: {length} lines" for path, length in lengths.items() if length > 300)
 
 
 def sets_global_state(node: ast.Call) -> bool:

@@ -122,7 +122,7 @@ def offset_of(of: Placed, shift: Shift) -> Tensor:
 # in expectation
 
 
-@pytest.mark.parametrize("unperturbed", [0.0, 0.4])
+@pytest.mark.parametrize("unperturbed", [pytest.param(0.0, marks=pytest.mark.slow), 0.4])
 def test_two_sides_add_the_trace_of_the_hessian_and_cancel_what_is_of_first_order(unperturbed: float) -> None:
     of = quadratic(NoiseStability(sigma=SIGMA, samples=2, unperturbed=unperturbed))
     plain, slope, curvature = loss_at(of, of.parameters).item(), slope_at(of, of.parameters), hessian(of)
@@ -246,13 +246,13 @@ def test_the_shares(unperturbed: float, samples: int) -> None:
 
 def scaled_rows(of: Placed, parameters: Parameters) -> Tensor:
     """√(s w/n) r(W + U) by term and then by shift, from the definition of the loss."""
-    found = []
-    for name in of.names:
-        for shift in of.batch.shifts:
-            moved = {key: each + (shift.offset or {}).get(key, 0.0) for key, each in parameters.items()}
-            rows = of.rows(moved)[name]
-            found.append((shift.share * of.weights[name] / rows.values.numel()) ** 0.5 * rows.residuals)
-    return torch.cat(found)
+    found: dict[str, list[Tensor]] = {name: [] for name in of.names}
+    for shift in of.batch.shifts:
+        moved = {key: each + (shift.offset or {}).get(key, 0.0) for key, each in parameters.items()}
+        for name, rows in of.rows(moved).items():
+            scale = (shift.share * of.weights[name] / rows.values.numel()) ** 0.5
+            found[name].append(scale * rows.residuals)
+    return torch.cat([part for parts in found.values() for part in parts])
 
 
 FEW = {"interior": 5, "boundary": 4}

@@ -337,6 +337,7 @@ def test_forget_leaves_the_averages_of_adam() -> None:
 # limits
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("kind", [Adam, SGD, LBFGS, SSBroyden, GaussNewton])
 def test_max_seconds_ends_a_stage_and_says_so(kind: Any) -> None:
     of = objective()
@@ -348,6 +349,7 @@ def test_max_seconds_ends_a_stage_and_says_so(kind: Any) -> None:
     assert 0 < outcome.steps < 10**6
 
 
+@pytest.mark.serial
 def test_max_seconds_counts_each_stage_alone() -> None:
     of = objective()
     of, outcome, _ = run(of, Adam(steps=10**9, max_seconds=0.02), SGD(steps=2, max_seconds=60, learning_rate=1e-9))

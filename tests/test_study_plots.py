@@ -36,8 +36,7 @@ def drawn(ax: Axes) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in ax.lines]
 
 
-@pytest.mark.parametrize("panels", [1, 2, 5])
-@pytest.mark.parametrize("decades", [0.2, 6])
+@pytest.mark.parametrize(("panels", "decades"), [(1, 0.2), (2, 6), (5, 6)])
 def test_error_figures_are_legible(panels: int, decades: float) -> None:
     errors = list(np.logspace(-3 - decades, -3, 5))
     rows = [
@@ -79,8 +78,12 @@ def test_weight_figures_are_legible_and_mark_what_was_chosen(panels: int) -> Non
 @pytest.mark.parametrize(
     ("names", "count"),
     [
-        *[(names, 5) for names in (("x",), ("x", "t"), ("x", "y"), ("x", "y", "t"), ("x", "y", "z"))],
-        *[(names, count) for names in (("x",), ("x", "y")) for count in (1, 3, 12)],
+        # curves and maps, alone, in a row, in rows of which the last has gaps, and as many as there may be
+        *((("x",), count) for count in (1, 5, 12)),
+        *((("x", "y"), count) for count in (3, 12)),
+        (("x", "t"), 5),
+        (("x", "y", "t"), 1),
+        (("x", "y", "z"), 5),
     ],
 )
 def test_field_figures_are_legible_and_share_one_scale(names: tuple[str, ...], count: int) -> None:
@@ -159,7 +162,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     asked, _, where, _ = read_study(ASKED)
     folder = tmp_path_factory.mktemp("studies")
-    (folder / ".lock").write_text("mine", encoding="utf-8")
+    (folder / ".claim").write_text("mine", encoding="utf-8")
     for planned in plan(asked, where):
         work(runner._task(planned, folder, "mine"))
     return folder

@@ -19,7 +19,6 @@ from small_studies import STUDY, TINY, rows
 import pinnreg
 from pinnreg import Interrupted
 from pinnreg.studies import processes, runner, study
-from pinnreg.studies.claim import at_work
 from pinnreg.studies.worker import Task
 
 DEADLY = '''
@@ -86,15 +85,16 @@ def test_an_interrupted_study_stops_its_processes(tmp_path: Path) -> None:
     assert caught.value.signal == 15
     assert seen == [(0, 1, None)]
     assert not list((tmp_path / "out" / "runs").glob("*/metrics.json"))
-    assert not at_work(tmp_path / "out", (tmp_path / "out" / ".lock").read_text(encoding="utf-8") or "none")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"runs"}  # nobody is at work any more
     assert time.monotonic() - started < 60
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_stops_the_command_which_then_continues(
     number: signal.Signals, made: list[Task], tmp_path: Path
 ) -> None:
-    asked = {**STUDY, "vary": {**STUDY["vary"], "seed": list(range(8))}}
+    asked = {**STUDY, "vary": {**STUDY["vary"], "seed": list(range(5))}}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(asked, sort_keys=False), encoding="utf-8")
     command = [sys.executable, "-c", "from pinnreg.cli import main; main()", "study", "mine.yaml", "--jobs", "1"]
     pipe = subprocess.PIPE
@@ -102,7 +102,7 @@ def test_a_signal_stops_the_command_which_then_continues(
         command, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True, start_new_session=True
     ) as process:
         assert process.stderr is not None
-        assert process.stderr.readline().startswith("1/24  regularisers none, seed 0: error ")
+        assert process.stderr.readline().startswith("1/15  regularisers none, seed 0: error ")
         # a terminal sends SIGINT to all processes
         os.killpg(process.pid, number) if number is signal.SIGINT else process.send_signal(number)
         sent = time.monotonic()
@@ -111,17 +111,15 @@ def test_a_signal_stops_the_command_which_then_continues(
         message = process.stderr.read().splitlines()[-1]
     assert code == 128 + number
     assert message.startswith(f"interrupted by signal {int(number)}: ")
-    assert message.endswith("of 24 runs are kept; go on with the same command: pinnreg study mine.yaml --jobs 1")
+    assert message.endswith("of 15 runs are kept; go on with the same command: pinnreg study mine.yaml --jobs 1")
     folder = tmp_path / "outputs" / "mine"
     kept = len(list(folder.glob("runs/*/metrics.json")))
-    assert 1 <= kept < 24
+    assert 1 <= kept < 15
     assert not (folder / "study.csv").exists()
-    # continued in this process: other runs, the same table
+    # continued in this process: the other runs; that the table is the same is in test_studies
     study(tmp_path / "mine.yaml", folder)
-    assert len(made) == 24 - kept
-    again = tmp_path / "again"
-    study(tmp_path / "mine.yaml", again)
-    assert rows(folder) == rows(again)
+    assert len(made) == 15 - kept
+    assert [row["status"] for row in rows(folder)] == ["ok"] * 15
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

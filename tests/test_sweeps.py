@@ -229,9 +229,15 @@ def test_a_finished_stage_goes_on_for_more_sweeps_and_only_for_more(tmp_path: Pa
 # what follows them
 
 
-@pytest.mark.parametrize("schedule", ["linear", "cosine"])
 @pytest.mark.parametrize(
-    ("optimiser", "budget"), [("adam", 1600), ("gauss_newton", 4000), ("lbfgs", 4000), ("ssbroyden", 3000)]
+    ("optimiser", "budget", "schedule"),
+    [
+        pytest.param(optimiser, budget, schedule, marks=() if quick else pytest.mark.slow)
+        for number, (optimiser, budget) in enumerate(
+            [("adam", 1600), ("lbfgs", 4000), ("gauss_newton", 4000), ("ssbroyden", 3000)]
+        )
+        for schedule, quick in (("linear", number % 2 == 0), ("cosine", number % 2 == 1))
+    ],
 )
 def test_weights_are_annealed_to_nothing_by_the_end_of_the_sweeps(optimiser: str, budget: int, schedule: str) -> None:
     stage = {"optimiser": optimiser, "steps": 100_000, "max_sweeps": budget}

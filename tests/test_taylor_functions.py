@@ -116,7 +116,7 @@ def test_univariate_derivatives_at_and_near_zero(name: str) -> None:
     assert_univariate_derivatives(name, torch.tensor(tiny, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("name", set(FUNCTIONS) - {"sin", "cos", "exp"})
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name not in ("sin", "cos", "exp")])
 def test_far_out_functions_are_their_asymptotes(name: str) -> None:
     x = torch.tensor([50.0, 1e3, 1e8], dtype=torch.float64)
     steps = {"tanh": (1 + 0 * x, -1 + 0 * x), "erf": (1 + 0 * x, -1 + 0 * x), "sigmoid": (1 + 0 * x, 0 * x)}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pairs import pairwise
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -161,11 +162,13 @@ def test_series_pass_through_what_users_write(
     assert caplog.records == []
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("fourier", [None, FourierSettings(count=3)])
-@pytest.mark.parametrize("periodic", [{}, {"x": 1}, {"x": 1, "t": 3}], ids=str)
-@pytest.mark.parametrize("chunk", [None, 4])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pairwise(
+    activation=list(ACTIVATIONS),
+    fourier=[None, FourierSettings(count=3)],
+    periodic=[{}, {"x": 1}, {"x": 1, "t": 3}],
+    chunk=[None, 4],
+    dtype=[torch.float32, torch.float64],
+)
 def test_every_network_of_a_run_is_differentiated_by_series(
     activation: Any,
     fourier: FourierSettings | None,

@@ -221,6 +221,7 @@ def test_a_stage_with_one_redraw_keeps_its_weight() -> None:
     assert history["ktv_weighted"][-1] == 2.0 * history["ktv"][-1] > 0
 
 
+@pytest.mark.serial
 def test_weights_are_annealed_by_the_clock_where_a_stage_ends_by_it() -> None:
     row = [{"kind": "ktv", "samples": 4, "weight": 2.0, "schedule": "linear"}]
     _, history, _ = run(config([{**ADAM, "steps": 1_000_000, "max_seconds": 0.5}], regularisers=row))
@@ -352,8 +353,18 @@ def uninterrupted() -> Callable[[str], tuple[Outcome, dict[str, Any]]]:
     return cache(lambda resample: run(stopped(resample))[:2])
 
 
-@pytest.mark.parametrize("resample", ["fresh", "residual"])
-@pytest.mark.parametrize("calls", [1, 2, 7, 12, 13, 15, 18, 20, 25])
+# each moment with one kind of points, and with the other in the slow suite
+STOPS = list(enumerate([1, 2, 7, 12, 13, 15, 18, 20, 25]))
+
+
+@pytest.mark.parametrize(
+    ("calls", "resample"),
+    [
+        pytest.param(calls, resample, marks=() if number % 2 == turn else pytest.mark.slow)
+        for turn, resample in enumerate(["fresh", "residual"])
+        for number, calls in STOPS
+    ],
+)
 def test_a_stopped_run_goes_on_bit_for_bit(
     tmp_path: Path, calls: int, resample: str, uninterrupted: Callable[[str], tuple[Outcome, dict[str, Any]]]
 ) -> None:
@@ -513,6 +524,7 @@ def test_joint_minimisation_on_cuda(name: str, build: Callable[[str], Config]) -
 # observing
 
 
+@pytest.mark.serial
 def test_observing_changes_nothing_and_takes_no_time() -> None:
     stages = [{**ADAM, "steps": 7}, {"optimiser": "lbfgs", "steps": 20}]
     seen: list[tuple[int, float]] = []
@@ -545,6 +557,7 @@ def test_observations_come_when_due_and_at_the_end_of_each_stage() -> None:
     assert seen == [0, 7, 12]
 
 
+@pytest.mark.serial
 def test_evaluating_the_error_takes_no_time_from_a_stage() -> None:
     def slow(_: object) -> dict[str, float]:
         time.sleep(0.1)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from objectives import Placed, placed
+from pairs import pairwise
 from pydantic import PositiveFloat
 from torch import Tensor, nn
 
@@ -132,9 +133,7 @@ def by_torch_func(of: Placed) -> Tensor:
 # the Jacobian
 
 
-@pytest.mark.parametrize("chunk", [None, 4])
-@pytest.mark.parametrize("conditions", ["default", "soft"])
-@pytest.mark.parametrize("regularisers", [[], GPINN_AND_NOISE], ids=["plain", "gpinn and noise"])
+@pairwise(regularisers=[[], GPINN_AND_NOISE], conditions=["default", "soft"], chunk=[None, 4])
 def test_the_columns_of_the_coefficients(
     regularisers: list[dict[str, Any]], conditions: str, chunk: int | None
 ) -> None:
@@ -242,7 +241,9 @@ def solved(*stages: dict[str, Any], problem: Problem | None = None, **sections: 
     return pinnreg.solve(config, out=False)
 
 
-@pytest.mark.parametrize("unknown", [{"start": 2.0}, {"start": 0.2, "positive": True}])
+@pytest.mark.parametrize(
+    "unknown", [pytest.param({"start": 2.0}, marks=pytest.mark.slow), {"start": 0.2, "positive": True}]
+)
 def test_gauss_newton_finds_the_coefficient(unknown: dict[str, Any]) -> None:
     stage = {"optimiser": "gauss_newton", "steps": 40}
     found = solved(stage, unknown={"alpha": unknown}, network={"hidden": [8, 8]}, points={"interior": 100})

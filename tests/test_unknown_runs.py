@@ -235,7 +235,14 @@ KNOWN = {"name": "diffusion"}
 
 @pytest.mark.parametrize(
     ("stages", "problem"),
-    [*[pytest.param(name, KNOWN, id=name) for name in STAGES], pytest.param("gauss_newton", HIDDEN, id="hidden")],
+    [
+        pytest.param("lbfgs", KNOWN, id="lbfgs"),
+        pytest.param("gauss_newton", HIDDEN, id="hidden"),
+        *(
+            pytest.param(name, KNOWN, id=name, marks=pytest.mark.slow)
+            for name in ("adam", "gauss_newton", "one after the other")
+        ),
+    ],
 )
 def test_a_resumed_run_is_the_same_bit_for_bit(
     problems: Path, tmp_path: Path, stages: str, problem: dict[str, Any]

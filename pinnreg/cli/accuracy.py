@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,9 +25,10 @@ from pinnreg.benchmarks import (
     ScipyRow,
     bench_accuracy,
 )
-from pinnreg.cli import show
+from pinnreg.cli import options, show
+from pinnreg.cli.page import Page, PageOption, image
 from pinnreg.cli.process import check_file, check_json, use_threads
-from pinnreg.report import write_json
+from pinnreg.report import markdown_table, write_json
 
 PRINTED = (2, 4, 6, 8, 10)  # of the decades
 METHODS = {"gauss_newton": "Gauss-Newton", "ssbroyden": "Adam, SSBroyden", "lbfgs": "Adam, L-BFGS", "adam": "Adam"}
@@ -48,11 +50,10 @@ def accuracy(
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each, with seeds from 0.")] = 3,
     max_seconds: Annotated[float, typer.Option("--max-seconds", help="Of training, for each run.")] = 60.0,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="CPU threads; OMP_NUM_THREADS if not given, or 1.")
-    ] = None,
+    threads: options.Threads = None,
     figure: Annotated[Path | None, typer.Option("--figure", metavar="FILE", help="Draw error against seconds.")] = None,
-    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON, too.")] = None,
+    json: options.Json = None,
+    page: PageOption = None,
 ) -> None:
     """Seconds to errors of 1e-2, 1e-4, ... for each problem and optimiser, beside SciPy's own solve.
 
@@ -69,6 +70,9 @@ def accuracy(
     check_file("--figure", figure)
     if figure is not None:
         plots.check_format(figure)
+    written = None if page is None else Page(page, "bench_accuracy")
+    if written is not None:
+        written.check([written.figure()])
     use_threads(threads)
     width = max(map(len, setting.problems))
     done: list[AccuracyBenchmark] = []
@@ -88,6 +92,8 @@ def accuracy(
             write_json(json, _data(done[0], context.obj))
         if done and figure is not None:
             _figure(done[0], figure)
+    if written is not None:  # once all rows are there: a page is whole
+        _write_page(done[0], written, context.obj)
     show.line(NOTES)
     facts = {"seeds": seeds, "max_seconds": f"{max_seconds:g}", **done[0].machine, "date": done[0].date}
     show.line(", ".join(f"{key} {value}" for key, value in facts.items()))
@@ -109,6 +115,13 @@ def _headers(width: int) -> list[str]:
 
 
 def _line(row: AnyRow, width: int) -> str:
+    problem, method, error, spread, *times, steps, total = _cells(row)
+    reached = " ".join(f"{seconds:>6}" for seconds in times)
+    return f"{problem:{width}} {method:12} {error:>7} {spread:>21}  {reached}  {steps:>7} {total:>7}"
+
+
+def _cells(row: AnyRow) -> list[str]:
+    """Problem, method, error, its spread, seconds to each of the printed decades, steps, and seconds of all."""
     if isinstance(row, ScipyRow):
         name, error, spread, steps, total = "scipy", row.error, "", "-", row.seconds
         reached = [row.seconds if row.error <= 10.0**-decade else math.inf for decade in PRINTED]
@@ -117,8 +130,7 @@ def _line(row: AnyRow, width: int) -> str:
         spread = f"{errors[0]:.1e} to {errors[-1]:.1e}" if len(errors) > 1 else ""
         steps, total = f"{row.median(_steps):.0f}", row.median(_total)
         reached = [row.median(_reaching(decade)) for decade in PRINTED]
-    times = " ".join(f"{_seconds(seconds):>6}" for seconds in reached)
-    return f"{row.problem:{width}} {name:12} {error:7.1e} {spread:>21}  {times}  {steps:>7} {_seconds(total):>7}"
+    return [row.problem, name, f"{error:.1e}", spread, *map(_seconds, reached), steps, _seconds(total)]
 
 
 def _error(run: Run) -> float:
@@ -143,6 +155,26 @@ def _seconds(value: float) -> str:
         return "-"
     digits = 4 if value < 0.01 else 3 if value < 0.1 else 2 if value < 10 else 1 if value < 100 else 0
     return f"{value:.{digits}f}"
+
+
+def _write_page(found: AccuracyBenchmark, page: Page, command: str) -> None:
+    columns = ["problem", "optimiser", "median error", "min to max", *(f"s to 1e-{decade}" for decade in PRINTED)]
+    columns += ["steps", "s in all"]
+    setting = found.setting
+    body = [
+        f"Each problem with the network, points and conditions of its defaults, at most {setting.max_seconds:g} s of "
+        f"training a run, {setting.seeds} seed{'s' if setting.seeds > 1 else ''} from 0.",
+        "",
+        *markdown_table(columns, [_cells(row) for row in found.rows]),
+        "",
+        *NOTES.splitlines(),
+        "",
+        image(page.figure(), "Error against seconds of training"),
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = Path(folder) / page.figure().name
+        _figure(found, drawn)
+        page.write("Accuracy: seconds to an error", command, body, {page.figure(): drawn.read_bytes()})
 
 
 def _figure(found: AccuracyBenchmark, path: Path) -> None:

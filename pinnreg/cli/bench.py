@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
 import typer
 
 from pinnreg.benchmarks import Benchmark, Row, Setting, bench_derivatives
-from pinnreg.cli import show
+from pinnreg.cli import options, show
 from pinnreg.cli.accuracy import accuracy
+from pinnreg.cli.page import Page, PageOption
 from pinnreg.cli.process import check_json
 from pinnreg.errors import unknown
 from pinnreg.networks import ACTIVATIONS
-from pinnreg.report import write_json
+from pinnreg.report import markdown_table, write_json
 from pinnreg.run import choose_device
 
 bench = typer.Typer(help="Measure speed, memory and accuracy, side by side in one run.")
@@ -31,6 +31,11 @@ UNITS = (
     f"   {'MiB':>8} {'MiB':>8} {'MiB':>9}   {'error':>8}"
 )
 
+COLUMNS = (
+    *("", "nested, ms", "Taylor, ms", "faster", "compiled, ms", "faster"),
+    *("nested, MiB", "Taylor, MiB", "compiled, MiB", "gradient error"),
+)
+
 
 @bench.callback(invoke_without_command=True)
 def root(context: typer.Context) -> None:
@@ -41,6 +46,7 @@ def root(context: typer.Context) -> None:
 
 @bench.command()
 def derivatives(
+    context: typer.Context,
     points: Annotated[int, typer.Option("--points", min=1, help="Points; a quarter of them for the Laplacian.")] = 2048,
     hidden: Annotated[
         list[int] | None, typer.Option("--hidden", min=1, help="A hidden layer's width; repeatable.")
@@ -56,12 +62,16 @@ def derivatives(
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, help="CPU threads; all cores if not given.")
     ] = None,
-    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON, too.")] = None,
+    json: options.Json = None,
+    page: PageOption = None,
 ) -> None:
     """Taylor mode, plain and compiled, against nested reverse mode: time and peak memory of value and gradient."""
     if activation not in ACTIVATIONS:
         raise unknown("activation", activation, ACTIVATIONS)
     check_json(json)
+    written = None if page is None else Page(page, "bench_derivatives")
+    if written is not None:
+        written.check()
     if threads is not None:
         torch.set_num_threads(threads)
     setting = Setting(choose_device(device), torch.float32 if single else torch.float64, points, activation=activation)
@@ -80,19 +90,41 @@ def derivatives(
     )
     if json is not None:
         write_json(json, _data(found))
+    if written is not None:
+        _write_page(found, written, context.obj)
 
 
 def _line(row: Row) -> str:
-    times = [f"{row.task:20}", f"{1e3 * row.costs['nested'].seconds:10.2f}"]
+    task, *cells = _cells(row)
+    padded = [f"{cell:>{width}}" for cell, width in zip(cells, (10, 10, 7, 10, 7, 8, 8, 9, 8), strict=True)]
+    return f"{task:20} {' '.join(padded[:5])}   {' '.join(padded[5:8])}   {padded[8]}"
+
+
+def _cells(row: Row) -> list[str]:
+    times = [f"{1e3 * row.costs['nested'].seconds:.2f}"]
     for engine in ("taylor", "compiled"):
         known = engine in row.costs
-        times.append(f"{1e3 * row.costs[engine].seconds:10.2f}" if known else f"{'-':>10}")
-        times.append(f"{row.speedup(engine):6.2f}x" if known else f"{'-':>7}")
+        times.append(f"{1e3 * row.costs[engine].seconds:.2f}" if known else "-")
+        times.append(f"{row.speedup(engine):.2f}x" if known else "-")
     memory = [
-        f"{row.costs[engine].bytes / MEBIBYTE:{width}.1f}" if engine in row.costs else f"{'-':>{width}}"
-        for engine, width in (("nested", 8), ("taylor", 8), ("compiled", 9))
+        f"{row.costs[engine].bytes / MEBIBYTE:.1f}" if engine in row.costs else "-"
+        for engine in ("nested", "taylor", "compiled")
     ]
-    return f"{' '.join(times)}   {' '.join(memory)}   {max(row.errors.values()):8.1e}"
+    return [row.task, *times, *memory, f"{max(row.errors.values()):.1e}"]
+
+
+def _write_page(found: Benchmark, page: Page, command: str) -> None:
+    body = [
+        "Value and gradient of the mean squares of all derivatives up to an order along x, by a chain of "
+        "`torch.autograd.grad` (nested) and by truncated Taylor series, as they are and compiled.",
+        "",
+        *markdown_table(COLUMNS, [_cells(row) for row in found.rows]),
+        "",
+        f"{', '.join(f'{key} {value}' for key, value in found.setting.items())}. "
+        "The gradient error is the largest difference from the nested gradient, relative to its largest entry. "
+        "Times on a shared machine vary: compare within one run.",
+    ]
+    page.write("Derivatives: time and memory", command, body, {})
 
 
 def _data(found: Benchmark) -> dict[str, Any]:

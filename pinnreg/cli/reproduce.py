@@ -5,35 +5,35 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pinnreg import reproductions
-from pinnreg.cli import show
-from pinnreg.cli.bar import bar
+from pinnreg.cli import bar, options, show
+from pinnreg.cli.page import Page, PageOption, image
 from pinnreg.cli.process import check_json, signals, use_threads
 from pinnreg.errors import Interrupted, unknown
-from pinnreg.report import write_json
+from pinnreg.report import markdown_table, write_json
 from pinnreg.reproductions import EXPERIMENTS, Progress, Reproduction
 
 EVERY = 10.0
 """Seconds between two lines of progress where there is no terminal."""
+CLAIM_COLUMNS = ("", "", "measured, bound", "to reproduce")
 
 
 def reproduce(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help=", ".join(EXPERIMENTS) + ".")],
     full: Annotated[bool, typer.Option("--full", help="More seeds, steps, sizes; up to hours.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="The folder; outputs/reproduce_<name> if not given.")
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="CPU threads; OMP_NUM_THREADS if not given, or 1.")
-    ] = None,
-    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON, too.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    threads: options.Threads = None,
+    json: options.Json = None,
+    page: PageOption = None,
+    quiet: options.Quiet = False,
 ) -> int:
     """Make a paper's own experiment again: tables, a figure, and a verdict.
 
@@ -43,7 +43,11 @@ def reproduce(
         raise unknown("experiment", name, EXPERIMENTS)
     use_threads(threads)
     check_json(json)
-    folder = out or reproductions.folder_of(name, full=full)
+    default = reproductions.folder_of(name, full=full)
+    folder = out or default
+    written = None if page is None else Page(page, default.name)
+    if written is not None:
+        written.check([written.figure()])
     started = time.monotonic()
     with _progress(quiet) as progress, signals() as interrupted, show.notes(quiet):
 
@@ -53,8 +57,11 @@ def reproduce(
             progress(what, done, total)
 
         found = reproductions.reproduce(name, folder, moved, full=full)
+    seconds = time.monotonic() - started
+    if written is not None:
+        _write_page(found, seconds, written, context.obj, folder / "figure.png")
     if not quiet:
-        _print(found, time.monotonic() - started)
+        _print(found, seconds)
         show.line(f"figure: {folder / 'figure.png'}, numbers in result.json")
     if json is not None:
         write_json(json, found.data())
@@ -67,7 +74,27 @@ def _print(found: Reproduction, seconds: float) -> None:
         show.line(f"\n{table.title}")
         show.table(table.columns, table.rows)
     show.line("\nclaims")
-    rows = [
+    show.table(CLAIM_COLUMNS, _claims(found))
+    for note in found.notes:
+        show.line(f"note: {note}")
+    show.line(f"\n{_effort(found, seconds)}")
+    show.line(f"verdict: {_verdict(found)}")
+
+
+def _write_page(found: Reproduction, seconds: float, page: Page, command: str, figure: Path) -> None:
+    body = [f"{found.paper}.", "", f"Verdict: {_verdict(found)}.", ""]
+    body += [*markdown_table(CLAIM_COLUMNS, _claims(found)), "", image(page.figure(), found.title), ""]
+    for table in found.tables:
+        body += [f"## {table.title}", ""]
+        body += [*markdown_table(table.columns, [list(map(show.cell, row)) for row in table.rows]), ""]
+    if found.notes:
+        body += ["## Notes", "", *(f"- {note}" for note in found.notes), ""]
+    page.write(found.title, command, [*body, f"{_effort(found, seconds)}."], {page.figure(): figure.read_bytes()})
+
+
+def _claims(found: Reproduction) -> list[tuple[str, str, str, str]]:
+    """A row for each claim."""
+    return [
         (
             "holds" if claim.holds else "FAILS" if claim.decisive else "differs",
             claim.text,
@@ -76,34 +103,30 @@ def _print(found: Reproduction, seconds: float) -> None:
         )
         for claim in found.claims
     ]
-    show.table(("", "", "measured, bound", "to reproduce"), rows)
-    for note in found.notes:
-        show.line(f"note: {note}")
+
+
+def _effort(found: Reproduction, seconds: float) -> str:
     seeds = ", ".join(map(str, found.seeds))
-    show.line(f"\nseeds {seeds}; {found.steps:,} optimiser steps of all replicas together; {seconds:.0f} s")
+    return f"seeds {seeds}; {found.steps:,} optimiser steps of all replicas together; {seconds:.0f} s"
+
+
+def _verdict(found: Reproduction) -> str:
     failed = sum(not claim.holds and claim.decisive for claim in found.claims)
     differs = sum(not claim.holds and not claim.decisive for claim in found.claims)
     count = len(found.claims)
     verdict = f"{failed} of {count} claims fail" if failed else f"{count - differs} of {count} claims hold"
     verdict += f", {differs} differs as noted" if differs else ""
-    show.line(f"verdict: {'reproduced' if found.reproduced else 'NOT reproduced'}, {verdict}")
+    return f"{'reproduced' if found.reproduced else 'NOT reproduced'}, {verdict}"
 
 
-@contextlib.contextmanager
-def _progress(quiet: bool) -> Iterator[Progress]:
-    """A function to call along the way: moves a bar on a terminal, prints a line now and then elsewhere."""
-    if quiet:
-        yield lambda *_: None
-        return
-    with bar() as move:
-        last = time.monotonic()
+def _progress(quiet: bool) -> contextlib.AbstractContextManager[Progress]:
+    """A function to call along the way; where there is no terminal it prints a line now and then."""
+    last = time.monotonic()
 
-        def on_progress(what: str, done: int, total: int) -> None:
-            nonlocal last
-            if move is not None:
-                move(what, total, done)
-            elif time.monotonic() - last > EVERY:
-                last = time.monotonic()
-                print(f"{what}: {done}/{total}", file=sys.stderr, flush=True)
+    def printed(what: str, done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > EVERY:
+            last = time.monotonic()
+            print(f"{what}: {done}/{total}", file=sys.stderr, flush=True)
 
-        yield on_progress
+    return bar.progress(quiet, lambda what, done, total: (what, total, done), printed)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from pinnreg import studies
-from pinnreg.cli import show
-from pinnreg.cli.bar import bar
+from pinnreg.cli import bar, options, show
+from pinnreg.cli.page import Page, PageOption, image
 from pinnreg.cli.process import check_json, problem_folders, signals
 from pinnreg.errors import Interrupted
 from pinnreg.report import write_json
 from pinnreg.studies import Run, StudyResult
-
-OnRun = Callable[[int, int, Run | None], None]
 
 
 def study(
@@ -37,11 +31,10 @@ def study(
         str | None,
         typer.Option("--scheduler", metavar="ADDRESS", help="A Dask scheduler whose workers make the runs."),
     ] = None,
-    problems: Annotated[
-        list[Path] | None, typer.Option("--problems", metavar="DIR", help="A folder of problem files; repeatable.")
-    ] = None,
-    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON, too.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    problems: options.Problems = None,
+    json: options.Json = None,
+    page: PageOption = None,
+    quiet: options.Quiet = False,
 ) -> int:
     """Compare many runs: regularisers, other settings, seeds, side by side.
 
@@ -49,8 +42,11 @@ def study(
     stopped, and one whose file was changed makes what is new.
     """
     check_json(json)
+    written = None if page is None else Page(page, Path(given).stem)
+    if written is not None:
+        written.check()
     counts = [0, 0]
-    with _progress(quiet) as on_run, signals() as interrupted, show.notes(quiet):
+    with bar.progress(quiet, _shown, _print_run) as on_run, signals() as interrupted, show.notes(quiet):
 
         def count(done: int, total: int, run: Run | None) -> None:
             counts[:] = [done, total]
@@ -72,6 +68,8 @@ def study(
             return 128 + stopped.signal
     if json is not None:
         write_json(json, found.data())
+    if written is not None:
+        _write_page(found, written, context.obj)
     if not quiet:
         _print(found)
     return _exit_code(found.runs)
@@ -89,33 +87,27 @@ def _exit_code(runs: Sequence[Run]) -> int:
 def _print(found: StudyResult) -> None:
     baseline = studies.baseline_of(found.study)
     headings = studies.columns(found.entries, baseline)
-    table = Table(box=None, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, no_wrap=True)
-    for entry in found.entries:
-        table.add_row(*(Text(cell) for cell in studies.cells(entry, headings)))
-    # wide enough for the table whatever the terminal is: a wrapped number is no number
-    Console(file=sys.stdout, width=300).print(table)
+    show.texts(headings, [studies.cells(entry, headings) for entry in found.entries])
     for entry in found.entries:
         show.line(f"{entry.name}: {studies.verdict(entry, baseline)}")
     show.line(f"report: {found.folder / 'summary.md'}, with study.csv, summary.csv and the figures beside it")
 
 
-@contextlib.contextmanager
-def _progress(quiet: bool) -> Iterator[OnRun]:
-    """A function to call as runs end: moves a bar on a terminal, prints lines elsewhere."""
-    if quiet:
-        yield lambda *_: None
-        return
-    with bar() as move:
+def _write_page(found: StudyResult, page: Page, command: str) -> None:
+    """The study's report with its figures, and what its runs were made with."""
+    sources = {page.figure(path.stem): path for path in studies.figure_files(found.folder)}
+    shown = [image(path, f"{found.name}: {source.stem}") for path, source in sources.items()]
+    body = studies.body(
+        found.study, found.text, found.runs, found.entries, found.score, [line for each in shown for line in (each, "")]
+    )
+    body += ["Its runs were made with:", ""]
+    body += [f"- {origin} ({count} runs)" for origin, count in studies.origins(found.folder, found.runs).items()]
+    figures = {path: source.read_bytes() for path, source in sources.items()}
+    page.write(studies.heading(found.name), command, body, figures)
 
-        def on_run(done: int, total: int, run: Run | None) -> None:
-            if move is None:
-                _print_run(done, total, run)
-            else:
-                move("runs" if run is None else _outcome(run), total, done)
 
-        yield on_run
+def _shown(done: int, total: int, run: Run | None) -> tuple[str, int, int]:
+    return "runs" if run is None else _outcome(run), total, done
 
 
 def _print_run(done: int, total: int, run: Run | None) -> None:

@@ -18,6 +18,12 @@ from pinnreg.equations import Problem
 from pinnreg.errors import InputError, unknown
 from pinnreg.registry import create, file_hash, file_of, find, shipped_configs
 
+Given = str | Path | Mapping[str, Any]
+"""A YAML file, the name of a shipped config or of a problem, or a dict."""
+
+Problems = Sequence[str | Path] | str | Path | None
+"""Folders of problem files besides the shipped one: none, one, or several."""
+
 STUDY_KEY = "vary"  # which every study has and no config
 
 
@@ -51,7 +57,7 @@ class Resolved:
 
 
 def resolve(
-    given: str | Path | Mapping[str, Any],
+    given: Given,
     overrides: Mapping[str, Any] | None = None,
     folders: Sequence[Path] = (),
 ) -> Resolved:
@@ -92,6 +98,13 @@ def resolve(
     return Resolved(_with_absolute_paths(config), problem, stem or name, path, hidden)
 
 
+def problem_folders(problems: Problems) -> list[Path]:
+    """The folders of problem files that a call was given."""
+    if problems is None:
+        return []
+    return [Path(problems)] if isinstance(problems, str | Path) else [Path(folder) for folder in problems]
+
+
 def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
     """`["train.0.steps=50"]` as a dict.
 
@@ -107,7 +120,7 @@ def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
     return overrides
 
 
-def _read(given: str | Path | Mapping[str, Any], folders: Sequence[Path]) -> tuple[dict[str, Any], str, str]:
+def _read(given: Given, folders: Sequence[Path]) -> tuple[dict[str, Any], str, str]:
     """The data, the name of the run ("" for the problem's), and where the data came from, for messages."""
     if isinstance(given, Mapping):
         data = {str(key): value if key == "problem" else numbers(copy.deepcopy(value)) for key, value in given.items()}

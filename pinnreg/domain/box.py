@@ -73,22 +73,27 @@ class Domain(ABC):
         Raises:
             InputError: a name that is no face of this domain, or one given twice.
         """
-        names = self.space_axes if on is None else (on,) if isinstance(on, str) else tuple(on)
-        faces = tuple(face for name in names for face in self._parse_face(name))
-        if not faces or len(set(faces)) != len(faces):
-            raise InputError(f"faces {on!r}: expected one or more different faces of the axes {', '.join(self.axes)}")
-        return faces
+        return faces(on, self.axes)
 
-    def _parse_face(self, name: str) -> tuple[Face, ...]:
-        axis, equals, side = name.replace(" ", "").partition("=")
-        known = [form for a in self.axes for form in (a, f"{a}=min", f"{a}=max")]
-        if axis not in self.axes or (equals and side not in ("min", "max")):
-            raise unknown("face", name, known)
-        if side == "min":
-            return (Face(axis, "min"),)
-        if side == "max":
-            return (Face(axis, "max"),)
-        return (Face(axis, "min"), Face(axis, "max"))
+
+def faces(on: str | Sequence[str] | None, axes: Sequence[str]) -> tuple[Face, ...]:
+    """The faces of a domain with these axes that `on` names, as `Domain.faces`."""
+    names = [axis for axis in axes if axis != "t"] if on is None else [on] if isinstance(on, str) else on
+    found = tuple(face for name in names for face in _named(name, axes))
+    if not found or len(set(found)) != len(found):
+        raise InputError(f"faces {on!r}: expected one or more different faces of the axes {', '.join(axes)}")
+    return found
+
+
+def _named(name: str, axes: Sequence[str]) -> tuple[Face, ...]:
+    axis, equals, side = name.replace(" ", "").partition("=")
+    if axis not in axes or (equals and side not in ("min", "max")):
+        raise unknown("face", name, [form for a in axes for form in (a, f"{a}=min", f"{a}=max")])
+    if side == "min":
+        return (Face(axis, "min"),)
+    if side == "max":
+        return (Face(axis, "max"),)
+    return (Face(axis, "min"), Face(axis, "max"))
 
 
 @final
@@ -104,7 +109,6 @@ class Box(Domain):
         if not intervals:
             raise InputError("Box(): expected at least one axis, as in Box(x=(0, 1))")
         self._bounds = {name: _interval(name, interval) for name, interval in intervals.items()}
-        self._ends = torch.tensor(list(self._bounds.values()), dtype=torch.float64).T.contiguous()
         names = tuple(self._bounds)
         if "t" in names and names[-1] != "t":
             raise InputError(f"Box({', '.join(names)}): the axis 't' is time and must stand last")
@@ -135,8 +139,11 @@ class Box(Domain):
         return points
 
     def _corners(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        corners = self._ends.to(like)
-        return corners[0], corners[1]
+        # filled there: points are drawn at each step, which would wait for a copy from the CPU
+        lower, upper = (
+            torch.stack([like.new_full((), end) for end in ends]) for ends in zip(*self._bounds.values(), strict=True)
+        )
+        return lower, upper
 
     def __repr__(self) -> str:
         return f"Box({', '.join(f'{name}=({a:g}, {b:g})' for name, (a, b) in self._bounds.items())})"

@@ -13,7 +13,7 @@ from pinnreg.equations.exact import ConditionMode, Split, split_conditions
 from pinnreg.equations.field import Field, Sweep, Table
 from pinnreg.equations.points import Points
 from pinnreg.equations.problem import Problem, named_conditions, reference_of
-from pinnreg.equations.residual import check_residual, evaluate_residual, residual_gradient
+from pinnreg.equations.residual import check_residual, evaluate_residual, evaluate_rows, residual_gradient
 from pinnreg.equations.trial import Trial
 from pinnreg.equations.unknown import Unknown, check_unknown, with_values
 
@@ -32,6 +32,7 @@ __all__ = [
     "check_unknown",
     "dirichlet",
     "evaluate_residual",
+    "evaluate_rows",
     "initial",
     "measurements",
     "named_conditions",

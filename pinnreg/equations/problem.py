@@ -6,7 +6,7 @@ import dataclasses
 import typing
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
@@ -15,7 +15,7 @@ from pinnreg.domain import Domain
 from pinnreg.equations.conditions import Condition, Periodic
 from pinnreg.equations.field import FIELD_ATTRIBUTES
 from pinnreg.errors import InputError, place, unknown, user_code
-from pinnreg.reference import Reference, as_reference
+from pinnreg.reference import Reference, as_reference, remembered
 
 
 class Problem(ABC):
@@ -54,7 +54,10 @@ class Problem(ABC):
         return self.residual is not None
 
     def reference(self) -> Reference | Callable[..., Any] | Mapping[str, Callable[..., Any]] | None:
-        """The known solution: a `Reference`, a NumPy function of the axes (a dict of them by output), or None."""
+        """The known solution: a `Reference`, a NumPy function of the axes (a dict of them by output), or None.
+
+        It depends on the parameters alone: SciPy's solves for equal problems are made once.
+        """
         return None
 
     def __init__(self) -> None:
@@ -91,7 +94,7 @@ def named_conditions(problem: Problem, extra: Iterable[Condition] = ()) -> tuple
     if repeated or any(condition.name == "residual" for condition in named):
         raise InputError(f"{_title(problem)}: two loss terms are named {(repeated or ['residual'])[0]!r}")
     for condition in named:
-        condition.faces(problem.domain)
+        condition.check(problem.domain)
     return tuple(named)
 
 
@@ -102,7 +105,21 @@ def reference_of(problem: Problem) -> Reference | None:
         InputError: something that is no reference, or a `reference()` that fails.
     """
     with user_code(f"reference of {type(problem).__name__}"):
-        return as_reference(problem.reference(), problem.outputs)
+        reference = as_reference(problem.reference(), problem.outputs)
+    identity = _identity(problem)
+    return reference if reference is None or identity is None else remembered(reference, identity)
+
+
+def _identity(problem: Problem) -> Hashable | None:
+    """What tells a problem from all others: its class and parameters, -0.0 apart from 0.0; None if these may change."""
+    assert dataclasses.is_dataclass(problem)
+    values = tuple(getattr(problem, field.name) for field in dataclasses.fields(problem))
+    return (type(problem), repr(values)) if _is_plain(values) else None
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a parameter is a number, a text, None or a tuple of them, which `repr` shows in full."""
+    return all(map(_is_plain, value)) if type(value) is tuple else type(value) in (bool, int, float, str, type(None))
 
 
 def _with_output(condition: Condition, outputs: Sequence[str]) -> Condition:

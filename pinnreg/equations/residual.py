@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,18 +27,34 @@ def evaluate_residual(problem: Problem, sweep: Sweep | Table) -> dict[str, Tenso
     """
     if not problem.has_residual:
         return {}
-    title = f"residual of {type(problem).__name__}"
+    return evaluate_rows(problem.residual, sweep, f"residual of {type(problem).__name__}")
+
+
+def evaluate_rows(
+    function: Callable[..., Any], sweep: Sweep | Table, title: str, name: str = "residual"
+) -> dict[str, Tensor]:
+    """What a user's function gives at points, as vectors (n,) by name.
+
+    Args:
+        function: its parameters are matched by name: outputs give Fields, axes coordinates (n,), `points` the (n, d).
+        sweep: of the solution at the points.
+        title: what messages call it.
+        name: of a single vector.
+
+    Raises:
+        InputError: a function that fails, or whose result has the wrong form; the message says what was expected.
+    """
     arguments = {**sweep.fields(), **coordinates(sweep.trial.axes, sweep.points.x)}
     try:
-        result = call(problem.residual, arguments, title)
+        result = call(function, arguments, title)
     except InputError:
         raise
     except Exception as error:
         raise InputError(_explain(error, title, sweep.trial.axes)) from error
-    equations = result if isinstance(result, dict) else {"residual": result}
-    if not equations:
+    rows = result if isinstance(result, dict) else {name: result}
+    if not rows:
         raise InputError(f"{title}: returned an empty dict, expected one named (n,) tensor an equation")
-    return {str(name): _checked(values, len(sweep.points), title, str(name)) for name, values in equations.items()}
+    return {str(key): _checked(values, len(sweep.points), title, str(key)) for key, values in rows.items()}
 
 
 def residual_gradient(problem: Problem, sweep: Sweep, axes: Sequence[str]) -> dict[str, dict[str, Tensor]]:

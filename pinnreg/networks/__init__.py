@@ -5,6 +5,7 @@ domain. A periodic axis enters as sines and cosines of its own period instead, w
 all its derivatives. Random Fourier features (Tancik et al. 2020, arXiv:2006.10739) are appended when asked for.
 """
 
+from pinnreg.networks.binding import bound
 from pinnreg.networks.build import build
 from pinnreg.networks.features import InputFeatures
 from pinnreg.networks.mlp import ACTIVATIONS, MLP, Activation
@@ -31,6 +32,7 @@ __all__ = [
     "QuadraticBlock",
     "QuadraticSettings",
     "Variant",
+    "bound",
     "build",
     "mlp_if_not_said",
     "weights_of_blocks",

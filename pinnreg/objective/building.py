@@ -145,7 +145,25 @@ def _shape(
     with torch.no_grad():
         sweep = bare.model.sweep(parameters, points, operators)
         found = term.rows(bare.model.problem_at(parameters), sweep)
+        if isinstance(term, Penalised):
+            _check_pointwise(bare, term, points, parameters, found[term.name].values)
     return Shape(sweep.operators, {name: rows.values.numel() // points.rows for name, rows in found.items()})
+
+
+def _check_pointwise(bare: Objective, term: Penalised, points: Points, parameters: Parameters, values: Tensor) -> None:
+    """Refuse a penalty whose rows at some points change with the others: the engine takes the points in parts."""
+    half = points.part(slice((len(points) + 1) // 2))
+    rows = term.rows(bare.model.problem_at(parameters), bare.model.sweep(parameters, half))
+    found, expected = rows[term.name].values.view(-1, len(half)), values.view(-1, len(points))[:, : len(half)]
+    tolerance = 1e-3 if values.dtype == torch.float32 else 1e-8
+    size = float(expected.abs().max())
+    if found.shape != expected.shape or not torch.allclose(
+        found, expected, rtol=tolerance, atol=tolerance * size, equal_nan=True
+    ):
+        raise InputError(
+            f"regulariser {term.name!r}: its rows at a point change with the other points; they must be pointwise (no "
+            "means, sums or sorting over the points)"
+        )
 
 
 def _note_idle(bare: Objective, points: Points, parameters: Parameters) -> None:

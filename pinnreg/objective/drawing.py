@@ -59,8 +59,7 @@ def redraw(
         step: the training step, on which alone (with the seed) the random draws depend.
         progress: the fraction of all training steps done, for the schedules of regularisers.
         smooth: whether the optimiser needs |s| smoothed.
-        before: the last batch, whose tensor of weights is used again where they are the same, so that no step waits
-            for a copy to the device.
+        before: the last batch, whose tensor of weights is used again where they are the same.
     """
     points = {}
     for term in objective.terms:
@@ -68,10 +67,8 @@ def redraw(
         drawn = term.draw(objective.source, placed, step)
         points[term.name] = drawn if placed is not None else _lifted(objective, term, drawn)
     weights = objective.weights(placement.balanced, progress)
-    if before is not None and before.weights == weights:
-        vector = before.weight_vector
-    else:
-        vector = objective.model.like.new_tensor([weights[name] for name in objective.names])
+    same = before is not None and before.weights == weights
+    vector = before.weight_vector if same and before is not None else _vector(objective, weights)
     counts = _counts(objective, points)
     shifts = _shifts(objective, step, progress)
     batch = Batch(points, counts, weights, vector, shifts, smooth, step, progress, placement)
@@ -103,8 +100,7 @@ def rebalanced(objective: Objective, batch: Batch, parameters: Parameters) -> Ba
         return batch
     placement = replace(batch.placement, balanced=balanced(objective, batch, parameters))
     weights = objective.weights(placement.balanced, batch.progress)
-    vector = objective.model.like.new_tensor([weights[name] for name in objective.names])
-    return replace(batch, placement=placement, weights=weights, weight_vector=vector)
+    return replace(batch, placement=placement, weights=weights, weight_vector=_vector(objective, weights))
 
 
 def whole(objective: Objective, batch: Batch) -> Batch:
@@ -159,6 +155,11 @@ def _lifted(objective: Objective, term: Term, points: Points) -> Points:
     if not operators:
         return points
     return points.lifted(objective.model.trial, Algebra.of(operators, len(objective.model.trial.axes)))
+
+
+def _vector(objective: Objective, weights: Mapping[str, float]) -> Tensor:
+    """The weights as a tensor; filled where it is, so that no step waits for a copy to the device."""
+    return torch.stack([objective.model.like.new_full((), weights[name]) for name in objective.names])
 
 
 def _counts(objective: Objective, points: Mapping[str, Points]) -> dict[str, int]:

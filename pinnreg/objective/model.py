@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import final
 
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from pinnreg.equations import Points, Problem, Sweep, Trial, Unknown, with_values
+from pinnreg.networks import bound
 from pinnreg.taylor import Operator
 
 COEFFICIENT = "unknown."
@@ -62,8 +62,7 @@ class Model:
 
     def network_at(self, parameters: Mapping[str, Tensor]) -> Network:
         """The network as a function of points."""
-        own = self.network_part(parameters)
-        return lambda points: functional_call(self.network, own, (points,))
+        return bound(self.network, self.network_part(parameters))
 
     def problem_at(self, parameters: Mapping[str, Tensor]) -> Problem:
         """The problem with its unknown coefficients as the parameters have them."""

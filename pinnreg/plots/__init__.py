@@ -7,6 +7,7 @@ from pinnreg.plots.convergence import Convergence, convergence
 from pinnreg.plots.layouts import error_field
 from pinnreg.plots.loss_history import history
 from pinnreg.plots.panels import Curve, Panel, panels
+from pinnreg.plots.run import draw, title_of
 from pinnreg.plots.saving import check_format, save
 from pinnreg.plots.study_errors import ErrorRow, study_errors
 from pinnreg.plots.study_fields import study_fields
@@ -22,6 +23,7 @@ __all__ = [
     "analysis",
     "check_format",
     "convergence",
+    "draw",
     "error_field",
     "history",
     "panels",
@@ -29,4 +31,5 @@ __all__ = [
     "study_errors",
     "study_fields",
     "study_weights",
+    "title_of",
 ]

@@ -8,9 +8,11 @@ from pinnreg.reference.base import Axes, Reference, Solved, Values
 from pinnreg.reference.cole_hopf import burgers_cole_hopf
 from pinnreg.reference.datafile import from_file
 from pinnreg.reference.evolution import method_of_lines
+from pinnreg.reference.remembered import SCIPY_KINDS, forget_solves, remembered
 from pinnreg.reference.spectral import poisson
 
 __all__ = [
+    "SCIPY_KINDS",
     "Axes",
     "Reference",
     "Solved",
@@ -18,7 +20,9 @@ __all__ = [
     "as_reference",
     "burgers_cole_hopf",
     "closed_form",
+    "forget_solves",
     "from_file",
     "method_of_lines",
     "poisson",
+    "remembered",
 ]

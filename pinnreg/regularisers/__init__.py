@@ -5,6 +5,7 @@ Penalties are loss terms: `KTV`, `Jacobian` and `GPINN` at points, `Ridge` and `
 each is to the objective. They are settings first: importing them imports no torch.
 """
 
+from pinnreg.regularisers.custom import COMMON, Custom, custom
 from pinnreg.regularisers.gpinn import GPINN
 from pinnreg.regularisers.interface import (
     UNSHIFTED,
@@ -27,9 +28,11 @@ Shipped = KTV | Jacobian | GPINN | Ridge | Orthogonality | NoiseStability | Weig
 """Those that a config can name without a file of the user's; its `kind` says which."""
 
 __all__ = [
+    "COMMON",
     "GPINN",
     "KTV",
     "UNSHIFTED",
+    "Custom",
     "Jacobian",
     "Noise",
     "NoiseStability",
@@ -44,5 +47,6 @@ __all__ = [
     "Shipped",
     "WeightNoise",
     "annealed",
+    "custom",
     "strength",
 ]

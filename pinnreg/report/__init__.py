@@ -12,14 +12,13 @@ from pinnreg.report.compare import (
 )
 from pinnreg.report.files import (
     finite,
-    read_measurements,
     read_report,
     summary,
     write_json,
-    write_measurements,
     write_report,
 )
 from pinnreg.report.grid import grid_axes
+from pinnreg.report.markdown import markdown_table
 from pinnreg.report.solution import Solution
 
 __all__ = [
@@ -31,13 +30,12 @@ __all__ = [
     "compare",
     "finite",
     "grid_axes",
-    "read_measurements",
+    "markdown_table",
     "read_report",
     "relative_l2",
     "summary",
     "validate_on",
     "without_reference",
     "write_json",
-    "write_measurements",
     "write_report",
 ]

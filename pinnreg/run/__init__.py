@@ -4,7 +4,7 @@ from pinnreg.run.analysing import Analysis, analyse
 from pinnreg.run.folder import RunFolder
 from pinnreg.run.line import evaluate, load, load_config, problem, solve
 from pinnreg.run.prepare import choose_device
-from pinnreg.run.results import write_figures
+from pinnreg.run.results import redraw
 
 __all__ = [
     "Analysis",
@@ -15,6 +15,6 @@ __all__ = [
     "load",
     "load_config",
     "problem",
+    "redraw",
     "solve",
-    "write_figures",
 ]

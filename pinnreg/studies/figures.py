@@ -45,10 +45,16 @@ class _ErrorField:
         )
 
 
+def figure_files(folder: Path) -> list[Path]:
+    """The figures that a study's folder holds."""
+    known = (*(folder / figure for figure in FIGURES), *sorted(folder.glob("fields_*.png")))
+    return [figure for figure in known if figure.exists()]
+
+
 def write_figures(study: Study, name: str, folder: Path, entries: Sequence[Entry]) -> None:
     """Draw what there is to draw; figures of an earlier call that do not fit any more are removed."""
-    for figure in (*(folder / figure for figure in FIGURES), *folder.glob("fields_*.png")):
-        figure.unlink(missing_ok=True)
+    for figure in figure_files(folder):
+        figure.unlink()
     title = heading(name)
     if any(entry.errors for entry in entries):
         _save(folder / FIGURES[0], lambda: plots.study_errors(_rows(study, entries), title=f"{title}: error by entry"))
@@ -121,7 +127,7 @@ def _along(entry: Entry, seed: str, first: str, weights: Sequence[float]) -> lis
 def _field(folder: Path, run: Run) -> _ErrorField | None:
     """A run's field; None if its folder is gone, or if it has neither a reference nor an equation."""
     try:
-        report, _ = read_report(folder / "runs" / run.plan.hash)
+        report = read_report(folder / "runs" / run.plan.hash)
     except InputError:  # removed by hand, but for its metrics
         return None
     output = next(iter(report.fields))

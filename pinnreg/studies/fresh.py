@@ -7,11 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.func import functional_call
 
 from pinnreg.config import Config
 from pinnreg.domain.samplers import unit_points
-from pinnreg.equations import Condition, Sweep, split_conditions
+from pinnreg.equations import Condition, split_conditions
 from pinnreg.randomness import derive
 from pinnreg.report import Solution
 
@@ -57,6 +56,5 @@ def _mean_square(solution: Solution, condition: Condition, seed: int) -> float:
     fresh = derive(seed, f"study validation {condition.name}")
     at = condition.sample(solution.problem.domain, FRESH_POINTS, "sobol", fresh).on(like)
     with torch.no_grad():
-        network = lambda points: functional_call(solution.network, dict(solution.parameters), (points,))  # noqa: E731
-        sweep = Sweep(solution.trial, network, at)
-        return float(condition.residual(sweep.fields(), at, solution.trial.axes).square().mean())
+        fields = solution.sweep(at).fields()
+        return float(condition.residual(fields, at, solution.trial.axes).square().mean())

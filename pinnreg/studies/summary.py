@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from pinnreg.report import markdown_table
 from pinnreg.studies import budget
 from pinnreg.studies.entries import SCORES, SMALL_RESIDUAL, WRONG, Entry, Score, baseline_of, compared_key
 from pinnreg.studies.measures import ERROR_OF_UNKNOWN, Run
 from pinnreg.studies.model import Study, heading
 
 HINDSIGHT = "best in hindsight, needs the answer"
+MEASURED = {
+    "residual": "mean square residual at the points",
+    "validation_residual": "at fresh points",
+    "validation": "RMSE at held-out measurements",
+    "hessian_trace": "trace of its Hessian",
+    "hessian_largest": "largest eigenvalue",
+    "seconds": "seconds",
+}
+"""What is shown beside the error, and under which headings."""
 
 
 def columns(entries: Sequence[Entry], baseline: str | None) -> list[str]:
@@ -67,19 +78,39 @@ def markdown(study: Study, name: str, text: str, runs: Sequence[Run], entries: S
         entries: what they come to.
         score: by which candidates were chosen.
     """
+    lines = [f"# {heading(name)}", "", *body(study, text, runs, entries, score)]
+    lines += ["`study.csv` has every run, `summary.csv` the table in full; `runs/<run>` are the runs' folders."]
+    return "\n".join(lines) + "\n"
+
+
+def body(
+    study: Study,
+    text: str,
+    runs: Sequence[Run],
+    entries: Sequence[Entry],
+    score: Score,
+    figures: Sequence[str] = (),
+) -> list[str]:
+    """The lines of the report below its heading: the question, what was found, how, and the study itself.
+
+    Args:
+        study: what was asked.
+        text: its content as YAML, whose first comment says what the question is.
+        runs: all runs.
+        entries: what they come to.
+        score: by which candidates were chosen.
+        figures: lines that show them, below the verdicts.
+    """
     baseline, headings = baseline_of(study), columns(entries, baseline_of(study))
-    lines = [f"# {heading(name)}", "", *_overview(runs), ""]
-    lines += [_table_row(headings), _table_row(["---"] * len(headings))]
-    lines += [_table_row(cells(entry, headings)) for entry in entries]
+    lines = [*_question(text), *_overview(runs), ""]
+    lines += markdown_table(headings, [cells(entry, headings) for entry in entries])
     lines += ["", "Errors are relative L2 errors on the evaluation grid, of several outputs the largest.", ""]
     lines += ["## What it says", ""]
     lines += [f"- **{entry.name}**: {verdict(entry, baseline)}" for entry in entries]
-    lines += ["", *_method(study, entries, score), "", budget.statement(study.budget, runs), ""]
-    lines += _coefficients(entries)
+    lines += ["", *figures, *_method(study, entries, score), "", budget.statement(study.budget, runs), ""]
+    lines += [*_coefficients(entries), *_measured(entries)]
     lines += ["## Residual small, solution wrong", "", *_deceptive(entries), ""]
-    lines += ["## The study", "", "```yaml", text.rstrip(), "```", ""]
-    lines += ["`study.csv` has every run, `summary.csv` the table in full; `runs/<run>` are the runs' folders."]
-    return "\n".join(lines) + "\n"
+    return [*lines, "## The study", "", "```yaml", text.rstrip(), "```", ""]
 
 
 def number(value: float) -> str:
@@ -138,8 +169,32 @@ def _coefficients(entries: Sequence[Entry]) -> list[str]:
         return []
     shown = [name.removesuffix(ERROR_OF_UNKNOWN) for name in names]
     lines = ["## Unknown coefficients", "", "Median over seeds of the relative error of the chosen runs:", ""]
-    lines += [_table_row(["", *shown]), _table_row(["---"] * (1 + len(shown)))]
-    return [*lines, *(_table_row([e.name, *(number(e.median_of(name)) for name in names)]) for e in entries), ""]
+    return [*lines, *_medians(entries, dict(zip(names, shown, strict=True))), ""]
+
+
+def _measured(entries: Sequence[Entry]) -> list[str]:
+    """A table of what else was measured; nothing if nothing was."""
+    known = {
+        name: shown
+        for name, shown in MEASURED.items()
+        if any(not math.isnan(entry.median_of(name)) for entry in entries)
+    }
+    if not known:
+        return []
+    return ["## Beside the error", "", "Median over seeds of the chosen runs:", "", *_medians(entries, known), ""]
+
+
+def _medians(entries: Sequence[Entry], measures: Mapping[str, str]) -> list[str]:
+    """A table of medians over the seeds, by the names of measures, which are shown as their values."""
+    rows = [[entry.name, *(number(entry.median_of(name)) for name in measures)] for entry in entries]
+    return markdown_table(["", *measures.values()], rows)
+
+
+def _question(text: str) -> list[str]:
+    """The comment that a study file begins with, as a paragraph."""
+    comment = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
+    words = " ".join(line.lstrip("#").strip() for line in comment)
+    return [words, ""] if words else []
 
 
 def _factor(value: float) -> str:
@@ -152,7 +207,3 @@ def _factor(value: float) -> str:
 
 def _interval(low: float, high: float) -> str:
     return "" if math.isnan(low) else f"{_factor(low)} to {_factor(high)}"
-
-
-def _table_row(values: Sequence[str]) -> str:
-    return f"| {' | '.join(value.replace('|', chr(92) + '|') for value in values)} |"

@@ -14,6 +14,7 @@ from pinnreg.taylor.algebra import Algebra, Support
 from pinnreg.taylor.functions import Elementary, compose, product
 from pinnreg.taylor.linear import linear
 from pinnreg.taylor.operators import Operator
+from pinnreg.taylor.table import RULES
 
 
 class Unsupported(TypeError):
@@ -41,9 +42,13 @@ class Series:
     @classmethod
     def of_points(cls, points: Tensor, algebra: Algebra) -> Series:
         """The coordinates themselves, (n, d): their first derivatives are one, all others zero."""
-        rows, axes = zip(*algebra.axes, strict=True) if algebra.axes else ((), ())
-        slopes = torch.eye(algebra.dimension, dtype=points.dtype, device=points.device)[list(axes)]
-        return cls(algebra, (0, *rows), (points[None], slopes[:, None]) if rows else (points[None],))
+        axes = algebra.axes
+        if not axes:
+            return cls(algebra, (0,), (points[None],))
+        # row by row, and not by a list as index, which would be copied to the device in each sweep
+        units = torch.eye(algebra.dimension, dtype=points.dtype, device=points.device).unbind()
+        slopes = torch.stack([units[axis] for _, axis in axes])
+        return cls(algebra, (0, *(row for row, _ in axes)), (points[None], slopes[:, None]))
 
     @property
     def value(self) -> Tensor:
@@ -97,7 +102,7 @@ class Series:
         if name.startswith("__"):
             raise AttributeError(name)
         # x.tanh() is torch.tanh(x)
-        rule = _rules().get(getattr(torch, name, None))
+        rule = RULES.get(getattr(torch, name, None))
         if rule is None:
             raise Unsupported(f"attribute {name!r}")
         return partial(rule, self)
@@ -154,10 +159,11 @@ class Series:
     def __torch_function__(
         cls, function: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Series:
-        rule = _rules().get(function)
+        rule = RULES.get(function)
         if rule is None:
             raise Unsupported(getattr(function, "__name__", str(function)))
-        return rule(*args, **(kwargs or {}))
+        result: Series = rule(*args, **(kwargs or {}))
+        return result
 
     def linear_map(self, function: Callable[[Tensor], Tensor]) -> Series:
         """The same linear map of every row."""
@@ -170,12 +176,6 @@ class Series:
             if row in self.support
         ]
         return torch.stack(terms).sum(dim=0) if len(terms) > 1 else terms[0] if terms else torch.zeros_like(self.value)
-
-
-def _rules() -> Mapping[Any, Callable[..., Series]]:
-    from pinnreg.taylor.rules import RULES  # noqa: PLC0415 - the rules are written in terms of this class
-
-    return RULES
 
 
 def add(left: Any, right: Any, *, alpha: float = 1) -> Series:

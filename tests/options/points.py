@@ -68,7 +68,7 @@ def points_sampler(_: Path) -> None:
 @case("points.resample_every")
 def points_resample_every(_: Path) -> None:
     differ(config(), "points__resample_every", None, 1, 2, 3)
-    differ(config({"optimiser": "lbfgs", "steps": 25}), "points__resample_every", None, 10, 20)
+    differ(config({"optimiser": "lbfgs", "steps": 12}), "points__resample_every", None, 5, 10)
 
 
 @case("points.resample")

@@ -1,0 +1,185 @@
+"""Regularisers of a user's own: any object with a method `rows`, as a penalty that the objective knows.
+
+    @dataclass(frozen=True)
+    class Curvature:
+        \"\"\"weight · mean κ², κ the curvature of the graph of u.\"\"\"
+
+        weight: float = 1e-6
+
+        def rows(self, u):
+            return u.xx / (1 + u.x**2) ** 1.5
+
+`rows` names what it needs, as a problem's `residual` does: outputs (as Fields), axes, `points`; it returns a vector
+(n,), or a dict of them. The penalty is weight · mean over the points of Σ rows². `rows(self, parameters)` is a penalty
+on the network's parameters, a dict of tensors by name, and returns a vector of any length, whose sum of squares counts.
+Class attributes change that: `power = 1` for |rows|, `integral = True` for the integral over the domain instead of the
+mean over its points. `weight`, `schedule` and `samples` are settings of every penalty; a class that has fields of these
+names keeps them itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from pinnreg.errors import InputError, unknown, user_code
+from pinnreg.regularisers.schedules import Schedule
+from pinnreg.settings import STRICT, Count, NonNegative
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from pinnreg.equations import Problem, Sweep, Trial
+
+ON_PARAMETERS = ("parameters", "network")
+"""What `rows` of a penalty on the parameters can name."""
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Common:
+    """The settings that every penalty has.
+
+    Attributes:
+        weight: the factor, at least 0.
+        schedule: as for `ktv`.
+        samples: the number of points drawn uniformly at each step; null takes the collocation points.
+    """
+
+    weight: NonNegative = 1e-6
+    schedule: Schedule = "constant"
+    samples: Count | None = None
+
+
+COMMON = tuple(field.name for field in dataclasses.fields(Common))
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class CustomPenalty:
+    """A user's penalty at points.
+
+    Attributes:
+        kind: its name in a config, and of its loss term.
+        own: the user's object, whose `rows` is called.
+        weight: the factor.
+        schedule: how the weight falls.
+        samples: the number of points drawn at each step; None takes the collocation points.
+        power: of the rows.
+        integral: whether the mean over the points is multiplied by the domain's volume.
+    """
+
+    kind: str
+    own: Any
+    weight: float
+    schedule: Schedule
+    samples: int | None
+    power: Literal[1, 2] = 2
+    integral: bool = False
+
+    role: ClassVar[Literal["points"]] = "points"
+    smoothing: ClassVar[None] = None
+    stochastic: ClassVar[bool] = False
+
+    def check(self, problem: Problem, trial: Trial) -> None:
+        """Refuse a problem that lacks what `rows` names."""
+        known = (*problem.outputs, *problem.domain.axes, "points")
+        for name, parameter in inspect.signature(self.own.rows).parameters.items():
+            if name not in known and parameter.default is parameter.empty:
+                raise unknown(f"argument of rows of regulariser {self.kind!r}:", name, known)
+
+    def draw(self, points: int, outputs: int, draws: torch.Generator, like: Tensor) -> None:
+        """Nothing."""
+
+    def rows(self, problem: Problem, sweep: Sweep) -> Sequence[Tensor]:
+        """What the user's `rows` gives."""
+        from pinnreg.equations import evaluate_rows  # noqa: PLC0415, since a config needs no torch
+
+        return list(evaluate_rows(self.own.rows, sweep, f"rows of regulariser {self.kind!r}", self.kind).values())
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class CustomParameterPenalty:
+    """A user's penalty on the network's parameters. Attributes as of `CustomPenalty`."""
+
+    kind: str
+    own: Any
+    weight: float
+    schedule: Schedule
+
+    role: ClassVar[Literal["parameters"]] = "parameters"
+    diagonal: ClassVar[bool] = False
+
+    def rows(self, network: nn.Module, parameters: Mapping[str, Tensor]) -> Tensor:
+        """What the user's `rows` gives, as one vector."""
+        import torch  # noqa: PLC0415, since a config needs no torch
+
+        title = f"rows of regulariser {self.kind!r}"
+        given = {"network": network, "parameters": dict(parameters)}
+        with user_code(title):
+            found = self.own.rows(**{name: given[name] for name in inspect.signature(self.own.rows).parameters})
+        if not isinstance(found, torch.Tensor) or not found.is_floating_point() or not found.numel():
+            raise InputError(f"{title}: expected a torch tensor of real numbers, got {type(found).__name__}")
+        return found.reshape(-1)
+
+
+Custom = CustomPenalty | CustomParameterPenalty
+
+
+def custom(kind: str, own: Any, settings: Mapping[str, Any] | None = None) -> Custom:
+    """A user's object as a penalty.
+
+    Args:
+        kind: what it is called.
+        own: has a method `rows`.
+        settings: values of `weight`, `schedule` and `samples` that `own` has no attributes for.
+
+    Raises:
+        InputError: no method `rows`, or one whose arguments have no names; settings of the wrong type or range.
+    """
+    title = f"regulariser {kind!r}"
+    names = _arguments(own, title)
+    given = _settings_of(own) | dict(settings or {})
+    try:
+        common = TypeAdapter(Common).validate_python(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(
+            f"{title}: {'.'.join(map(str, first['loc']))}: {first['msg']}, got {first['input']!r}"
+        ) from None
+    power, integral = getattr(own, "power", 2), bool(getattr(own, "integral", False))
+    if power not in (1, 2) or isinstance(power, bool):
+        raise InputError(f"{title}: power must be 1 or 2, got {power!r}")
+    if not set(names) & set(ON_PARAMETERS):
+        exponent: Literal[1, 2] = 1 if power == 1 else 2
+        return CustomPenalty(kind, own, common.weight, common.schedule, common.samples, exponent, integral)
+    for name in names:
+        if name not in ON_PARAMETERS:
+            raise unknown(f"argument of rows of {title} on the parameters:", name, ON_PARAMETERS)
+    if common.samples is not None or power != 2 or integral:
+        raise InputError(f"{title}: samples, power and integral have no effect on a penalty on the parameters")
+    return CustomParameterPenalty(kind, own, common.weight, common.schedule)
+
+
+def _arguments(own: Any, title: str) -> tuple[str, ...]:
+    rows = getattr(own, "rows", None)
+    if not callable(rows):
+        raise InputError(f"{title}: expected an object with a method rows, got {type(own).__name__}")
+    try:
+        return tuple(inspect.signature(rows).parameters)
+    except ValueError:
+        raise InputError(f"{title}: the arguments of rows have no names") from None
+
+
+def _settings_of(own: Any) -> dict[str, Any]:
+    """The settings of every penalty that an object has itself."""
+    missing = object()
+    found = {name: getattr(own, name, missing) for name in COMMON}
+    return {name: value for name, value in found.items() if value is not missing}
