@@ -1,20 +1,5 @@
 """What is minimised: named vectors of residuals with weights."""
 
-from pinnreg.objective.filling import jacobian_of
-from pinnreg.objective.jacobian import Linearisation, Linearised
-from pinnreg.objective.objective import Objective
-from pinnreg.objective.points import PointSettings
-from pinnreg.objective.regression import regression
-from pinnreg.objective.replicas import Replicas
-from pinnreg.objective.trainable import Trainable
+import lazy_loader
 
-__all__ = [
-    "Linearisation",
-    "Linearised",
-    "Objective",
-    "PointSettings",
-    "Replicas",
-    "Trainable",
-    "jacobian_of",
-    "regression",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

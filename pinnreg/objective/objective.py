@@ -25,8 +25,8 @@ from pinnreg.objective.compiled import CompiledGradient
 from pinnreg.objective.evaluation import Evaluation, Parameters
 from pinnreg.objective.jacobian import Linearisation, Linearised
 from pinnreg.objective.placement import INTERIOR, Placement, points_in
-from pinnreg.objective.points import PointSettings
 from pinnreg.objective.regularised import Regularised
+from pinnreg.objective.settings import PointSettings
 from pinnreg.objective.shifts import shifted
 from pinnreg.objective.terms import check_finite, check_names, weights_of
 from pinnreg.regularisers import Regulariser, Rows, Shift

@@ -12,7 +12,8 @@ from torch import Tensor
 from pinnreg.equations import Condition, PointSet, Problem, Trial
 from pinnreg.equations.conditions import Measurements
 from pinnreg.objective.blocks import Block, Blocks
-from pinnreg.objective.points import PointSettings, adapted_points, interior_points
+from pinnreg.objective.points import adapted_points, interior_points
+from pinnreg.objective.settings import PointSettings
 from pinnreg.randomness import derive, generator
 from pinnreg.regularisers import Jacobian, PointPenalty, uniform_points
 

@@ -15,7 +15,7 @@ from pinnreg.domain import Box
 from pinnreg.equations import Problem, measurements, split_conditions
 from pinnreg.errors import InputError
 from pinnreg.objective.objective import Objective
-from pinnreg.objective.points import PointSettings
+from pinnreg.objective.settings import PointSettings
 from pinnreg.regularisers import Regulariser
 
 

@@ -1,0 +1,41 @@
+from .compare import (
+    Errors,
+    ReferenceReport,
+    Report,
+    Validation,
+    compare,
+    relative_l2,
+    validate_on,
+    without_reference,
+)
+from .files import (
+    finite,
+    read_measurements,
+    read_report,
+    summary,
+    write_json,
+    write_measurements,
+    write_report,
+)
+from .grid import grid_axes
+from .solution import Solution
+
+__all__ = [
+    "Errors",
+    "ReferenceReport",
+    "Report",
+    "Solution",
+    "Validation",
+    "compare",
+    "finite",
+    "grid_axes",
+    "read_measurements",
+    "read_report",
+    "relative_l2",
+    "summary",
+    "validate_on",
+    "without_reference",
+    "write_json",
+    "write_measurements",
+    "write_report",
+]

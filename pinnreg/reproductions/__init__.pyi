@@ -1,0 +1,15 @@
+from .model import Claim, Columns, Experiment, Progress, Reproduction, Rows, Table
+from .runner import EXPERIMENTS, folder_of, reproduce
+
+__all__ = [
+    "EXPERIMENTS",
+    "Claim",
+    "Columns",
+    "Experiment",
+    "Progress",
+    "Reproduction",
+    "Rows",
+    "Table",
+    "folder_of",
+    "reproduce",
+]

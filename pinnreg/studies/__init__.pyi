@@ -1,0 +1,7 @@
+from .entries import Entry, baseline_of
+from .measures import Run
+from .model import Study
+from .runner import StudyResult, study
+from .summary import cells, columns, verdict
+
+__all__ = ["Entry", "Run", "Study", "StudyResult", "baseline_of", "cells", "columns", "study", "verdict"]
