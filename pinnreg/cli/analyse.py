@@ -6,18 +6,19 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pinnreg import run
-from pinnreg.analysis import Sharpness
+from pinnreg import report, run
 from pinnreg.cli import show
 from pinnreg.cli.process import check_json, problem_folders, use_threads
-from pinnreg.report import write_json
+
+if TYPE_CHECKING:
+    from pinnreg.analysis import Sharpness
 
 PRINTED = 12
 """Eigenvalues in a row; all are in the JSON file."""
@@ -55,7 +56,7 @@ def analyse(
             figure=format_,
         )
     if json is not None:
-        write_json(json, found.summary())
+        report.write_json(json, found.summary())
     _print(found)
     assert found.folder is not None
     show.line(f"written: {found.folder / 'analysis.json'} and analysis.{format_}")

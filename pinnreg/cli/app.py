@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pinnreg import __version__, config, registry, report, run
+from pinnreg import __version__, config, registry, report, run, training
 from pinnreg.cli import show
 from pinnreg.cli.analyse import analyse
 from pinnreg.cli.bench import bench
@@ -19,7 +19,6 @@ from pinnreg.cli.reproduce import reproduce
 from pinnreg.cli.study import study
 from pinnreg.cli.template import write_template
 from pinnreg.errors import InputError
-from pinnreg.training import Hooks
 
 app = typer.Typer(
     name="pinnreg",
@@ -70,7 +69,7 @@ def root(
 def list_(problems: ProblemsOption = None, json: JsonOption = None) -> None:
     """The problems, configs, regularisers, optimisers and samplers that there are."""
     found = registry.find(problem_folders(problems))
-    descriptions = {name: show.first_line(registry.load, path) for name, path in found.items()}
+    descriptions = {name: show.first_line(path) for name, path in found.items()}
     show.catalogue(descriptions, json)
 
 
@@ -119,7 +118,7 @@ def solve(
             resume=resume is not None,
             problems=problem_folders(problems),
             overwrite=overwrite,
-            hooks=Hooks(interrupted=interrupted, progress=on_row),
+            hooks=training.Hooks(interrupted=interrupted, progress=on_row),
         )
     assert solution.folder is not None
     show.result(solution.folder, report.read_report(solution.folder)[1], quiet, json)

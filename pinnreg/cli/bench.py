@@ -6,17 +6,14 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import torch
 import typer
 
-from pinnreg.benchmarks import Benchmark, Row, Setting, bench_derivatives
+from pinnreg import benchmarks, report, run
 from pinnreg.cli import show
 from pinnreg.cli.accuracy import accuracy
 from pinnreg.cli.process import check_json
 from pinnreg.errors import unknown
-from pinnreg.networks import ACTIVATIONS
-from pinnreg.report import write_json
-from pinnreg.run import choose_device
+from pinnreg.networks import ACTIVATION_NAMES
 
 bench = typer.Typer(help="Measure speed, memory and accuracy, side by side in one run.")
 bench.command()(accuracy)
@@ -59,12 +56,15 @@ def derivatives(
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON, too.")] = None,
 ) -> None:
     """Taylor mode, plain and compiled, against nested reverse mode: time and peak memory of value and gradient."""
-    if activation not in ACTIVATIONS:
-        raise unknown("activation", activation, ACTIVATIONS)
+    if activation not in ACTIVATION_NAMES:
+        raise unknown("activation", activation, ACTIVATION_NAMES)
     check_json(json)
+    import torch
+
     if threads is not None:
         torch.set_num_threads(threads)
-    setting = Setting(choose_device(device), torch.float32 if single else torch.float64, points, activation=activation)
+    dtype = torch.float32 if single else torch.float64
+    setting = benchmarks.Setting(run.choose_device(device), dtype, points, activation=activation)
     setting = dataclasses.replace(
         setting,
         hidden=tuple(hidden or setting.hidden),
@@ -74,15 +74,15 @@ def derivatives(
     )
     show.line(HEADER)
     show.line(UNITS)
-    found = bench_derivatives(setting, lambda row: show.line(_line(row)))
+    found = benchmarks.bench_derivatives(setting, lambda row: show.line(_line(row)))
     show.line(
         ", ".join(f"{key} {value}" for key, value in {**found.setting, **found.machine, "date": found.date}.items())
     )
     if json is not None:
-        write_json(json, _data(found))
+        report.write_json(json, _data(found))
 
 
-def _line(row: Row) -> str:
+def _line(row: benchmarks.Row) -> str:
     times = [f"{row.task:20}", f"{1e3 * row.costs['nested'].seconds:10.2f}"]
     for engine in ("taylor", "compiled"):
         known = engine in row.costs
@@ -95,7 +95,7 @@ def _line(row: Row) -> str:
     return f"{' '.join(times)}   {' '.join(memory)}   {max(row.errors.values()):8.1e}"
 
 
-def _data(found: Benchmark) -> dict[str, Any]:
+def _data(found: benchmarks.Benchmark) -> dict[str, Any]:
     rows = [
         {
             "task": row.task,

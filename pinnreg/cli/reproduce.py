@@ -11,13 +11,12 @@ from typing import Annotated
 
 import typer
 
-from pinnreg import reproductions
+from pinnreg import report, reproductions
 from pinnreg.cli import show
 from pinnreg.cli.bar import bar
 from pinnreg.cli.process import check_json, signals, use_threads
 from pinnreg.errors import Interrupted, unknown
-from pinnreg.report import write_json
-from pinnreg.reproductions import EXPERIMENTS, Progress, Reproduction
+from pinnreg.reproductions import EXPERIMENTS
 
 EVERY = 10.0
 """Seconds between two lines of progress where there is no terminal."""
@@ -57,11 +56,11 @@ def reproduce(
         _print(found, time.monotonic() - started)
         show.line(f"figure: {folder / 'figure.png'}, numbers in result.json")
     if json is not None:
-        write_json(json, found.data())
+        report.write_json(json, found.data())
     return 0 if found.reproduced else 1
 
 
-def _print(found: Reproduction, seconds: float) -> None:
+def _print(found: reproductions.Reproduction, seconds: float) -> None:
     show.line(f"{found.title} ({found.paper})")
     for table in found.tables:
         show.line(f"\n{table.title}")
@@ -90,7 +89,7 @@ def _print(found: Reproduction, seconds: float) -> None:
 
 
 @contextlib.contextmanager
-def _progress(quiet: bool) -> Iterator[Progress]:
+def _progress(quiet: bool) -> Iterator[reproductions.Progress]:
     """A function to call along the way: moves a bar on a terminal, prints a line now and then elsewhere."""
     if quiet:
         yield lambda *_: None

@@ -13,15 +13,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pinnreg import studies
+from pinnreg import report, studies
 from pinnreg.cli import show
 from pinnreg.cli.bar import bar
 from pinnreg.cli.process import check_json, problem_folders, signals
 from pinnreg.errors import Interrupted
-from pinnreg.report import write_json
-from pinnreg.studies import Run, StudyResult
 
-OnRun = Callable[[int, int, Run | None], None]
+OnRun = Callable[[int, int, "studies.Run | None"], None]
 
 
 def study(
@@ -52,7 +50,7 @@ def study(
     counts = [0, 0]
     with _progress(quiet) as on_run, signals() as interrupted, show.notes(quiet):
 
-        def count(done: int, total: int, run: Run | None) -> None:
+        def count(done: int, total: int, run: studies.Run | None) -> None:
             counts[:] = [done, total]
             on_run(done, total, run)
 
@@ -71,13 +69,13 @@ def study(
             print(f"{stopped}: {kept}; go on with the same command: {context.obj}", file=sys.stderr, flush=True)
             return 128 + stopped.signal
     if json is not None:
-        write_json(json, found.data())
+        report.write_json(json, found.data())
     if not quiet:
         _print(found)
     return _exit_code(found.runs)
 
 
-def _exit_code(runs: Sequence[Run]) -> int:
+def _exit_code(runs: Sequence[studies.Run]) -> int:
     failed = [run for run in runs if run.status.startswith("failed")]
     for run in failed:
         print(f"error: {run.plan.title}: {run.status}", file=sys.stderr)
@@ -86,7 +84,7 @@ def _exit_code(runs: Sequence[Run]) -> int:
     return 1 if failed else 0
 
 
-def _print(found: StudyResult) -> None:
+def _print(found: studies.StudyResult) -> None:
     baseline = studies.baseline_of(found.study)
     headings = studies.columns(found.entries, baseline)
     table = Table(box=None, pad_edge=False)
@@ -109,7 +107,7 @@ def _progress(quiet: bool) -> Iterator[OnRun]:
         return
     with bar() as move:
 
-        def on_run(done: int, total: int, run: Run | None) -> None:
+        def on_run(done: int, total: int, run: studies.Run | None) -> None:
             if move is None:
                 _print_run(done, total, run)
             else:
@@ -118,14 +116,14 @@ def _progress(quiet: bool) -> Iterator[OnRun]:
         yield on_run
 
 
-def _print_run(done: int, total: int, run: Run | None) -> None:
+def _print_run(done: int, total: int, run: studies.Run | None) -> None:
     if run is not None:
         print(f"{done}/{total}  {run.plan.title}: {_outcome(run)}", file=sys.stderr, flush=True)
     elif done:
         print(f"{done}/{total}  runs were done before", file=sys.stderr, flush=True)
 
 
-def _outcome(run: Run) -> str:
+def _outcome(run: studies.Run) -> str:
     if not run.done:
         return run.status
     error, seconds = run.measures["rel_l2"], run.measures["seconds"]

@@ -1,5 +1,6 @@
 from .conditions import (
     Condition,
+    FaceCondition,
     dirichlet,
     initial,
     measurements,
@@ -18,6 +19,7 @@ from .unknown import check_unknown, with_values
 __all__ = [
     "Condition",
     "ConditionMode",
+    "FaceCondition",
     "Field",
     "PointSet",
     "Problem",

@@ -1,4 +1,4 @@
-from .observed import Observed, complete, observe
+from .drawing import Observed, complete, observe
 from .settings import Measured
 
 __all__ = ["Measured", "Observed", "complete", "observe"]

@@ -1,5 +1,6 @@
+from .experiments import EXPERIMENTS
 from .model import Claim, Columns, Experiment, Progress, Reproduction, Rows, Table
-from .runner import EXPERIMENTS, folder_of, reproduce
+from .runner import folder_of, reproduce
 
 __all__ = [
     "EXPERIMENTS",
