@@ -60,6 +60,18 @@ def find(folders: Iterable[Path] = ()) -> dict[str, Path]:
     return found
 
 
+def path_of(name: str, folders: Iterable[Path] = ()) -> Path:
+    """The file of the problem `name`.
+
+    Raises:
+        InputError: a folder that does not exist, or an unknown problem.
+    """
+    found = find(folders)
+    if name not in found:
+        raise unknown("problem", name, found)
+    return found[name]
+
+
 def load(path: Path) -> type[equations.Problem]:
     """The one public Problem class that a file defines.
 
@@ -121,10 +133,7 @@ def create(name: str, parameters: Mapping[str, Any], folders: Iterable[Path] = (
     Raises:
         InputError: an unknown problem, a broken file, or parameters that the problem lacks or refuses.
     """
-    found = find(folders)
-    if name not in found:
-        raise unknown("problem", name, found)
-    cls = load(found[name])
+    cls = load(path_of(name, folders))
     known: list[str] = [field.name for field in dataclasses.fields(cls)] if dataclasses.is_dataclass(cls) else []
     for parameter in parameters:
         if parameter not in known:

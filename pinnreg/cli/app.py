@@ -105,16 +105,18 @@ def solve(
     """Solve a PDE and draw its error field."""
     if resume is not None and (out is not None or overwrite):
         raise InputError("--resume goes on inside the run's own folder; leave out --out and --overwrite")
-    use_threads(threads)
     check_json(json)
     overrides: dict[str, Any] = config.parse_overrides(set_ or [])
     overrides |= {} if seed is None else {"seed": seed}
+    overrides |= {} if device is None else {"device": device}
     with show.progress(quiet) as on_row, signals() as interrupted, show.notes(quiet):
+        if given is not None and resume is None:
+            config.check(given, overrides, problem_folders(problems))  # before torch is imported
+        use_threads(threads)
         solution = run.solve(
             given,
             overrides,
             out=resume or out,
-            device=device,
             resume=resume is not None,
             problems=problem_folders(problems),
             overwrite=overwrite,

@@ -3,13 +3,14 @@
 from pinnreg.config.files import differences, dump_yaml, fingerprint, numbers, read_yaml, write_config
 from pinnreg.config.messages import explain
 from pinnreg.config.model import Config, EvaluateSettings, as_dict, json_schema, validate
-from pinnreg.config.resolve import Resolved, parse_overrides, resolve
+from pinnreg.config.resolve import Resolved, check, parse_overrides, resolve
 
 __all__ = [
     "Config",
     "EvaluateSettings",
     "Resolved",
     "as_dict",
+    "check",
     "differences",
     "dump_yaml",
     "explain",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StrictBool, TypeAdapter, ValidationError, model_validator
@@ -17,6 +17,9 @@ from pinnreg.observations import Measured
 from pinnreg.optimisers import GaussNewton, Stage
 from pinnreg.regularisers import Regulariser
 from pinnreg.settings import STRICT, Count, NonNegative, Seed
+
+Mistake = dict[str, Any]
+"""One of the errors that pydantic finds."""
 
 
 def _one_or_many(value: Any) -> Any:
@@ -95,10 +98,27 @@ def validate(data: Mapping[str, Any], where: str) -> Config:
     try:
         return _ADAPTER.validate_python(data)
     except ValidationError as error:
-        problems: list[dict[str, Any]] = [dict(problem) for problem in error.errors()]
-        # a list whose only element is wrong is called too short as well
-        outer = {other["loc"][:depth] for other in problems for depth in range(len(other["loc"]))}
-        lines = dict.fromkeys(
-            explain(problem, data, json_schema()) for problem in problems if problem["loc"] not in outer
-        )
-        raise InputError("\n".join(f"{where}: {line}" for line in lines)) from None
+        raise refusal(_each(error), data, where) from None
+
+
+def mistakes(data: Mapping[str, Any]) -> list[Mistake]:
+    """What is wrong with `data`, as pydantic describes it; nothing if it is a config."""
+    try:
+        _ADAPTER.validate_python(data)
+    except ValidationError as error:
+        return _each(error)
+    return []
+
+
+def refusal(found: Sequence[Mistake], data: Mapping[str, Any], where: str) -> InputError:
+    """What to raise for mistakes in `data`."""
+    schema = json_schema()
+    lines = dict.fromkeys(explain(mistake, data, schema) for mistake in found)
+    return InputError("\n".join(f"{where}: {line}" for line in lines))
+
+
+def _each(error: ValidationError) -> list[Mistake]:
+    found: list[Mistake] = [dict(mistake) for mistake in error.errors()]
+    # a list whose only element is wrong is called too short as well
+    outer = {other["loc"][:depth] for other in found for depth in range(len(other["loc"]))}
+    return [mistake for mistake in found if mistake["loc"] not in outer]
