@@ -109,10 +109,11 @@ def solve(
     overrides: dict[str, Any] = config.parse_overrides(set_ or [])
     overrides |= {} if seed is None else {"seed": seed}
     overrides |= {} if device is None else {"device": device}
+    if given is not None and resume is None:
+        with show.notes(quiet=True):  # which come again with the run
+            config.check(given, overrides, problem_folders(problems))
+    use_threads(threads)
     with show.progress(quiet) as on_row, signals() as interrupted, show.notes(quiet):
-        if given is not None and resume is None:
-            config.check(given, overrides, problem_folders(problems))  # before torch is imported
-        use_threads(threads)
         solution = run.solve(
             given,
             overrides,

@@ -5,9 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 Move = Callable[[str, int | None, int], None]
 """Called with what is being done, how many there are of it (None if not known yet), and how many are done."""
 
@@ -15,6 +12,9 @@ Move = Callable[[str, int | None, int], None]
 @contextlib.contextmanager
 def bar() -> Iterator[Move | None]:
     """A function that moves a bar; None where there is no terminal, and lines have to do."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     console = Console(stderr=True)
     if not console.is_terminal:
         yield None

@@ -12,10 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final, get_args
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from pinnreg import config, equations, observations, registry, report
 from pinnreg.cli.bar import bar
 from pinnreg.domain import SAMPLERS
@@ -135,6 +131,10 @@ def _error_table(facts: Mapping[str, Any]) -> None:
     if reference is None:
         line("no reference: nothing was verified; the figure shows the solution, and the residual of an equation")
         return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False)
     for column in ("output", "relative L2", "relative L1", "max |error|", "RMSE", "against", "its own error"):
         table.add_column(column, no_wrap=True)
@@ -209,6 +209,10 @@ def _row(loss: float, found: Mapping[str, float]) -> str:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str | int | float]]) -> None:
     """A table whose numbers are never wrapped, whatever the terminal's width is; columns of numbers stand right."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     printed = Table(box=None, pad_edge=False)
     for number, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[number], int | float) for row in rows)

@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from pinnreg import report, studies
 from pinnreg.cli import show
@@ -85,6 +82,10 @@ def _exit_code(runs: Sequence[studies.Run]) -> int:
 
 
 def _print(found: studies.StudyResult) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     baseline = studies.baseline_of(found.study)
     headings = studies.columns(found.entries, baseline)
     table = Table(box=None, pad_edge=False)
