@@ -49,9 +49,10 @@ REFUSED = [
     ["solve", "haet"],
     ["solve", "missing.yaml"],
     ["slove", "heat"],
+    ["schema", "ponts"],
 ]
 DONE = [
-    *(["--help"], ["--version"], ["list"], ["schema"]),
+    *(["--help"], ["--version"], ["list"], ["schema"], ["schema", "points"]),
     *([command, "--help"] for command in ("solve", "study", "evaluate", "plot", "analyse", "reproduce", "bench")),
     ["bench", "accuracy", "--help"],
 ]

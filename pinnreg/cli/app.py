@@ -156,9 +156,13 @@ def plot(
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    section: Annotated[
+        str | None, typer.Argument(metavar="SECTION", help="One section of it, such as points; all if not given.")
+    ] = None,
+) -> None:
     """The JSON schema of a config file."""
-    show.json(config.json_schema())
+    show.json(config.json_schema() if section is None else config.section_schema(section))
 
 
 @app.command("new-problem")

@@ -2,7 +2,7 @@
 
 from pinnreg.config.files import differences, dump_yaml, fingerprint, numbers, read_yaml, write_config
 from pinnreg.config.messages import explain
-from pinnreg.config.model import Config, EvaluateSettings, as_dict, json_schema, validate
+from pinnreg.config.model import Config, EvaluateSettings, as_dict, json_schema, section_schema, validate
 from pinnreg.config.resolve import Resolved, check, parse_overrides, resolve
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "parse_overrides",
     "read_yaml",
     "resolve",
+    "section_schema",
     "validate",
     "write_config",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -10,7 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from pinnreg.config.messages import explain
 from pinnreg.equations import ConditionMode, Unknown
-from pinnreg.errors import InputError
+from pinnreg.errors import InputError, unknown
 from pinnreg.networks import MLPSettings, NetworkSettings, mlp_if_not_said
 from pinnreg.objective import PointSettings
 from pinnreg.observations import Measured
@@ -87,6 +89,26 @@ def json_schema() -> dict[str, Any]:
     # what a run writes into its config.yaml is ignored on loading, and so is allowed
     schema["properties"]["provenance"] = {"type": "object", "title": "Provenance", "additionalProperties": True}
     return schema
+
+
+def section_schema(name: str) -> dict[str, Any]:
+    """The JSON schema of one section of a config, with all that it refers to.
+
+    Raises:
+        InputError: no such section.
+    """
+    whole = json_schema()
+    if name not in whole["properties"]:
+        raise unknown("section of a config:", name, whole["properties"])
+    section = whole["properties"][name]
+    definitions: dict[str, Any] = {}
+    parts = [section]
+    while parts:
+        for referred in re.findall(r'"#/\$defs/([^"]+)"', json.dumps(parts.pop())):
+            if referred not in definitions:
+                definitions[referred] = whole["$defs"][referred]
+                parts.append(definitions[referred])
+    return {**section, "$defs": definitions} if definitions else section
 
 
 def validate(data: Mapping[str, Any], where: str) -> Config:
