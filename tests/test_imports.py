@@ -40,6 +40,7 @@ WRONG = {
     "none.yaml": "seed: 3\n",
     "twice.yaml": "problem: heat\nseed: 1\nseed: 2\n",
     "broken.yaml": "problem: [heat\n",
+    "budget.yaml": "base: heat\nvary: {seed: [1, 2]}\nbudgt: 5\n",
     "study.yaml": "base: heat\nvary: {seed: [1, 2]}\n",
 }
 REFUSED = [
@@ -50,6 +51,9 @@ REFUSED = [
     ["solve", "missing.yaml"],
     ["slove", "heat"],
     ["schema", "ponts"],
+    *(["study", name] for name in ("budget.yaml", "none.yaml", "broken.yaml", "missing.yaml", "haet")),
+    ["plot", "run", "--format", "gif"],
+    ["reproduce", "ktw"],
 ]
 DONE = [
     *(["--help"], ["--version"], ["list"], ["schema"], ["schema", "points"]),

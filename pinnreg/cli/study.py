@@ -44,6 +44,7 @@ def study(
     stopped, and one whose file was changed makes what is new.
     """
     check_json(json)
+    studies.read_study(given)  # a wrong file is refused before torch is imported
     counts = [0, 0]
     with _progress(quiet) as on_run, signals() as interrupted, show.notes(quiet):
 
