@@ -18,6 +18,7 @@ import yaml
 import pinnreg
 from pinnreg.cli import main
 from pinnreg.cli.process import guarded
+from pinnreg.run import line
 
 Cli = Callable[..., tuple[int, str, str]]
 TINY: dict[str, Any] = {
@@ -174,6 +175,22 @@ def test_solve_writes_a_run_and_tells_where(cli: Cli) -> None:
     ]
     assert "\x1b" not in out + err
     assert "\r" not in out + err
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_what_is_printed_is_not_read_from_the_files(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = line.write_report
+
+    def spoilt(folder: Path, report: Any) -> None:
+        write(folder, report)
+        for name in ("report.json", "fields.npz", "history.csv"):
+            (folder / name).write_text("unreadable")
+
+    monkeypatch.setattr(line, "write_report", spoilt)
+    code, out, err = cli("solve", "tiny.yaml", "--out", "run", "--json", "result.json")
+    assert (code, "Traceback" in err) == (0, False)
+    assert "adam: all 120 steps done" in out
+    assert f"{json.loads(Path('result.json').read_text())['errors']['u']['rel_l2']:.2e}" in out
 
 
 @pytest.mark.usefixtures("no_figures")

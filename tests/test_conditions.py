@@ -295,7 +295,7 @@ def test_a_share_to_trim_is_checked_and_kept() -> None:
 )
 def test_a_condition_that_does_not_fit_the_domain_is_refused(condition: Condition, domain: Box, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        condition.faces(domain)
+        condition.check(domain)
 
 
 @pytest.mark.parametrize(

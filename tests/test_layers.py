@@ -17,7 +17,7 @@ import pinnreg
 PACKAGE = Path(pinnreg.__file__).resolve().parent
 LAYERS = {
     -1: ("errors", "settings"),
-    0: ("domain", "reference", "randomness", "taylor", "compilation"),
+    0: ("domain", "files", "locks", "reference", "randomness", "taylor", "compilation"),
     1: ("networks",),
     2: ("differentiation",),
     3: ("equations",),
@@ -167,6 +167,58 @@ def test_every_module_has_a_layer() -> None:
 
 def test_a_module_imports_only_from_lower_layers() -> None:
     nowhere(each for path in INNER for each in violations(path))
+
+
+def dotted(path: Path) -> str:
+    return ".".join(["pinnreg", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__")
+
+
+def neighbours(path: Path) -> set[Path]:
+    """The files of the same folder that a file imports, for types only as well; a package's own file stands apart."""
+    names = {name for name, _ in imported(path)}
+    return {
+        other
+        for other in path.parent.glob("*.py")
+        if other.name != "__init__.py" and any(f"{name}.".startswith(f"{dotted(other)}.") for name in names)
+    }
+
+
+def circle(start: Path) -> list[Path] | None:
+    """The files through which a file imports itself."""
+    paths, seen = [[start]], set[Path]()
+    for path in paths:
+        for other in neighbours(path[-1]):
+            if other == start:
+                return path
+            if other not in seen:
+                seen.add(other)
+                paths.append([*path, other])
+    return None
+
+
+def test_no_circle_of_imports_inside_a_folder() -> None:
+    inside = [path for path in INNER if path.parent != PACKAGE and path.name != "__init__.py"]
+    assert sum(len(neighbours(path)) for path in inside) > 100
+    nowhere(
+        " -> ".join(label(each) for each in [*found, path])
+        for path in inside
+        if unit(path) != "objective" and (found := circle(path)) is not None
+    )
+
+
+def test_a_circle_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "PACKAGE", tmp_path)
+    (tmp_path / "run").mkdir()
+    for name, text in {
+        "a": "from pinnreg.run import b\n",
+        "b": "def f():\n    from pinnreg.run.c import x\n",
+        "c": "if TYPE_CHECKING:\n    import pinnreg.run.a\n",
+        "d": "from pinnreg.run.a import y\n",
+    }.items():
+        (tmp_path / "run" / f"{name}.py").write_text(text, encoding="utf-8")
+    a, b, c, d = (tmp_path / "run" / f"{name}.py" for name in "abcd")
+    assert circle(a) == [a, b, c]
+    assert circle(d) is None
 
 
 def test_matplotlib_only_in_plots_and_yaml_only_in_config() -> None:

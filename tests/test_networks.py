@@ -16,7 +16,16 @@ from torch import Tensor, nn
 
 from pinnreg.differentiation import derivatives
 from pinnreg.errors import InputError
-from pinnreg.networks import ACTIVATIONS, MLP, FeatureSettings, FourierSettings, InputFeatures, MLPSettings, build
+from pinnreg.networks import (
+    ACTIVATIONS,
+    MLP,
+    FeatureSettings,
+    FourierSettings,
+    InputFeatures,
+    MLPSettings,
+    bound,
+    build,
+)
 from pinnreg.randomness import generator
 
 F64 = torch.float64
@@ -324,3 +333,16 @@ def test_rows_do_not_interact() -> None:
 def test_impossible_settings_are_refused(cls: Callable[..., object], options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         cls(**options)
+
+
+def test_a_network_at_other_parameters_is_left_as_it_is() -> None:
+    net = network()
+    before, own = net(POINTS).detach(), {name: each.detach().clone() for name, each in net.named_parameters()}
+    torch.testing.assert_close(bound(net, own)(POINTS), before, rtol=0, atol=0)
+    moved = {name: (each + 0.1).requires_grad_() for name, each in own.items()}
+    values = bound(net, moved)(POINTS)
+    assert not torch.equal(values, before)
+    values.sum().backward()
+    assert all(each.grad is not None for each in moved.values())
+    assert all(each.grad is None for each in net.parameters())
+    assert torch.equal(net(POINTS), before)

@@ -17,9 +17,11 @@ import pinnreg
 from pinnreg import Box, InputError, Problem, dirichlet, initial, measurements
 from pinnreg.config import resolve, validate
 from pinnreg.equations import reference_of
-from pinnreg.observations import Measured, Observed, complete, observe
+from pinnreg.equations.conditions import Measurements
+from pinnreg.observations.drawing import complete, observe
+from pinnreg.observations.settings import MeasurementSettings
 from pinnreg.reference import Reference, Solved
-from pinnreg.report import read_measurements, read_report
+from pinnreg.report import read_report
 from pinnreg.run.prepare import prepare
 
 
@@ -53,25 +55,25 @@ def decay(x: Any, t: Any) -> Any:
     return np.exp(-0.1 * pi**2 * t) * np.sin(pi * x)
 
 
-def observed(problem: Problem | None = None, seed: int = 0, **settings: Any) -> Observed:
+def observed(problem: Problem | None = None, seed: int = 0, **settings: Any) -> Measurements:
     problem = problem or Decay()
-    (found,) = observe([Measured(**settings)], problem, reference_of(problem), seed)
+    (found,) = observe([MeasurementSettings(**settings)], problem, reference_of(problem), seed)
     return found
 
 
 def drawn(seed: int = 0, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
     """Points, and how far the values are from the reference, in units of its root mean square."""
-    found = observed(seed=seed, **settings).condition
+    found = observed(seed=seed, **settings)
     points, values = found.points.numpy(), found.values.numpy()
     clean = decay(*points.T)
     return points, (values - clean) / np.sqrt(np.mean(clean**2))
 
 
-def same(one: Observed, other: Observed) -> bool:
+def same(one: Measurements, other: Measurements) -> bool:
     pairs = ("held_points", "held_values")
     return (
-        torch.equal(one.condition.points, other.condition.points)
-        and torch.equal(one.condition.values, other.condition.values)
+        torch.equal(one.points, other.points)
+        and torch.equal(one.values, other.values)
         and all(torch.equal(getattr(one, key), getattr(other, key)) for key in pairs)
     )
 
@@ -131,10 +133,10 @@ def test_draws_depend_on_seed_and_name_alone() -> None:
     assert not same(first, observed(seed=1, **settings))
     assert not same(first, observed(**settings, name="other"))
     reference = reference_of(Decay())
-    own = Measured(**settings, seed=3, name="a")
+    own = MeasurementSettings(**settings, seed=3, name="a")
     (alone,), (_, beside) = (
         observe([own], Decay(), reference, 0),
-        observe([Measured(samples=5), own], Decay(), reference, 9),
+        observe([MeasurementSettings(samples=5), own], Decay(), reference, 9),
     )
     assert same(alone, beside)
     assert same(alone, observed(seed=3, **settings, name="a"))  # its own seed, or the run's: the same draws
@@ -142,10 +144,10 @@ def test_draws_depend_on_seed_and_name_alone() -> None:
 
 def test_points_noise_outliers_and_what_is_held_out_are_independent_draws() -> None:
     plain, noisy = observed(samples=40), observed(samples=40, noise=0.1, outliers=0.1)
-    assert torch.equal(plain.condition.points, noisy.condition.points)
+    assert torch.equal(plain.points, noisy.points)
     held = observed(samples=40, noise=0.1, outliers=0.1, held_out=0.5)
-    values = dict(zip(noisy.condition.points[:, 0].tolist(), noisy.condition.values.tolist(), strict=True))
-    for x, value in zip(held.condition.points[:, 0].tolist(), held.condition.values.tolist(), strict=True):
+    values = dict(zip(noisy.points[:, 0].tolist(), noisy.values.tolist(), strict=True))
+    for x, value in zip(held.points[:, 0].tolist(), held.values.tolist(), strict=True):
         assert values[x] == value
 
 
@@ -154,10 +156,10 @@ def test_samples_need_a_reference_that_knows_the_output_and_is_not_zero_everywhe
         observed(Pair(), samples=3, of="u")
     unknowing = Reference("made by hand", lambda axes: Solved({"w": np.ones([len(a) for a in axes.values()])}, None))
     with pytest.raises(InputError, match="reference of Decay: no values for the output 'u'"):
-        observe([Measured(samples=3)], Decay(), unknowing, 0)
+        observe([MeasurementSettings(samples=3)], Decay(), unknowing, 0)
     zero = Reference("made by hand", lambda axes: Solved({"u": np.zeros([len(a) for a in axes.values()])}, None))
     with pytest.raises(InputError, match=r"measurements\.0: noise .* all zero"):
-        observe([Measured(samples=3, noise=0.1)], Decay(), zero, 0)
+        observe([MeasurementSettings(samples=3, noise=0.1)], Decay(), zero, 0)
 
 
 # held out
@@ -171,14 +173,14 @@ def test_what_is_held_out_and_what_is_kept_are_disjoint_and_together_all(source:
     settings: dict[str, Any] = {"samples": count, "noise": 0.1} if source == "samples" else {"file": path}
     whole, part = observed(**settings), observed(**settings, held_out=0.25)
     assert len(whole.held_values) == 0
-    assert (len(part.condition.values), len(part.held_values)) == (30, 10)
-    together = sorted([*part.condition.values.tolist(), *part.held_values.tolist()])
-    assert together == sorted(whole.condition.values.tolist())
-    assert not set(part.condition.values.tolist()) & set(part.held_values.tolist())
+    assert (len(part.values), len(part.held_values)) == (30, 10)
+    together = sorted([*part.values.tolist(), *part.held_values.tolist()])
+    assert together == sorted(whole.values.tolist())
+    assert not set(part.values.tolist()) & set(part.held_values.tolist())
     assert not same(part, observed(seed=1, **settings, held_out=0.25))
     if source == "file":  # each value stays with its point, in the order of the file
         np.testing.assert_allclose(part.held_points[:, 0], x[part.held_values.long()])
-        assert part.condition.values.tolist() == sorted(part.condition.values.tolist())
+        assert part.values.tolist() == sorted(part.values.tolist())
         assert same(whole, observed(seed=1, **settings))
 
 
@@ -201,8 +203,8 @@ def test_a_share_that_comes_to_none_or_all_is_refused(key: str, share: float, me
 def test_csv_and_npz_read_alike(tmp_path: Path) -> None:
     one, other = observed(file=csv_file(tmp_path)), observed(file=npz_file(tmp_path))
     assert same(one, other)
-    np.testing.assert_array_equal(one.condition.points, np.stack([TABLE["x"], TABLE["t"]], axis=1))
-    np.testing.assert_array_equal(one.condition.values, TABLE["u"])
+    np.testing.assert_array_equal(one.points, np.stack([TABLE["x"], TABLE["t"]], axis=1))
+    np.testing.assert_array_equal(one.values, TABLE["u"])
 
 
 @pytest.mark.parametrize(
@@ -289,12 +291,14 @@ def test_settings_that_are_refused(given: dict[str, Any], message: str) -> None:
 
 
 def test_a_seed_has_an_effect_on_what_a_file_holds_out() -> None:
-    assert Measured(file="a.csv", held_out=0.5, seed=1).seed == 1
-    assert Measured(samples=4, sampler="grid", noise=0.1, seed=1).seed == 1
+    assert MeasurementSettings(file="a.csv", held_out=0.5, seed=1).seed == 1
+    assert MeasurementSettings(samples=4, sampler="grid", noise=0.1, seed=1).seed == 1
 
 
 def names(problem: Problem, *entries: dict[str, Any]) -> list[str | None]:
-    return [each.name for each in complete([Measured(**{"samples": 3, **entry}) for entry in entries], problem)]
+    return [
+        each.name for each in complete([MeasurementSettings(**{"samples": 3, **entry}) for entry in entries], problem)
+    ]
 
 
 def test_names_are_numbered_where_they_are_taken() -> None:
@@ -346,7 +350,7 @@ def test_the_term_is_the_misfit_and_has_weight_one_unless_another_is_given() -> 
         prepared = prepare(resolve(config({"samples": 12}, weights=weights)))
         objective = prepared.objective
         assert objective.weights["measurements"] == expected
-        condition = prepared.observed[0].condition
+        condition = prepared.measurements[0]
         predicted = prepared.solution(objective.parameters, {})(condition.points.numpy())[:, 0]
         value = objective.losses(objective.parameters)["measurements"].item()
         assert value == pytest.approx(np.mean((predicted - condition.values.numpy()) ** 2))
@@ -402,7 +406,7 @@ def reference_file(folder: Path, value: float) -> str:
 
 def test_a_reference_from_a_file_is_drawn_from(tmp_path: Path) -> None:
     base = config({"samples": 12}, evaluate={"grid": 5, "reference": reference_file(tmp_path, 2.0)})
-    values = prepare(resolve(base)).observed[0].condition.values
+    values = prepare(resolve(base)).measurements[0].values
     assert values.tolist() == pytest.approx([2.0] * 12)
 
 
@@ -419,19 +423,19 @@ def test_report_files_load_evaluate_and_resume(folder: Path) -> None:
     written = json.loads((folder / "report.json").read_text())["validation"]
     validation = found.report.validation["measurements"]
     assert written == {"measurements": {"count": 3, "rmse": validation.rmse}}
-    observed = prepare(resolve(base), with_reference=False).observed[0]
+    observed = prepare(resolve(base), with_reference=False).measurements[0]
     off = found(observed.held_points)[:, 0] - observed.held_values.numpy()
     assert validation.rmse == pytest.approx(np.sqrt(np.mean(off**2)))
-    assert read_report(folder)[0].validation == found.report.validation
+    assert read_report(folder).validation == found.report.validation
     loaded, again = pinnreg.load(folder), pinnreg.evaluate(folder)
     assert loaded.report is not None
     assert again.report is not None
     assert loaded.report.validation == again.report.validation == found.report.validation
-    columns = read_measurements(folder)
+    columns = read_report(folder).measurements
     assert sorted(columns) == ["clean", "measurements"]
     assert columns["measurements"]["held_out"].tolist() == [0.0] * 9 + [1.0] * 3
     np.testing.assert_array_equal(columns["measurements"]["x"][9:], observed.held_points[:, 0])
-    np.testing.assert_array_equal(columns["measurements"]["u"][:9], observed.condition.values)
+    np.testing.assert_array_equal(columns["measurements"]["u"][:9], observed.values)
     resumed = pinnreg.solve(overrides={"train.0.steps": 6}, out=folder, resume=True)
     whole = pinnreg.solve(base, {"train.0.steps": 6}, out=False)
     assert all(torch.equal(value, whole.parameters[name]) for name, value in resumed.parameters.items())
@@ -442,7 +446,7 @@ def test_a_report_without_held_out_values_has_no_validation(folder: Path) -> Non
     assert found.report is not None
     assert found.report.validation == {}
     assert "validation" not in json.loads((folder / "report.json").read_text())
-    assert read_report(folder)[0].validation == {}
+    assert read_report(folder).validation == {}
 
 
 def test_a_run_cannot_go_on_with_data_of_another_reference(folder: Path, tmp_path: Path) -> None:

@@ -18,14 +18,12 @@ from pinnreg.report import (
     Validation,
     compare,
     grid_axes,
-    read_measurements,
     read_report,
     relative_l2,
     summary,
     validate_on,
     without_reference,
     write_json,
-    write_measurements,
     write_report,
 )
 
@@ -33,6 +31,7 @@ AXES = {"x": np.array([0.0, 0.5, 1.0]), "t": np.array([0.0, 1.0])}
 EXACT = np.array([[1.0, 2.0], [-2.0, 0.0], [4.0, 0.0]])
 OFF = np.array([[0.0, 0.0], [0.0, 3.0], [0.0, -4.0]])
 FACTS: dict[str, Any] = {"problem": {"name": "heat"}, "axes": ["x", "t"], "steps": 3}
+UNVERIFIED = dataclasses.replace(without_reference({"u": EXACT}, {"residual": OFF}, AXES), facts=FACTS)
 
 
 def _reference(values: np.ndarray, scipy: Reference | None = None) -> Reference:
@@ -63,7 +62,7 @@ def test_the_scipy_reference_is_compared_too() -> None:
     assert report.reference.scipy is not None
     assert report.reference.scipy.errors["u"].max_abs == 2.0
     assert report.errors["u"].max_abs == 4.0
-    data = summary(report, {})["reference"]
+    data = summary(report)["reference"]
     assert data["scipy"]["kind"] == "finite differences"
     assert data["scipy"]["error_estimate"] == 0.5
     assert data["scipy"]["errors"]["u"]["max_abs"] == 2.0
@@ -97,10 +96,10 @@ def test_written_and_read_again(tmp_path: Path, zero: bool) -> None:
     """NaN is null in JSON, and NaN again when read."""
     reference = _reference(0 * EXACT if zero else EXACT, _reference(EXACT))
     report = compare({"u": EXACT + OFF}, AXES, reference, reference.solve(AXES))
-    write_report(tmp_path, report, FACTS)
+    write_report(tmp_path, dataclasses.replace(report, facts=FACTS))
     assert {path.name for path in tmp_path.iterdir()} == {"report.json", "fields.npz"}
-    again, facts = read_report(tmp_path)
-    assert facts["problem"] == FACTS["problem"]
+    again = read_report(tmp_path)
+    assert again.facts == FACTS
     np.testing.assert_equal(vars(again.errors["u"]), vars(report.errors["u"]))
     assert again.reference is not None
     assert again.reference.scipy is not None
@@ -113,34 +112,38 @@ def test_written_and_read_again(tmp_path: Path, zero: bool) -> None:
 
 
 def test_a_report_without_errors_is_read_again(tmp_path: Path) -> None:
-    write_report(tmp_path, without_reference({"u": EXACT}, {"residual": OFF}, AXES), FACTS)
-    again, facts = read_report(tmp_path)
-    assert again.errors == facts["errors"] == {}
+    write_report(tmp_path, UNVERIFIED)
+    again = read_report(tmp_path)
+    assert again.errors == {}
     assert again.reference is None
+    assert summary(again) == summary(UNVERIFIED)
 
 
 def test_the_validation_is_written_only_where_values_were_held_out(tmp_path: Path) -> None:
-    report = without_reference({"u": EXACT}, {"residual": OFF}, AXES)
-    assert "validation" not in summary(report, FACTS)
+    assert "validation" not in summary(UNVERIFIED)
     found = {"probe": validate_on(np.array([1.0, 2.0]), np.array([4.0, 6.0])), "b": Validation(1, math.nan)}
     assert found["probe"] == Validation(2, math.sqrt(12.5))
-    write_report(tmp_path, dataclasses.replace(report, validation=found), FACTS)
-    again, facts = read_report(tmp_path)
-    assert facts["validation"] == {"probe": {"count": 2, "rmse": math.sqrt(12.5)}, "b": {"count": 1, "rmse": None}}
+    write_report(tmp_path, dataclasses.replace(UNVERIFIED, validation=found))
+    again = read_report(tmp_path)
+    assert json.loads((tmp_path / "report.json").read_text())["validation"] == {
+        "probe": {"count": 2, "rmse": math.sqrt(12.5)},
+        "b": {"count": 1, "rmse": None},
+    }
     assert again.validation["probe"] == found["probe"]
     assert math.isnan(again.validation["b"].rmse)
 
 
 def test_measurements_are_written_and_read_again(tmp_path: Path) -> None:
-    assert read_measurements(tmp_path) == {}
+    write_report(tmp_path, UNVERIFIED)
+    assert read_report(tmp_path).measurements == {}
     measured = {"a.b": {"x": np.ones(2), "u": np.zeros(2)}, "probe": {"x": np.ones(1)}}
-    write_measurements(tmp_path, measured)
-    again = read_measurements(tmp_path)
+    write_report(tmp_path, dataclasses.replace(UNVERIFIED, measurements=measured))
+    again = read_report(tmp_path).measurements
     assert {name: list(columns) for name, columns in again.items()} == {"a.b": ["x", "u"], "probe": ["x"]}
     np.testing.assert_array_equal(again["a.b"]["u"], np.zeros(2))
     (tmp_path / "measurements.npz").write_text("no archive")
     with pytest.raises(InputError, match=r"measurements\.npz: not readable"):
-        read_measurements(tmp_path)
+        read_report(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +159,7 @@ def test_measurements_are_written_and_read_again(tmp_path: Path) -> None:
     ],
 )
 def test_broken_files(tmp_path: Path, name: str, content: str) -> None:
-    write_report(tmp_path, without_reference({"u": EXACT}, {"residual": OFF}, AXES), FACTS)
+    write_report(tmp_path, UNVERIFIED)
     (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match=r"not a readable report|not readable"):
         read_report(tmp_path)
@@ -165,7 +168,7 @@ def test_broken_files(tmp_path: Path, name: str, content: str) -> None:
 def test_missing_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the run has not ended; go on with --resume"):
         read_report(tmp_path)
-    write_json(tmp_path / "report.json", summary(without_reference({"u": EXACT}, {"residual": OFF}, AXES), FACTS))
+    write_json(tmp_path / "report.json", summary(UNVERIFIED))
     with pytest.raises(InputError, match=r"fields\.npz"):
         read_report(tmp_path)
 

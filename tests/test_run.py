@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,11 @@ import torch
 import yaml
 
 import pinnreg
-from pinnreg.run import RunFolder
+from pinnreg import plots
+from pinnreg.locks import LOCK
+from pinnreg.report import summary
+from pinnreg.run import RunFolder, redraw
+from pinnreg.run.folder import make_writable
 from pinnreg.training import Hooks
 
 PROBLEMS = Path(__file__).parent / "data" / "problems"
@@ -463,3 +468,79 @@ def test_smoothing_that_no_stage_would_use_is_refused() -> None:
     row = {"kind": "ktv", "power": 1, "smoothing": 1e-2}
     with pytest.raises(pinnreg.InputError, match=r"regularisers\.0\.smoothing has no effect"):
         pinnreg.solve(SHORT | {"regularisers": [row]}, out=False)
+
+
+def test_a_run_without_a_folder_can_be_drawn(run: tuple[Path, Any], tmp_path: Path) -> None:
+    solution = pinnreg.solve(TINY, out=False)
+    figures = plots.draw(solution.report, solution.history)
+    assert list(figures) == ["error_field", "history"]
+    for name, figure in figures.items():
+        plots.save(figure, tmp_path / f"{name}.png")
+    # the error field of the same run with a folder; the history shows the seconds, which differ
+    assert (tmp_path / "error_field.png").read_bytes() == (run[0] / "error_field.png").read_bytes()
+    compared = pinnreg.evaluate(run[0])
+    assert list(plots.draw(compared.report, compared.history)) == ["error_field"]
+
+
+def test_the_report_in_memory_is_that_of_the_files(run: tuple[Path, Any]) -> None:
+    folder, solution = run
+    assert summary(solution.report) == json.loads((folder / "report.json").read_text())
+    loaded = pinnreg.load(folder)
+    assert loaded.report.facts == solution.report.facts
+    unwritten = pinnreg.solve(TINY, out=False).report.facts
+    assert {**unwritten, "wall_seconds": 0} == {**solution.report.facts, "wall_seconds": 0}
+
+
+def test_drawn_again_from_the_files_alone(run: tuple[Path, Any], tmp_path: Path) -> None:
+    again = shutil.copytree(run[0], tmp_path / "again")
+    for name in ("checkpoint.pt", "error_field.png", "history.png"):
+        (again / name).unlink()
+    assert redraw(again, "png") == [again / "error_field.png", again / "history.png"]
+    for name in ("error_field.png", "history.png"):
+        assert (again / name).read_bytes() == (run[0] / name).read_bytes()
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    pinnreg.solve(SHORT, out=folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for call in ({"resume": True}, {"config": SHORT, "overwrite": True}):
+        with (
+            RunFolder(folder).held(),
+            pytest.raises(pinnreg.InputError, match="another process is at work on the run in this folder; wait"),
+        ):
+            pinnreg.solve(**call, out=folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    seen: list[str] = []
+
+    def progress(*_: Any) -> None:
+        with pytest.raises(pinnreg.InputError, match="another process") as caught:
+            pinnreg.solve(out=folder, resume=True)
+        seen.append(str(caught.value))
+
+    pinnreg.solve(None, {"train.0.steps": 4}, out=folder, resume=True, hooks=Hooks(progress=progress))
+    assert seen
+    assert {path.name for path in folder.iterdir()} == UNDRAWN
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_two_new_runs_do_not_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process makes a run here between the look at the folder and the work in it."""
+
+    def meanwhile(path: Path) -> None:
+        make_writable(path)
+        (path / "config.yaml").write_text("another's")
+
+    monkeypatch.setattr("pinnreg.run.folder.make_writable", meanwhile)
+    with pytest.raises(pinnreg.InputError, match="holds a run"):
+        pinnreg.solve(SHORT, out=tmp_path / "run")
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"config.yaml"}
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_the_lock_of_a_process_that_was_killed_holds_nobody_up(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / LOCK).touch()
+    pinnreg.solve(SHORT, out=tmp_path / "run")
+    assert {path.name for path in (tmp_path / "run").iterdir()} == UNDRAWN

@@ -21,7 +21,7 @@ from pinnreg.report import read_report
 from pinnreg.studies import figures, runner, study, worker
 from pinnreg.studies.worker import Task, work
 
-FILES = {".lock", "study.csv", "summary.csv", "summary.md", "runs"}
+FILES = {"study.csv", "summary.csv", "summary.md", "runs"}
 
 
 DATA_ALONE = '''
@@ -56,7 +56,7 @@ def test_a_study_makes_its_runs_and_measures_them(made: list[Task], tmp_path: Pa
     assert len(rows(tmp_path, "summary.csv")) == 2
     for row, run in zip(table, found.runs, strict=True):
         folder = tmp_path / "runs" / row["run"]
-        report, _ = read_report(folder)
+        report = read_report(folder)
         assert run.value("rel_l2") == report.errors["u"].rel_l2 == float(row["rel_l2"])
         solution = pinnreg.load(folder)
         assert run.value("residual") == solution.history["residual"][-1]

@@ -7,11 +7,11 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from pinnreg.analysis.kernels import Kernel, operators_or_value
 from pinnreg.differentiation import derivatives as differentiate
 from pinnreg.errors import InputError, unknown
+from pinnreg.networks import bound
 from pinnreg.objective import jacobian_of
 from pinnreg.taylor import Operator
 
@@ -109,5 +109,5 @@ def _by_operator(
     network: nn.Module, points: Tensor, operators: Mapping[Hashable, Operator], at: Parameters
 ) -> dict[str, Tensor]:
     """Each operator applied to the network at points, (n · outputs,), by its number."""
-    found = differentiate(lambda inputs: functional_call(network, at, (inputs,)), points, operators.values())
+    found = differentiate(bound(network, at), points, operators.values())
     return {str(number): found[operator].reshape(-1) for number, operator in enumerate(operators.values())}

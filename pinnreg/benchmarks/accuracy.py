@@ -26,7 +26,7 @@ from pinnreg.benchmarks.trace import Parameters, Trace, first_below
 from pinnreg.config import Config, as_dict
 from pinnreg.errors import Diverged, InputError
 from pinnreg.optimisers import SGD, Adam
-from pinnreg.report import read_report, relative_l2
+from pinnreg.report import relative_l2
 from pinnreg.run import solve
 from pinnreg.run.prepare import Prepared, prepare
 from pinnreg.training import Hooks
@@ -212,9 +212,9 @@ def _run(known: Prepared, problem: str, optimiser: str, seed: int, seconds: floa
     with tempfile.TemporaryDirectory() as folder:
         out, started = Path(folder) / "run", time.perf_counter()
         try:
-            solve(config, out=out, hooks=Hooks(observe=trace.observe))
-            facts = read_report(out)[1]
-            steps, stop_reason = facts["steps"], facts["stop_reason"]
+            report = solve(config, out=out, hooks=Hooks(observe=trace.observe)).report
+            assert report is not None
+            steps, stop_reason = report.facts["steps"], report.facts["stop_reason"]
         except Diverged as error:
             steps, stop_reason = trace.step, str(error).partition(";")[0]
         total = time.perf_counter() - started - trace.spent

@@ -14,12 +14,11 @@ from typing import Any, final
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from pinnreg.benchmarks.measure import Cost, compare, machine
 from pinnreg.compilation import compiled
 from pinnreg.differentiation import derivatives
-from pinnreg.networks import MLP
+from pinnreg.networks import MLP, bound
 from pinnreg.randomness import generator
 from pinnreg.taylor import Laplacian, Operator
 
@@ -163,10 +162,10 @@ def _works(
         return list(torch.autograd.grad(loss, list(parameters.values()), materialize_grads=True))
 
     def nested(parameters: Parameters, points: Tensor) -> list[Tensor]:
-        return gradient(parameters, task.chain(_bound(network, parameters), points.detach().clone()))
+        return gradient(parameters, task.chain(bound(network, parameters), points.detach().clone()))
 
     def taylor(parameters: Parameters, points: Tensor) -> list[Tensor]:
-        found = derivatives(_bound(network, parameters), points, task.operators)
+        found = derivatives(bound(network, parameters), points, task.operators)
         return gradient(parameters, [values[:, 0] for values in found.values()])
 
     works = {"nested": lambda: nested(parameters, points), "taylor": lambda: taylor(parameters, points)}
@@ -177,10 +176,6 @@ def _works(
         except Exception as error:
             logger.warning("%s: not compiled: %s: %s", task.name, type(error).__name__, str(error).partition("\n")[0])
     return works
-
-
-def _bound(network: nn.Module, parameters: Parameters) -> Network:
-    return lambda points: functional_call(network, parameters, (points,))
 
 
 def _difference(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float:

@@ -13,7 +13,7 @@ import typer
 
 from pinnreg import __version__, benchmarks, plots, report
 from pinnreg.benchmarks import PROBLEMS, RECIPES
-from pinnreg.cli import show
+from pinnreg.cli import options, show
 from pinnreg.cli.process import check_file, check_json, use_threads
 
 PRINTED = (2, 4, 6, 8, 10)  # of the decades
@@ -36,11 +36,9 @@ def accuracy(
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each, with seeds from 0.")] = 3,
     max_seconds: Annotated[float, typer.Option("--max-seconds", help="Of training, for each run.")] = 60.0,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="CPU threads; OMP_NUM_THREADS if not given, or 1.")
-    ] = None,
+    threads: options.Threads = None,
     figure: Annotated[Path | None, typer.Option("--figure", metavar="FILE", help="Draw error against seconds.")] = None,
-    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON, too.")] = None,
+    json: options.Json = None,
 ) -> None:
     """Seconds to errors of 1e-2, 1e-4, ... for each problem and optimiser, beside SciPy's own solve.
 

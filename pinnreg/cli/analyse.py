@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pinnreg import report, run
-from pinnreg.cli import show
+from pinnreg.cli import options, show
 from pinnreg.cli.process import check_json, problem_folders, use_threads
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ PRINTED = 12
 
 
 def analyse(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
+    folder: options.Run,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Where to write, if not into the run's folder.")
     ] = None,
@@ -30,15 +29,10 @@ def analyse(
         int, typer.Option("--eigenvalues", help="How many of each Hessian; at most 12 are printed.")
     ] = 8,
     format_: Annotated[str, typer.Option("--format", help="Of the figure: png, pdf or svg.")] = "png",
-    device: Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")] = None,
-    problems: Annotated[
-        list[Path] | None,
-        typer.Option("--problems", metavar="DIR", help="A folder of problem files; repeatable."),
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="CPU threads; OMP_NUM_THREADS if not given, or 1.")
-    ] = None,
-    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON, too.")] = None,
+    device: options.Device = None,
+    problems: options.Problems = None,
+    threads: options.Threads = None,
+    json: options.Json = None,
 ) -> None:
     """A run's sharpness, tangent kernels, drift and variation, also of one that has not ended."""
     use_threads(threads)
@@ -105,17 +99,7 @@ def _curvature(name: str, weight: float | None, found: Sharpness, count: int) ->
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for number, heading in enumerate(headings):
-        table.add_column(heading, no_wrap=True, justify="right" if number else "left")
-    for cells in rows:
-        table.add_row(*(Text(cell) for cell in cells))
-    # wide enough for the table whatever the terminal is: a wrapped number is no number
-    Console(file=sys.stdout, width=300).print(table)
+    show.texts(headings, rows, right=range(1, len(headings)))
 
 
 def _number(value: float) -> str:

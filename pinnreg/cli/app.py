@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pinnreg import __version__, config, registry, report, run, training
-from pinnreg.cli import show
+from pinnreg.cli import options, show
 from pinnreg.cli.analyse import analyse
 from pinnreg.cli.bench import bench
 from pinnreg.cli.process import check_json, guarded, keep_memory, problem_folders, signals, use_threads
@@ -32,17 +33,10 @@ app.command()(study)
 app.command()(reproduce)
 app.command()(analyse)
 
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="K=V", help="Override a key, as in train.0.steps=50; repeatable."),
 ]
-ProblemsOption = Annotated[
-    list[Path] | None,
-    typer.Option("--problems", metavar="DIR", help="A folder of problem files; repeatable."),
-]
-JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON, too.")]
-DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -66,7 +60,7 @@ def root(
 
 
 @app.command("list")
-def list_(problems: ProblemsOption = None, json: JsonOption = None) -> None:
+def list_(problems: options.Problems = None, json: options.Json = None) -> None:
     """The problems, configs, regularisers, optimisers and samplers that there are."""
     found = registry.find(problem_folders(problems))
     descriptions = {name: show.first_line(path) for name, path in found.items()}
@@ -76,8 +70,8 @@ def list_(problems: ProblemsOption = None, json: JsonOption = None) -> None:
 @app.command()
 def describe(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A problem, or a config.")],
-    problems: ProblemsOption = None,
-    json: JsonOption = None,
+    problems: options.Problems = None,
+    json: options.Json = None,
 ) -> None:
     """A problem's equation, parameters, domain, conditions and defaults."""
     resolved = config.resolve(name, {}, problem_folders(problems))
@@ -91,16 +85,14 @@ def solve(
     ] = None,
     set_: SetOption = None,
     seed: Annotated[int | None, typer.Option("--seed", help="The seed, before the config's.")] = None,
-    device: DeviceOption = None,
+    device: options.Device = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The run's folder.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run in --out.")] = False,
     resume: Annotated[Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a run.")] = None,
-    problems: ProblemsOption = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="CPU threads; OMP_NUM_THREADS if not given, or 1.")
-    ] = None,
-    json: JsonOption = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    problems: options.Problems = None,
+    threads: options.Threads = None,
+    json: options.Json = None,
+    quiet: options.Quiet = False,
 ) -> None:
     """Solve a PDE and draw its error field."""
     if resume is not None and (out is not None or overwrite):
@@ -124,34 +116,35 @@ def solve(
             hooks=training.Hooks(interrupted=interrupted, progress=on_row),
         )
     assert solution.folder is not None
-    show.result(solution.folder, report.read_report(solution.folder)[1], quiet, json)
+    assert solution.report is not None
+    show.result(solution.folder, report.summary(solution.report), quiet, json)
 
 
 @app.command()
 def evaluate(
-    folder: RunArgument,
+    folder: options.Run,
     grid: Annotated[
         list[int] | None, typer.Option("--grid", help="Points along each axis; once, or once an axis.")
     ] = None,
-    device: DeviceOption = None,
-    problems: ProblemsOption = None,
-    json: JsonOption = None,
+    device: options.Device = None,
+    problems: options.Problems = None,
+    json: options.Json = None,
 ) -> None:
     """A run's errors, computed anew from its checkpoint, on any grid; writes nothing into the run."""
     solution = run.evaluate(folder, grid=grid, device=device, problems=problem_folders(problems))
     assert solution.report is not None
-    show.errors(report.summary(solution.report, {"run": str(folder)}), json)
+    show.errors(report.summary(replace(solution.report, facts={"run": str(folder)})), json)
 
 
 @app.command()
 def plot(
-    folder: RunArgument,
+    folder: options.Run,
     format_: Annotated[str, typer.Option("--format", help="png, pdf or svg.")] = "png",
 ) -> None:
     """Draw a finished run's figures again, in any format."""
     if format_ not in ("png", "pdf", "svg"):
         raise InputError(f"--format {format_}: expected png, pdf or svg")
-    for path in run.write_figures(run.RunFolder.existing(folder), format_):
+    for path in run.redraw(folder, format_):
         show.line(str(path))
 
 

@@ -4,13 +4,40 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import ParamSpec
 
+P = ParamSpec("P")
 Move = Callable[[str, int | None, int], None]
 """Called with what is being done, how many there are of it (None if not known yet), and how many are done."""
 
 
 @contextlib.contextmanager
-def bar() -> Iterator[Move | None]:
+def progress(
+    quiet: bool, shown: Callable[P, tuple[str, int | None, int]], printed: Callable[P, None]
+) -> Iterator[Callable[P, None]]:
+    """A function to call along the way: moves a bar on a terminal, prints lines elsewhere, does nothing when quiet.
+
+    Args:
+        quiet: whether nothing is to be seen.
+        shown: what a call's arguments say to the bar, as a `Move` takes it.
+        printed: prints what they say where there is no terminal.
+    """
+    if quiet:
+        yield lambda *_, **__: None
+        return
+    with _bar() as move:
+
+        def on_call(*args: P.args, **kwargs: P.kwargs) -> None:
+            if move is None:
+                printed(*args, **kwargs)
+            else:
+                move(*shown(*args, **kwargs))
+
+        yield on_call
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Move | None]:
     """A function that moves a bar; None where there is no terminal, and lines have to do."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

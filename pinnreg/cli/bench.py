@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from pinnreg import benchmarks, report, run
-from pinnreg.cli import show
+from pinnreg.cli import options, show
 from pinnreg.cli.accuracy import accuracy
 from pinnreg.cli.process import check_json
 from pinnreg.errors import unknown
@@ -53,7 +52,7 @@ def derivatives(
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, help="CPU threads; all cores if not given.")
     ] = None,
-    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON, too.")] = None,
+    json: options.Json = None,
 ) -> None:
     """Taylor mode, plain and compiled, against nested reverse mode: time and peak memory of value and gradient."""
     if activation not in ACTIVATION_NAMES:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pinnreg import report, reproductions
-from pinnreg.cli import show
-from pinnreg.cli.bar import bar
+from pinnreg.cli import bar, options, show
 from pinnreg.cli.process import check_json, signals, use_threads
 from pinnreg.errors import Interrupted, unknown
 from pinnreg.reproductions import EXPERIMENTS
@@ -28,11 +26,9 @@ def reproduce(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="The folder; outputs/reproduce_<name> if not given.")
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="CPU threads; OMP_NUM_THREADS if not given, or 1.")
-    ] = None,
-    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON, too.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    threads: options.Threads = None,
+    json: options.Json = None,
+    quiet: options.Quiet = False,
 ) -> int:
     """Make a paper's own experiment again: tables, a figure, and a verdict.
 
@@ -88,21 +84,14 @@ def _print(found: reproductions.Reproduction, seconds: float) -> None:
     show.line(f"verdict: {'reproduced' if found.reproduced else 'NOT reproduced'}, {verdict}")
 
 
-@contextlib.contextmanager
-def _progress(quiet: bool) -> Iterator[reproductions.Progress]:
-    """A function to call along the way: moves a bar on a terminal, prints a line now and then elsewhere."""
-    if quiet:
-        yield lambda *_: None
-        return
-    with bar() as move:
-        last = time.monotonic()
+def _progress(quiet: bool) -> contextlib.AbstractContextManager[reproductions.Progress]:
+    """A function to call along the way; where there is no terminal it prints a line now and then."""
+    last = time.monotonic()
 
-        def on_progress(what: str, done: int, total: int) -> None:
-            nonlocal last
-            if move is not None:
-                move(what, total, done)
-            elif time.monotonic() - last > EVERY:
-                last = time.monotonic()
-                print(f"{what}: {done}/{total}", file=sys.stderr, flush=True)
+    def printed(what: str, done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > EVERY:
+            last = time.monotonic()
+            print(f"{what}: {done}/{total}", file=sys.stderr, flush=True)
 
-        yield on_progress
+    return bar.progress(quiet, lambda what, done, total: (what, total, done), printed)

@@ -8,12 +8,12 @@ import inspect
 import json as json_module
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final, get_args
 
 from pinnreg import config, equations, observations, registry, report
-from pinnreg.cli.bar import bar
+from pinnreg.cli import bar
 from pinnreg.domain import SAMPLERS
 from pinnreg.errors import InputError
 from pinnreg.networks import ACTIVATION_NAMES, NetworkSettings
@@ -131,41 +131,25 @@ def _error_table(facts: Mapping[str, Any]) -> None:
     if reference is None:
         line("no reference: nothing was verified; the figure shows the solution, and the residual of an equation")
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("output", "relative L2", "relative L1", "max |error|", "RMSE", "against", "its own error"):
-        table.add_column(column, no_wrap=True)
-    rows = [(reference, facts["errors"])]
-    rows += [(reference["scipy"], reference["scipy"]["errors"])] if reference.get("scipy") else []
-    for source, by_output in rows:
+    sources = [(reference, facts["errors"])]
+    sources += [(reference["scipy"], reference["scipy"]["errors"])] if reference.get("scipy") else []
+    rows = []
+    for source, by_output in sources:
         for output, values in by_output.items():
             numbers = [_number(values[key]) for key in ("rel_l2", "rel_l1", "max_abs", "rmse")]
-            cells = [output, *numbers, source["kind"], _number(source["error_estimate"])]
-            table.add_row(*(Text(cell) for cell in cells))
-    # wide enough for the table whatever the terminal is: a wrapped number is no number
-    Console(file=sys.stdout, width=200).print(table)
+            rows.append([output, *numbers, source["kind"], _number(source["error_estimate"])])
+    texts(("output", "relative L2", "relative L1", "max |error|", "RMSE", "against", "its own error"), rows)
 
 
-@contextlib.contextmanager
-def progress(quiet: bool) -> Iterator[OnRow]:
-    """A function to call at every row of the history: moves a bar on a terminal, prints lines elsewhere."""
-    if quiet:
-        yield lambda *_: None
-        return
-    with bar() as move:
-        shown: dict[str, float] = {}
+def progress(quiet: bool) -> contextlib.AbstractContextManager[OnRow]:
+    """A function to call at every row of the history."""
+    known: dict[str, float] = {}
 
-        def on_row(step: int, steps: int, loss: float, found: Mapping[str, float]) -> None:
-            shown.update(found)
-            if move is None:
-                _print_row(step, steps, loss, found)
-            else:
-                move(_row(loss, shown), steps, step)
+    def shown(step: int, steps: int, loss: float, found: Mapping[str, float]) -> tuple[str, int, int]:
+        known.update(found)
+        return _row(loss, known), steps, step
 
-        yield on_row
+    return bar.progress(quiet, shown, _print_row)
 
 
 @contextlib.contextmanager
@@ -208,17 +192,25 @@ def _row(loss: float, found: Mapping[str, float]) -> str:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str | int | float]]) -> None:
-    """A table whose numbers are never wrapped, whatever the terminal's width is; columns of numbers stand right."""
+    """A table whose columns of numbers stand right."""
+    numeric = [
+        number for number in range(len(columns)) if rows and all(isinstance(row[number], int | float) for row in rows)
+    ]
+    texts(columns, [[cell(each) for each in row] for row in rows], right=numeric)
+
+
+def texts(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[int] = ()) -> None:
+    """A table of texts as they are, some columns of which stand right."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     printed = Table(box=None, pad_edge=False)
     for number, column in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[number], int | float) for row in rows)
-        printed.add_column(column, no_wrap=True, justify="right" if numeric else "left")
+        printed.add_column(column, no_wrap=True, justify="right" if number in right else "left")
     for row in rows:
-        printed.add_row(*(Text(cell(each)) for each in row))
+        printed.add_row(*map(Text, row))
+    # wide enough for the table whatever the terminal is: a wrapped number is no number
     Console(file=sys.stdout, width=WIDE).print(printed)
 
 
@@ -240,13 +232,15 @@ def _compact(value: Any) -> str:
 
 
 def _condition(condition: equations.Condition, described: equations.Problem, exact: bool) -> str:
-    faces = ", ".join(map(str, condition.faces(described.domain)))
-    where = f" on {faces}" if faces else " at given points"
+    if isinstance(condition, equations.Measurements):
+        where = " at given points"
+    else:
+        where = f" on {', '.join(map(str, condition.faces(described.domain)))}"
     slope = " of order 1" if isinstance(condition, equations.FaceCondition) and condition.slope else ""
     return f"{condition.kind}{slope}, {condition.of or 'all outputs'}{where} ({'exact' if exact else 'soft'})"
 
 
-def _measured(measured: observations.Measured) -> str:
+def _measured(measured: observations.MeasurementSettings) -> str:
     shares = {key: getattr(measured, key) for key in ("noise", "outliers", "held_out", "trim")}
     source = f"{measured.samples} values of the reference" if measured.file is None else f"from {measured.file}"
     return (

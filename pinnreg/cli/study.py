@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pinnreg import report, studies
-from pinnreg.cli import show
-from pinnreg.cli.bar import bar
+from pinnreg.cli import bar, options, show
 from pinnreg.cli.process import check_json, problem_folders, signals
 from pinnreg.errors import Interrupted
-
-OnRun = Callable[[int, int, "studies.Run | None"], None]
 
 
 def study(
@@ -32,11 +28,9 @@ def study(
         str | None,
         typer.Option("--scheduler", metavar="ADDRESS", help="A Dask scheduler whose workers make the runs."),
     ] = None,
-    problems: Annotated[
-        list[Path] | None, typer.Option("--problems", metavar="DIR", help="A folder of problem files; repeatable.")
-    ] = None,
-    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON, too.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    problems: options.Problems = None,
+    json: options.Json = None,
+    quiet: options.Quiet = False,
 ) -> int:
     """Compare many runs: regularisers, other settings, seeds, side by side.
 
@@ -46,7 +40,7 @@ def study(
     check_json(json)
     studies.read_study(given)  # a wrong file is refused before torch is imported
     counts = [0, 0]
-    with _progress(quiet) as on_run, signals() as interrupted, show.notes(quiet):
+    with bar.progress(quiet, _shown, _print_run) as on_run, signals() as interrupted, show.notes(quiet):
 
         def count(done: int, total: int, run: studies.Run | None) -> None:
             counts[:] = [done, total]
@@ -83,39 +77,16 @@ def _exit_code(runs: Sequence[studies.Run]) -> int:
 
 
 def _print(found: studies.StudyResult) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     baseline = studies.baseline_of(found.study)
     headings = studies.columns(found.entries, baseline)
-    table = Table(box=None, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, no_wrap=True)
-    for entry in found.entries:
-        table.add_row(*(Text(cell) for cell in studies.cells(entry, headings)))
-    # wide enough for the table whatever the terminal is: a wrapped number is no number
-    Console(file=sys.stdout, width=300).print(table)
+    show.texts(headings, [studies.cells(entry, headings) for entry in found.entries])
     for entry in found.entries:
         show.line(f"{entry.name}: {studies.verdict(entry, baseline)}")
     show.line(f"report: {found.folder / 'summary.md'}, with study.csv, summary.csv and the figures beside it")
 
 
-@contextlib.contextmanager
-def _progress(quiet: bool) -> Iterator[OnRun]:
-    """A function to call as runs end: moves a bar on a terminal, prints lines elsewhere."""
-    if quiet:
-        yield lambda *_: None
-        return
-    with bar() as move:
-
-        def on_run(done: int, total: int, run: studies.Run | None) -> None:
-            if move is None:
-                _print_run(done, total, run)
-            else:
-                move("runs" if run is None else _outcome(run), total, done)
-
-        yield on_run
+def _shown(done: int, total: int, run: studies.Run | None) -> tuple[str, int, int]:
+    return "runs" if run is None else _outcome(run), total, done
 
 
 def _print_run(done: int, total: int, run: studies.Run | None) -> None:

@@ -3,11 +3,13 @@
 from pinnreg.config.files import differences, dump_yaml, fingerprint, numbers, read_yaml, write_config
 from pinnreg.config.messages import explain
 from pinnreg.config.model import Config, EvaluateSettings, as_dict, json_schema, section_schema, validate
-from pinnreg.config.resolve import Resolved, check, parse_overrides, resolve
+from pinnreg.config.resolve import Given, Problems, Resolved, check, parse_overrides, problem_folders, resolve
 
 __all__ = [
     "Config",
     "EvaluateSettings",
+    "Given",
+    "Problems",
     "Resolved",
     "as_dict",
     "check",
@@ -18,6 +20,7 @@ __all__ = [
     "json_schema",
     "numbers",
     "parse_overrides",
+    "problem_folders",
     "read_yaml",
     "resolve",
     "section_schema",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ import yaml
 
 from pinnreg.config.model import Config, as_dict
 from pinnreg.errors import InputError
+from pinnreg.files import write_text
 
 # PyYAML follows YAML 1.1, in which 1e-3 without a dot is text
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
@@ -90,9 +90,7 @@ def _check_keys(node: yaml.Node | None, seen: set[int]) -> None:
 
 def write_config(path: Path, config: Config, provenance: Mapping[str, Any]) -> None:
     """Write the full resolved config with its provenance, atomically."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(dump_yaml(as_dict(config) | {"provenance": dict(provenance)}), encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(path, dump_yaml(as_dict(config) | {"provenance": dict(provenance)}))
 
 
 def dump_yaml(data: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from pinnreg.equations import ConditionMode, Unknown
 from pinnreg.errors import InputError, unknown
 from pinnreg.networks import MLPSettings, NetworkSettings, mlp_if_not_said
 from pinnreg.objective import PointSettings
-from pinnreg.observations import Measured
+from pinnreg.observations.settings import MeasurementSettings
 from pinnreg.optimisers import GaussNewton, Stage
 from pinnreg.regularisers import Regulariser
 from pinnreg.settings import STRICT, Count, NonNegative, Seed
@@ -53,7 +53,7 @@ class Config:
     )
     points: PointSettings = PointSettings()
     conditions: ConditionMode = "default"
-    measurements: tuple[Measured, ...] = ()
+    measurements: tuple[MeasurementSettings, ...] = ()
     unknown: dict[str, Unknown] = Field(default_factory=dict)
     weights: dict[str, NonNegative] = Field(default_factory=dict)
     balance: StrictBool = True

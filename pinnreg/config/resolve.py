@@ -20,6 +20,12 @@ from pinnreg.config.model import Config, as_dict, validate
 from pinnreg.errors import InputError, unknown
 from pinnreg.registry import create, file_hash, file_of, find, path_of, shipped_configs
 
+Given = str | Path | Mapping[str, Any]
+"""A YAML file, the name of a shipped config or of a problem, or a dict."""
+
+Problems = Sequence[str | Path] | str | Path | None
+"""Folders of problem files besides the shipped one: none, one, or several."""
+
 STUDY_KEY = "vary"  # which every study has and no config
 
 
@@ -53,7 +59,7 @@ class Resolved:
 
 
 def resolve(
-    given: str | Path | Mapping[str, Any],
+    given: Given,
     overrides: Mapping[str, Any] | None = None,
     folders: Sequence[Path] = (),
 ) -> Resolved:
@@ -91,14 +97,19 @@ def resolve(
     return Resolved(_with_absolute_paths(config), problem, stem or name, path, hidden)
 
 
-def check(
-    given: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | None = None, folders: Sequence[Path] = ()
-) -> None:
+def check(given: Given, overrides: Mapping[str, Any] | None = None, folders: Sequence[Path] = ()) -> None:
     """Refuse what `resolve` refuses whatever the problem is, without running the problem's file.
 
     Arguments and raises as `resolve`.
     """
     _own(given, overrides, folders)
+
+
+def problem_folders(problems: Problems) -> list[Path]:
+    """The folders of problem files that a call was given."""
+    if problems is None:
+        return []
+    return [Path(problems)] if isinstance(problems, str | Path) else [Path(folder) for folder in problems]
 
 
 def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
@@ -116,7 +127,7 @@ def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
     return overrides
 
 
-def _read(given: str | Path | Mapping[str, Any], folders: Sequence[Path]) -> tuple[dict[str, Any], str, str]:
+def _read(given: Given, folders: Sequence[Path]) -> tuple[dict[str, Any], str, str]:
     """The data, the name of the run ("" for the problem's), and where the data came from, for messages."""
     if isinstance(given, Mapping):
         data = {str(key): value if key == "problem" else numbers(copy.deepcopy(value)) for key, value in given.items()}
@@ -135,7 +146,7 @@ def _read(given: str | Path | Mapping[str, Any], folders: Sequence[Path]) -> tup
 
 
 def _own(
-    given: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | None, folders: Sequence[Path]
+    given: Given, overrides: Mapping[str, Any] | None, folders: Sequence[Path]
 ) -> tuple[dict[str, Any], dict[str, Any], str, str]:
     """The user's own data and overrides, checked without the problem, and the name and the place as in `_read`."""
     data, stem, where = _read(given, folders)

@@ -73,22 +73,27 @@ class Domain(ABC):
         Raises:
             InputError: a name that is no face of this domain, or one given twice.
         """
-        names = self.space_axes if on is None else (on,) if isinstance(on, str) else tuple(on)
-        faces = tuple(face for name in names for face in self._parse_face(name))
-        if not faces or len(set(faces)) != len(faces):
-            raise InputError(f"faces {on!r}: expected one or more different faces of the axes {', '.join(self.axes)}")
-        return faces
+        return faces(on, self.axes)
 
-    def _parse_face(self, name: str) -> tuple[Face, ...]:
-        axis, equals, side = name.replace(" ", "").partition("=")
-        known = [form for a in self.axes for form in (a, f"{a}=min", f"{a}=max")]
-        if axis not in self.axes or (equals and side not in ("min", "max")):
-            raise unknown("face", name, known)
-        if side == "min":
-            return (Face(axis, "min"),)
-        if side == "max":
-            return (Face(axis, "max"),)
-        return (Face(axis, "min"), Face(axis, "max"))
+
+def faces(on: str | Sequence[str] | None, axes: Sequence[str]) -> tuple[Face, ...]:
+    """The faces of a domain with these axes that `on` names, as `Domain.faces`."""
+    names = [axis for axis in axes if axis != "t"] if on is None else [on] if isinstance(on, str) else on
+    found = tuple(face for name in names for face in _named(name, axes))
+    if not found or len(set(found)) != len(found):
+        raise InputError(f"faces {on!r}: expected one or more different faces of the axes {', '.join(axes)}")
+    return found
+
+
+def _named(name: str, axes: Sequence[str]) -> tuple[Face, ...]:
+    axis, equals, side = name.replace(" ", "").partition("=")
+    if axis not in axes or (equals and side not in ("min", "max")):
+        raise unknown("face", name, [form for a in axes for form in (a, f"{a}=min", f"{a}=max")])
+    if side == "min":
+        return (Face(axis, "min"),)
+    if side == "max":
+        return (Face(axis, "max"),)
+    return (Face(axis, "min"), Face(axis, "max"))
 
 
 @final

@@ -1,6 +1,7 @@
 from .conditions import (
     Condition,
     FaceCondition,
+    Measurements,
     dirichlet,
     initial,
     measurements,
@@ -21,6 +22,7 @@ __all__ = [
     "ConditionMode",
     "FaceCondition",
     "Field",
+    "Measurements",
     "PointSet",
     "Problem",
     "Split",

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from pinnreg.domain import Domain, Face, Sampler, unit_points
+from pinnreg.domain import Domain, Face, Sampler, faces, unit_points
 from pinnreg.equations.call import Data, evaluate_data
 from pinnreg.equations.field import Field
 from pinnreg.errors import InputError
@@ -62,6 +62,10 @@ class FaceCondition:
         """Whether this is an initial condition of order 1."""
         return self.kind == "initial" and self.normal_factor != 0
 
+    def check(self, domain: Domain) -> None:
+        """Refuse a domain that lacks the condition's faces."""
+        self.faces(domain)
+
     def faces(self, domain: Domain) -> tuple[Face, ...]:
         """The faces on which the condition holds."""
         if self.kind == "initial" and "t" not in domain.axes:
@@ -80,7 +84,8 @@ class FaceCondition:
             result = result + self._evaluate(self.value_factor, axes, samples.points) * u
         if callable(self.normal_factor) or self.normal_factor != 0:
             # only the axes that the faces are on, so that no other derivative is computed
-            used = [axis for axis in axes if axis in _axes_of(self.on, axes)]
+            on = {face.axis for face in faces(self.on, axes)}
+            used = [axis for axis in axes if axis in on]
             normal = sum(samples.normals[:, axes.index(axis)] * u.d(axis) for axis in used)
             result = result + self._evaluate(self.normal_factor, axes, samples.points) * normal
         return result
@@ -104,6 +109,10 @@ class Periodic:
     of: str | None
     name: str
     order: int
+
+    def check(self, domain: Domain) -> None:
+        """Refuse a domain that lacks the condition's axis."""
+        self.faces(domain)
 
     def faces(self, domain: Domain) -> tuple[Face, ...]:
         """The two faces that are identified."""
@@ -138,18 +147,23 @@ class Periodic:
 @final
 @dataclass(frozen=True, eq=False)
 class Measurements:
-    """u = values at given points; the share `trim` of the largest residuals does not count, a step sees a `batch`."""
+    """u = values at given points; the share `trim` of the largest residuals does not count, a step sees a `batch`.
+
+    Values held out, at points (m, d), are no part of the condition: they are there to validate the result with.
+    """
 
     kind: Literal["measurements"]
     points: Tensor
     values: Tensor
+    held_points: Tensor
+    held_values: Tensor
     of: str | None
     name: str
     trim: float = 0.0
     batch: int | None = None
 
-    def faces(self, domain: Domain) -> tuple[Face, ...]:
-        """No face; checks that the points lie in the domain's bounding box."""
+    def check(self, domain: Domain) -> None:
+        """Refuse points that do not lie in the domain's bounding box."""
         if self.points.shape[1] != domain.dimension:
             raise InputError(
                 f"condition {self.name!r}: points have {self.points.shape[1]} columns, the domain has the axes "
@@ -160,7 +174,6 @@ class Measurements:
         if outside.any():
             first = self.points[outside][0].tolist()
             raise InputError(f"condition {self.name!r}: {int(outside.sum())} points lie outside {domain!r}, as {first}")
-        return ()
 
     def sample(self, domain: Domain, count: int, sampler: Sampler, seed: int) -> Samples:
         """The given points and values; `count`, `sampler` and `seed` are not needed."""
@@ -267,7 +280,9 @@ def measurements(
         raise InputError(f"measurements: batch is a number of values, fewer than all {len(at)}, got {batch!r}")
     if batch is not None and trim:
         raise InputError("measurements: trim leaves out the largest of all residuals, of which a batch shows some only")
-    return Measurements("measurements", torch.from_numpy(at), torch.from_numpy(measured), of, name, float(trim), batch)
+    kept, held = (at, measured), (at[:0], measured[:0])
+    tensors = (torch.from_numpy(array) for array in (*kept, *held))
+    return Measurements("measurements", *tensors, of=of, name=name, trim=float(trim), batch=batch)
 
 
 def _sample_faces(domain: Domain, faces: Sequence[Face], count: int, sampler: Sampler, seed: int) -> Samples:
@@ -281,8 +296,3 @@ def _sample_faces(domain: Domain, faces: Sequence[Face], count: int, sampler: Sa
         points.append(on_face)
         normals.append(normal)
     return Samples(torch.cat(points), torch.cat(normals))
-
-
-def _axes_of(on: On, axes: Sequence[str]) -> set[str]:
-    names = [axis for axis in axes if axis != "t"] if on is None else [on] if isinstance(on, str) else on
-    return {name.replace(" ", "").partition("=")[0] for name in names}

@@ -91,7 +91,7 @@ def named_conditions(problem: Problem, extra: Iterable[Condition] = ()) -> tuple
     if repeated or any(condition.name == "residual" for condition in named):
         raise InputError(f"{_title(problem)}: two loss terms are named {(repeated or ['residual'])[0]!r}")
     for condition in named:
-        condition.faces(problem.domain)
+        condition.check(problem.domain)
     return tuple(named)
 
 

@@ -1,3 +1,4 @@
+from .binding import bound
 from .build import build
 from .features import InputFeatures
 from .mlp import ACTIVATIONS, MLP
@@ -28,6 +29,7 @@ __all__ = [
     "QuadraticBlock",
     "QuadraticSettings",
     "Variant",
+    "bound",
     "build",
     "mlp_if_not_said",
     "weights_of_blocks",

@@ -1,4 +1,4 @@
-"""Measurements that a network is fitted to besides the PDE: read from a file, or drawn from the reference."""
+"""Measurements that a network is fitted to besides the PDE: what a config says of them, and the values themselves."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-from .drawing import Observed, complete, observe
-from .settings import Measured
+from .drawing import complete, observe
+from .settings import MeasurementSettings
 
-__all__ = ["Measured", "Observed", "complete", "observe"]
+__all__ = ["MeasurementSettings", "complete", "observe"]

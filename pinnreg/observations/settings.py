@@ -1,4 +1,4 @@
-"""An entry of the `measurements` section of a config."""
+"""The entries of a config's `measurements`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pinnreg.settings import STRICT, Count, NonNegative, Positive, Seed, Share
 
 
 @dataclass(frozen=True, config=STRICT)
-class Measured:
+class MeasurementSettings:
     """An entry of `measurements`: values of one output at points, from a `file` or drawn as `samples`.
 
     Attributes:
@@ -45,7 +45,7 @@ class Measured:
     batch: Count | None = None
 
     @model_validator(mode="after")
-    def _has_one_source(self) -> Measured:
+    def _has_one_source(self) -> MeasurementSettings:
         if (self.file is None) == (self.samples is None):
             given = "neither" if self.file is None else "both"
             raise ValueError(
@@ -55,7 +55,7 @@ class Measured:
         return self
 
     @model_validator(mode="after")
-    def _has_effect(self) -> Measured:
+    def _has_effect(self) -> MeasurementSettings:
         for key in ("sampler", "noise", "outliers"):
             if self.file is not None and getattr(self, key):
                 raise ValueError(f"{key} has no effect on values from a file; it goes with samples")

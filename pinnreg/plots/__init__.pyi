@@ -3,6 +3,7 @@ from .convergence import Convergence, convergence
 from .layouts import error_field
 from .loss_history import history
 from .panels import Curve, Panel, panels
+from .run import draw, title_of
 from .saving import check_format, save
 from .study_errors import ErrorRow, study_errors
 from .study_fields import study_fields
@@ -18,6 +19,7 @@ __all__ = [
     "analysis",
     "check_format",
     "convergence",
+    "draw",
     "error_field",
     "history",
     "panels",
@@ -25,4 +27,5 @@ __all__ = [
     "study_errors",
     "study_fields",
     "study_weights",
+    "title_of",
 ]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
+from pinnreg import files
 from pinnreg.errors import unknown
 from pinnreg.plots import style
 
@@ -43,12 +42,5 @@ def save(figure: Figure, path: Path) -> None:
     """
     path = Path(path)
     kind = check_format(path)
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        with style.settings(), temporary.open("wb") as file:
-            figure.savefig(file, format=kind, dpi=DPI, metadata=METADATA[kind])
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with style.settings():
+        files.write(path, lambda file: figure.savefig(file, format=kind, dpi=DPI, metadata=METADATA[kind]))

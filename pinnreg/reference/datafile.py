@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from pinnreg.errors import InputError, unknown
+from pinnreg.errors import InputError
 from pinnreg.reference.base import (
     Array,
     Axes,
@@ -20,6 +19,7 @@ from pinnreg.reference.base import (
     grid_shape,
     relative_difference,
 )
+from pinnreg.reference.reading import read_arrays
 
 
 def from_file(path: str | Path, axes_names: Sequence[str], outputs: Sequence[str]) -> Reference:
@@ -64,40 +64,6 @@ def from_file(path: str | Path, axes_names: Sequence[str], outputs: Sequence[str
         return Solved(found, max(differences))
 
     return Reference("data file", solve)
-
-
-def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, Array]:
-    """Arrays of finite numbers by key, from an .npz file.
-
-    Raises:
-        InputError: naming file and key.
-    """
-    try:
-        # NumPy leaves a file that it opened itself open when it is a broken archive.
-        with path.open("rb") as stream:
-            archive = np.load(stream, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InputError(f"{path}: expected an .npz archive, found a single array")
-            for key in keys:
-                if key not in archive:
-                    raise unknown(f"key in {path}:", key, archive.files)
-            return {key: _numbers(path, key, archive[key]) for key in keys}
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except (OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: cannot be read as an .npz file ({error})") from error
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: cannot be read as an .npz file of plain numbers ({error})") from error
-
-
-def _numbers(path: Path, key: str, array: Array) -> Array:
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"{path}, key {key!r}: expected real numbers, got dtype {array.dtype}")
-    if not np.isfinite(array).all():
-        raise InputError(f"{path}, key {key!r}: contains NaN or Inf")
-    return array.astype(np.float64)
 
 
 def _axis(path: Path, key: str, axis: Array) -> Array:

@@ -10,11 +10,9 @@ from .compare import (
 )
 from .files import (
     finite,
-    read_measurements,
     read_report,
     summary,
     write_json,
-    write_measurements,
     write_report,
 )
 from .grid import grid_axes
@@ -29,13 +27,11 @@ __all__ = [
     "compare",
     "finite",
     "grid_axes",
-    "read_measurements",
     "read_report",
     "relative_l2",
     "summary",
     "validate_on",
     "without_reference",
     "write_json",
-    "write_measurements",
     "write_report",
 ]

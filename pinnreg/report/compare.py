@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,12 +78,18 @@ class Report:
         fields: for each output `u` the arrays `u`, `u_reference` and `u_error`; without a reference `u` and `residual`.
         reference: what it was compared with; None if with nothing.
         validation: by loss term, for measurements of which a share was held out.
+        measurements: by loss term, what the network was fitted to besides: the coordinates by axis, the values by
+            output, and `held_out`, 1 where a value was not trained on, each (n,).
+        facts: of the run: `problem`, with its parameters, `axes`, and once training has ended `steps`, `stop_reason`
+            and whatever else `report.json` holds.
     """
 
     axes: Mapping[str, Array]
     fields: Mapping[str, Array]
     reference: ReferenceReport | None
     validation: Mapping[str, Validation] = field(default_factory=dict)
+    measurements: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def errors(self) -> dict[str, Errors]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -15,14 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pinnreg import files
 from pinnreg.errors import InputError
 from pinnreg.report.compare import Errors, ReferenceReport, Report, Validation
 
 Array = NDArray[np.float64]
 
 
-def summary(report: Report, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of `report.json`: errors and reference of `report`, and the run's other `facts`.
+def summary(report: Report) -> dict[str, Any]:
+    """The content of `report.json`: errors, reference, and the run's other facts.
 
     `validation` is in it only where measurements were held out.
     """
@@ -30,7 +30,7 @@ def summary(report: Report, facts: Mapping[str, Any]) -> dict[str, Any]:
     errors = {name: asdict(errors) for name, errors in report.errors.items()}
     validation = {name: asdict(each) for name, each in report.validation.items()}
     held_out = {"validation": validation} if validation else {}
-    plain: dict[str, Any] = finite({"errors": errors, "reference": reference, **held_out, **facts})
+    plain: dict[str, Any] = finite({"errors": errors, "reference": reference, **held_out, **report.facts})
     return plain
 
 
@@ -40,43 +40,27 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
     Raises:
         InputError: a file that cannot be written.
     """
-    temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        files.write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def write_report(folder: Path, report: Report, facts: Mapping[str, Any]) -> None:
-    """Write `fields.npz` and `report.json` into a run's folder."""
-    temporary = folder / "fields.tmp.npz"
-    np.savez_compressed(temporary, allow_pickle=False, **report.axes, **report.fields)
-    os.replace(temporary, folder / "fields.npz")
-    write_json(folder / "report.json", summary(report, facts))
+def write_report(folder: Path, report: Report) -> None:
+    """Write `measurements.npz`, `fields.npz` and, last, `report.json` into a run's folder.
+
+    The first is written only where there are measurements: for the loss term `m` an array `m.<column>` for each column.
+    """
+    columns = {f"{name}.{key}": column for name, each in report.measurements.items() for key, column in each.items()}
+    if columns:
+        _write_arrays(folder / "measurements.npz", columns)
+    _write_arrays(folder / "fields.npz", {**report.axes, **report.fields})
+    write_json(folder / "report.json", summary(report))
 
 
-def write_measurements(folder: Path, measured: Mapping[str, Mapping[str, Array]]) -> None:
-    """Write `measurements.npz`: for the loss term `m` an array `m.<column>` for each of its columns, (n,)."""
-    temporary = folder / "measurements.tmp.npz"
-    columns = {f"{name}.{key}": column for name, columns in measured.items() for key, column in columns.items()}
-    np.savez_compressed(temporary, allow_pickle=False, **columns)
-    os.replace(temporary, folder / "measurements.npz")
-
-
-def read_measurements(folder: Path) -> dict[str, dict[str, Array]]:
-    """The columns in a run's `measurements.npz` by loss term; none if it has no such file."""
-    measured: dict[str, dict[str, Array]] = {}
-    if (folder / "measurements.npz").is_file():
-        for key, column in _read_arrays(folder / "measurements.npz").items():
-            name, _, column_name = key.rpartition(".")
-            measured.setdefault(name, {})[column_name] = column
-    return measured
-
-
-def read_report(folder: Path) -> tuple[Report, dict[str, Any]]:
-    """The report of a finished run and everything in its `report.json`.
+def read_report(folder: Path) -> Report:
+    """The report of a finished run.
 
     Raises:
         InputError: a run that has not ended by itself, or files that cannot be read.
@@ -86,30 +70,39 @@ def read_report(folder: Path) -> tuple[Report, dict[str, Any]]:
         raise InputError(f"{folder}: no report.json: the run has not ended; go on with --resume")
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-        reference = facts["reference"] and _read_reference(facts["reference"], facts["errors"])
-        validation = {
-            name: Validation(each["count"], _number(each["rmse"])) for name, each in facts.get("validation", {}).items()
-        }
-        axes, fields = read_fields(folder, list(facts["axes"]))
+        found, errors, held_out = facts.pop("reference"), facts.pop("errors"), facts.pop("validation", {})
+        reference = found and _read_reference(found, errors)
+        validation = {name: Validation(each["count"], _number(each["rmse"])) for name, each in held_out.items()}
+        axes, fields = _read_fields(folder, list(facts["axes"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: not a readable report: {error}") from None
-    return Report(axes, fields, reference, validation), facts
+    return Report(axes, fields, reference, validation, _read_measurements(folder), facts)
 
 
-def read_fields(folder: Path, axes: list[str]) -> tuple[dict[str, Array], dict[str, Array]]:
-    """The axes and the fields in a run's `fields.npz`.
+def _read_measurements(folder: Path) -> dict[str, dict[str, Array]]:
+    """The columns in a run's `measurements.npz` by loss term; none if it has no such file."""
+    measured: dict[str, dict[str, Array]] = {}
+    if (folder / "measurements.npz").is_file():
+        for key, column in _read_arrays(folder / "measurements.npz").items():
+            name, _, column_name = key.rpartition(".")
+            measured.setdefault(name, {})[column_name] = column
+    return measured
 
-    Raises:
-        InputError: a file that is missing or broken.
-    """
+
+def _read_fields(folder: Path, axes: list[str]) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The axes and the fields in a run's `fields.npz`."""
     path = folder / "fields.npz"
     arrays = _read_arrays(path)
     try:
         return {name: arrays.pop(name) for name in axes}, arrays
     except KeyError as error:
         raise InputError(f"{path}: not readable: {error}") from None
+
+
+def _write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+    files.write(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
 
 
 def _read_arrays(path: Path) -> dict[str, Array]:

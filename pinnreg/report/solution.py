@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import final
@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from pinnreg.differentiation import parse_name
 from pinnreg.equations import PointSet, Problem, Sweep, Trial, evaluate_residual, with_values
 from pinnreg.errors import InputError
+from pinnreg.networks import bound
 from pinnreg.report.compare import Report
 from pinnreg.report.grid import grid_points
-from pinnreg.taylor import MultiIndex
+from pinnreg.taylor import MultiIndex, Operator
 
 CHUNK = 8192
 
@@ -73,17 +73,22 @@ class Solution:
 
     def residual(self, points: ArrayLike) -> dict[str, Array]:
         """The residual of each equation at points (n, d), each (n,), by the names of the loss terms."""
-        problem, pieces = with_values(self.problem, self.unknown), list[dict[str, Tensor]]()
         with torch.no_grad():
-            for piece in self._tensor(points).split(CHUNK):
-                sweep = Sweep(self.trial, self._at, PointSet(piece, self.trial), set())
-                pieces.append(evaluate_residual(problem, sweep))
+            pieces = [self.equations(PointSet(piece, self.trial)) for piece in self._tensor(points).split(CHUNK)]
         return {name: _numpy(torch.cat([piece[name] for piece in pieces])) for name in pieces[0]}
 
     def residual_on_grid(self, axes: Mapping[str, Array]) -> dict[str, Array]:
         """The residual of each equation on a tensor grid, by the names of the loss terms."""
         shape = tuple(len(axis) for axis in axes.values())
         return {name: values.reshape(shape) for name, values in self.residual(grid_points(axes)).items()}
+
+    def sweep(self, points: PointSet, wanted: Iterable[Operator] = ()) -> Sweep:
+        """The derivatives at points, `wanted` ones at once and others as they are asked for."""
+        return Sweep(self.trial, bound(self.network, self.parameters), points, set(wanted))
+
+    def equations(self, points: PointSet) -> dict[str, Tensor]:
+        """The residual of each equation at points, each (n,), differentiable by the parameters."""
+        return evaluate_residual(with_values(self.problem, self.unknown), self.sweep(points))
 
     def with_report(self, report: Report) -> Solution:
         """The same solution, compared."""
@@ -92,14 +97,8 @@ class Solution:
     def _derivative(self, points: ArrayLike, index: MultiIndex) -> Array:
         at = self._tensor(points)
         with torch.no_grad():
-            pieces = [
-                Sweep(self.trial, self._at, PointSet(piece, self.trial), {index})(index) for piece in at.split(CHUNK)
-            ]
+            pieces = [self.sweep(PointSet(piece, self.trial), {index})(index) for piece in at.split(CHUNK)]
         return _numpy(torch.cat(pieces))
-
-    def _at(self, points: Tensor) -> Tensor:
-        values: Tensor = functional_call(self.network, dict(self.parameters), (points,))
-        return values
 
     def _tensor(self, points: ArrayLike) -> Tensor:
         array = np.asarray(points, dtype=np.float64)

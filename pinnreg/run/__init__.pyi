@@ -2,7 +2,7 @@ from .analysing import Analysis, analyse
 from .folder import RunFolder
 from .line import evaluate, load, load_config, problem, solve
 from .prepare import choose_device
-from .results import write_figures
+from .results import redraw
 
 __all__ = [
     "Analysis",
@@ -13,6 +13,6 @@ __all__ = [
     "load",
     "load_config",
     "problem",
+    "redraw",
     "solve",
-    "write_figures",
 ]

@@ -22,6 +22,7 @@ from pinnreg.analysis import (
     variation_profile,
     weighted_sharpness,
 )
+from pinnreg.config import Problems
 from pinnreg.equations import Problem
 from pinnreg.errors import InputError
 from pinnreg.objective import Objective
@@ -29,8 +30,8 @@ from pinnreg.objective.placement import INTERIOR
 from pinnreg.regularisers import KTV, NoiseStability, Orthogonality, Regulariser, Ridge, WeightNoise
 from pinnreg.report import finite, write_json
 from pinnreg.run.folder import RunFolder, make_writable
-from pinnreg.run.prepare import Prepared, Problems, prepare, problem_folders, resolve_resumed, saved_state
-from pinnreg.run.results import title_of
+from pinnreg.run.prepare import Prepared, prepare
+from pinnreg.run.resuming import Begun
 from pinnreg.training import position_of
 
 EIGENVALUES = 8
@@ -160,11 +161,10 @@ def analyse(
     if eigenvalues < 1:
         raise InputError(f"analyse: expected at least 1 eigenvalue, got {eigenvalues}")
     plots.check_format(Path(f"analysis.{figure}"))
-    folder = RunFolder.existing(run)
-    changes = {} if device is None else {"device": device}
-    resolved = resolve_resumed(folder, None, changes, problem_folders(problems), problem)
-    prepared = prepare(resolved, with_reference=False)
-    state = saved_state(folder, prepared)
+    begun = Begun.read(run)
+    folder, changes = begun.folder, {} if device is None else {"device": device}
+    prepared = prepare(begun.resolved(None, changes, problems, problem), with_reference=False)
+    state = begun.state(prepared)
     if not all(bool(each.isfinite().all()) for each in state["parameters"].values()):
         raise InputError(f"{folder.checkpoint}: the parameters are not finite; there is nothing to analyse")
     target = None if out is False else folder.path if out is None or out is True else Path(out)
@@ -254,7 +254,7 @@ def _draw(found: Analysis, path: Path) -> None:
     }
     variations = {order: (each.value, each.error) for order, each in found.variations.items()}
     figure = plots.analysis(
-        terms, found.total.leading, variations, title=f"{title_of(found.problem)}, step {found.step}"
+        terms, found.total.leading, variations, title=f"{plots.title_of(found.problem)}, step {found.step}"
     )
     plots.save(figure, path)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import final
 
 from pinnreg.errors import InputError
+from pinnreg.locks import LOCK, held
 
 FORMATS = ("png", "pdf", "svg")
 FIGURES = tuple(f"{name}.{suffix}" for name in ("error_field", "history", "analysis") for suffix in FORMATS)
@@ -48,12 +51,24 @@ class RunFolder:
         for name in RESULTS:
             (self.path / name).unlink(missing_ok=True)
 
-    @staticmethod
-    def create(out: str | Path | None, stem: str, *, overwrite: bool) -> RunFolder:
-        """Make the folder of a new run: `out`, or a fresh one under `outputs/<stem>/`.
+    @contextlib.contextmanager
+    def held(self) -> Iterator[RunFolder]:
+        """Work in it as its only process.
 
         Raises:
-            InputError: a folder that holds something, unless it is a run and `overwrite` is set, or cannot be written.
+            InputError: another process is at work there.
+        """
+        with held(self.path, f"{self.path}: another process is at work on the run in this folder; wait for it"):
+            yield self
+
+    @staticmethod
+    @contextlib.contextmanager
+    def created(out: str | Path | None, stem: str, *, overwrite: bool) -> Iterator[RunFolder]:
+        """Make the folder of a new run, `out` or a fresh one under `outputs/<stem>/`, and hold it.
+
+        Raises:
+            InputError: a folder that holds something, unless it is a run and `overwrite` is set, in which another
+                process is at work, or that cannot be written.
         """
         if out is None:
             now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -61,13 +76,13 @@ class RunFolder:
         else:
             path = Path(out)
         folder = RunFolder(path)
-        try:
-            if path.is_dir() and any(path.iterdir()):
-                folder._empty(overwrite)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+        folder._check_free(overwrite)
         make_writable(path)
-        return folder
+        with folder.held():
+            # again, since until now another process may have been at work
+            folder._check_free(overwrite)
+            folder._empty()
+            yield folder
 
     @staticmethod
     def existing(path: str | Path) -> RunFolder:
@@ -81,13 +96,19 @@ class RunFolder:
             raise InputError(f"{path}: not a run's folder (it has no config.yaml)")
         return folder
 
-    def _empty(self, overwrite: bool) -> None:
+    def _check_free(self, overwrite: bool) -> None:
+        with _writing(self.path):
+            if not self.path.is_dir() or all(path.name == LOCK for path in self.path.iterdir()):
+                return
         if not self.config.is_file():
             raise InputError(f"{self.path}: the folder is not empty and holds no run; choose another with --out")
         if not overwrite:
             raise InputError(f"{self.path}: holds a run; --overwrite replaces it, --resume {self.path} goes on with it")
-        for name in FILES:
-            (self.path / name).unlink(missing_ok=True)
+
+    def _empty(self) -> None:
+        with _writing(self.path):
+            for name in FILES:
+                (self.path / name).unlink(missing_ok=True)
 
 
 def make_writable(path: Path) -> None:
@@ -96,11 +117,17 @@ def make_writable(path: Path) -> None:
     Raises:
         InputError: they cannot.
     """
-    try:
+    with _writing(path):
         path.mkdir(parents=True, exist_ok=True)
         # some file systems only say so when written to
         probe = path / ".writable"
         probe.touch()
         probe.unlink()
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pinnreg import registry
-from pinnreg.config import Config, Resolved, fingerprint, resolve, write_config
+from pinnreg.config import Config, Given, Problems, Resolved, fingerprint, problem_folders, resolve, write_config
 from pinnreg.equations import Problem
 from pinnreg.errors import InputError, Interrupted
-from pinnreg.report import Solution, read_report, relative_l2
+from pinnreg.report import Solution, read_report, relative_l2, write_report
 from pinnreg.run.combinations import note_unfinished_annealing
 from pinnreg.run.folder import RunFolder
-from pinnreg.run.prepare import (
-    Prepared,
-    Problems,
-    prepare,
-    problem_folders,
-    resolve_resumed,
-    resumed_state,
-    saved_state,
-)
+from pinnreg.run.prepare import Prepared, prepare
 from pinnreg.run.provenance import provenance
-from pinnreg.run.results import compared, write_figures, write_results
-from pinnreg.training import History, Hooks, read_history, train
-
-Given = str | Path | Mapping[str, Any]
+from pinnreg.run.results import compared, with_facts, write_figures
+from pinnreg.run.resuming import Begun
+from pinnreg.training import History, Hooks, Outcome, read_history, train
 
 
 def solve(
@@ -57,51 +51,29 @@ def solve(
         problems: a folder, or several, of problem files besides the shipped ones.
         overwrite: replace a run in `out`.
         hooks: what training calls along the way, and how it is interrupted; `errors` is filled in here.
-        figures: whether to draw; `write_figures` can do so later.
+        figures: whether to draw; `pinnreg.run.redraw` can do so later.
 
     Returns:
         The solution, with its history, report and folder.
 
     Raises:
-        InputError: the input is wrong; nothing was written.
+        InputError: the input is wrong, or another process is at work on the run; nothing was written.
         Diverged: NaN or Inf after the start; the last good state was saved.
         Interrupted: `hooks.interrupted` asked to stop; the state was saved.
     """
     started = time.monotonic()
     hooks = hooks or Hooks()
     changes = dict(overrides or {}) | ({} if device is None else {"device": device})
-    resumed = _resumed_folder(out) if resume else None
-    resolved = _resolve(config, changes, problem_folders(problems), resumed)
+    begun = _begun(out) if resume else None
+    resolved = _resolve(config, changes, problems, begun)
     prepared = prepare(resolved)
-    state = resumed and resumed_state(resumed, prepared)
-    folder = resumed or _new_folder(out, resolved.stem, overwrite=overwrite)
-    history = History(
-        prepared.objective.names, prepared.compared_outputs, folder and folder.history, list(resolved.config.unknown)
-    )
-    if folder is not None:
-        history.check()
-        folder.forget_results()
-        write_config(folder.config, resolved.config, provenance(resolved, prepared.device))
-    outcome = train(
-        prepared.objective,
-        resolved.config.train,
-        history,
-        checkpoint=folder and folder.checkpoint,
-        extra={"fingerprint": fingerprint(resolved.config)},
-        resume=state,
-        hooks=_with_errors(hooks, prepared),
-    )
-    note_unfinished_annealing(prepared.objective)
-    solution = compared(prepared.solution(outcome.parameters, history.columns()), prepared)
-    if folder is None:
-        return solution
-    if (signal := hooks.interrupted()) is not None:
-        raise Interrupted(signal, folder.checkpoint)
-    earlier = 0.0 if state is None else float(state["position"]["seconds"])
-    write_results(folder, prepared, solution, outcome, time.monotonic() - started + earlier)
-    if figures:
-        write_figures(folder, "png")
-    return replace(solution, folder=folder.path)
+    with _workplace(out, resolved.stem, begun, overwrite=overwrite) as folder:
+        state = begun and begun.state_to_go_on(prepared)
+        outcome, history = _trained(prepared, folder, state, hooks)
+        solution = compared(prepared.solution(outcome.parameters, history), prepared)
+        earlier = 0.0 if state is None else float(state["position"]["seconds"])
+        solution = with_facts(solution, prepared, outcome, time.monotonic() - started + earlier)
+        return solution if folder is None else _kept(solution, folder, hooks, figures=figures)
 
 
 def load(run: str | Path, problems: Problems = None, *, problem: Problem | None = None) -> Solution:
@@ -115,14 +87,12 @@ def load(run: str | Path, problems: Problems = None, *, problem: Problem | None 
     Raises:
         InputError: a folder without a run, a corrupt checkpoint, or a problem that cannot be found again.
     """
-    folder = RunFolder.existing(run)
-    resolved = resolve_resumed(folder, None, {"device": "cpu"}, problem_folders(problems), problem)
-    prepared = prepare(resolved, with_reference=False)
-    parameters = saved_state(folder, prepared)["parameters"]
+    begun = Begun.read(run)
+    prepared = prepare(begun.resolved(None, {"device": "cpu"}, problems, problem), with_reference=False)
+    folder, parameters = begun.folder, begun.state(prepared)["parameters"]
     history = read_history(folder.history) if folder.history.is_file() else {}
-    solution = prepared.solution(parameters, history)
-    report = read_report(folder.path)[0] if folder.report.is_file() else None
-    return replace(solution, report=report, folder=folder.path)
+    report = read_report(folder.path) if folder.report.is_file() else None
+    return replace(prepared.solution(parameters, history), report=report, folder=folder.path)
 
 
 def evaluate(
@@ -145,12 +115,11 @@ def evaluate(
     Raises:
         InputError: as `load`, or a grid that does not fit the problem.
     """
-    folder = RunFolder.existing(run)
+    begun = Begun.read(run)
     changes: dict[str, Any] = {} if device is None else {"device": device}
     changes |= {} if grid is None else {"evaluate.grid": list(grid)}
-    prepared = prepare(resolve_resumed(folder, None, changes, problem_folders(problems), problem))
-    parameters = saved_state(folder, prepared)["parameters"]
-    return compared(prepared.solution(parameters, {}), prepared)
+    prepared = prepare(begun.resolved(None, changes, problems, problem))
+    return compared(prepared.solution(begun.state(prepared)["parameters"], {}), prepared)
 
 
 def load_config(
@@ -171,24 +140,67 @@ def problem(name: str, **parameters: Any) -> Problem:
     return registry.create(name, parameters)
 
 
-def _resolve(
-    config: Given | None, changes: Mapping[str, Any], folders: Sequence[Path], resumed: RunFolder | None
-) -> Resolved:
-    if resumed is not None:
-        return resolve_resumed(resumed, config, changes, folders)
-    if config is None:
-        raise InputError("nothing to solve: give a config file, the name of a config or problem, or a dict")
-    return resolve(config, changes, folders)
-
-
-def _new_folder(out: str | Path | bool | None, stem: str, *, overwrite: bool) -> RunFolder | None:
-    return None if out is False else RunFolder.create(None if out is True else out, stem, overwrite=overwrite)
-
-
-def _resumed_folder(out: str | Path | bool | None) -> RunFolder:
+def _begun(out: str | Path | bool | None) -> Begun:
     if out is None or isinstance(out, bool):
         raise InputError("resume: say which run to go on with: out=<its folder>")
-    return RunFolder.existing(out)
+    return Begun.read(out)
+
+
+def _resolve(config: Given | None, changes: Mapping[str, Any], problems: Problems, begun: Begun | None) -> Resolved:
+    if begun is not None:
+        return begun.resolved(config, changes, problems)
+    if config is None:
+        raise InputError("nothing to solve: give a config file, the name of a config or problem, or a dict")
+    return resolve(config, changes, problem_folders(problems))
+
+
+def _workplace(
+    out: str | Path | bool | None, stem: str, begun: Begun | None, *, overwrite: bool
+) -> contextlib.AbstractContextManager[RunFolder | None]:
+    """The run's folder, held by this process; None if nothing is written."""
+    if begun is not None:
+        return begun.folder.held()
+    if out is False:
+        return contextlib.nullcontext()
+    return RunFolder.created(None if out is None or out is True else out, stem, overwrite=overwrite)
+
+
+def _trained(
+    prepared: Prepared, folder: RunFolder | None, state: Mapping[str, Any] | None, hooks: Hooks
+) -> tuple[Outcome, dict[str, NDArray[np.float64]]]:
+    """The outcome of training, from the start or from a state, and its history; results of an earlier end are gone."""
+    config, path = prepared.resolved.config, folder and folder.history
+    history = History(prepared.objective.names, prepared.compared_outputs, path, list(config.unknown))
+    if folder is not None:
+        history.check()
+        folder.forget_results()
+        write_config(folder.config, config, provenance(prepared.resolved, prepared.device))
+    outcome = train(
+        prepared.objective,
+        config.train,
+        history,
+        checkpoint=folder and folder.checkpoint,
+        extra={"fingerprint": fingerprint(config)},
+        resume=state,
+        hooks=_with_errors(hooks, prepared),
+    )
+    note_unfinished_annealing(prepared.objective)
+    return outcome, history.columns()
+
+
+def _kept(solution: Solution, folder: RunFolder, hooks: Hooks, *, figures: bool) -> Solution:
+    """The solution, after its files are in the folder.
+
+    Raises:
+        Interrupted: a signal came after training; the run is finished when it is resumed.
+    """
+    assert solution.report is not None
+    if (signal := hooks.interrupted()) is not None:
+        raise Interrupted(signal, folder.checkpoint)
+    write_report(folder.path, solution.report)
+    if figures:
+        write_figures(folder.path, solution.report, solution.history, "png")
+    return replace(solution, folder=folder.path)
 
 
 def _with_errors(hooks: Hooks, prepared: Prepared) -> Hooks:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
@@ -14,23 +14,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pinnreg import networks
-from pinnreg.config import Config, Resolved, differences, fingerprint, read_yaml, resolve, validate
+from pinnreg.config import Resolved
 from pinnreg.equations import Problem, Split, reference_of, split_conditions
 from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError, user_code
 from pinnreg.objective import Objective
-from pinnreg.observations import Observed, observe
+from pinnreg.observations.drawing import observe
 from pinnreg.reference import Reference, Solved, from_file
 from pinnreg.report import Solution, grid_axes
 from pinnreg.run.combinations import check_combinations
-from pinnreg.run.folder import RunFolder
-from pinnreg.run.provenance import data_hashes
-from pinnreg.training import read_checkpoint
 
 logger = logging.getLogger("pinnreg")
 
-Given = str | Path | Mapping[str, Any]
-Problems = Sequence[str | Path] | str | Path | None
 Array = NDArray[np.float64]
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -49,7 +44,7 @@ class Prepared:
         axes: the evaluation grid.
         reference: what to compare with, or to draw measurements from; None if there is nothing.
         solved: the reference's values on the grid.
-        observed: the measurements of the config.
+        measurements: those of the config.
     """
 
     resolved: Resolved
@@ -59,7 +54,7 @@ class Prepared:
     axes: dict[str, Array]
     reference: Reference | None
     solved: Solved | None
-    observed: tuple[Observed, ...]
+    measurements: tuple[Measurements, ...]
 
     @property
     def problem(self) -> Problem:
@@ -97,8 +92,8 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
     config, problem = resolved.config, resolved.problem
     needed = with_reference or any(each.samples for each in config.measurements)
     reference = _reference(resolved) if needed else None
-    observed = observe(config.measurements, problem, reference, config.seed)
-    split = split_conditions(problem, config.conditions, [each.condition for each in observed])
+    measurements = observe(config.measurements, problem, reference, config.seed)
+    split = split_conditions(problem, config.conditions, measurements)
     for name, reason in split.reasons.items():
         logger.warning("condition %r is soft here: %s", name, reason)
     network = networks.build(
@@ -127,14 +122,7 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
     )
     axes = grid_axes(problem.domain, config.evaluate.grid)
     solved = _solve(reference, problem, axes) if with_reference else None
-    return Prepared(resolved, split, network, objective, axes, reference, solved, observed)
-
-
-def problem_folders(problems: Problems) -> list[Path]:
-    """The folders of problem files that a call was given: none, one, or several."""
-    if problems is None:
-        return []
-    return [Path(problems)] if isinstance(problems, str | Path) else [Path(folder) for folder in problems]
+    return Prepared(resolved, split, network, objective, axes, reference, solved, measurements)
 
 
 def choose_device(name: str) -> torch.device:
@@ -147,100 +135,6 @@ def choose_device(name: str) -> torch.device:
     if name == "cuda" and not available:
         raise InputError("device: 'cuda' was asked for, but this machine has no CUDA device; use 'cpu' or 'auto'")
     return torch.device("cuda" if available and name in ("auto", "cuda") else "cpu")
-
-
-def resolve_resumed(
-    folder: RunFolder,
-    given: Given | None,
-    overrides: Mapping[str, Any],
-    folders: Sequence[Path],
-    problem: Problem | None = None,
-) -> Resolved:
-    """The config to go on with: the run's own, with the steps, seconds, evaluation and device that `given` changes.
-
-    Raises:
-        InputError: a config that differs in anything else.
-    """
-    saved = read_yaml(folder.config)
-    provenance = saved.pop("provenance", None) or {}
-    old = validate(saved, str(folder.config))
-    file = provenance.get("problem_file")
-    if file and Path(file).is_file():
-        folders = [*folders, Path(file).parent]
-    if given is None and problem is not None:
-        given = saved | {"problem": problem}
-    if given is None and file is None:
-        raise InputError(
-            f"{folder.path}: the run's problem was given as an object of Python, which no file holds; give it again: "
-            "load(run, problem=...), evaluate(run, problem=...), or solve({'problem': ..., ...}, resume=True)"
-        )
-    resolved = resolve(saved if given is None else given, overrides, folders)
-    if (resolved.problem_file is None) != (file is None):
-        raise InputError(f"{folder.path}: the run's problem is {file or 'an object of Python'}, not the one given")
-    if fingerprint(resolved.config) != fingerprint(old):
-        changed = ", ".join(differences(old, resolved.config))
-        raise InputError(
-            f"{folder.path}: the config is not that of the run, which differs in {changed}; a run goes on with other "
-            "train.*.steps, train.*.max_seconds, train.*.max_sweeps, evaluate and device only"
-        )
-    if resolved.problem_hash != provenance.get("problem_sha256"):
-        logger.warning("the code of problem %r has changed since the run began", resolved.config.problem["name"])
-    for file in _changed_data(resolved.config, provenance):
-        logger.warning("the measurements in %s have changed since the run began", file)
-    return resolved
-
-
-def _changed_data(config: Config, provenance: Mapping[str, Any]) -> list[str]:
-    """The files of measurements that are not what they were when a run began."""
-    now = data_hashes(config)
-    return [file for file, known in (provenance.get("data_sha256") or {}).items() if now.get(file, known) != known]
-
-
-def saved_state(folder: RunFolder, prepared: Prepared) -> dict[str, Any]:
-    """The state in a run's checkpoint.
-
-    Raises:
-        InputError: a corrupt checkpoint, or one of another config.
-    """
-    state = read_checkpoint(folder.checkpoint, prepared.device)
-    if state.get("fingerprint") != fingerprint(prepared.resolved.config):
-        raise InputError(f"{folder.checkpoint}: the checkpoint belongs to another config than {folder.config}")
-    if missing := {"position", "parameters", "optimiser", "objective"} - state.keys():
-        raise InputError(f"{folder.checkpoint}: corrupt checkpoint: it lacks {', '.join(sorted(missing))}")
-    return state
-
-
-def resumed_state(folder: RunFolder, prepared: Prepared) -> dict[str, Any]:
-    """The state to go on with; notes another number of CPU threads, with which sums are rounded differently.
-
-    Raises:
-        InputError: as `saved_state`, or steps or seconds of a stage that cannot be kept any more.
-    """
-    state = saved_state(folder, prepared)
-    saved = read_yaml(folder.config)
-    provenance = saved.pop("provenance", None) or {}
-    for file in _changed_data(prepared.resolved.config, provenance):
-        raise InputError(f"{file}: the measurements have changed since {folder.path} began; a run goes on with its own")
-    began, now = provenance.get("threads"), torch.get_num_threads()
-    if began != now:
-        logger.warning("the run began with %s CPU threads and goes on with %s: not the same bit for bit", began, now)
-    _check_stages(folder, state["position"], validate(saved, str(folder.config)), prepared.resolved.config)
-    return state
-
-
-def _check_stages(folder: RunFolder, position: Mapping[str, Any], before: Config, now: Config) -> None:
-    """Refuse steps or seconds that cannot be kept any more: the config would not repeat the run."""
-    last = len(now.train) - 1
-    current = min(position["stage"] + bool(position["stop_reason"]), last)
-    for number in range(current):
-        if now.train[number] != before.train[number]:
-            raise InputError(f"{folder.path}: train.{number} has ended and cannot be given other steps or seconds")
-    made = position["stage_step"] if position["stage"] == current else 0
-    if now.train[current].steps < min(made, before.train[current].steps):
-        raise InputError(
-            f"{folder.path}: train.{current}.steps: {made} steps are made, fewer cannot be asked for, got "
-            f"{now.train[current].steps}"
-        )
 
 
 def _reference(resolved: Resolved) -> Reference | None:

@@ -1,51 +1,30 @@
-"""What a finished run leaves in its folder: measurements, fields, report, figures."""
+"""What a run comes to: its report, and the files and figures that are made of it."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from pinnreg import plots
 from pinnreg.config import Resolved, as_dict
+from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError
-from pinnreg.report import (
-    Solution,
-    Validation,
-    compare,
-    read_measurements,
-    read_report,
-    validate_on,
-    without_reference,
-    write_measurements,
-    write_report,
-)
+from pinnreg.report import Report, Solution, Validation, compare, read_report, validate_on, without_reference
 from pinnreg.run.folder import RunFolder
 from pinnreg.run.prepare import Prepared
 from pinnreg.training import Outcome, read_history
 
 logger = logging.getLogger("pinnreg")
 
-
-def write_figures(folder: RunFolder, suffix: str) -> list[Path]:
-    """Draw `error_field` and `history` of a finished run from its files; returns their paths.
-
-    Raises:
-        InputError: a run that has not ended.
-    """
-    report, facts = read_report(folder.path)
-    errors = {name: each.rel_l2 for name, each in report.errors.items()} or None
-    title = title_of(facts["problem"])
-    measured = read_measurements(folder.path)
-    field = plots.error_field(report.axes, report.fields, title=title, errors=errors, measured=list(measured.values()))
-    record = plots.history(read_history(folder.history), title=title)
-    paths = [folder.path / f"error_field.{suffix}", folder.path / f"history.{suffix}"]
-    for figure, path in zip((field, record), paths, strict=True):
-        plots.save(figure, path)
-    return paths
+History = Mapping[str, NDArray[np.float64]]
 
 
 def compared(solution: Solution, prepared: Prepared) -> Solution:
@@ -55,33 +34,28 @@ def compared(solution: Solution, prepared: Prepared) -> Solution:
         report = without_reference(values, solution.residual_on_grid(axes), axes)
     else:
         report = compare(values, axes, prepared.reference, prepared.solved)
-    return solution.with_report(replace(report, validation=_validation(solution, prepared)))
+    report = replace(
+        report,
+        validation=_validation(solution, prepared),
+        measurements={each.name: _columns(each, axes) for each in prepared.measurements},
+        facts={"problem": prepared.resolved.config.problem, "axes": list(axes)},
+    )
+    return solution.with_report(report)
 
 
-def _validation(solution: Solution, prepared: Prepared) -> dict[str, Validation]:
-    """The error on measurements that were held out, by loss term."""
-    found = {}
-    for each in prepared.observed:
-        if len(each.held_values):
-            column = prepared.problem.outputs.index(str(each.condition.of))
-            found[each.condition.name] = validate_on(solution(each.held_points)[:, column], each.held_values.numpy())
-    return found
-
-
-def write_results(folder: RunFolder, prepared: Prepared, solution: Solution, outcome: Outcome, seconds: float) -> None:
-    """Write a finished run's measurements, fields and report.
+def with_facts(solution: Solution, prepared: Prepared, outcome: Outcome, seconds: float) -> Solution:
+    """The solution whose report says how it was found, too.
 
     Args:
-        folder: of the run.
-        prepared: what was trained.
         solution: with its report.
+        prepared: what was trained.
         outcome: of the training.
         seconds: that all took.
     """
+    assert solution.report is not None
     config = prepared.resolved.config
     facts = {
-        "problem": config.problem,
-        "axes": list(prepared.axes),
+        **solution.report.facts,
         "wall_seconds": seconds,
         "steps": outcome.steps,
         "parameters": sum(tensor.numel() for tensor in outcome.parameters.values()),
@@ -92,10 +66,43 @@ def write_results(folder: RunFolder, prepared: Prepared, solution: Solution, out
         "regularisers": as_dict(config)["regularisers"],
         "unknown": _found(solution, prepared.resolved),
     }
-    assert solution.report is not None
-    if measured := {each.condition.name: each.columns(prepared.axes) for each in prepared.observed}:
-        write_measurements(folder.path, measured)
-    write_report(folder.path, solution.report, facts)
+    return solution.with_report(replace(solution.report, facts=facts))
+
+
+def write_figures(folder: Path, report: Report, history: History, suffix: str) -> list[Path]:
+    """Draw a run's figures into a folder; returns their paths."""
+    figures = {folder / f"{name}.{suffix}": figure for name, figure in plots.draw(report, history).items()}
+    for path, figure in figures.items():
+        plots.save(figure, path)
+    return list(figures)
+
+
+def redraw(run: str | Path, suffix: str) -> list[Path]:
+    """Draw the figures of a finished run again, from its files alone; returns their paths.
+
+    Raises:
+        InputError: a folder without a run, or a run that has not ended.
+    """
+    folder = RunFolder.existing(run)
+    return write_figures(folder.path, read_report(folder.path), read_history(folder.history), suffix)
+
+
+def _validation(solution: Solution, prepared: Prepared) -> dict[str, Validation]:
+    """The error on measurements that were held out, by loss term."""
+    found = {}
+    for each in prepared.measurements:
+        if len(each.held_values):
+            column = prepared.problem.outputs.index(str(each.of))
+            found[each.name] = validate_on(solution(each.held_points)[:, column], each.held_values.numpy())
+    return found
+
+
+def _columns(measured: Measurements, axes: Iterable[str]) -> dict[str, NDArray[np.float64]]:
+    """All coordinates by axis, the values by output, and `held_out`: 1 where a value was not trained on, (n,)."""
+    points = torch.cat([measured.points, measured.held_points]).numpy()
+    values = torch.cat([measured.values, measured.held_values]).numpy()
+    held_out = np.repeat([0.0, 1.0], [len(measured.values), len(measured.held_values)])
+    return {**dict(zip(axes, points.T, strict=True)), str(measured.of): values, "held_out": held_out}
 
 
 def _found(solution: Solution, resolved: Resolved) -> dict[str, Any]:
@@ -111,13 +118,3 @@ def _found(solution: Solution, resolved: Resolved) -> dict[str, Any]:
             logger.warning("unknown.%s: the estimate is no value that the problem allows: %s", name, refused)
         found[name] = {"estimate": estimate, "start": start, "truth": truth, "relative_error": error}
     return found
-
-
-def title_of(problem: Mapping[str, Any]) -> str:
-    """The heading of a run's figures: the problem with its parameters."""
-    parameters = ", ".join(
-        f"{key} = {value:.4g}" if isinstance(value, float) else f"{key} = {value}"
-        for key, value in problem.items()
-        if key != "name"
-    )
-    return f"{problem['name']} ({parameters})" if parameters else str(problem["name"])

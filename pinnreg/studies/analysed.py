@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
-from torch.func import functional_call
 
 from pinnreg.analysis import sharpness, variation
-from pinnreg.equations import PointSet, Sweep, evaluate_residual, with_values
-from pinnreg.equations.trial import Network
+from pinnreg.equations import PointSet
+from pinnreg.networks import bound
 from pinnreg.report import Solution
 
 Loss = Callable[[dict[str, Tensor]], Tensor]
@@ -28,20 +28,16 @@ def analysed(solution: Solution, points: ArrayLike, seed: int) -> dict[str, floa
     if solution.problem.has_residual:
         hessian = sharpness(_mean_square_residual(solution, at), solution.parameters, seed=seed)
         found |= {"hessian_trace": hessian.trace, "hessian_largest": hessian.largest}
-    network, domain = _network(solution, solution.parameters), solution.problem.domain
+    network, domain = bound(solution.network, solution.parameters), solution.problem.domain
     varied = variation(solution.trial, network, domain, device=at.device, dtype=at.dtype)
     return found | {f"variation_{order}": value for order, value in varied.items()}
 
 
 def _mean_square_residual(solution: Solution, points: Tensor) -> Loss:
-    at, problem = PointSet(points, solution.trial), with_values(solution.problem, solution.unknown)
+    at = PointSet(points, solution.trial)
 
     def loss(parameters: dict[str, Tensor]) -> Tensor:
-        sweep = Sweep(solution.trial, _network(solution, parameters), at, set())
-        return torch.stack([values.square().mean() for values in evaluate_residual(problem, sweep).values()]).sum()
+        equations = replace(solution, parameters=parameters).equations(at)
+        return torch.stack([values.square().mean() for values in equations.values()]).sum()
 
     return loss
-
-
-def _network(solution: Solution, parameters: Mapping[str, Tensor]) -> Network:
-    return lambda inputs: functional_call(solution.network, dict(parameters), (inputs,))

@@ -1,21 +1,22 @@
 """Which command is at work in a study's folder: one at a time, and its runs stop when it does.
 
-The folder's `.lock` holds a word of the command's own. It is locked as long as the command lives, and a worker that
-finds another word in it, wherever it runs, knows that nobody waits for its run any more.
+The folder's `.claim` holds a word of the command's own as long as the command is at work. A worker that finds no such
+file, or another word in it, wherever it runs, knows that nobody waits for its run any more.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from pinnreg.errors import InputError
+from pinnreg.files import write_text
+from pinnreg.locks import held
+from pinnreg.run.folder import make_writable
 
-LOCK = ".lock"
+CLAIM = ".claim"
 
 
 @contextlib.contextmanager
@@ -25,21 +26,18 @@ def claimed(folder: Path) -> Iterator[str]:
     Raises:
         InputError: another command is at work there, or the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
-    word = secrets.token_hex(8)
-    try:
-        _lock(file, folder)
+    make_writable(folder)
+    with held(folder, f"{folder}: another command is at work on a study in this folder; wait for it"):
+        word = secrets.token_hex(8)
         try:
-            _write(file, word)
+            write_text(folder / CLAIM, word)
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
+        try:
             yield word
         finally:
-            _write(file, "")
-    finally:
-        os.close(file)
+            with contextlib.suppress(OSError):
+                (folder / CLAIM).unlink()
 
 
 def at_work(folder: Path, word: str) -> bool:
@@ -48,27 +46,8 @@ def at_work(folder: Path, word: str) -> bool:
     A file that is there and cannot be read for the moment, as happens on shared file systems, says nothing against it.
     """
     try:
-        return (folder / LOCK).read_text(encoding="utf-8") == word
+        return (folder / CLAIM).read_text(encoding="utf-8") == word
     except (FileNotFoundError, NotADirectoryError):
         return False
     except (OSError, UnicodeDecodeError):
         return True
-
-
-def _lock(file: int, folder: Path) -> None:
-    if sys.platform == "win32":
-        return  # without locks it is for the user not to call a study twice at the same time
-    import fcntl  # noqa: PLC0415
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise InputError(f"{folder}: another command is at work on a study in this folder; wait for it") from None
-    except OSError:
-        return  # a file system without locks
-
-
-def _write(file: int, word: str) -> None:
-    os.lseek(file, 0, os.SEEK_SET)
-    os.ftruncate(file, 0)
-    os.write(file, word.encode())

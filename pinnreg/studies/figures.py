@@ -121,7 +121,7 @@ def _along(entry: Entry, seed: str, first: str, weights: Sequence[float]) -> lis
 def _field(folder: Path, run: Run) -> _ErrorField | None:
     """A run's field; None if its folder is gone, or if it has neither a reference nor an equation."""
     try:
-        report, _ = read_report(folder / "runs" / run.plan.hash)
+        report = read_report(folder / "runs" / run.plan.hash)
     except InputError:  # removed by hand, but for its metrics
         return None
     output = next(iter(report.fields))

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.func import functional_call
 
 from pinnreg.config import Config
 from pinnreg.domain.samplers import unit_points
-from pinnreg.equations import Condition, PointSet, Sweep, split_conditions
+from pinnreg.equations import Condition, PointSet, split_conditions
 from pinnreg.equations.conditions import Samples
 from pinnreg.randomness import derive
 from pinnreg.report import Solution
@@ -59,6 +58,5 @@ def _mean_square(solution: Solution, condition: Condition, seed: int) -> float:
     samples = condition.sample(solution.problem.domain, FRESH_POINTS, "sobol", fresh)
     at = Samples(samples.points.to(like), samples.normals.to(like))
     with torch.no_grad():
-        network = lambda points: functional_call(solution.network, dict(solution.parameters), (points,))  # noqa: E731
-        sweep = Sweep(solution.trial, network, PointSet(at.points, solution.trial), set())
-        return float(condition.residual(sweep.fields(), at, solution.trial.axes).square().mean())
+        fields = solution.sweep(PointSet(at.points, solution.trial)).fields()
+        return float(condition.residual(fields, at, solution.trial.axes).square().mean())

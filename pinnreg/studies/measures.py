@@ -6,18 +6,16 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 
 from pinnreg.config import Config
-from pinnreg.report import Solution, read_report, write_json
+from pinnreg.report import Report, Solution, write_json
 from pinnreg.studies.analysed import analysed
 from pinnreg.studies.fresh import fresh_loss, fresh_points, fresh_residual
+from pinnreg.studies.planned import Plan
 from pinnreg.training import read_history
-
-if TYPE_CHECKING:
-    from pinnreg.studies.plan import Plan
 
 FORMAT = 2  # raised when something else is measured, so that no old measures are mixed with new ones
 METRICS = "metrics.json"
@@ -67,22 +65,21 @@ def measured(solution: Solution, config: Config) -> Measures:
     `<name>_error` is the relative error of an unknown coefficient.
     """
     assert solution.report is not None
-    assert solution.folder is not None
-    facts = read_report(solution.folder)[1]
-    errors = [each.rel_l2 for each in solution.report.errors.values()]
+    report = solution.report
+    errors = [each.rel_l2 for each in report.errors.values()]
     points = fresh_points(solution, config.seed)
     fresh = fresh_residual(solution, points)
     found: Measures = {
         "rel_l2": float(np.max(errors)) if errors else None,
         "residual": sum(float(solution.history[name][-1]) for name in fresh) if fresh else None,
         "validation_residual": sum(fresh.values()) if fresh else None,
-        "validation": _held_out(facts),
-        "sweeps": facts.get("sweeps"),
+        "validation": _held_out(report),
+        "sweeps": report.facts.get("sweeps"),
         "seconds": float(solution.history["seconds"][-1]),
     }
     if (loss := fresh_loss(solution, config, fresh)) is not None:
         found["validation_loss"] = loss
-    found |= {f"{name}{ERROR_OF_UNKNOWN}": each["relative_error"] for name, each in facts["unknown"].items()}
+    found |= {f"{name}{ERROR_OF_UNKNOWN}": each["relative_error"] for name, each in report.facts["unknown"].items()}
     found |= analysed(solution, points, config.seed)
     return {name: value if value is None or math.isfinite(value) else None for name, value in found.items()}
 
@@ -107,7 +104,7 @@ def read_metrics(folder: Path) -> tuple[str, Measures] | None:
         return None
 
 
-def _held_out(facts: dict[str, Any]) -> float | None:
+def _held_out(report: Report) -> float | None:
     """The RMSE at held-out measurements, the mean over their names; None if there are none."""
-    errors = [each["rmse"] for each in (facts.get("validation") or {}).values()]
-    return None if not errors or None in errors else sum(errors) / len(errors)
+    errors = [each.rmse for each in report.validation.values()]
+    return sum(errors) / len(errors) if errors else None

@@ -6,72 +6,22 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 from pinnreg.config import Resolved, as_dict, resolve
 from pinnreg.errors import InputError
-from pinnreg.registry import file_hash, shipped
+from pinnreg.registry import file_hash
 from pinnreg.run.prepare import prepare
 from pinnreg.run.provenance import package_version
 from pinnreg.studies import budget
 from pinnreg.studies.measures import FORMAT
-from pinnreg.studies.model import REGULARISERS, SEED, Study, text_of
+from pinnreg.studies.model import REGULARISERS, Study
+from pinnreg.studies.planned import Plan
 
 CANDIDATE_KEYS = ("weight", "sigma")
 """Numbers of a regulariser for which a study may give a list of candidates."""
-
-
-@final
-@dataclass(frozen=True)
-class Plan:
-    """A run to be made.
-
-    Attributes:
-        labels: by varied key the name of its value.
-        candidates: by dotted key the numbers that were chosen from lists of candidates.
-        resolved: its whole config and problem.
-        hash: what it is known by: runs of the same hash have the same results.
-        problem_hash: SHA-256 of the problem file when the hash was made.
-        data_hashes: those of the data files, by path.
-    """
-
-    labels: dict[str, str]
-    candidates: dict[str, float]
-    resolved: Resolved
-    hash: str
-    problem_hash: str | None
-    data_hashes: dict[str, str]
-
-    @property
-    def seed(self) -> str:
-        """Which repetition it is."""
-        return self.labels.get(SEED, str(self.resolved.config.seed))
-
-    @property
-    def group(self) -> tuple[str, ...]:
-        """What it is a repetition of: the names of all values but the seed's."""
-        return tuple(label for key, label in self.labels.items() if key != SEED)
-
-    @property
-    def holds_out(self) -> bool:
-        """Whether measurements are held out from its training."""
-        return any(each.held_out for each in self.resolved.config.measurements)
-
-    @property
-    def title(self) -> str:
-        """Its values in a line."""
-        shown = self.labels | {key: text_of(value) for key, value in self.candidates.items()}
-        return ", ".join(f"{key} {value}" for key, value in shown.items())
-
-    @property
-    def problem_folders(self) -> tuple[str, ...]:
-        """Where its problem is found besides the shipped folder, for another process."""
-        file = self.resolved.problem_file
-        assert file is not None
-        own = file.resolve().parent
-        return () if own == shipped("problems").resolve() else (str(own),)
 
 
 def plan(study: Study, where: str, folders: Sequence[Path] = ()) -> list[Plan]:

@@ -9,26 +9,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from pinnreg.config import as_dict
+from pinnreg.config import Problems, as_dict, problem_folders
 from pinnreg.errors import InputError
+from pinnreg.files import write_text
 from pinnreg.run import RunFolder
-from pinnreg.studies.claim import LOCK, claimed
+from pinnreg.studies.claim import CLAIM, claimed
 from pinnreg.studies.cluster import on_cluster
 from pinnreg.studies.entries import Entry, Score, entries_of, score_of
 from pinnreg.studies.figures import write_figures
 from pinnreg.studies.measures import INTERRUPTED, Run, read_metrics
 from pinnreg.studies.model import Study, as_plain, read_study
-from pinnreg.studies.plan import Plan, check, check_choice, plan
+from pinnreg.studies.plan import check, check_choice, plan
+from pinnreg.studies.planned import Plan
 from pinnreg.studies.processes import cores, in_processes
 from pinnreg.studies.summary import markdown
-from pinnreg.studies.tables import entry_rows, run_rows, write_table, write_text
+from pinnreg.studies.tables import entry_rows, run_rows, write_table
 from pinnreg.studies.worker import Answer, Task, failure
 
 logger = logging.getLogger("pinnreg")
 
-ABANDONED = f"stopped, since {LOCK} in the study's folder was removed or replaced while the study was at work"
+ABANDONED = f"stopped, since {CLAIM} in the study's folder was removed or replaced while the study was at work"
 
-Problems = Sequence[str | Path] | str | Path | None
 OnRun = Callable[[int, int, Run | None], None]
 
 
@@ -94,7 +95,7 @@ def study(
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs: expected a positive number of processes, got {jobs}")
     asked, name, where, text = read_study(config)
-    plans = plan(asked, where, _folders(problems))
+    plans = plan(asked, where, problem_folders(problems))
     folder = Path("outputs") / name if out is None else Path(out)
     if RunFolder(folder).config.is_file():
         raise InputError(f"{folder}: this is the folder of one run; choose another for the study with --out")
@@ -177,9 +178,3 @@ def _written(asked: Study, name: str, text: str, folder: Path, runs: Sequence[Ru
     write_text(folder / "summary.md", markdown(asked, name, text, runs, entries, score))
     write_figures(asked, name, folder, entries)
     return StudyResult(asked, folder, tuple(runs), tuple(entries), score)
-
-
-def _folders(problems: Problems) -> list[Path]:
-    if problems is None:
-        return []
-    return [Path(problems)] if isinstance(problems, str | Path) else [Path(folder) for folder in problems]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pinnreg.files import write_text
 from pinnreg.studies.entries import Entry
 from pinnreg.studies.measures import ALWAYS, Run
 
@@ -68,10 +68,3 @@ def write_table(path: Path, rows: Sequence[Mapping[str, str | int | float | None
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, file.getvalue())
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file atomically."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)

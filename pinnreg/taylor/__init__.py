@@ -5,6 +5,7 @@ modules like the tensor of its values; `recurrences` has the mathematics of tanh
 gradients.
 """
 
+from pinnreg.taylor import rules  # noqa: F401 - which functions of torch take series
 from pinnreg.taylor.algebra import Algebra
 from pinnreg.taylor.operators import Laplacian, MultiIndex, Operator
 from pinnreg.taylor.recording import LinearCall, LinearRecord

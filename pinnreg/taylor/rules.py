@@ -12,6 +12,7 @@ from torch.nn import functional
 from pinnreg.taylor import elementary
 from pinnreg.taylor.functions import Elementary
 from pinnreg.taylor.series import Series, Unsupported, add, affine, cat, divide, matmul, multiply, power, stack
+from pinnreg.taylor.table import RULES
 
 
 def _elementary(function: Elementary) -> Callable[..., Series]:
@@ -69,7 +70,7 @@ def _behind_points(x: Series, dim: Any, more: int = 0) -> int:
     return dim % count + 1
 
 
-RULES: dict[Any, Callable[..., Series]] = {
+RULES |= {
     functional.linear: affine,
     functional.softplus: _softplus,
     functional.gelu: _gelu,

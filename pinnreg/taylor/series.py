@@ -14,6 +14,7 @@ from pinnreg.taylor.algebra import Algebra, Support
 from pinnreg.taylor.functions import Elementary, compose, product
 from pinnreg.taylor.linear import linear
 from pinnreg.taylor.operators import Operator
+from pinnreg.taylor.table import RULES
 
 
 class Unsupported(TypeError):
@@ -97,7 +98,7 @@ class Series:
         if name.startswith("__"):
             raise AttributeError(name)
         # x.tanh() is torch.tanh(x)
-        rule = _rules().get(getattr(torch, name, None))
+        rule = RULES.get(getattr(torch, name, None))
         if rule is None:
             raise Unsupported(f"attribute {name!r}")
         return partial(rule, self)
@@ -154,10 +155,11 @@ class Series:
     def __torch_function__(
         cls, function: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Series:
-        rule = _rules().get(function)
+        rule = RULES.get(function)
         if rule is None:
             raise Unsupported(getattr(function, "__name__", str(function)))
-        return rule(*args, **(kwargs or {}))
+        result: Series = rule(*args, **(kwargs or {}))
+        return result
 
     def linear_map(self, function: Callable[[Tensor], Tensor]) -> Series:
         """The same linear map of every row."""
@@ -170,12 +172,6 @@ class Series:
             if row in self.support
         ]
         return torch.stack(terms).sum(dim=0) if len(terms) > 1 else terms[0] if terms else torch.zeros_like(self.value)
-
-
-def _rules() -> Mapping[Any, Callable[..., Series]]:
-    from pinnreg.taylor.rules import RULES  # noqa: PLC0415 - the rules are written in terms of this class
-
-    return RULES
 
 
 def add(left: Any, right: Any, *, alpha: float = 1) -> Series:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import torch
 
+from pinnreg import files
 from pinnreg.errors import InputError
 from pinnreg.objective import Trainable
 from pinnreg.optimisers import Optimiser
@@ -20,12 +20,7 @@ FORMAT = 3
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write `state` (dicts, lists, numbers, strings, tensors) atomically."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        torch.save({"format": FORMAT, **state}, temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    files.write(path, lambda file: torch.save({"format": FORMAT, **state}, file))
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pinnreg.errors import InputError
+from pinnreg.files import write_text
 from pinnreg.training.position import Position
 
 
@@ -37,7 +39,7 @@ class History:
         self._rows: list[list[float]] = []
         self._path = path
         if path is not None and not path.exists():
-            self._write([self.names], "w")
+            write_text(path, _csv([self.names]))
 
     def add(
         self,
@@ -64,7 +66,8 @@ class History:
         row = [values.get(name, math.nan) for name in self.names]
         self._rows.append(row)
         if self._path is not None:
-            self._write([_as_text(row, self.names)], "a")
+            with self._path.open("a", newline="", encoding="utf-8") as file:
+                file.write(_csv([_as_text(row, self.names)]))
         return float(values["loss"])
 
     def columns(self) -> dict[str, NDArray[np.float64]]:
@@ -82,7 +85,7 @@ class History:
         unknown = np.full_like(columns["step"], math.nan)
         table = np.stack([columns.get(name, unknown) for name in self.names], axis=1)
         self._rows = [[float(value) for value in row] for row in table if row[0] <= step]
-        self._write([self.names, *(_as_text(row, self.names) for row in self._rows)], "w")
+        write_text(self._path, _csv([self.names, *(_as_text(row, self.names) for row in self._rows)]))
 
     def check(self) -> None:
         """Refuse to continue a file that is not the history of this run.
@@ -98,11 +101,6 @@ class History:
     def last_step(self) -> int:
         """The step of the last row, -1 if there is none."""
         return int(self._rows[-1][0]) if self._rows else -1
-
-    def _write(self, rows: Sequence[Sequence[str]], mode: str) -> None:
-        assert self._path is not None
-        with self._path.open(mode, newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(rows)
 
 
 def read_history(path: Path) -> dict[str, NDArray[np.float64]]:
@@ -122,6 +120,12 @@ def read_history(path: Path) -> dict[str, NDArray[np.float64]]:
 
 def _without_errors(names: Iterable[str]) -> list[str]:
     return [name for name in names if not name.startswith("error_")]
+
+
+def _csv(rows: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
 
 
 def _as_text(row: Sequence[float], names: Sequence[str]) -> list[str]:

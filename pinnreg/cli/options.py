@@ -1,0 +1,20 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+Problems = Annotated[
+    list[Path] | None,
+    typer.Option("--problems", metavar="DIR", help="A folder of problem files; repeatable."),
+]
+Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON, too.")]
+Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, help="CPU threads; OMP_NUM_THREADS if not given, or 1.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]

@@ -1,0 +1,40 @@
+"""The figures of a run, from what is known of it in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pinnreg.plots.layouts import error_field
+from pinnreg.plots.loss_history import history as loss_history
+from pinnreg.report import Report
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def draw(report: Report, history: Mapping[str, NDArray[np.float64]]) -> dict[str, Figure]:
+    """The figures of a solution by name: `error_field`, and `history` where there is one.
+
+    Args:
+        report: of the solution.
+        history: its history, the columns of `history.csv`; empty for a solution that was only evaluated.
+    """
+    title = title_of(report.facts["problem"])
+    errors = {name: each.rel_l2 for name, each in report.errors.items()} or None
+    measured = list(report.measurements.values())
+    field = error_field(report.axes, report.fields, title=title, errors=errors, measured=measured)
+    return {"error_field": field, **({"history": loss_history(history, title=title)} if history else {})}
+
+
+def title_of(problem: Mapping[str, Any]) -> str:
+    """The heading of a run's figures: the problem with its parameters."""
+    parameters = ", ".join(
+        f"{key} = {value:.4g}" if isinstance(value, float) else f"{key} = {value}"
+        for key, value in problem.items()
+        if key != "name"
+    )
+    return f"{problem['name']} ({parameters})" if parameters else str(problem["name"])

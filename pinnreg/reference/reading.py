@@ -1,0 +1,115 @@
+"""Files of data: arrays of finite real numbers by name, from .npz and .csv files."""
+
+from __future__ import annotations
+
+import csv
+import math
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pinnreg.errors import InputError, unknown
+from pinnreg.reference.base import Array
+
+
+def read_columns(path: Path, wanted: Sequence[str], *, what: str) -> dict[str, Array]:
+    """Columns of one length by name, each (n,), n > 0, from a .csv file with a header or an .npz file of 1-D arrays.
+
+    Args:
+        path: the file; what else it holds is ignored.
+        wanted: the names of the columns.
+        what: a row is, for messages.
+
+    Raises:
+        InputError: naming the file, and the line and column or the key.
+    """
+    kind = path.suffix.lower()
+    if kind not in (".csv", ".npz"):
+        raise InputError(f"{path}: {what}s are read from a .csv or an .npz file")
+    columns = _read_csv(path, wanted) if kind == ".csv" else _read_npz(path, wanted, what)
+    if not len(columns[wanted[0]]):
+        raise InputError(f"{path}: no {what}s in it")
+    return columns
+
+
+def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, Array]:
+    """Arrays of finite numbers by key, from an .npz file.
+
+    Raises:
+        InputError: naming file and key.
+    """
+    try:
+        # NumPy leaves a file that it opened itself open when it is a broken archive.
+        with path.open("rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise InputError(f"{path}: expected an .npz archive, found a single array")
+            for key in keys:
+                if key not in archive:
+                    raise unknown(f"key in {path}:", key, archive.files)
+            return {key: _numbers(path, key, archive[key]) for key in keys}
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except (OSError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: cannot be read as an .npz file ({error})") from error
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: cannot be read as an .npz file of plain numbers ({error})") from error
+
+
+def _numbers(path: Path, key: str, array: Array) -> Array:
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{path}, key {key!r}: expected real numbers, got dtype {array.dtype}")
+    if not np.isfinite(array).all():
+        raise InputError(f"{path}, key {key!r}: contains NaN or Inf")
+    return array.astype(np.float64)
+
+
+def _read_npz(path: Path, wanted: Sequence[str], what: str) -> dict[str, Array]:
+    arrays = read_arrays(path, wanted)
+    shapes = {name: array.shape for name, array in arrays.items()}
+    if len(set(shapes.values())) > 1 or len(shapes[wanted[0]]) != 1:
+        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise InputError(f"{path}: expected 1-D arrays of one length, a value for each {what}, got {listed}")
+    return arrays
+
+
+def _read_csv(path: Path, wanted: Sequence[str]) -> dict[str, Array]:
+    try:
+        # spreadsheets mark UTF-8 by an invisible first character
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.reader(stream)
+            header = [cell.strip() for cell in next(reader, [])]
+            for name in wanted:
+                if name not in header:
+                    raise unknown(f"column in {path}:", name, header)
+                if header.count(name) > 1:
+                    raise InputError(f"{path}: two columns are named {name!r}")
+            filled = (row for row in reader if any(map(str.strip, row)))
+            rows = [_row(row, header, wanted, f"{path}, line {reader.line_num}") for row in filled]
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as a CSV file ({error})") from None
+    return dict(zip(wanted, np.array(rows, dtype=np.float64).reshape(-1, len(wanted)).T, strict=True))
+
+
+def _row(row: Sequence[str], header: Sequence[str], wanted: Sequence[str], where: str) -> list[float]:
+    if len(row) != len(header):
+        raise InputError(f"{where}: expected {len(header)} values, one for each column of the header, got {len(row)}")
+    return [_cell(row[header.index(name)], f"{where}, column {name!r}") for name in wanted]
+
+
+def _cell(text: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise InputError(f"{where}: expected a number, got {text!r}") from None
+    if not math.isfinite(value):
+        raise InputError(f"{where}: expected a finite number, got {text!r}")
+    return value

@@ -1,0 +1,162 @@
+"""A run that was begun before: what it was, what may change, and the state that it has reached."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import torch
+
+from pinnreg.config import (
+    Config,
+    Given,
+    Problems,
+    Resolved,
+    differences,
+    fingerprint,
+    problem_folders,
+    read_yaml,
+    resolve,
+    validate,
+)
+from pinnreg.equations import Problem
+from pinnreg.errors import InputError
+from pinnreg.run.folder import RunFolder
+from pinnreg.run.prepare import Prepared
+from pinnreg.run.provenance import data_hashes
+from pinnreg.training import read_checkpoint
+
+logger = logging.getLogger("pinnreg")
+
+
+@final
+@dataclass(frozen=True)
+class Begun:
+    """A run as its folder has it.
+
+    Attributes:
+        folder: where it is.
+        saved: the content of its config.
+        config: the same, typed.
+        provenance: what it was begun with.
+    """
+
+    folder: RunFolder
+    saved: Mapping[str, Any]
+    config: Config
+    provenance: Mapping[str, Any]
+
+    @staticmethod
+    def read(path: str | Path) -> Begun:
+        """The run in a folder.
+
+        Raises:
+            InputError: a folder without a run, or with a config that cannot be read.
+        """
+        folder = RunFolder.existing(path)
+        saved = read_yaml(folder.config)
+        provenance = saved.pop("provenance", None) or {}
+        return Begun(folder, saved, validate(saved, str(folder.config)), provenance)
+
+    def resolved(
+        self, given: Given | None, overrides: Mapping[str, Any], problems: Problems, problem: Problem | None = None
+    ) -> Resolved:
+        """The config to go on with: the run's own, with what `given` says of stages' limits, evaluation and device.
+
+        Args:
+            given: a config, or None for the run's own.
+            overrides: values by dotted key.
+            problems: folders of problem files besides the shipped ones and that of the run's own problem.
+            problem: the problem, if the run was given it as an object.
+
+        Raises:
+            InputError: a config that differs in anything else.
+        """
+        file = self.provenance.get("problem_file")
+        folders = problem_folders(problems)
+        if file and Path(file).is_file():
+            folders = [*folders, Path(file).parent]
+        if given is None and problem is not None:
+            given = {**self.saved, "problem": problem}
+        if given is None and file is None:
+            raise InputError(
+                f"{self.folder.path}: the run's problem was given as an object of Python, which no file holds; give it "
+                "again: load(run, problem=...), evaluate(run, problem=...), or "
+                "solve({'problem': ..., ...}, resume=True)"
+            )
+        resolved = resolve(self.saved if given is None else given, overrides, folders)
+        self._check_same(resolved)
+        return resolved
+
+    def state(self, prepared: Prepared) -> dict[str, Any]:
+        """The state in the checkpoint.
+
+        Raises:
+            InputError: a corrupt checkpoint, or one of another config.
+        """
+        state = read_checkpoint(self.folder.checkpoint, prepared.device)
+        if state.get("fingerprint") != fingerprint(prepared.resolved.config):
+            raise InputError(
+                f"{self.folder.checkpoint}: the checkpoint belongs to another config than {self.folder.config}"
+            )
+        if missing := {"position", "parameters", "optimiser", "objective"} - state.keys():
+            raise InputError(f"{self.folder.checkpoint}: corrupt checkpoint: it lacks {', '.join(sorted(missing))}")
+        return state
+
+    def state_to_go_on(self, prepared: Prepared) -> dict[str, Any]:
+        """The state to go on with; notes another number of CPU threads, with which sums are rounded differently.
+
+        Raises:
+            InputError: as `state`, measurements that have changed, or steps or seconds of a stage that cannot be kept
+                any more.
+        """
+        state = self.state(prepared)
+        for file in self._changed_data(prepared.resolved.config):
+            raise InputError(
+                f"{file}: the measurements have changed since {self.folder.path} began; a run goes on with its own"
+            )
+        began, now = self.provenance.get("threads"), torch.get_num_threads()
+        if began != now:
+            logger.warning(
+                "the run began with %s CPU threads and goes on with %s: not the same bit for bit", began, now
+            )
+        self._check_stages(state["position"], prepared.resolved.config)
+        return state
+
+    def _check_same(self, resolved: Resolved) -> None:
+        """Refuse another run, and note code and data that are not what they were."""
+        path, file = self.folder.path, self.provenance.get("problem_file")
+        if (resolved.problem_file is None) != (file is None):
+            raise InputError(f"{path}: the run's problem is {file or 'an object of Python'}, not the one given")
+        if fingerprint(resolved.config) != fingerprint(self.config):
+            changed = ", ".join(differences(self.config, resolved.config))
+            raise InputError(
+                f"{path}: the config is not that of the run, which differs in {changed}; a run goes on with other "
+                "train.*.steps, train.*.max_seconds, train.*.max_sweeps, evaluate and device only"
+            )
+        if resolved.problem_hash != self.provenance.get("problem_sha256"):
+            logger.warning("the code of problem %r has changed since the run began", resolved.config.problem["name"])
+        for data in self._changed_data(resolved.config):
+            logger.warning("the measurements in %s have changed since the run began", data)
+
+    def _changed_data(self, config: Config) -> list[str]:
+        """The files of measurements that are not what they were when the run began."""
+        now, began = data_hashes(config), self.provenance.get("data_sha256") or {}
+        return [file for file, known in began.items() if now.get(file, known) != known]
+
+    def _check_stages(self, position: Mapping[str, Any], now: Config) -> None:
+        """Refuse steps or seconds that cannot be kept any more: the config would not repeat the run."""
+        path, before, last = self.folder.path, self.config, len(now.train) - 1
+        current = min(position["stage"] + bool(position["stop_reason"]), last)
+        for number in range(current):
+            if now.train[number] != before.train[number]:
+                raise InputError(f"{path}: train.{number} has ended and cannot be given other steps or seconds")
+        made = position["stage_step"] if position["stage"] == current else 0
+        if now.train[current].steps < min(made, before.train[current].steps):
+            raise InputError(
+                f"{path}: train.{current}.steps: {made} steps are made, fewer cannot be asked for, got "
+                f"{now.train[current].steps}"
+            )
