@@ -10,50 +10,8 @@ True
 (2, 1)
 """
 
-from pinnreg import networks, reference
-from pinnreg.differentiation import derivatives
-from pinnreg.domain import Box
-from pinnreg.equations import (
-    Field,
-    Problem,
-    dirichlet,
-    initial,
-    measurements,
-    neumann,
-    periodic,
-    robin,
-)
-from pinnreg.errors import Diverged, InputError, Interrupted
-from pinnreg.reproductions import reproduce
-from pinnreg.run import analyse, evaluate, load, load_config, problem, solve
-from pinnreg.studies import study
-from pinnreg.taylor import Laplacian
+import lazy_loader
 
 __version__ = "0.2.0"
 
-__all__ = [
-    "Box",
-    "Diverged",
-    "Field",
-    "InputError",
-    "Interrupted",
-    "Laplacian",
-    "Problem",
-    "analyse",
-    "derivatives",
-    "dirichlet",
-    "evaluate",
-    "initial",
-    "load",
-    "load_config",
-    "measurements",
-    "networks",
-    "neumann",
-    "periodic",
-    "problem",
-    "reference",
-    "reproduce",
-    "robin",
-    "solve",
-    "study",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,6 +6,7 @@ folders given by the user come after it and win.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import hashlib
 import importlib.util
@@ -17,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pinnreg.equations import Problem
+from pinnreg import equations
 from pinnreg.errors import InputError, unknown, user_code
 
 MODULE_PREFIX = "pinnreg_problem_"
@@ -59,18 +60,30 @@ def find(folders: Iterable[Path] = ()) -> dict[str, Path]:
     return found
 
 
-def load(path: Path) -> type[Problem]:
+def path_of(name: str, folders: Iterable[Path] = ()) -> Path:
+    """The file of the problem `name`.
+
+    Raises:
+        InputError: a folder that does not exist, or an unknown problem.
+    """
+    found = find(folders)
+    if name not in found:
+        raise unknown("problem", name, found)
+    return found[name]
+
+
+def load(path: Path) -> type[equations.Problem]:
     """The one public Problem class that a file defines.
 
     Raises:
         InputError: the file fails to import, or defines no or several public Problem classes.
     """
-    module = _execute(path)
+    module, base = _execute(path), equations.Problem
     public = (value for name, value in vars(module).items() if not name.startswith("_"))
     found = (
         value
         for value in public
-        if inspect.isclass(value) and issubclass(value, Problem) and value.__module__ == module.__name__
+        if inspect.isclass(value) and issubclass(value, base) and value.__module__ == module.__name__
     )
     classes = list(dict.fromkeys(found))  # a second name of a class is no second class
     if len(classes) != 1:
@@ -82,16 +95,45 @@ def load(path: Path) -> type[Problem]:
     return classes[0]
 
 
-def create(name: str, parameters: Mapping[str, Any], folders: Iterable[Path] = ()) -> Problem:
+def summary(path: Path) -> str:
+    """The first line of the docstring of a file's problem, "" without one.
+
+    The file is only read, unless it takes running it to see which class is its problem.
+
+    Raises:
+        InputError: as `load`, of a file that was run.
+    """
+    found = _problem_classes(path)
+    text = ast.get_docstring(found[0]) if len(found) == 1 else inspect.getdoc(load(path))
+    return (text or "").partition("\n")[0]
+
+
+def _problem_classes(path: Path) -> list[ast.ClassDef]:
+    """The public classes of a file that name Problem as a base, or another class of the file that does."""
+    try:
+        body = ast.parse(path.read_bytes()).body
+    except (SyntaxError, ValueError):
+        return []
+    kinds, found = {"Problem"}, []
+    for node in body:
+        if isinstance(node, ast.ClassDef) and kinds & {_last_name(base) for base in node.bases}:
+            kinds.add(node.name)
+            found.append(node)
+    return [node for node in found if not node.name.startswith("_")]
+
+
+def _last_name(base: ast.expr) -> str:
+    """`Problem` of `Problem` and of `pinnreg.Problem`."""
+    return base.attr if isinstance(base, ast.Attribute) else base.id if isinstance(base, ast.Name) else ""
+
+
+def create(name: str, parameters: Mapping[str, Any], folders: Iterable[Path] = ()) -> equations.Problem:
     """The problem `name` with the given parameters.
 
     Raises:
         InputError: an unknown problem, a broken file, or parameters that the problem lacks or refuses.
     """
-    found = find(folders)
-    if name not in found:
-        raise unknown("problem", name, found)
-    cls = load(found[name])
+    cls = load(path_of(name, folders))
     known: list[str] = [field.name for field in dataclasses.fields(cls)] if dataclasses.is_dataclass(cls) else []
     for parameter in parameters:
         if parameter not in known:
@@ -102,14 +144,14 @@ def create(name: str, parameters: Mapping[str, Any], folders: Iterable[Path] = (
         return cls(**parameters)
 
 
-def _required(cls: type[Problem]) -> set[str]:
+def _required(cls: type[equations.Problem]) -> set[str]:
     if not dataclasses.is_dataclass(cls):
         return set()
     missing = dataclasses.MISSING
     return {f.name for f in dataclasses.fields(cls) if f.default is missing and f.default_factory is missing}
 
 
-def file_of(problem: Problem) -> Path | None:
+def file_of(problem: equations.Problem) -> Path | None:
     """The problem file that a problem was loaded from; None if its class was defined elsewhere."""
     module = sys.modules.get(type(problem).__module__)
     if module is None or not module.__name__.startswith(MODULE_PREFIX) or module.__file__ is None:

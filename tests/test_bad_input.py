@@ -165,6 +165,8 @@ def test_settings(refused: Refused, setting: str, messages: Sequence[str]) -> No
     [
         ("problem: [heat\nseed: 1", ["run.yaml", "not valid YAML", "line 2"]),
         ("problem: heat\n\tseed: 1", ["run.yaml", "not valid YAML", "line 2"]),
+        ("problem: heat\nseed: 1\nseed: 2", ["run.yaml", "line 3, column 1: the key 'seed' is there twice"]),
+        ("problem: heat\ntrain: [{steps: 1, 'steps': 2}]", ["run.yaml", "line 2", "the key 'steps' is there twice"]),
         ("- problem: heat", ["run.yaml", "expected keys and values"]),
         ("heat", ["run.yaml", "expected keys and values"]),
         ("", ["run.yaml", "expected keys and values"]),

@@ -142,6 +142,19 @@ def test_schema(cli: Cli) -> None:
     assert {"problem", "network", "train", "evaluate", "regularisers"} <= set(json.loads(out)["properties"])
 
 
+def test_the_schema_of_a_section(cli: Cli) -> None:
+    code, out, err = cli("schema", "network")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    # with what its parts refer to, and nothing else
+    assert set(found["$defs"]) == {"MLPSettings", "QuadraticSettings", "FeatureSettings", "FourierSettings"}
+    assert found["default"]["kind"] == "mlp"
+    assert json.loads(cli("schema", "seed")[1])["default"] == 0
+    code, out, err = cli("schema", "netwrk")
+    assert (code, out) == (2, "")
+    assert "unknown section of a config: 'netwrk'; did you mean 'network'?" in err
+
+
 def test_solve_writes_a_run_and_tells_where(cli: Cli) -> None:
     code, out, err = cli("solve", "tiny.yaml", "--out", "run", "--json", "run/copy.json")
     assert code == 0

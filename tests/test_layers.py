@@ -33,13 +33,14 @@ LAYERS = {
     12: ("cli",),
 }
 LAYER = {module: layer for layer, modules in LAYERS.items() for module in modules}
-# in a wheel these two lie inside the package: data for the engine, no part of it
+# stubs too, which say what a package exports; in a wheel these two folders lie inside the package: data for the engine,
+# no part of it
 FILES = [
     path
-    for path in sorted(PACKAGE.rglob("*.py"))
+    for path in sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.pyi")])
     if path.relative_to(PACKAGE).parts[0] not in ("problems", "configs", "__pycache__")
 ]
-INNER = [path for path in FILES if path != PACKAGE / "__init__.py"]
+INNER = [path for path in FILES if path.with_suffix(".py") != PACKAGE / "__init__.py"]
 
 
 def label(path: Path) -> str:
@@ -48,7 +49,7 @@ def label(path: Path) -> str:
 
 def unit(path: Path) -> str:
     """The module at the top of the package that a file belongs to."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return Path(path.relative_to(PACKAGE).parts[0]).stem
 
 
 @cache
@@ -324,4 +325,4 @@ def test_exports_exist_are_sorted_and_documented() -> None:
 
 
 def test_every_module_says_what_it_is() -> None:
-    nowhere(label(path) for path in FILES if not ast.get_docstring(tree(path)))
+    nowhere(label(path) for path in FILES if path.suffix == ".py" and not ast.get_docstring(tree(path)))

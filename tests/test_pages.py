@@ -192,7 +192,7 @@ def test_accuracy_makes_its_page(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> N
         {"device": "cpu", "threads": 1},
         "2026-01-02",
     )
-    monkeypatch.setattr("pinnreg.cli.accuracy.bench_accuracy", lambda setting, on_row, on_run: on_row(found))
+    monkeypatch.setattr("pinnreg.benchmarks.bench_accuracy", lambda setting, on_row, on_run: on_row(found))
     assert cli("bench", "accuracy", "--seeds", "2", "--page", "gallery")[0] == 0
     text = Path("gallery/bench_accuracy.md").read_text(encoding="utf-8")
     assert linked(text) == {"bench_accuracy.png"}
@@ -208,7 +208,7 @@ def test_accuracy_makes_its_page(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> N
 def test_derivatives_make_their_page(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     costs = {"nested": Cost(0.02, 3 * 2**20), "taylor": Cost(0.005, 2**20)}
     found = Benchmark((Row("order 2", costs, {"nested": 0.0, "taylor": 1e-15}),), {"points": 7}, {}, "2026-01-02")
-    monkeypatch.setattr("pinnreg.cli.bench.bench_derivatives", lambda *_: found)
+    monkeypatch.setattr("pinnreg.benchmarks.bench_derivatives", lambda *_: found)
     assert cli("bench", "derivatives", "--page", "gallery")[0] == 0
     text = Path("gallery/bench_derivatives.md").read_text(encoding="utf-8")
     assert table(text) == [["order 2", "20.00", "5.00", "4.00x", "-", "-", "3.0", "1.0", "-", "1.0e-15"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import logging
 import pickle
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pinnreg import InputError, Problem
-from pinnreg.registry import create, file_hash, find, load, shipped
+from pinnreg.registry import create, file_hash, find, load, shipped, summary
 
 SHIPPED = sorted(path.stem for path in shipped("problems").glob("*.py") if not path.stem.startswith("_"))
 
@@ -127,6 +128,38 @@ def test_finding_does_not_run_files(folder: Path) -> None:
     write(folder, "broken", "raise RuntimeError('was run')")
     assert "broken" in find([folder])
     assert create("rod", {}, [folder])  # a broken neighbour does not matter
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_summary_of_a_file_is_that_of_its_class(name: str) -> None:
+    path = find()[name]
+    assert summary(path) == (inspect.getdoc(load(path)) or "").partition("\n")[0] != ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD.format(name="Rod", k=1.0),
+        GOOD.format(name="Rod", k=1.0).replace("class Rod(Problem)", "class Rod(pinnreg.Problem)"),
+        GOOD.format(name="Rod", k=1.0) + '\nclass Helper:\n    """Something else."""\n',
+        GOOD.format(name="_Base", k=1.0).replace("k u'' = 0.", "A base.")
+        + '\n\nclass Rod(_Base):\n    """k u\'\' = 0.\n\n    More."""\n',
+    ],
+    ids=["plain", "qualified", "helper", "own base"],
+)
+def test_a_summary_does_not_run_the_file(folder: Path, text: str) -> None:
+    assert summary(write(folder, "rod", text + "\nraise RuntimeError('was run')\n")) == "k u'' = 0."
+
+
+def test_a_summary_runs_a_file_whose_problem_it_cannot_see(folder: Path) -> None:
+    text = (
+        GOOD.format(name="_Rod", k=1.0) + "\nRod = dataclass(frozen=True)(type('Rod', (_Rod,), {'__doc__': 'Made.'}))"
+    )
+    assert summary(write(folder, "made", text + "\nRod.__module__ = __name__\n")) == "Made."
+    with pytest.raises(InputError, match=r"broken.py: fails to import \(line 1\): SyntaxError"):
+        summary(write(folder, "broken", "def ("))
+    with pytest.raises(InputError, match="found One, Two"):
+        summary(write(folder, "two", GOOD.format(name="One", k=1.0) + GOOD.format(name="Two", k=1.0)))
 
 
 @pytest.mark.parametrize(

@@ -1,31 +1,5 @@
 """Measurements of speed, memory and accuracy, side by side in one run."""
 
-from pinnreg.benchmarks.accuracy import (
-    AccuracyBenchmark,
-    AccuracyRow,
-    AccuracySetting,
-    AnyRow,
-    Run,
-    ScipyRow,
-    bench_accuracy,
-)
-from pinnreg.benchmarks.engines import Benchmark, Row, Setting, bench_derivatives
-from pinnreg.benchmarks.recipes import PROBLEMS, RECIPES
-from pinnreg.benchmarks.trace import DECADES
+import lazy_loader
 
-__all__ = [
-    "DECADES",
-    "PROBLEMS",
-    "RECIPES",
-    "AccuracyBenchmark",
-    "AccuracyRow",
-    "AccuracySetting",
-    "AnyRow",
-    "Benchmark",
-    "Row",
-    "Run",
-    "ScipyRow",
-    "Setting",
-    "bench_accuracy",
-    "bench_derivatives",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,23 +12,11 @@ from typing import Annotated, Any
 
 import typer
 
-from pinnreg import __version__, plots
-from pinnreg.benchmarks import (
-    DECADES,
-    PROBLEMS,
-    RECIPES,
-    AccuracyBenchmark,
-    AccuracyRow,
-    AccuracySetting,
-    AnyRow,
-    Run,
-    ScipyRow,
-    bench_accuracy,
-)
+from pinnreg import __version__, benchmarks, plots, report
+from pinnreg.benchmarks import PROBLEMS, RECIPES
 from pinnreg.cli import options, show
 from pinnreg.cli.page import Page, PageOption, image
 from pinnreg.cli.process import check_file, check_json, use_threads
-from pinnreg.report import markdown_table, write_json
 
 PRINTED = (2, 4, 6, 8, 10)  # of the decades
 METHODS = {"gauss_newton": "Gauss-Newton", "ssbroyden": "Adam, SSBroyden", "lbfgs": "Adam, L-BFGS", "adam": "Adam"}
@@ -63,7 +51,7 @@ def accuracy(
     """
     if not max_seconds > 0 or math.isinf(max_seconds):
         raise typer.BadParameter(f"{max_seconds:g} is not a positive number", param_hint="--max-seconds")
-    setting = AccuracySetting(
+    setting = benchmarks.AccuracySetting(
         tuple(dict.fromkeys(problem or PROBLEMS)), tuple(dict.fromkeys(optimiser or RECIPES)), seeds, max_seconds
     )
     check_json(json)
@@ -75,9 +63,9 @@ def accuracy(
         written.check([written.figure()])
     use_threads(threads)
     width = max(map(len, setting.problems))
-    done: list[AccuracyBenchmark] = []
+    done: list[benchmarks.AccuracyBenchmark] = []
 
-    def on_row(found: AccuracyBenchmark) -> None:
+    def on_row(found: benchmarks.AccuracyBenchmark) -> None:
         for header in () if done else _headers(width):
             show.line(header)
         show.line(_line(found.rows[-1], width))
@@ -86,10 +74,10 @@ def accuracy(
 
     try:
         with show.notes(quiet=False):
-            bench_accuracy(setting, on_row, _print_run)
+            benchmarks.bench_accuracy(setting, on_row, _print_run)
     finally:  # an hour's rows are kept when the next one fails or is interrupted
         if done and json is not None:
-            write_json(json, _data(done[0], context.obj))
+            report.write_json(json, _data(done[0], context.obj))
         if done and figure is not None:
             _figure(done[0], figure)
     if written is not None:  # once all rows are there: a page is whole
@@ -99,7 +87,7 @@ def accuracy(
     show.line(", ".join(f"{key} {value}" for key, value in facts.items()))
 
 
-def _print_run(problem: str, optimiser: str, run: Run) -> None:
+def _print_run(problem: str, optimiser: str, run: benchmarks.Run) -> None:
     text = f"{problem} {optimiser} seed {run.seed}: error {run.error:.1e} after {_seconds(run.seconds[-1])} s"
     print(f"{text}: {run.stop_reason}", file=sys.stderr, flush=True)
 
@@ -114,15 +102,15 @@ def _headers(width: int) -> list[str]:
     ]
 
 
-def _line(row: AnyRow, width: int) -> str:
+def _line(row: benchmarks.AnyRow, width: int) -> str:
     problem, method, error, spread, *times, steps, total = _cells(row)
     reached = " ".join(f"{seconds:>6}" for seconds in times)
     return f"{problem:{width}} {method:12} {error:>7} {spread:>21}  {reached}  {steps:>7} {total:>7}"
 
 
-def _cells(row: AnyRow) -> list[str]:
+def _cells(row: benchmarks.AnyRow) -> list[str]:
     """Problem, method, error, its spread, seconds to each of the printed decades, steps, and seconds of all."""
-    if isinstance(row, ScipyRow):
+    if isinstance(row, benchmarks.ScipyRow):
         name, error, spread, steps, total = "scipy", row.error, "", "-", row.seconds
         reached = [row.seconds if row.error <= 10.0**-decade else math.inf for decade in PRINTED]
     else:
@@ -133,19 +121,19 @@ def _cells(row: AnyRow) -> list[str]:
     return [row.problem, name, f"{error:.1e}", spread, *map(_seconds, reached), steps, _seconds(total)]
 
 
-def _error(run: Run) -> float:
+def _error(run: benchmarks.Run) -> float:
     return run.error
 
 
-def _steps(run: Run) -> float:
+def _steps(run: benchmarks.Run) -> float:
     return run.steps
 
 
-def _total(run: Run) -> float:
+def _total(run: benchmarks.Run) -> float:
     return run.total_seconds
 
 
-def _reaching(decade: int) -> Callable[[Run], float]:
+def _reaching(decade: int) -> Callable[[benchmarks.Run], float]:
     return lambda run: run.seconds_to(decade)
 
 
@@ -157,7 +145,7 @@ def _seconds(value: float) -> str:
     return f"{value:.{digits}f}"
 
 
-def _write_page(found: AccuracyBenchmark, page: Page, command: str) -> None:
+def _write_page(found: benchmarks.AccuracyBenchmark, page: Page, command: str) -> None:
     columns = ["problem", "optimiser", "median error", "min to max", *(f"s to 1e-{decade}" for decade in PRINTED)]
     columns += ["steps", "s in all"]
     setting = found.setting
@@ -165,7 +153,7 @@ def _write_page(found: AccuracyBenchmark, page: Page, command: str) -> None:
         f"Each problem with the network, points and conditions of its defaults, at most {setting.max_seconds:g} s of "
         f"training a run, {setting.seeds} seed{'s' if setting.seeds > 1 else ''} from 0.",
         "",
-        *markdown_table(columns, [_cells(row) for row in found.rows]),
+        *report.markdown_table(columns, [_cells(row) for row in found.rows]),
         "",
         *NOTES.splitlines(),
         "",
@@ -177,7 +165,7 @@ def _write_page(found: AccuracyBenchmark, page: Page, command: str) -> None:
         page.write("Accuracy: seconds to an error", command, body, {page.figure(): drawn.read_bytes()})
 
 
-def _figure(found: AccuracyBenchmark, path: Path) -> None:
+def _figure(found: benchmarks.AccuracyBenchmark, path: Path) -> None:
     seeds, threads = found.setting.seeds, found.machine["threads"]
     thin = f"thin: each of {seeds} seeds, thick: their median; " if seeds > 1 else ""
     where = f"{found.machine['device']}, {threads} thread{'s' if threads != 1 else ''}, {found.date}"
@@ -187,36 +175,36 @@ def _figure(found: AccuracyBenchmark, path: Path) -> None:
     plots.save(figure, path)
 
 
-def _panels(rows: Sequence[AnyRow]) -> dict[str, plots.Convergence]:
+def _panels(rows: Sequence[benchmarks.AnyRow]) -> dict[str, plots.Convergence]:
     panels = {}
     for problem in dict.fromkeys(row.problem for row in rows):
         own = [row for row in rows if row.problem == problem]
         curves = {
             METHODS[row.optimiser]: [(run.seconds, run.errors) for run in row.runs]
             for row in own
-            if isinstance(row, AccuracyRow)
+            if isinstance(row, benchmarks.AccuracyRow)
         }
-        scipy = next((row for row in own if isinstance(row, ScipyRow)), None)
+        scipy = next((row for row in own if isinstance(row, benchmarks.ScipyRow)), None)
         panels[problem] = plots.Convergence(curves, {} if scipy is None else {"SciPy": (scipy.seconds, scipy.error)})
     return panels
 
 
-def _data(found: AccuracyBenchmark, command: str | None) -> dict[str, Any]:
+def _data(found: benchmarks.AccuracyBenchmark, command: str | None) -> dict[str, Any]:
     return {
         "command": command,
         "version": __version__,
         "date": found.date,
         "machine": found.machine,
         "setting": {**dataclasses.asdict(found.setting), "configs": found.configs},
-        "rows": [_row_data(row) for row in found.rows if isinstance(row, AccuracyRow)],
-        "scipy": [_plain(dataclasses.asdict(row)) for row in found.rows if isinstance(row, ScipyRow)],
+        "rows": [_row_data(row) for row in found.rows if isinstance(row, benchmarks.AccuracyRow)],
+        "scipy": [_plain(dataclasses.asdict(row)) for row in found.rows if isinstance(row, benchmarks.ScipyRow)],
     }
 
 
-def _row_data(row: AccuracyRow) -> dict[str, Any]:
+def _row_data(row: benchmarks.AccuracyRow) -> dict[str, Any]:
     medians = {
         "error": row.median(_error),
-        "seconds_to": {f"1e-{decade}": row.median(_reaching(decade)) for decade in DECADES},
+        "seconds_to": {f"1e-{decade}": row.median(_reaching(decade)) for decade in benchmarks.DECADES},
         "steps": row.median(_steps),
         "total_seconds": row.median(_total),
     }
@@ -224,7 +212,7 @@ def _row_data(row: AccuracyRow) -> dict[str, Any]:
         {
             "seed": run.seed,
             "error": run.error,
-            "seconds_to": {f"1e-{decade}": run.seconds_to(decade) for decade in DECADES},
+            "seconds_to": {f"1e-{decade}": run.seconds_to(decade) for decade in benchmarks.DECADES},
             "steps": run.steps,
             "parameters": run.parameters,
             "stop_reason": run.stop_reason,

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pinnreg import run
-from pinnreg.analysis import Sharpness
+from pinnreg import report, run
 from pinnreg.cli import options, show
 from pinnreg.cli.process import check_json, problem_folders, use_threads
-from pinnreg.report import write_json
+
+if TYPE_CHECKING:
+    from pinnreg.analysis import Sharpness
 
 PRINTED = 12
 """Eigenvalues in a row; all are in the JSON file."""
@@ -46,7 +47,7 @@ def analyse(
             figure=format_,
         )
     if json is not None:
-        write_json(json, found.summary())
+        report.write_json(json, found.summary())
     _print(found)
     assert found.folder is not None
     show.line(f"written: {found.folder / 'analysis.json'} and analysis.{format_}")

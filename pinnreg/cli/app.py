@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pinnreg import __version__, config, registry, report, run
+from pinnreg import __version__, config, registry, report, run, training
 from pinnreg.cli import options, show
 from pinnreg.cli.analyse import analyse
 from pinnreg.cli.bench import bench
@@ -20,7 +20,6 @@ from pinnreg.cli.reproduce import reproduce
 from pinnreg.cli.study import study
 from pinnreg.cli.template import write_template
 from pinnreg.errors import InputError
-from pinnreg.training import Hooks
 
 app = typer.Typer(
     name="pinnreg",
@@ -64,7 +63,7 @@ def root(
 def list_(problems: options.Problems = None, json: options.Json = None) -> None:
     """The problems, configs, regularisers, optimisers and samplers that there are."""
     found = registry.find(problem_folders(problems))
-    descriptions = {name: show.first_line(registry.load, path) for name, path in found.items()}
+    descriptions = {name: show.first_line(path) for name, path in found.items()}
     show.catalogue(descriptions, json)
 
 
@@ -98,20 +97,23 @@ def solve(
     """Solve a PDE and draw its error field."""
     if resume is not None and (out is not None or overwrite):
         raise InputError("--resume goes on inside the run's own folder; leave out --out and --overwrite")
-    use_threads(threads)
     check_json(json)
     overrides: dict[str, Any] = config.parse_overrides(set_ or [])
     overrides |= {} if seed is None else {"seed": seed}
+    overrides |= {} if device is None else {"device": device}
+    if given is not None and resume is None:
+        with show.notes(quiet=True):  # which come again with the run
+            config.check(given, overrides, problem_folders(problems))
+    use_threads(threads)
     with show.progress(quiet) as on_row, signals() as interrupted, show.notes(quiet):
         solution = run.solve(
             given,
             overrides,
             out=resume or out,
-            device=device,
             resume=resume is not None,
             problems=problem_folders(problems),
             overwrite=overwrite,
-            hooks=Hooks(interrupted=interrupted, progress=on_row),
+            hooks=training.Hooks(interrupted=interrupted, progress=on_row),
         )
     assert solution.folder is not None
     assert solution.report is not None
@@ -147,9 +149,13 @@ def plot(
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    section: Annotated[
+        str | None, typer.Argument(metavar="SECTION", help="One section of it, such as points; all if not given.")
+    ] = None,
+) -> None:
     """The JSON schema of a config file."""
-    show.json(config.json_schema())
+    show.json(config.json_schema() if section is None else config.section_schema(section))
 
 
 @app.command("new-problem")

@@ -6,9 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import ParamSpec
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 P = ParamSpec("P")
 Move = Callable[[str, int | None, int], None]
 """Called with what is being done, how many there are of it (None if not known yet), and how many are done."""
@@ -42,6 +39,9 @@ def progress(
 @contextlib.contextmanager
 def _bar() -> Iterator[Move | None]:
     """A function that moves a bar; None where there is no terminal, and lines have to do."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     console = Console(stderr=True)
     if not console.is_terminal:
         yield None

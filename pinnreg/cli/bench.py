@@ -5,18 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Any, Literal
 
-import torch
 import typer
 
-from pinnreg.benchmarks import Benchmark, Row, Setting, bench_derivatives
+from pinnreg import benchmarks, report, run
 from pinnreg.cli import options, show
 from pinnreg.cli.accuracy import accuracy
 from pinnreg.cli.page import Page, PageOption
 from pinnreg.cli.process import check_json
 from pinnreg.errors import unknown
-from pinnreg.networks import ACTIVATIONS
-from pinnreg.report import markdown_table, write_json
-from pinnreg.run import choose_device
+from pinnreg.networks import ACTIVATION_NAMES
 
 bench = typer.Typer(help="Measure speed, memory and accuracy, side by side in one run.")
 bench.command()(accuracy)
@@ -66,15 +63,18 @@ def derivatives(
     page: PageOption = None,
 ) -> None:
     """Taylor mode, plain and compiled, against nested reverse mode: time and peak memory of value and gradient."""
-    if activation not in ACTIVATIONS:
-        raise unknown("activation", activation, ACTIVATIONS)
+    if activation not in ACTIVATION_NAMES:
+        raise unknown("activation", activation, ACTIVATION_NAMES)
     check_json(json)
+    import torch
+
     written = None if page is None else Page(page, "bench_derivatives")
     if written is not None:
         written.check()
     if threads is not None:
         torch.set_num_threads(threads)
-    setting = Setting(choose_device(device), torch.float32 if single else torch.float64, points, activation=activation)
+    dtype = torch.float32 if single else torch.float64
+    setting = benchmarks.Setting(run.choose_device(device), dtype, points, activation=activation)
     setting = dataclasses.replace(
         setting,
         hidden=tuple(hidden or setting.hidden),
@@ -84,23 +84,23 @@ def derivatives(
     )
     show.line(HEADER)
     show.line(UNITS)
-    found = bench_derivatives(setting, lambda row: show.line(_line(row)))
+    found = benchmarks.bench_derivatives(setting, lambda row: show.line(_line(row)))
     show.line(
         ", ".join(f"{key} {value}" for key, value in {**found.setting, **found.machine, "date": found.date}.items())
     )
     if json is not None:
-        write_json(json, _data(found))
+        report.write_json(json, _data(found))
     if written is not None:
         _write_page(found, written, context.obj)
 
 
-def _line(row: Row) -> str:
+def _line(row: benchmarks.Row) -> str:
     task, *cells = _cells(row)
     padded = [f"{cell:>{width}}" for cell, width in zip(cells, (10, 10, 7, 10, 7, 8, 8, 9, 8), strict=True)]
     return f"{task:20} {' '.join(padded[:5])}   {' '.join(padded[5:8])}   {padded[8]}"
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: benchmarks.Row) -> list[str]:
     times = [f"{1e3 * row.costs['nested'].seconds:.2f}"]
     for engine in ("taylor", "compiled"):
         known = engine in row.costs
@@ -113,12 +113,12 @@ def _cells(row: Row) -> list[str]:
     return [row.task, *times, *memory, f"{max(row.errors.values()):.1e}"]
 
 
-def _write_page(found: Benchmark, page: Page, command: str) -> None:
+def _write_page(found: benchmarks.Benchmark, page: Page, command: str) -> None:
     body = [
         "Value and gradient of the mean squares of all derivatives up to an order along x, by a chain of "
         "`torch.autograd.grad` (nested) and by truncated Taylor series, as they are and compiled.",
         "",
-        *markdown_table(COLUMNS, [_cells(row) for row in found.rows]),
+        *report.markdown_table(COLUMNS, [_cells(row) for row in found.rows]),
         "",
         f"{', '.join(f'{key} {value}' for key, value in found.setting.items())}. "
         "The gradient error is the largest difference from the nested gradient, relative to its largest entry. "
@@ -127,7 +127,7 @@ def _write_page(found: Benchmark, page: Page, command: str) -> None:
     page.write("Derivatives: time and memory", command, body, {})
 
 
-def _data(found: Benchmark) -> dict[str, Any]:
+def _data(found: benchmarks.Benchmark) -> dict[str, Any]:
     rows = [
         {
             "task": row.task,

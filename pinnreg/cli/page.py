@@ -91,7 +91,7 @@ def image(path: Path, caption: str) -> str:
 
 def made_with() -> str:
     """When, by which versions and on what kind of machine, in a sentence."""
-    import torch  # noqa: PLC0415
+    import torch
 
     cores, threads = os.cpu_count() or 1, torch.get_num_threads()
     machine = f"{platform.system()}, {platform.machine()}, {_count(cores, 'core')}, {_count(threads, 'thread')}"

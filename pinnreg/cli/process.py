@@ -13,7 +13,6 @@ from pathlib import Path
 from types import FrameType
 from typing import cast
 
-import torch
 import typer
 
 from pinnreg import registry
@@ -95,6 +94,8 @@ def use_threads(count: int | None) -> None:
     beside another busy process the two wait for each other and a step takes five times as long.
     """
     if count is not None or "OMP_NUM_THREADS" not in os.environ:
+        import torch
+
         torch.set_num_threads(count or 1)
 
 

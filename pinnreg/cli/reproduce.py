@@ -10,13 +10,12 @@ from typing import Annotated
 
 import typer
 
-from pinnreg import reproductions
+from pinnreg import report, reproductions
 from pinnreg.cli import bar, options, show
 from pinnreg.cli.page import Page, PageOption, image
 from pinnreg.cli.process import check_json, signals, use_threads
 from pinnreg.errors import Interrupted, unknown
-from pinnreg.report import markdown_table, write_json
-from pinnreg.reproductions import EXPERIMENTS, Progress, Reproduction
+from pinnreg.reproductions import EXPERIMENTS
 
 EVERY = 10.0
 """Seconds between two lines of progress where there is no terminal."""
@@ -64,11 +63,11 @@ def reproduce(
         _print(found, seconds)
         show.line(f"figure: {folder / 'figure.png'}, numbers in result.json")
     if json is not None:
-        write_json(json, found.data())
+        report.write_json(json, found.data())
     return 0 if found.reproduced else 1
 
 
-def _print(found: Reproduction, seconds: float) -> None:
+def _print(found: reproductions.Reproduction, seconds: float) -> None:
     show.line(f"{found.title} ({found.paper})")
     for table in found.tables:
         show.line(f"\n{table.title}")
@@ -81,18 +80,18 @@ def _print(found: Reproduction, seconds: float) -> None:
     show.line(f"verdict: {_verdict(found)}")
 
 
-def _write_page(found: Reproduction, seconds: float, page: Page, command: str, figure: Path) -> None:
+def _write_page(found: reproductions.Reproduction, seconds: float, page: Page, command: str, figure: Path) -> None:
     body = [f"{found.paper}.", "", f"Verdict: {_verdict(found)}.", ""]
-    body += [*markdown_table(CLAIM_COLUMNS, _claims(found)), "", image(page.figure(), found.title), ""]
+    body += [*report.markdown_table(CLAIM_COLUMNS, _claims(found)), "", image(page.figure(), found.title), ""]
     for table in found.tables:
         body += [f"## {table.title}", ""]
-        body += [*markdown_table(table.columns, [list(map(show.cell, row)) for row in table.rows]), ""]
+        body += [*report.markdown_table(table.columns, [list(map(show.cell, row)) for row in table.rows]), ""]
     if found.notes:
         body += ["## Notes", "", *(f"- {note}" for note in found.notes), ""]
     page.write(found.title, command, [*body, f"{_effort(found, seconds)}."], {page.figure(): figure.read_bytes()})
 
 
-def _claims(found: Reproduction) -> list[tuple[str, str, str, str]]:
+def _claims(found: reproductions.Reproduction) -> list[tuple[str, str, str, str]]:
     """A row for each claim."""
     return [
         (
@@ -105,12 +104,12 @@ def _claims(found: Reproduction) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def _effort(found: Reproduction, seconds: float) -> str:
+def _effort(found: reproductions.Reproduction, seconds: float) -> str:
     seeds = ", ".join(map(str, found.seeds))
     return f"seeds {seeds}; {found.steps:,} optimiser steps of all replicas together; {seconds:.0f} s"
 
 
-def _verdict(found: Reproduction) -> str:
+def _verdict(found: reproductions.Reproduction) -> str:
     failed = sum(not claim.holds and claim.decisive for claim in found.claims)
     differs = sum(not claim.holds and not claim.decisive for claim in found.claims)
     count = len(found.claims)
@@ -119,7 +118,7 @@ def _verdict(found: Reproduction) -> str:
     return f"{'reproduced' if found.reproduced else 'NOT reproduced'}, {verdict}"
 
 
-def _progress(quiet: bool) -> contextlib.AbstractContextManager[Progress]:
+def _progress(quiet: bool) -> contextlib.AbstractContextManager[reproductions.Progress]:
     """A function to call along the way; where there is no terminal it prints a line now and then."""
     last = time.monotonic()
 

@@ -12,23 +12,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import Any, final, get_args
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from pinnreg import registry
+from pinnreg import config, equations, observations, registry, report
 from pinnreg.cli import bar
-from pinnreg.config import Resolved
 from pinnreg.domain import SAMPLERS
-from pinnreg.equations import Condition, Problem, reference_of, split_conditions
-from pinnreg.equations.conditions import FaceCondition, Measurements
 from pinnreg.errors import InputError
-from pinnreg.networks import ACTIVATIONS, NetworkSettings
-from pinnreg.observations.drawing import complete
-from pinnreg.observations.settings import MeasurementSettings
+from pinnreg.networks import ACTIVATION_NAMES, NetworkSettings
 from pinnreg.optimisers import Stage
 from pinnreg.regularisers import Shipped
-from pinnreg.report import write_json
 
 WIDE = 400
 
@@ -45,10 +35,10 @@ def json(data: Mapping[str, Any]) -> None:
     line(json_module.dumps(data, indent=2, ensure_ascii=False))
 
 
-def first_line(load: Callable[[Path], type[Problem]], path: Path) -> str | None:
+def first_line(path: Path) -> str | None:
     """The first line of a problem's docstring; None, and a warning line, if its file is broken."""
     try:
-        return (inspect.getdoc(load(path)) or "").partition("\n")[0]
+        return registry.summary(path)
     except InputError as error:
         print(f"warning: {error}".replace("\n", " "), file=sys.stderr)
         return None
@@ -64,7 +54,7 @@ def catalogue(problems: Mapping[str, str | None], path: Path | None) -> None:
         "regularisers": {_tag(kind, "kind"): _summary(kind) for kind in get_args(Shipped)},
         "optimisers": optimisers,
         "networks": {_tag(kind, "kind"): _summary(kind) for kind in get_args(NetworkSettings)},
-        "activations": dict.fromkeys(ACTIVATIONS, ""),
+        "activations": dict.fromkeys(ACTIVATION_NAMES, ""),
         "samplers": dict.fromkeys(SAMPLERS, ""),
     }
     for title, entries in sections.items():
@@ -76,42 +66,42 @@ def catalogue(problems: Mapping[str, str | None], path: Path | None) -> None:
         else:
             line(f"{title}: {', '.join(entries)}")
     if path is not None:
-        write_json(path, sections)
+        report.write_json(path, sections)
 
 
-def problem(resolved: Resolved, path: Path | None) -> None:
+def problem(resolved: config.Resolved, path: Path | None) -> None:
     """A problem with its parameters, domain, conditions and defaults."""
-    described, config = resolved.problem, resolved.config
-    split = split_conditions(described, config.conditions)
+    described, settings = resolved.problem, resolved.config
+    split = equations.split_conditions(described, settings.conditions)
     exact = [condition.name for condition in split.exact]
     conditions = {c.name: _condition(c, described, c.name in exact) for c in (*split.exact, *split.soft)}
-    measured = {str(each.name): _measured(each) for each in complete(config.measurements, described)}
+    measured = {str(each.name): _measured(each) for each in observations.complete(settings.measurements, described)}
     data = {
-        "name": config.problem["name"],
+        "name": settings.problem["name"],
         "description": inspect.getdoc(described),
         "file": str(resolved.problem_file),
-        "parameters": {key: value for key, value in config.problem.items() if key != "name"},
+        "parameters": {key: value for key, value in settings.problem.items() if key != "name"},
         "domain": {axis: list(bounds) for axis, bounds in described.domain.bounds.items()},
         "outputs": list(described.outputs),
         "conditions": conditions | measured,
         "defaults": dict(described.defaults),
-        "reference": reference_of(described) is not None,
+        "reference": equations.reference_of(described) is not None,
     }
     line(f"{data['name']}: {data['description']}")
     for key in ("file", "parameters", "domain", "outputs", "conditions"):
         line(f"{key:10}  {_compact(data[key])}")
     line(f"{'reference':10}  {'yes' if data['reference'] else 'none: a solution is not verified'}")
     line(f"{'defaults':10}  {'those of every problem' if not described.defaults else ''}".rstrip())
-    for section, settings in described.defaults.items():
-        line(f"  {section}: {json_module.dumps(settings)}")
+    for section, values in described.defaults.items():
+        line(f"  {section}: {json_module.dumps(values)}")
     if path is not None:
-        write_json(path, data)
+        report.write_json(path, data)
 
 
 def result(folder: Path, facts: Mapping[str, Any], quiet: bool, path: Path | None) -> None:
     """The outcome of `solve`: errors, reference, and where the figure is."""
     if path is not None:
-        write_json(path, facts)
+        report.write_json(path, facts)
     if quiet:
         return
     _errors(facts)
@@ -126,7 +116,7 @@ def result(folder: Path, facts: Mapping[str, Any], quiet: bool, path: Path | Non
 def errors(facts: Mapping[str, Any], path: Path | None) -> None:
     """The outcome of `evaluate`."""
     if path is not None:
-        write_json(path, facts)
+        report.write_json(path, facts)
     _errors(facts)
 
 
@@ -211,6 +201,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str | int | float]]) -
 
 def texts(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[int] = ()) -> None:
     """A table of texts as they are, some columns of which stand right."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     printed = Table(box=None, pad_edge=False)
     for number, column in enumerate(columns):
         printed.add_column(column, no_wrap=True, justify="right" if number in right else "left")
@@ -237,16 +231,16 @@ def _compact(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _condition(condition: Condition, described: Problem, exact: bool) -> str:
-    if isinstance(condition, Measurements):
+def _condition(condition: equations.Condition, described: equations.Problem, exact: bool) -> str:
+    if isinstance(condition, equations.Measurements):
         where = " at given points"
     else:
         where = f" on {', '.join(map(str, condition.faces(described.domain)))}"
-    slope = " of order 1" if isinstance(condition, FaceCondition) and condition.slope else ""
+    slope = " of order 1" if isinstance(condition, equations.FaceCondition) and condition.slope else ""
     return f"{condition.kind}{slope}, {condition.of or 'all outputs'}{where} ({'exact' if exact else 'soft'})"
 
 
-def _measured(measured: MeasurementSettings) -> str:
+def _measured(measured: observations.MeasurementSettings) -> str:
     shares = {key: getattr(measured, key) for key in ("noise", "outliers", "held_out", "trim")}
     source = f"{measured.samples} values of the reference" if measured.file is None else f"from {measured.file}"
     return (

@@ -9,13 +9,11 @@ from typing import Annotated
 
 import typer
 
-from pinnreg import studies
+from pinnreg import report, studies
 from pinnreg.cli import bar, options, show
 from pinnreg.cli.page import Page, PageOption, image
 from pinnreg.cli.process import check_json, problem_folders, signals
 from pinnreg.errors import Interrupted
-from pinnreg.report import write_json
-from pinnreg.studies import Run, StudyResult
 
 
 def study(
@@ -42,13 +40,14 @@ def study(
     stopped, and one whose file was changed makes what is new.
     """
     check_json(json)
+    studies.read_study(given)  # a wrong file is refused before torch is imported
     written = None if page is None else Page(page, Path(given).stem)
     if written is not None:
         written.check()
     counts = [0, 0]
     with bar.progress(quiet, _shown, _print_run) as on_run, signals() as interrupted, show.notes(quiet):
 
-        def count(done: int, total: int, run: Run | None) -> None:
+        def count(done: int, total: int, run: studies.Run | None) -> None:
             counts[:] = [done, total]
             on_run(done, total, run)
 
@@ -67,7 +66,7 @@ def study(
             print(f"{stopped}: {kept}; go on with the same command: {context.obj}", file=sys.stderr, flush=True)
             return 128 + stopped.signal
     if json is not None:
-        write_json(json, found.data())
+        report.write_json(json, found.data())
     if written is not None:
         _write_page(found, written, context.obj)
     if not quiet:
@@ -75,7 +74,7 @@ def study(
     return _exit_code(found.runs)
 
 
-def _exit_code(runs: Sequence[Run]) -> int:
+def _exit_code(runs: Sequence[studies.Run]) -> int:
     failed = [run for run in runs if run.status.startswith("failed")]
     for run in failed:
         print(f"error: {run.plan.title}: {run.status}", file=sys.stderr)
@@ -84,7 +83,7 @@ def _exit_code(runs: Sequence[Run]) -> int:
     return 1 if failed else 0
 
 
-def _print(found: StudyResult) -> None:
+def _print(found: studies.StudyResult) -> None:
     baseline = studies.baseline_of(found.study)
     headings = studies.columns(found.entries, baseline)
     show.texts(headings, [studies.cells(entry, headings) for entry in found.entries])
@@ -93,7 +92,7 @@ def _print(found: StudyResult) -> None:
     show.line(f"report: {found.folder / 'summary.md'}, with study.csv, summary.csv and the figures beside it")
 
 
-def _write_page(found: StudyResult, page: Page, command: str) -> None:
+def _write_page(found: studies.StudyResult, page: Page, command: str) -> None:
     """The study's report with its figures, and what its runs were made with."""
     sources = {page.figure(path.stem): path for path in studies.figure_files(found.folder)}
     shown = [image(path, f"{found.name}: {source.stem}") for path, source in sources.items()]
@@ -106,18 +105,18 @@ def _write_page(found: StudyResult, page: Page, command: str) -> None:
     page.write(studies.heading(found.name), command, body, figures)
 
 
-def _shown(done: int, total: int, run: Run | None) -> tuple[str, int, int]:
+def _shown(done: int, total: int, run: studies.Run | None) -> tuple[str, int, int]:
     return "runs" if run is None else _outcome(run), total, done
 
 
-def _print_run(done: int, total: int, run: Run | None) -> None:
+def _print_run(done: int, total: int, run: studies.Run | None) -> None:
     if run is not None:
         print(f"{done}/{total}  {run.plan.title}: {_outcome(run)}", file=sys.stderr, flush=True)
     elif done:
         print(f"{done}/{total}  runs were done before", file=sys.stderr, flush=True)
 
 
-def _outcome(run: Run) -> str:
+def _outcome(run: studies.Run) -> str:
     if not run.done:
         return run.status
     error, seconds = run.measures["rel_l2"], run.measures["seconds"]

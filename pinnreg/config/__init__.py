@@ -2,8 +2,8 @@
 
 from pinnreg.config.files import differences, dump_yaml, fingerprint, numbers, read_yaml, write_config
 from pinnreg.config.messages import explain
-from pinnreg.config.model import Config, EvaluateSettings, as_dict, json_schema, validate
-from pinnreg.config.resolve import Given, Problems, Resolved, parse_overrides, problem_folders, resolve
+from pinnreg.config.model import Config, EvaluateSettings, as_dict, json_schema, section_schema, validate
+from pinnreg.config.resolve import Given, Problems, Resolved, check, parse_overrides, problem_folders, resolve
 
 __all__ = [
     "Config",
@@ -12,6 +12,7 @@ __all__ = [
     "Problems",
     "Resolved",
     "as_dict",
+    "check",
     "differences",
     "dump_yaml",
     "explain",
@@ -22,6 +23,7 @@ __all__ = [
     "problem_folders",
     "read_yaml",
     "resolve",
+    "section_schema",
     "validate",
     "write_config",
 ]

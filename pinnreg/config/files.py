@@ -26,7 +26,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         InputError: a missing, unreadable or broken file, or one that holds no mapping.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = _loaded(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -56,9 +56,36 @@ def parse_value(text: str) -> Any:
         InputError: broken YAML.
     """
     try:
-        return numbers(yaml.safe_load(text))
+        return numbers(_loaded(text))
     except yaml.YAMLError:
         raise InputError(f"cannot read the value {text!r}: expected YAML such as 1e-3, [20, 20] or {{a: 1}}") from None
+
+
+def _loaded(text: str) -> Any:
+    """What a YAML text says; unlike PyYAML's `safe_load` it refuses a key that is there twice."""
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        _check_keys(node, set())
+        return None if node is None else loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _check_keys(node: yaml.Node | None, seen: set[int]) -> None:
+    if node is None or id(node) in seen:  # an alias of what was seen
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        keys: set[str] = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in keys:
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark)
+            keys.add(str(key.value))
+            _check_keys(value, seen)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _check_keys(item, seen)
 
 
 def write_config(path: Path, config: Config, provenance: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ def explain(problem: Mapping[str, Any], data: Mapping[str, Any], schema: Schema,
         schema: the JSON schema of the whole, which knows the keys that each section has.
         whole: what the whole is called.
     """
-    keys = _keys(problem["loc"], data)
+    keys = keys_in(problem["loc"], data)
     path, given = ".".join(keys), problem["input"]
     context = problem.get("ctx", {})
     match problem["type"]:
@@ -52,7 +52,7 @@ def explain(problem: Mapping[str, Any], data: Mapping[str, Any], schema: Schema,
             return f"{path}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {given!r}"
 
 
-def _keys(location: tuple[str | int, ...], data: Any) -> list[str]:
+def keys_in(location: tuple[str | int, ...], data: Any) -> list[str]:
     """The keys in an error's location, which holds tags of unions too, such as `adam` in train.0.adam.steps."""
     keys: list[str] = []
     for part in location:

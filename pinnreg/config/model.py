@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StrictBool, TypeAdapter, ValidationError, model_validator
@@ -10,13 +12,16 @@ from pydantic.dataclasses import dataclass
 
 from pinnreg.config.messages import explain
 from pinnreg.equations import ConditionMode, Unknown
-from pinnreg.errors import InputError
+from pinnreg.errors import InputError, unknown
 from pinnreg.networks import MLPSettings, NetworkSettings, mlp_if_not_said
 from pinnreg.objective import PointSettings
 from pinnreg.observations.settings import MeasurementSettings
 from pinnreg.optimisers import GaussNewton, Stage
 from pinnreg.regularisers import Shipped
 from pinnreg.settings import STRICT, Count, NonNegative, Seed
+
+Mistake = dict[str, Any]
+"""One of the errors that pydantic finds."""
 
 
 def _one_or_many(value: Any) -> Any:
@@ -86,6 +91,26 @@ def json_schema() -> dict[str, Any]:
     return schema
 
 
+def section_schema(name: str) -> dict[str, Any]:
+    """The JSON schema of one section of a config, with all that it refers to.
+
+    Raises:
+        InputError: no such section.
+    """
+    whole = json_schema()
+    if name not in whole["properties"]:
+        raise unknown("section of a config:", name, whole["properties"])
+    section = whole["properties"][name]
+    definitions: dict[str, Any] = {}
+    parts = [section]
+    while parts:
+        for referred in re.findall(r'"#/\$defs/([^"]+)"', json.dumps(parts.pop())):
+            if referred not in definitions:
+                definitions[referred] = whole["$defs"][referred]
+                parts.append(definitions[referred])
+    return {**section, "$defs": definitions} if definitions else section
+
+
 def validate(data: Mapping[str, Any], where: str) -> Config:
     """The config that `data` describes.
 
@@ -95,10 +120,27 @@ def validate(data: Mapping[str, Any], where: str) -> Config:
     try:
         return _ADAPTER.validate_python(data)
     except ValidationError as error:
-        problems: list[dict[str, Any]] = [dict(problem) for problem in error.errors()]
-        # a list whose only element is wrong is called too short as well
-        outer = {other["loc"][:depth] for other in problems for depth in range(len(other["loc"]))}
-        lines = dict.fromkeys(
-            explain(problem, data, json_schema()) for problem in problems if problem["loc"] not in outer
-        )
-        raise InputError("\n".join(f"{where}: {line}" for line in lines)) from None
+        raise refusal(_each(error), data, where) from None
+
+
+def mistakes(data: Mapping[str, Any]) -> list[Mistake]:
+    """What is wrong with `data`, as pydantic describes it; nothing if it is a config."""
+    try:
+        _ADAPTER.validate_python(data)
+    except ValidationError as error:
+        return _each(error)
+    return []
+
+
+def refusal(found: Sequence[Mistake], data: Mapping[str, Any], where: str) -> InputError:
+    """What to raise for mistakes in `data`."""
+    schema = json_schema()
+    lines = dict.fromkeys(explain(mistake, data, schema) for mistake in found)
+    return InputError("\n".join(f"{where}: {line}" for line in lines))
+
+
+def _each(error: ValidationError) -> list[Mistake]:
+    found: list[Mistake] = [dict(mistake) for mistake in error.errors()]
+    # a list whose only element is wrong is called too short as well
+    outer = {other["loc"][:depth] for other in found for depth in range(len(other["loc"]))}
+    return [mistake for mistake in found if mistake["loc"] not in outer]

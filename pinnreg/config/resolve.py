@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from pinnreg import equations
+from pinnreg.config.early import check_sections
 from pinnreg.config.files import numbers, parse_value, read_yaml
+from pinnreg.config.merging import for_kind, kind_of_network, merge, set_key
 from pinnreg.config.model import Config, as_dict, validate
-from pinnreg.equations import Problem
 from pinnreg.errors import InputError, unknown
-from pinnreg.registry import create, file_hash, file_of, find, shipped_configs
+from pinnreg.registry import create, file_hash, file_of, find, path_of, shipped_configs
 
 Given = str | Path | Mapping[str, Any]
 """A YAML file, the name of a shipped config or of a problem, or a dict."""
@@ -40,7 +42,7 @@ class Resolved:
     """
 
     config: Config
-    problem: Problem
+    problem: equations.Problem
     stem: str
     problem_file: Path | None
     hidden: tuple[str, ...] = ()
@@ -72,10 +74,7 @@ def resolve(
     Raises:
         InputError: anything wrong with them.
     """
-    data, stem, where = _read(given, folders)
-    changes = dict(overrides or {})
-    if "problem" in changes:
-        data["problem"] = changes.pop("problem")
+    data, changes, stem, where = _own(given, overrides, folders)
     given_problem, hidden = _with_starts(data.pop("problem", None), _problem_part(changes), _starts(data, changes))
     problem, description, path = _problem(*given_problem, folders, where)
     description |= dict.fromkeys(hidden)
@@ -84,11 +83,11 @@ def resolve(
     if "problem" in defaults:
         raise InputError(f"defaults of problem {name!r} cannot change the problem itself")
     validate({"problem": description, **defaults}, f"defaults of problem {name!r}")
-    merged = _merge(_for_kind(as_dict(Config(problem={})), _kind_of_network(defaults)), defaults)
-    merged = _merge(_for_kind(merged, changes.get("network.kind", _kind_of_network(data))), data)
+    merged = merge(for_kind(as_dict(Config(problem={})), kind_of_network(defaults)), defaults)
+    merged = merge(for_kind(merged, changes.get("network.kind", kind_of_network(data))), data)
     merged = copy.deepcopy(merged)  # overrides must not change the user's own dicts
     for key, value in changes.items():
-        _set(merged, key, value)
+        set_key(merged, key, value)
     config = validate({**merged, "problem": description}, where)
     if config.evaluate.grid is not None and len(config.evaluate.grid) not in (1, problem.domain.dimension):
         raise InputError(
@@ -96,6 +95,14 @@ def resolve(
             f"{', '.join(problem.domain.axes)}, got {list(config.evaluate.grid)}"
         )
     return Resolved(_with_absolute_paths(config), problem, stem or name, path, hidden)
+
+
+def check(given: Given, overrides: Mapping[str, Any] | None = None, folders: Sequence[Path] = ()) -> None:
+    """Refuse what `resolve` refuses whatever the problem is, without running the problem's file.
+
+    Arguments and raises as `resolve`.
+    """
+    _own(given, overrides, folders)
 
 
 def problem_folders(problems: Problems) -> list[Path]:
@@ -138,6 +145,42 @@ def _read(given: Given, folders: Sequence[Path]) -> tuple[dict[str, Any], str, s
     raise unknown("config or problem", str(given), [*configs, *find(folders)])
 
 
+def _own(
+    given: Given, overrides: Mapping[str, Any] | None, folders: Sequence[Path]
+) -> tuple[dict[str, Any], dict[str, Any], str, str]:
+    """The user's own data and overrides, checked without the problem, and the name and the place as in `_read`."""
+    data, stem, where = _read(given, folders)
+    changes = dict(overrides or {})
+    if "problem" in changes:
+        data["problem"] = changes.pop("problem")
+    description = _description(data.get("problem"), where)
+    sections, settings = {key: value for key, value in data.items() if key != "problem"}, dict(changes)
+    parameters = _problem_part(settings)
+    if description is not None:
+        try:
+            path_of(str({**description, **parameters}["name"]), folders)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
+    check_sections(sections, settings, where)
+    return data, changes, stem, where
+
+
+def _description(given: Any, where: str) -> dict[str, Any] | None:
+    """The name and the parameters of a problem; None if it is given as an object.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if isinstance(given, str):
+        return {"name": given}
+    if isinstance(given, Mapping) and isinstance(given.get("name"), str):
+        return numbers(dict(given))  # type: ignore[no-any-return]
+    # torch is not waited for where it can be no object
+    if not isinstance(given, Mapping | None) and isinstance(given, equations.Problem):
+        return None
+    raise InputError(f"{where}: problem: expected a name and parameters, as in {{name: burgers}}, got {given!r}")
+
+
 def _with_absolute_paths(config: Config) -> Config:
     """The config with the files that it names found from anywhere: the run's folder may be read from elsewhere."""
 
@@ -170,7 +213,7 @@ def _starts(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     sections = {"unknown": copy.deepcopy(data.get("unknown") or {})}
     for key, value in changes.items():
         if key.partition(".")[0] == "unknown" and isinstance(sections["unknown"], dict):
-            _set(sections, key, value)
+            set_key(sections, key, value)
     unknown = sections["unknown"]
     settings = unknown.items() if isinstance(unknown, dict) else ()
     return {name: each.get("start", 1.0) if isinstance(each, dict) else 1.0 for name, each in settings}
@@ -188,20 +231,11 @@ def _with_starts(
 
 def _problem(
     given: Any, changes: Mapping[str, Any], folders: Sequence[Path], where: str
-) -> tuple[Problem, dict[str, Any], Path | None]:
-    if isinstance(given, Problem):
-        file, known = file_of(given), _parameters(given)
-        name = file.stem if file else type(given).__name__.lower()
-        for parameter in changes:
-            if parameter not in known:
-                raise unknown(f"parameter of problem {name!r}:", parameter, known)
-        problem = dataclasses.replace(given, **changes) if changes else given  # type: ignore[type-var]
-        return problem, {"name": name, **_plain(problem)}, file
-    if isinstance(given, str):
-        given = {"name": given}
-    if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
-        raise InputError(f"{where}: problem: expected a name and parameters, as in {{name: burgers}}, got {given!r}")
-    parameters = {**numbers(dict(given)), **changes}
+) -> tuple[equations.Problem, dict[str, Any], Path | None]:
+    description = _description(given, where)
+    if description is None:
+        return _changed(given, changes)
+    parameters = {**description, **changes}
     name = str(parameters.pop("name"))
     try:
         problem = create(name, parameters, folders)
@@ -212,11 +246,24 @@ def _problem(
     return problem, {"name": name, **_parameters(problem)}, find(folders)[name]
 
 
-def _parameters(problem: Problem) -> dict[str, Any]:
+def _changed(
+    given: equations.Problem, changes: Mapping[str, Any]
+) -> tuple[equations.Problem, dict[str, Any], Path | None]:
+    """A problem that was given as an object, with other values of some parameters."""
+    file, known = file_of(given), _parameters(given)
+    name = file.stem if file else type(given).__name__.lower()
+    for parameter in changes:
+        if parameter not in known:
+            raise unknown(f"parameter of problem {name!r}:", parameter, known)
+    problem = dataclasses.replace(given, **changes) if changes else given  # type: ignore[type-var]
+    return problem, {"name": name, **_plain(problem)}, file
+
+
+def _parameters(problem: equations.Problem) -> dict[str, Any]:
     return {field.name: getattr(problem, field.name) for field in dataclasses.fields(problem)}  # type: ignore[arg-type]
 
 
-def _plain(problem: Problem) -> dict[str, Any]:
+def _plain(problem: equations.Problem) -> dict[str, Any]:
     """The parameters of a problem that was given as an object, which a config file must be able to hold."""
     parameters = _parameters(problem)
     for name, value in parameters.items():
@@ -228,53 +275,3 @@ def _plain(problem: Problem) -> dict[str, Any]:
                 f"which a config can hold; got {type(value).__name__}"
             ) from None
     return parameters
-
-
-def _kind_of_network(data: Mapping[str, Any]) -> Any:
-    """What `data` says under network.kind; None if nothing."""
-    section = data.get("network")
-    return section.get("kind") if isinstance(section, Mapping) else None
-
-
-def _for_kind(below: Mapping[str, Any], kind: Any) -> Mapping[str, Any]:
-    """`below`, without its settings of the network if they are those of another kind than the one that is wanted."""
-    return below if kind in (None, _kind_of_network(below)) else {**below, "network": {"kind": kind}}
-
-
-def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """`below` with the values of `above`; sections are merged key by key, lists replaced."""
-    merged = dict(below)
-    for key, value in above.items():
-        old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return merged
-
-
-def _set(data: dict[str, Any], key: str, value: Any) -> None:
-    """Set a dotted key; sections that are not there are made, list elements must exist."""
-    *parents, last = key.split(".")
-    inside: Any = data
-    for number, part in enumerate(parents):
-        if isinstance(inside, list | tuple):
-            inside = _element(inside, part, key)
-            continue
-        nested = inside.get(part)
-        if nested is None or isinstance(nested, dict | list | tuple):
-            inside[part] = list(nested) if isinstance(nested, tuple) else ({} if nested is None else nested)
-            inside = inside[part]
-        else:
-            raise InputError(f"{key}: {'.'.join(parents[: number + 1])} is {nested!r} and has no keys")
-    if isinstance(inside, list):
-        _element(inside, last, key)
-        inside[int(last)] = value
-    else:
-        inside[last] = value
-
-
-def _element(inside: Sequence[Any], part: str, key: str) -> Any:
-    if not inside:
-        raise InputError(f"{key}: the list is empty; set it whole")
-    if not part.isdigit() or int(part) >= len(inside):
-        known = "0" if len(inside) == 1 else f"0 to {len(inside) - 1}"
-        raise InputError(f"{key}: expected the number of a list element, {known}, got {part!r}")
-    return inside[int(part)]

@@ -1,6 +1,5 @@
 """Where a problem lives: domains with named axes and faces, and the samplers that put points into them."""
 
-from pinnreg.domain.box import Box, Domain, Face, faces
-from pinnreg.domain.samplers import SAMPLERS, Sampler, unit_points
+import lazy_loader
 
-__all__ = ["SAMPLERS", "Box", "Domain", "Face", "Sampler", "faces", "unit_points"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
 
+import scipy
 import torch
-from scipy.stats import qmc
 from torch import Tensor
 
-Sampler = Literal["sobol", "latin_hypercube", "uniform", "grid"]
-SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
+from pinnreg.domain.settings import Sampler
 
 
 def unit_points(sampler: Sampler, count: int, dimension: int, seed: int) -> Tensor:
@@ -27,7 +25,7 @@ def unit_points(sampler: Sampler, count: int, dimension: int, seed: int) -> Tens
             engine = torch.quasirandom.SobolEngine(dimension, scramble=True, seed=seed)
             return engine.draw(count, dtype=torch.float64)
         case "latin_hypercube":
-            return torch.from_numpy(qmc.LatinHypercube(dimension, rng=seed).random(count))
+            return torch.from_numpy(scipy.stats.qmc.LatinHypercube(dimension, rng=seed).random(count))
         case "uniform":
             generator = torch.Generator().manual_seed(seed)
             return torch.rand((count, dimension), generator=generator, dtype=torch.float64)

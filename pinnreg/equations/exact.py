@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, final
+from typing import final
 
 import torch
 from torch import Tensor
@@ -17,10 +17,9 @@ from pinnreg.domain import Box, Domain, Face, unit_points
 from pinnreg.equations.call import Data, evaluate_data
 from pinnreg.equations.conditions import Condition, FaceCondition, Measurements, Periodic
 from pinnreg.equations.problem import Problem, named_conditions
+from pinnreg.equations.settings import ConditionMode
 from pinnreg.equations.trial import AxisData, Trial
 from pinnreg.errors import InputError
-
-ConditionMode = Literal["default", "exact", "soft"]
 
 
 @final

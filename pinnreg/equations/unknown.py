@@ -5,53 +5,19 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar, final
+from typing import Any, TypeVar
 
 import torch
-from pydantic import BeforeValidator, StrictBool, model_validator
-from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from pinnreg.equations.problem import Problem, named_conditions
+from pinnreg.equations.settings import Unknown
 from pinnreg.errors import InputError, unknown
-from pinnreg.settings import STRICT, no_boolean
 
 SOME_POINTS = 512
 """Enough to see a step of the data move."""
 
 AnyProblem = TypeVar("AnyProblem", bound=Problem)
-
-
-@final
-@dataclass(frozen=True, config=STRICT)
-class Unknown:
-    """A coefficient that is to be found: a number in the problem's residual.
-
-    What is trained is θ: the value is start · exp(θ) where it is `positive`, from θ = 0 on, else |start| θ (θ itself
-    from 0), so that a step of the optimiser means the same for coefficients of any size.
-
-    Attributes:
-        start: the value that training begins with.
-        positive: whether the value keeps above zero.
-    """
-
-    start: Annotated[float, BeforeValidator(no_boolean)] = 1.0
-    positive: StrictBool = False
-
-    @model_validator(mode="after")
-    def _start_is_possible(self) -> Unknown:
-        if self.positive and self.start <= 0:
-            raise ValueError(f"start must be positive with positive: true, got {self.start:g}")
-        return self
-
-    @property
-    def first(self) -> float:
-        """θ at the start."""
-        return 0.0 if self.positive or not self.start else math.copysign(1.0, self.start)
-
-    def value(self, theta: Tensor) -> Tensor:
-        """The coefficient, of the shape of θ."""
-        return self.start * torch.exp(theta) if self.positive else (abs(self.start) or 1.0) * theta
 
 
 def with_values(problem: AnyProblem, values: Mapping[str, Any]) -> AnyProblem:

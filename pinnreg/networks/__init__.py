@@ -5,35 +5,6 @@ domain. A periodic axis enters as sines and cosines of its own period instead, w
 all its derivatives. Random Fourier features (Tancik et al. 2020, arXiv:2006.10739) are appended when asked for.
 """
 
-from pinnreg.networks.binding import bound
-from pinnreg.networks.build import build
-from pinnreg.networks.features import InputFeatures
-from pinnreg.networks.mlp import ACTIVATIONS, MLP, Activation
-from pinnreg.networks.quadratic import Quadratic, QuadraticBlock, Variant, weights_of_blocks
-from pinnreg.networks.settings import (
-    FeatureSettings,
-    FourierSettings,
-    MLPSettings,
-    NetworkSettings,
-    QuadraticSettings,
-    mlp_if_not_said,
-)
+import lazy_loader
 
-__all__ = [
-    "ACTIVATIONS",
-    "MLP",
-    "Activation",
-    "FeatureSettings",
-    "FourierSettings",
-    "InputFeatures",
-    "MLPSettings",
-    "NetworkSettings",
-    "Quadratic",
-    "QuadraticBlock",
-    "QuadraticSettings",
-    "Variant",
-    "bound",
-    "build",
-    "mlp_if_not_said",
-    "weights_of_blocks",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,15 +6,14 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal, final, get_args
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from pinnreg.errors import InputError, unknown
+from pinnreg.networks.settings import ACTIVATION_NAMES
 from pinnreg.taylor import SOFTPLUS_THRESHOLD
-
-Activation = Literal["tanh", "sin", "gelu", "softplus", "swish"]
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
@@ -23,7 +22,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "softplus": partial(nn.functional.softplus, threshold=SOFTPLUS_THRESHOLD),
     "swish": nn.functional.silu,
 }
-assert tuple(ACTIVATIONS) == get_args(Activation)
+assert tuple(ACTIVATIONS) == ACTIVATION_NAMES
 
 
 @final

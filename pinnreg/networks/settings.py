@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from pinnreg.networks.mlp import Activation
-from pinnreg.networks.quadratic import Variant
 from pinnreg.settings import STRICT, Count, Positive
+
+Activation = Literal["tanh", "sin", "gelu", "softplus", "swish"]
+ACTIVATION_NAMES: tuple[Activation, ...] = get_args(Activation)
+
+Variant = Literal["plain", "norm", "orth"]
 
 
 @dataclass(frozen=True, config=STRICT)

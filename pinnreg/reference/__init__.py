@@ -3,26 +3,6 @@
 A reference never evaluates a problem's residual, so that a sign error in the one cannot hide in the other.
 """
 
-from pinnreg.reference.analytic import as_reference, closed_form
-from pinnreg.reference.base import Axes, Reference, Solved, Values
-from pinnreg.reference.cole_hopf import burgers_cole_hopf
-from pinnreg.reference.datafile import from_file
-from pinnreg.reference.evolution import method_of_lines
-from pinnreg.reference.remembered import SCIPY_KINDS, forget_solves, remembered
-from pinnreg.reference.spectral import poisson
+import lazy_loader
 
-__all__ = [
-    "SCIPY_KINDS",
-    "Axes",
-    "Reference",
-    "Solved",
-    "Values",
-    "as_reference",
-    "burgers_cole_hopf",
-    "closed_form",
-    "forget_solves",
-    "from_file",
-    "method_of_lines",
-    "poisson",
-    "remembered",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

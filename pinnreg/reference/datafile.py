@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.interpolate import make_interp_spline
 
 from pinnreg.errors import InputError
 from pinnreg.reference.base import (
@@ -88,7 +88,7 @@ def _interpolate(nodes: Mapping[str, Array], values: Array, asked: Axes) -> Arra
         if len(axis) == 1:
             values = np.repeat(values, len(asked[name]), axis=position)
             continue
-        spline = make_interp_spline(axis, values, k=min(3, len(axis) - 1), axis=position)
+        spline = scipy.interpolate.make_interp_spline(axis, values, k=min(3, len(axis) - 1), axis=position)
         values = np.asarray(spline(asked[name]), dtype=np.float64)
     return values
 

@@ -7,8 +7,7 @@ from math import factorial, sinh
 from typing import final
 
 import numpy as np
-from scipy.interpolate import make_interp_spline
-from scipy.sparse import csr_array, diags_array, lil_array, vstack
+import scipy
 
 from pinnreg.reference.base import Array
 
@@ -50,7 +49,7 @@ class Grid:
 
     def interpolate(self, values: Array, points: Array, *, periodic: bool) -> Array:
         """Values at the nodes, (nodes, m), to points, (k, m), by a quintic spline in s."""
-        spline = make_interp_spline(self.s, values, k=5, bc_type="periodic" if periodic else None)
+        spline = scipy.interpolate.make_interp_spline(self.s, values, k=5, bc_type="periodic" if periodic else None)
         return np.asarray(spline(_to_computational(points, self.ends, self.cluster)), dtype=np.float64)
 
 
@@ -64,7 +63,7 @@ def _to_computational(x: Array, ends: tuple[float, float], cluster: tuple[float,
     return np.asarray(np.arcsinh((x - cluster[0]) / _width(ends, cluster)), dtype=np.float64)
 
 
-def derivative_matrix(grid: Grid, *, periodic: bool) -> csr_array:
+def derivative_matrix(grid: Grid, *, periodic: bool) -> scipy.sparse.csr_array:
     """u at all nodes to u_x and u_xx, one above the other, at the unknown nodes.
 
     u_x = u_s / x′ and u_xx = (u_ss − x″ u_x) / x′², with five-point central differences. Beside a fixed end
@@ -74,15 +73,15 @@ def derivative_matrix(grid: Grid, *, periodic: bool) -> csr_array:
     nodes = len(grid.s)
     step = float(grid.s[1] - grid.s[0])
     unknown = slice(0, nodes - 1) if periodic else slice(1, nodes - 1)
-    by_slope = diags_array(1 / grid.slope[unknown])
-    bent = diags_array((grid.curvature / grid.slope**2)[unknown])
+    by_slope = scipy.sparse.diags_array(1 / grid.slope[unknown])
+    bent = scipy.sparse.diags_array((grid.curvature / grid.slope**2)[unknown])
     first = by_slope @ _stencils(nodes, 1, periodic) / step
     second = by_slope @ by_slope @ _stencils(nodes, 2, periodic) / step**2 - bent @ first
-    return csr_array(vstack([first, second]))
+    return scipy.sparse.csr_array(scipy.sparse.vstack([first, second]))
 
 
-def _stencils(nodes: int, order: int, periodic: bool) -> csr_array:
-    matrix = lil_array((nodes, nodes))
+def _stencils(nodes: int, order: int, periodic: bool) -> scipy.sparse.csr_array:
+    matrix = scipy.sparse.lil_array((nodes, nodes))
     skewed = 4 + order
     rows = range(nodes - 1) if periodic else range(1, nodes - 1)
     for row in rows:
@@ -94,7 +93,7 @@ def _stencils(nodes: int, order: int, periodic: bool) -> csr_array:
         for offset, weight in zip(offsets, _weights(offsets, order), strict=True):
             # The last node of a period is the first of the next one.
             matrix[row, (row + offset) % (nodes - 1) if periodic else row + offset] = weight
-    return csr_array(matrix)[rows.start : rows.stop]
+    return scipy.sparse.csr_array(matrix)[rows.start : rows.stop]
 
 
 def _weights(offsets: tuple[int, ...], order: int) -> Array:

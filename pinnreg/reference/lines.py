@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, final
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.integrate import solve_ivp
 
 from pinnreg.errors import InputError
 from pinnreg.reference.base import Array, on_grid
@@ -145,7 +145,7 @@ def _run(
         warnings.filterwarnings("ignore", category=UserWarning, module="scipy")
         try:
             # Both fixed ends' skewed stencils and the folded periodic ones reach four places to either side.
-            result = solve_ivp(
+            result = scipy.integrate.solve_ivp(
                 counted,
                 (first, times[-1]),
                 start,

@@ -7,7 +7,7 @@ from math import pi
 from typing import Any
 
 import numpy as np
-import scipy.linalg
+import scipy
 
 from pinnreg.errors import InputError
 from pinnreg.reference.base import (

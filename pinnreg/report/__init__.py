@@ -1,41 +1,5 @@
 """Solutions, their errors against a reference, and the files that keep them."""
 
-from pinnreg.report.compare import (
-    Errors,
-    ReferenceReport,
-    Report,
-    Validation,
-    compare,
-    relative_l2,
-    validate_on,
-    without_reference,
-)
-from pinnreg.report.files import (
-    finite,
-    read_report,
-    summary,
-    write_json,
-    write_report,
-)
-from pinnreg.report.grid import grid_axes
-from pinnreg.report.markdown import markdown_table
-from pinnreg.report.solution import Solution
+import lazy_loader
 
-__all__ = [
-    "Errors",
-    "ReferenceReport",
-    "Report",
-    "Solution",
-    "Validation",
-    "compare",
-    "finite",
-    "grid_axes",
-    "markdown_table",
-    "read_report",
-    "relative_l2",
-    "summary",
-    "validate_on",
-    "without_reference",
-    "write_json",
-    "write_report",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

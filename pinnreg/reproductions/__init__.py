@@ -4,18 +4,6 @@ All training goes through the loop, the objectives, the noise and the optimisers
 settings side by side, run as one batch.
 """
 
-from pinnreg.reproductions.model import Claim, Columns, Experiment, Progress, Reproduction, Rows, Table
-from pinnreg.reproductions.runner import EXPERIMENTS, folder_of, reproduce
+import lazy_loader
 
-__all__ = [
-    "EXPERIMENTS",
-    "Claim",
-    "Columns",
-    "Experiment",
-    "Progress",
-    "Reproduction",
-    "Rows",
-    "Table",
-    "folder_of",
-    "reproduce",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

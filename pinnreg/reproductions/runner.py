@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from pinnreg import plots
 from pinnreg.errors import unknown
 from pinnreg.report import write_json
-from pinnreg.reproductions.jacobian import jacobian
-from pinnreg.reproductions.ktv import ktv
-from pinnreg.reproductions.model import Experiment, Progress, Reproduction
-from pinnreg.reproductions.noise_injection import noise_injection
-from pinnreg.reproductions.noise_stability import noise_stability
-from pinnreg.reproductions.quadratic import quadratic
+from pinnreg.reproductions.experiments import EXPERIMENTS
+from pinnreg.reproductions.model import Progress, Reproduction
 from pinnreg.run.folder import make_writable
-
-EXPERIMENTS: Mapping[str, Experiment] = {
-    "ktv": ktv,
-    "noise_stability": noise_stability,
-    "noise_injection": noise_injection,
-    "quadratic": quadratic,
-    "jacobian": jacobian,
-}
-"""By the name of the method."""
 
 
 def reproduce(

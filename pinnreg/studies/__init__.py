@@ -1,25 +1,5 @@
 """Many runs compared: all combinations of regularisers, other settings and seeds, in parallel processes."""
 
-from pinnreg.studies.entries import Entry, baseline_of
-from pinnreg.studies.figures import figure_files
-from pinnreg.studies.measures import Run
-from pinnreg.studies.model import Study, heading
-from pinnreg.studies.origins import origins
-from pinnreg.studies.runner import StudyResult, study
-from pinnreg.studies.summary import body, cells, columns, verdict
+import lazy_loader
 
-__all__ = [
-    "Entry",
-    "Run",
-    "Study",
-    "StudyResult",
-    "baseline_of",
-    "body",
-    "cells",
-    "columns",
-    "figure_files",
-    "heading",
-    "origins",
-    "study",
-    "verdict",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

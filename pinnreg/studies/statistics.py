@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from scipy import stats
+import scipy
 
 CONFIDENCE = 0.95
 DECADES = 300.0
@@ -81,7 +81,7 @@ def paired_ratio(errors: Mapping[str, float], baseline: Mapping[str, float]) -> 
     mean = float(differences.mean())
     if count == 1:
         return Ratio(1, _power(mean), math.nan, math.nan)
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * differences.std(ddof=1) / math.sqrt(count))
+    half = float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * differences.std(ddof=1) / math.sqrt(count))
     return Ratio(count, _power(mean), _power(mean - half), _power(mean + half))
 
 

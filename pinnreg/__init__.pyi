@@ -1,0 +1,47 @@
+from . import networks, reference
+from .differentiation import derivatives
+from .domain import Box
+from .equations import (
+    Field,
+    Problem,
+    dirichlet,
+    initial,
+    measurements,
+    neumann,
+    periodic,
+    robin,
+)
+from .errors import Diverged, InputError, Interrupted
+from .reproductions import reproduce
+from .run import analyse, evaluate, load, load_config, problem, solve
+from .studies import study
+from .taylor import Laplacian
+
+__version__: str
+
+__all__ = [
+    "Box",
+    "Diverged",
+    "Field",
+    "InputError",
+    "Interrupted",
+    "Laplacian",
+    "Problem",
+    "analyse",
+    "derivatives",
+    "dirichlet",
+    "evaluate",
+    "initial",
+    "load",
+    "load_config",
+    "measurements",
+    "networks",
+    "neumann",
+    "periodic",
+    "problem",
+    "reference",
+    "reproduce",
+    "robin",
+    "solve",
+    "study",
+]

@@ -1,0 +1,29 @@
+from .accuracy import (
+    AccuracyBenchmark,
+    AccuracyRow,
+    AccuracySetting,
+    AnyRow,
+    Run,
+    ScipyRow,
+    bench_accuracy,
+)
+from .engines import Benchmark, Row, Setting, bench_derivatives
+from .recipes import PROBLEMS, RECIPES
+from .trace import DECADES
+
+__all__ = [
+    "DECADES",
+    "PROBLEMS",
+    "RECIPES",
+    "AccuracyBenchmark",
+    "AccuracyRow",
+    "AccuracySetting",
+    "AnyRow",
+    "Benchmark",
+    "Row",
+    "Run",
+    "ScipyRow",
+    "Setting",
+    "bench_accuracy",
+    "bench_derivatives",
+]

@@ -1,0 +1,58 @@
+"""Settings above settings: sections merged, and values set by dotted keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pinnreg.errors import InputError
+
+
+def kind_of_network(data: Mapping[str, Any]) -> Any:
+    """What `data` says under network.kind; None if nothing."""
+    section = data.get("network")
+    return section.get("kind") if isinstance(section, Mapping) else None
+
+
+def for_kind(below: Mapping[str, Any], kind: Any) -> Mapping[str, Any]:
+    """`below`, without its settings of the network if they are those of another kind than the one that is wanted."""
+    return below if kind in (None, kind_of_network(below)) else {**below, "network": {"kind": kind}}
+
+
+def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`below` with the values of `above`; sections are merged key by key, lists replaced."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def set_key(data: dict[str, Any], key: str, value: Any) -> None:
+    """Set a dotted key; sections that are not there are made, list elements must exist."""
+    *parents, last = key.split(".")
+    inside: Any = data
+    for number, part in enumerate(parents):
+        if isinstance(inside, list | tuple):
+            inside = _element(inside, part, key)
+            continue
+        nested = inside.get(part)
+        if nested is None or isinstance(nested, dict | list | tuple):
+            inside[part] = list(nested) if isinstance(nested, tuple) else ({} if nested is None else nested)
+            inside = inside[part]
+        else:
+            raise InputError(f"{key}: {'.'.join(parents[: number + 1])} is {nested!r} and has no keys")
+    if isinstance(inside, list):
+        _element(inside, last, key)
+        inside[int(last)] = value
+    else:
+        inside[last] = value
+
+
+def _element(inside: Sequence[Any], part: str, key: str) -> Any:
+    if not inside:
+        raise InputError(f"{key}: the list is empty; set it whole")
+    if not part.isdigit() or int(part) >= len(inside):
+        known = "0" if len(inside) == 1 else f"0 to {len(inside) - 1}"
+        raise InputError(f"{key}: expected the number of a list element, {known}, got {part!r}")
+    return inside[int(part)]

@@ -1,0 +1,49 @@
+from .conditions import (
+    Condition,
+    FaceCondition,
+    Measurements,
+    dirichlet,
+    initial,
+    measurements,
+    neumann,
+    periodic,
+    robin,
+)
+from .exact import Split, split_conditions
+from .field import Field, Sweep, Table
+from .points import Points
+from .problem import Problem, named_conditions, reference_of
+from .residual import check_residual, evaluate_residual, evaluate_rows, residual_gradient
+from .settings import ConditionMode, Unknown
+from .trial import Trial
+from .unknown import check_unknown, with_values
+
+__all__ = [
+    "Condition",
+    "ConditionMode",
+    "FaceCondition",
+    "Field",
+    "Measurements",
+    "Points",
+    "Problem",
+    "Split",
+    "Sweep",
+    "Table",
+    "Trial",
+    "Unknown",
+    "check_residual",
+    "check_unknown",
+    "dirichlet",
+    "evaluate_residual",
+    "evaluate_rows",
+    "initial",
+    "measurements",
+    "named_conditions",
+    "neumann",
+    "periodic",
+    "reference_of",
+    "residual_gradient",
+    "robin",
+    "split_conditions",
+    "with_values",
+]

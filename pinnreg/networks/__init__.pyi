@@ -1,0 +1,36 @@
+from .binding import bound
+from .build import build
+from .features import InputFeatures
+from .mlp import ACTIVATIONS, MLP
+from .quadratic import Quadratic, QuadraticBlock, weights_of_blocks
+from .settings import (
+    ACTIVATION_NAMES,
+    Activation,
+    FeatureSettings,
+    FourierSettings,
+    MLPSettings,
+    NetworkSettings,
+    QuadraticSettings,
+    Variant,
+    mlp_if_not_said,
+)
+
+__all__ = [
+    "ACTIVATIONS",
+    "ACTIVATION_NAMES",
+    "MLP",
+    "Activation",
+    "FeatureSettings",
+    "FourierSettings",
+    "InputFeatures",
+    "MLPSettings",
+    "NetworkSettings",
+    "Quadratic",
+    "QuadraticBlock",
+    "QuadraticSettings",
+    "Variant",
+    "bound",
+    "build",
+    "mlp_if_not_said",
+    "weights_of_blocks",
+]

@@ -1,0 +1,48 @@
+from .batch import Batch, Placement
+from .building import objective_of
+from .drawing import batch_of, first_batch, redraw, resample, residual_size, state_of, whole
+from .evaluator import Evaluator
+from .filling import jacobian_of
+from .functions import gradient, residuals, total
+from .linearise import Linearised, linearise, linearise_rows
+from .model import Model
+from .objective import Objective
+from .regression import regression
+from .replicas import Batches, Replicas
+from .rows import Rows
+from .settings import PointSettings
+from .terms import INTERIOR
+from .trainable import Drawn, DrawnBatch, Fixed, Trainable
+
+__all__ = [
+    "INTERIOR",
+    "Batch",
+    "Batches",
+    "Drawn",
+    "DrawnBatch",
+    "Evaluator",
+    "Fixed",
+    "Linearised",
+    "Model",
+    "Objective",
+    "Placement",
+    "PointSettings",
+    "Replicas",
+    "Rows",
+    "Trainable",
+    "batch_of",
+    "first_batch",
+    "gradient",
+    "jacobian_of",
+    "linearise",
+    "linearise_rows",
+    "objective_of",
+    "redraw",
+    "regression",
+    "resample",
+    "residual_size",
+    "residuals",
+    "state_of",
+    "total",
+    "whole",
+]

@@ -1,0 +1,4 @@
+from .drawing import complete, observe
+from .settings import MeasurementSettings
+
+__all__ = ["MeasurementSettings", "complete", "observe"]

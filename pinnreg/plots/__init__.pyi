@@ -1,0 +1,31 @@
+from .analysis import TermAnalysis, analysis
+from .convergence import Convergence, convergence
+from .layouts import error_field
+from .loss_history import history
+from .panels import Curve, Panel, panels
+from .run import draw, title_of
+from .saving import check_format, save
+from .study_errors import ErrorRow, study_errors
+from .study_fields import study_fields
+from .study_weights import WeightCurves, study_weights
+
+__all__ = [
+    "Convergence",
+    "Curve",
+    "ErrorRow",
+    "Panel",
+    "TermAnalysis",
+    "WeightCurves",
+    "analysis",
+    "check_format",
+    "convergence",
+    "draw",
+    "error_field",
+    "history",
+    "panels",
+    "save",
+    "study_errors",
+    "study_fields",
+    "study_weights",
+    "title_of",
+]

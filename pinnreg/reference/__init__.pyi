@@ -1,0 +1,23 @@
+from .analytic import as_reference, closed_form
+from .base import Axes, Reference, Solved, Values
+from .cole_hopf import burgers_cole_hopf
+from .datafile import from_file
+from .evolution import method_of_lines
+from .remembered import SCIPY_KINDS, forget_solves, remembered
+from .spectral import poisson
+
+__all__ = [
+    "SCIPY_KINDS",
+    "Axes",
+    "Reference",
+    "Solved",
+    "Values",
+    "as_reference",
+    "burgers_cole_hopf",
+    "closed_form",
+    "forget_solves",
+    "from_file",
+    "method_of_lines",
+    "poisson",
+    "remembered",
+]

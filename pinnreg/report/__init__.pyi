@@ -1,0 +1,39 @@
+from .compare import (
+    Errors,
+    ReferenceReport,
+    Report,
+    Validation,
+    compare,
+    relative_l2,
+    validate_on,
+    without_reference,
+)
+from .files import (
+    finite,
+    read_report,
+    summary,
+    write_json,
+    write_report,
+)
+from .grid import grid_axes
+from .markdown import markdown_table
+from .solution import Solution
+
+__all__ = [
+    "Errors",
+    "ReferenceReport",
+    "Report",
+    "Solution",
+    "Validation",
+    "compare",
+    "finite",
+    "grid_axes",
+    "markdown_table",
+    "read_report",
+    "relative_l2",
+    "summary",
+    "validate_on",
+    "without_reference",
+    "write_json",
+    "write_report",
+]

@@ -1,0 +1,16 @@
+from .experiments import EXPERIMENTS
+from .model import Claim, Columns, Experiment, Progress, Reproduction, Rows, Table
+from .runner import folder_of, reproduce
+
+__all__ = [
+    "EXPERIMENTS",
+    "Claim",
+    "Columns",
+    "Experiment",
+    "Progress",
+    "Reproduction",
+    "Rows",
+    "Table",
+    "folder_of",
+    "reproduce",
+]

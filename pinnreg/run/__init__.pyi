@@ -1,0 +1,18 @@
+from .analysing import Analysis, analyse
+from .folder import RunFolder
+from .line import evaluate, load, load_config, problem, solve
+from .prepare import choose_device
+from .results import redraw
+
+__all__ = [
+    "Analysis",
+    "RunFolder",
+    "analyse",
+    "choose_device",
+    "evaluate",
+    "load",
+    "load_config",
+    "problem",
+    "redraw",
+    "solve",
+]

@@ -1,0 +1,24 @@
+from .entries import Entry, baseline_of
+from .figures import figure_files
+from .measures import Run
+from .model import Study, heading, read_study
+from .origins import origins
+from .runner import StudyResult, study
+from .summary import body, cells, columns, verdict
+
+__all__ = [
+    "Entry",
+    "Run",
+    "Study",
+    "StudyResult",
+    "baseline_of",
+    "body",
+    "cells",
+    "columns",
+    "figure_files",
+    "heading",
+    "origins",
+    "read_study",
+    "study",
+    "verdict",
+]

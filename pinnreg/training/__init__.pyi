@@ -1,0 +1,17 @@
+from .checkpoint import position_of, read_checkpoint, write_checkpoint
+from .history import History, read_history
+from .hooks import Hooks, Outcome
+from .loop import train
+from .position import Position
+
+__all__ = [
+    "History",
+    "Hooks",
+    "Outcome",
+    "Position",
+    "position_of",
+    "read_checkpoint",
+    "read_history",
+    "train",
+    "write_checkpoint",
+]
