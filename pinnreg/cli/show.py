@@ -25,7 +25,7 @@ from pinnreg.equations.conditions import FaceCondition
 from pinnreg.errors import InputError
 from pinnreg.networks import ACTIVATIONS, NetworkSettings
 from pinnreg.observations import Measured, complete
-from pinnreg.optimisers import Stage
+from pinnreg.optimisers import AnyStage
 from pinnreg.regularisers import Regulariser
 from pinnreg.report import write_json
 
@@ -55,7 +55,7 @@ def first_line(load: Callable[[Path], type[Problem]], path: Path) -> str | None:
 
 def catalogue(problems: Mapping[str, str | None], path: Path | None) -> None:
     """Everything that a config can name."""
-    optimisers = {_tag(stage, "optimiser"): _summary(stage) for stage in get_args(Stage)}
+    optimisers = {_tag(stage, "optimiser"): _summary(stage) for stage in get_args(AnyStage)}
     sections: dict[str, Mapping[str, str | None]] = {
         "problems": problems,
         "configs": dict.fromkeys(registry.shipped_configs(), ""),

@@ -14,7 +14,7 @@ from pinnreg.errors import InputError
 from pinnreg.networks import MLPSettings, NetworkSettings, mlp_if_not_said
 from pinnreg.objective import PointSettings
 from pinnreg.observations import Measured
-from pinnreg.optimisers import GaussNewton, Stage
+from pinnreg.optimisers import AnyStage, GaussNewton
 from pinnreg.regularisers import Regulariser
 from pinnreg.settings import STRICT, Count, NonNegative, Seed
 
@@ -53,7 +53,7 @@ class Config:
     weights: dict[str, NonNegative] = Field(default_factory=dict)
     balance: StrictBool = True
     regularisers: tuple[Annotated[Regulariser, Field(discriminator="kind")], ...] = ()
-    train: Annotated[tuple[Annotated[Stage, Field(discriminator="optimiser")], ...], Field(min_length=1)] = (
+    train: Annotated[tuple[Annotated[AnyStage, Field(discriminator="optimiser")], ...], Field(min_length=1)] = (
         GaussNewton(),
     )
     evaluate: EvaluateSettings = EvaluateSettings()
