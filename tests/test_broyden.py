@@ -18,7 +18,8 @@ from torch import Tensor
 from pinnreg import Box, InputError, Problem, dirichlet
 from pinnreg.config import resolve
 from pinnreg.optimisers import LBFGS, Optimiser, SSBroyden
-from pinnreg.optimisers.broyden import MOST_PARAMETERS, Update, scaling, update_
+from pinnreg.optimisers.broyden import MOST_PARAMETERS, scaling, update_
+from pinnreg.optimisers.settings import Update
 from pinnreg.run.prepare import prepare
 
 UPDATES = get_args(Update)

@@ -21,6 +21,7 @@ from pinnreg.config import resolve
 from pinnreg.objective import Batch, Linearised, PointSettings
 from pinnreg.objective.sampling import interior_points
 from pinnreg.optimisers import GaussNewton, gauss_newton, trust_region
+from pinnreg.optimisers import step as stepping
 from pinnreg.optimisers.damped import DampedLeastSquares
 from pinnreg.optimisers.trust_region import BOLDER, CAUTIOUS, FACTOR, Rules, TrustRegion
 from pinnreg.run.prepare import prepare
@@ -272,7 +273,8 @@ def region(of: Residuals, at: Tensor, **rules: Any) -> tuple[TrustRegion, Linear
     linearised = function.linearise({"x": at})
     problem = DampedLeastSquares(linearised.jacobian, linearised.residuals)
     chosen = Rules(**{"ratio": 0.075, "acceleration": False, "corrections": 0, **rules})
-    return TrustRegion(function, {"x": at}, at, linearised, problem, chosen), linearised, function  # type: ignore[arg-type]
+    search = TrustRegion(function, {"x": at}, linearised, problem, chosen, function.loss(at))
+    return search, linearised, function
 
 
 def test_a_trial_is_the_damped_step_and_what_it_gains() -> None:
@@ -285,7 +287,8 @@ def test_a_trial_is_the_damped_step_and_what_it_gains() -> None:
     assert trial.loss == pytest.approx(Function(rosenbrock).loss(at + step))
     predicted = float(r @ r - (r + J @ step).square().sum())
     assert trial.ratio == pytest.approx((float(r @ r) - trial.loss) / predicted)
-    assert (trial.damping, search.loss) == (0.5, float(r @ r))
+    assert (trial.damping, trial.predicted) == (0.5, pytest.approx(predicted))
+    assert torch.equal(trial.residuals, rosenbrock(search.end(trial.step)["x"]))
 
 
 def test_the_boldest_step_that_does_is_taken() -> None:
@@ -647,12 +650,12 @@ def test_networks_with_many_parameters_are_sketched(monkeypatch: pytest.MonkeyPa
     one, two, three = objective(), objective(), objective()
     advanced(one, 3, sketch=10)
     advanced(two, 3)
-    monkeypatch.setattr(gauss_newton, "SKETCHED_ABOVE", 18)
-    monkeypatch.setattr(gauss_newton, "SKETCH", 10)
+    monkeypatch.setattr(stepping, "SKETCHED_ABOVE", 18)
+    monkeypatch.setattr(stepping, "SKETCH", 10)
     advanced(three, 3)
     assert same(one, three)
     assert not same(one, two)
-    monkeypatch.setattr(gauss_newton, "SKETCHED_ABOVE", 19)
+    monkeypatch.setattr(stepping, "SKETCHED_ABOVE", 19)
     four = objective()
     advanced(four, 3)
     assert same(four, two)

@@ -17,7 +17,6 @@ import pinnreg
 PACKAGE = Path(pinnreg.__file__).resolve().parent
 STUBS = sorted(PACKAGE.rglob("__init__.pyi"))
 
-until_settings_are_light = pytest.mark.xfail(reason="regularisers and optimisers import torch with their settings")
 
 HEAVY = ("torch", "scipy", "matplotlib", "numpy")
 UNUSED = (
@@ -102,7 +101,6 @@ def test_importing_pinnreg_imports_nothing_heavy(imported: tuple[list[list[str]]
     assert imported[0][0] == []
 
 
-@until_settings_are_light
 @pytest.mark.parametrize("number", range(len(COMMANDS)), ids=[" ".join(command) for command in COMMANDS])
 def test_a_command_that_computes_nothing_imports_nothing_heavy(
     imported: tuple[list[list[str]], list[int]], number: int
@@ -112,7 +110,6 @@ def test_a_command_that_computes_nothing_imports_nothing_heavy(
     assert after[number + 1] == []
 
 
-@until_settings_are_light
 def test_using_pinnreg_imports_what_is_used(tmp_path: Path) -> None:
     script = """
 import json, sys

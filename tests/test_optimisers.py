@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from math import pi
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +18,23 @@ from pydantic import ValidationError
 from torch import Tensor
 from torch.func import functional_call
 
+import pinnreg
 from pinnreg import Box, Problem, dirichlet
 from pinnreg.config import resolve
 from pinnreg.objective import Batch
-from pinnreg.optimisers import LBFGS, SGD, Adam, GaussNewton, Optimiser, SSBroyden, Stage, learning_rate
-from pinnreg.optimisers.lbfgs import _LBFGS
+from pinnreg.optimisers import (
+    LBFGS,
+    SGD,
+    Adam,
+    Advance,
+    GaussNewton,
+    Optimiser,
+    SSBroyden,
+    Stage,
+    Target,
+    learning_rate,
+)
+from pinnreg.optimisers.lbfgs import LBFGSSteps
 from pinnreg.run.prepare import prepare
 from pinnreg.training import History, Outcome, train
 
@@ -145,7 +160,7 @@ def test_lbfgs_is_torchs_lbfgs_run_in_one_go(blocks: int) -> None:
     theirs = {name: value.clone().requires_grad_() for name, value in copied(of).items()}
     stage = LBFGS(history=10, redraw_every=blocks)
     # the loss is scaled, see the class; L-BFGS itself does not depend on the scale
-    scale = _LBFGS.INITIAL_LOSS / loss(of)
+    scale = LBFGSSteps.INITIAL_LOSS / loss(of)
     assert advance(stage.start(of.parameters), of, 0, 45) == 45
     inner = torch.optim.LBFGS(
         list(theirs.values()),
@@ -407,3 +422,76 @@ def test_settings_without_effect_or_sense_are_refused(kind: Any, settings: dict[
     with pytest.raises(ValidationError) as caught:
         kind(**settings)
     assert next(iter(settings)) in str(caught.value)
+
+
+# a stage of one's own, and settings without torch
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Gradient descent of one's own: nothing but what the protocol asks for."""
+
+    length: float = 1e-3
+    optimiser: str = "descent"
+    steps: int = 7
+    max_seconds: float | None = None
+    max_sweeps: float | None = None
+    redraw_every: int = 1
+    log_every: int = 5
+    evaluate_every: int = 5
+    first_order: bool = True
+    needs_smooth: bool = False
+    needs_squares: bool = False
+
+    def start(self, parameters: dict[str, Tensor]) -> Optimiser:
+        return Descending(parameters, self.length)
+
+
+@dataclass
+class Descending:
+    parameters: dict[str, Tensor]
+    length: float
+
+    def advance(self, objective: Target, step: int, limit: int, *, share: float = 0.0) -> Advance:
+        losses, gradient = objective.gradient(self.parameters)
+        with torch.no_grad():
+            for name, value in self.parameters.items():
+                value.sub_(self.length * gradient[name])
+        return Advance(1, losses)
+
+    def forget(self) -> None:
+        pass
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        pass
+
+
+def test_a_stage_of_ones_own_trains_as_the_others_do() -> None:
+    mine, theirs = objective(), objective()
+    mine, outcome, history = run(mine, Descent(length=1e-4))
+    theirs, *_ = run(theirs, SGD(steps=7, learning_rate=1e-4))
+    assert outcome.stop_reason == "descent: all 7 steps done"
+    assert history.columns()["step"].tolist() == [0, 5, 7]
+    for name, value in mine.parameters.items():
+        assert torch.allclose(value, theirs.parameters[name], rtol=1e-12)
+
+
+def test_settings_and_protocols_need_no_torch() -> None:
+    """They are read where nothing is computed."""
+    code = """
+import sys, types
+package = types.ModuleType("pinnreg")  # without all that pinnreg itself exports
+package.__path__ = [sys.argv[1]]
+sys.modules["pinnreg"] = package
+from pinnreg.optimisers import LBFGS, SGD, Adam, GaussNewton, SSBroyden, learning_rate
+stages = [kind(steps=3) for kind in (LBFGS, SGD, Adam, GaussNewton, SSBroyden)]
+assert learning_rate(Adam(schedule="cosine"), 0.5) < 1e-3
+heavy = {"torch", "numpy", "scipy", "threadpoolctl"} & sys.modules.keys()
+assert not heavy, heavy
+"""
+    package = str(Path(pinnreg.__file__).parent)
+    done = subprocess.run([sys.executable, "-c", code, package], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -17,7 +17,7 @@ from pinnreg.cli import bar
 from pinnreg.domain import SAMPLERS
 from pinnreg.errors import InputError
 from pinnreg.networks import ACTIVATION_NAMES, NetworkSettings
-from pinnreg.optimisers import Stage
+from pinnreg.optimisers import AnyStage
 from pinnreg.regularisers import Shipped
 
 WIDE = 400
@@ -46,7 +46,7 @@ def first_line(path: Path) -> str | None:
 
 def catalogue(problems: Mapping[str, str | None], path: Path | None) -> None:
     """Everything that a config can name."""
-    optimisers = {_tag(stage, "optimiser"): _summary(stage) for stage in get_args(Stage)}
+    optimisers = {_tag(stage, "optimiser"): _summary(stage) for stage in get_args(AnyStage)}
     sections: dict[str, Mapping[str, str | None]] = {
         "problems": problems,
         "configs": dict.fromkeys(registry.shipped_configs(), ""),

@@ -10,7 +10,7 @@ from pinnreg.config.merging import for_kind, kind_of_network, merge, set_key
 from pinnreg.config.model import Config, Mistake, as_dict, mistakes, refusal
 from pinnreg.errors import InputError
 from pinnreg.networks import NetworkSettings
-from pinnreg.optimisers import Stage
+from pinnreg.optimisers import AnyStage
 
 
 def check_sections(data: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> None:
@@ -39,7 +39,7 @@ def _possible_defaults(data: Mapping[str, Any], changes: Mapping[str, Any]) -> I
     said = changes.get("network.kind", kind_of_network(data))
     every: list[Mapping[str, Any]] = [as_dict(Config(problem={}, network=kind())) for kind in get_args(NetworkSettings)]
     kinds = [each for each in every if said in (None, kind_of_network(each))] or [for_kind(every[0], said)]
-    stages = [[{"optimiser": stage.optimiser}] for stage in get_args(Stage)]
+    stages = [[{"optimiser": stage.optimiser}] for stage in get_args(AnyStage)]
     yield from ({**each, "train": stages[0]} for each in kinds)
     yield from ({**kinds[0], "train": stage} for stage in stages[1:])
 

@@ -16,7 +16,7 @@ from pinnreg.errors import InputError, unknown
 from pinnreg.networks import MLPSettings, NetworkSettings, mlp_if_not_said
 from pinnreg.objective import PointSettings
 from pinnreg.observations.settings import MeasurementSettings
-from pinnreg.optimisers import GaussNewton, Stage
+from pinnreg.optimisers import AnyStage, GaussNewton
 from pinnreg.regularisers import Shipped
 from pinnreg.settings import STRICT, Count, NonNegative, Seed
 
@@ -58,7 +58,7 @@ class Config:
     weights: dict[str, NonNegative] = Field(default_factory=dict)
     balance: StrictBool = True
     regularisers: tuple[Annotated[Shipped, Field(discriminator="kind")], ...] = ()
-    train: Annotated[tuple[Annotated[Stage, Field(discriminator="optimiser")], ...], Field(min_length=1)] = (
+    train: Annotated[tuple[Annotated[AnyStage, Field(discriminator="optimiser")], ...], Field(min_length=1)] = (
         GaussNewton(),
     )
     evaluate: EvaluateSettings = EvaluateSettings()

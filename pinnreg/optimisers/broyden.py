@@ -3,58 +3,32 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Literal, final
+from typing import Any, Literal, final
 
 import torch
-from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from pinnreg.errors import InputError
-from pinnreg.objective import Fixed
-from pinnreg.optimisers.interface import Advance, Optimiser, Parameters
+from pinnreg.optimisers.interface import Advance, Parameters, Target, Update
 from pinnreg.optimisers.line_search import Found, Point, wolfe_search
-from pinnreg.optimisers.vectors import as_vector, assign
-from pinnreg.settings import STRICT, Count, Positive
-
-Update = Literal["ssbroyden", "ssbfgs"]
+from pinnreg.optimisers.vectors import as_parameters, as_vector, assign
 
 MOST_PARAMETERS = 20_000
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
-class SSBroyden:
-    """Self-scaled Broyden with a strong Wolfe line search. One step is one iteration; float64 is strongly advised.
+class SSBroydenSteps:
+    """The optimiser of `SSBroyden`: a few iterations at a time, so that a run can stop between them.
 
-    It keeps what L-BFGS drops, in a p×p matrix for p parameters: 8 MB for 1000 of them, 200 MB for 5000, and as much in
-    each checkpoint. The stage ends by itself when not even the gradient's direction lowers the loss.
-
-    Attributes:
-        steps: at most so many iterations.
-        max_seconds: at most so long.
-        max_sweeps: at most about so many network sweeps times points.
-        update: "ssbroyden" chooses the member of Broyden's family anew at each iteration; "ssbfgs" only scales BFGS.
-        redraw_every: iterations between new penalty points; the matrix is kept. Without a stochastic regulariser it has
-            nothing to do.
-
-    Source: Al-Baali 1998; Urban, Stefanou & Pons 2024, arXiv:2405.04230.
+    The matrix is kept as H = Z Zᵀ, see `update_`. Without a Z the step tried is the negative gradient, shortened as in
+    torch's L-BFGS to a sum norm of at most 1, and its pair gives H = (sᵀy / yᵀy) I before BFGS's update. When no step
+    lowers the loss, Z is dropped and the gradient tried before it gives up. Nothing here depends on the loss's scale.
     """
 
-    optimiser: Literal["ssbroyden"] = "ssbroyden"
-    steps: Count = 500
-    max_seconds: Positive | None = None
-    max_sweeps: Positive | None = None
-    update: Update = "ssbroyden"
-    redraw_every: Count = 500
+    ITERATIONS = 10
 
-    first_order: ClassVar[bool] = False
-    needs_smooth: ClassVar[bool] = True
-    needs_squares: ClassVar[bool] = False
-    log_every: ClassVar[int] = 50
-    evaluate_every: ClassVar[int] = 100
-
-    def start(self, parameters: Parameters) -> Optimiser:
-        """The optimiser at the start of the stage.
+    def __init__(self, parameters: Parameters, update: Update) -> None:
+        """Begin with no matrix.
 
         Raises:
             InputError: more parameters than a dense matrix is good for.
@@ -66,27 +40,12 @@ class SSBroyden:
                 f"ssbroyden: {count} parameters need a dense matrix of {gigabytes:.1f} GB; it takes at most "
                 f"{MOST_PARAMETERS} parameters, use lbfgs beyond"
             )
-        return _SSBroyden(parameters, self.update)
-
-
-@final
-class _SSBroyden:
-    """A few iterations at a time, so that a run can stop between them.
-
-    The matrix is kept as H = Z Zᵀ, see `update_`. Without a Z the step tried is the negative gradient, shortened as in
-    torch's L-BFGS to a sum norm of at most 1, and its pair gives H = (sᵀy / yᵀy) I before BFGS's update. When no step
-    lowers the loss, Z is dropped and the gradient tried before it gives up. Nothing here depends on the loss's scale.
-    """
-
-    ITERATIONS = 10
-
-    def __init__(self, parameters: Parameters, update: Update) -> None:
         self._parameters = parameters
         self._update: Update = update
         self._factor: Tensor | None = None
         self._previous_loss: float | None = None
 
-    def advance(self, objective: Fixed, step: int, limit: int, *, share: float = 0.0) -> Advance:
+    def advance(self, objective: Target, step: int, limit: int, *, share: float = 0.0) -> Advance:
         point, losses = self._evaluate(objective, as_vector(self._parameters))
         if not math.isfinite(point.loss):
             return Advance(1, losses)  # the training loop sees which term it is
@@ -98,16 +57,16 @@ class _SSBroyden:
             else:
                 exhausted = self._factor is None
                 self._factor, self._previous_loss = None, None
-        assign(self._parameters, point.parameters)
+        assign(self._parameters, as_parameters(point.parameters, self._parameters))
         stop = f"ssbroyden found no further decrease in {point.parameters.dtype}".replace("torch.", "")
         return Advance(max(made, 1), losses, stop if exhausted and not objective.annealing else None)
 
-    def _evaluate(self, objective: Fixed, at: Tensor) -> tuple[Point, dict[str, Tensor]]:
-        assign(self._parameters, at)
+    def _evaluate(self, objective: Target, at: Tensor) -> tuple[Point, dict[str, Tensor]]:
+        assign(self._parameters, as_parameters(at, self._parameters))
         losses, gradient = objective.gradient(self._parameters)
         return Point(at, float(objective.total(losses)), as_vector(gradient)), losses
 
-    def _iterate(self, objective: Fixed, at: Point) -> Point | None:
+    def _iterate(self, objective: Target, at: Point) -> Point | None:
         """One step and what it teaches; None if no step lowers the loss."""
         if self._factor is None:
             whitened = -at.gradient

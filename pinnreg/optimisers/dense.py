@@ -14,13 +14,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.linalg import blas, lapack
-from threadpoolctl import ThreadpoolController
 from torch import Tensor
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from threadpoolctl import ThreadpoolController
 
 Rotation = Callable[[Tensor], Tensor]
 
@@ -32,7 +34,7 @@ def gram(a: Tensor, *, of_rows: bool = False) -> Tensor:
     """The lower triangle of Aᵀ A, (m, m), or of A Aᵀ, (n, n); what stands above the diagonal is not defined."""
     if a.device.type != "cpu":
         return a @ a.T if of_rows else a.T @ a
-    syrk = blas.dsyrk if a.dtype == torch.float64 else blas.ssyrk
+    syrk = _routine("syrk", a.dtype)
     with _one_thread():
         # one column after the other here is one row after the other in torch: upper and lower change places
         return torch.from_numpy(syrk(1.0, a.numpy(), trans=int(not of_rows), lower=0).T)
@@ -53,7 +55,7 @@ def qr(a: Tensor) -> tuple[Tensor, Rotation]:
         q, r = torch.linalg.qr(a)
         return r, lambda b: q.T @ b
     width = a.shape[1]
-    geqrf, ormqr = (lapack.dgeqrf, lapack.dormqr) if a.dtype == torch.float64 else (lapack.sgeqrf, lapack.sormqr)
+    geqrf, ormqr = _routine("geqrf", a.dtype), _routine("ormqr", a.dtype)
     with _one_thread():
         factored, tau, _, info = geqrf(_by_columns(a), lwork=64 * width, overwrite_a=1)
     _check(info, "geqrf")
@@ -74,7 +76,7 @@ def stacked_qr(r: Tensor, damping: float) -> tuple[Tensor, Rotation]:
     if r.device.type != "cpu":
         q, new = torch.linalg.qr(torch.cat([r, below]))
         return new, lambda b: q[:width].T @ b
-    tpqrt, tpmqrt = (lapack.dtpqrt, lapack.dtpmqrt) if r.dtype == torch.float64 else (lapack.stpqrt, lapack.stpmqrt)
+    tpqrt, tpmqrt = _routine("tpqrt", r.dtype), _routine("tpmqrt", r.dtype)
     with _one_thread():
         top, reflectors, t, info = tpqrt(width, min(BLOCK, width), _by_columns(r), _by_columns(below))
     _check(info, "tpqrt")
@@ -95,7 +97,21 @@ def _one_thread() -> AbstractContextManager[object, bool | None]:
 
 
 @cache
+def _routine(name: str, dtype: torch.dtype) -> Callable[..., Any]:
+    """BLAS's or LAPACK's, for one precision."""
+    from scipy.linalg import blas, lapack  # noqa: PLC0415
+
+    routine: Callable[..., Any] = getattr(
+        blas if name == "syrk" else lapack, ("d" if dtype == torch.float64 else "s") + name
+    )
+    return routine
+
+
+@cache
 def _lapack() -> ThreadpoolController:
+    import scipy.linalg  # noqa: F401, PLC0415  # it knows the libraries that are loaded
+    from threadpoolctl import ThreadpoolController  # noqa: PLC0415
+
     return ThreadpoolController().select(internal_api="openblas")
 
 

@@ -1,15 +1,78 @@
-"""What every optimiser is to the training loop."""
+"""What every optimiser is to the training loop, and what optimisers need of that which they minimise."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, final
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, final
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from pinnreg.objective import Fixed
+Parameters: TypeAlias = "dict[str, Tensor]"
 
-Parameters = dict[str, Tensor]
+Update = Literal["ssbroyden", "ssbfgs"]
+"""How self-scaled methods change their matrix: the member of Broyden's family chosen anew, or BFGS's."""
+
+
+class Linear(Protocol):
+    """Residuals to first order."""
+
+    @property
+    def residuals(self) -> Tensor:
+        """r, (n,)."""
+
+    @property
+    def jacobian(self) -> Tensor:
+        """Their derivatives by all parameters in their order, (n, p); best one column after the other in memory."""
+
+
+class Linearised(Linear, Protocol):
+    """The residuals of several terms to first order."""
+
+    @property
+    def losses(self) -> dict[str, Tensor]:
+        """The unweighted value of each term."""
+
+    @property
+    def rows(self) -> dict[str, slice]:
+        """Where the residuals of each term are."""
+
+
+class SumOfSquares(Protocol):
+    """A function Σ r² of parameters."""
+
+    def residuals(self, parameters: Parameters) -> Tensor:
+        """r, (n,)."""
+
+
+class Target(SumOfSquares, Protocol):
+    """What an optimiser minimises: a weighted sum of terms, the same function until `advance` returns."""
+
+    @property
+    def seed(self) -> int:
+        """Of all draws."""
+
+    @property
+    def annealing(self) -> bool:
+        """Whether weights are still to change."""
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether later steps have another function, of other random points."""
+
+    @property
+    def resample_every(self) -> int | None:
+        """Steps between new collocation points; None for never."""
+
+    def gradient(self, parameters: Parameters) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The unweighted value of each term, and the gradient of the weighted sum by parameter."""
+
+    def total(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """The weighted sum of the terms' values."""
+
+    def linearise(self, parameters: Parameters) -> Linearised:
+        """All residuals, whose sum of squares is the weighted sum of the terms, with their Jacobian."""
 
 
 @final
@@ -31,7 +94,7 @@ class Advance:
 class Optimiser(Protocol):
     """Advances parameters in place; all its state is in `state()`."""
 
-    def advance(self, objective: Fixed, step: int, limit: int, *, share: float = 0.0) -> Advance:
+    def advance(self, objective: Target, step: int, limit: int, *, share: float = 0.0) -> Advance:
         """Make at least one and at most `limit` steps; this stage has made `step`, which is the share `share` of it."""
 
     def forget(self) -> None:
@@ -44,10 +107,48 @@ class Optimiser(Protocol):
         """Continue from `state()`."""
 
 
-def backward(objective: Fixed, parameters: Parameters) -> dict[str, Tensor]:
-    """The terms' values; leaves the gradient of their weighted sum in the parameters."""
-    losses, gradient = objective.gradient(parameters)
-    for name, parameter in parameters.items():
-        # torch's fused steps take for granted that both lie in memory alike
-        parameter.grad = gradient[name].contiguous()
-    return losses
+class Stage(Protocol):
+    """The settings of one stage of training; a class of one's own is one as well."""
+
+    @property
+    def optimiser(self) -> str:
+        """Its name in a config and in messages."""
+
+    @property
+    def steps(self) -> int:
+        """At most so many steps."""
+
+    @property
+    def max_seconds(self) -> float | None:
+        """At most so long."""
+
+    @property
+    def max_sweeps(self) -> float | None:
+        """At most about so many network sweeps times points."""
+
+    @property
+    def redraw_every(self) -> int:
+        """Steps between new penalty points."""
+
+    @property
+    def log_every(self) -> int:
+        """Steps between rows of the history, few where steps are costly."""
+
+    @property
+    def evaluate_every(self) -> int:
+        """Steps between evaluations of the error."""
+
+    @property
+    def first_order(self) -> bool:
+        """Whether a step is a gradient's only, so that noise averages out over steps."""
+
+    @property
+    def needs_smooth(self) -> bool:
+        """Whether |s| has to be smoothed at 0."""
+
+    @property
+    def needs_squares(self) -> bool:
+        """Whether each term has to be a sum of squares."""
+
+    def start(self, parameters: Parameters) -> Optimiser:
+        """The optimiser at the start of the stage, for leaf tensors that it is to change in place."""

@@ -2,54 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, final
+from typing import Any, final
 
 import torch
-from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from pinnreg.objective import Fixed
-from pinnreg.optimisers.interface import Advance, Optimiser, Parameters, backward
-from pinnreg.settings import STRICT, Count, Positive
+from pinnreg.optimisers.interface import Advance, Parameters, Target
+from pinnreg.optimisers.vectors import backward
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
-class LBFGS:
-    """L-BFGS with a strong Wolfe line search. One step is one iteration; float64 is strongly advised.
-
-    In float32 the line search soon finds no decrease above rounding, and the stage ends early; the report says so.
-
-    Attributes:
-        steps: at most so many iterations.
-        max_seconds: at most so long.
-        max_sweeps: at most about so many network sweeps times points.
-        history: number of pairs kept.
-        redraw_every: iterations between new penalty points; the pairs are dropped then, since they describe another
-            function. Without a stochastic regulariser it has nothing to do.
-    """
-
-    optimiser: Literal["lbfgs"] = "lbfgs"
-    steps: Count = 500
-    max_seconds: Positive | None = None
-    max_sweeps: Positive | None = None
-    history: Count = 50
-    redraw_every: Count = 200
-
-    first_order: ClassVar[bool] = False
-    needs_smooth: ClassVar[bool] = True
-    needs_squares: ClassVar[bool] = False
-    log_every: ClassVar[int] = 50
-    evaluate_every: ClassVar[int] = 100
-
-    def start(self, parameters: Parameters) -> Optimiser:
-        """The optimiser at the start of the stage."""
-        return _LBFGS(parameters, self.history)
-
-
-@final
-class _LBFGS:
-    """torch's L-BFGS, a few iterations at a time so that a run can stop between them.
+class LBFGSSteps:
+    """The optimiser of `LBFGS`: torch's own, a few iterations at a time so that a run can stop between them.
 
     Its own tolerances are off: what counts is whether the parameters still change. When they do not, it drops its pairs
     and tries the gradient once before it gives up.
@@ -77,7 +41,7 @@ class _LBFGS:
             tolerance_change=0.0,
         )
 
-    def advance(self, objective: Fixed, step: int, limit: int, *, share: float = 0.0) -> Advance:
+    def advance(self, objective: Target, step: int, limit: int, *, share: float = 0.0) -> Advance:
         first: list[dict[str, Tensor]] = []
 
         def closure() -> Tensor:

@@ -32,11 +32,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pinnreg.objective import Fixed, Linearised
 from pinnreg.optimisers.damped import Damped, DampedLeastSquares
-from pinnreg.optimisers.interface import Parameters
+from pinnreg.optimisers.interface import Linear, Parameters, SumOfSquares
 from pinnreg.optimisers.sketch import SketchedLeastSquares
-from pinnreg.optimisers.vectors import as_parameters
+from pinnreg.optimisers.vectors import as_parameters, as_vector
 
 LeastSquares = DampedLeastSquares | SketchedLeastSquares
 
@@ -65,35 +64,58 @@ class Rules:
 @final
 @dataclass(frozen=True)
 class Trial:
-    """A step that was tried: where it ends, the loss there, and the decrease relative to that predicted."""
+    """A step that was tried.
+
+    Attributes:
+        damping: λ.
+        step: in the units of the Jacobian, (p,).
+        residuals: where it ends, (n,).
+        loss: their sum of squares.
+        predicted: the decrease of the loss that the linearised residuals promise.
+        ratio: the true decrease relative to that; minus infinity where the step is of no use.
+    """
 
     damping: float
     step: Tensor
+    residuals: Tensor
     loss: float
+    predicted: float
     ratio: float
 
 
 @final
 class TrustRegion:
-    """The search for one step from `start`, where the objective is `linearised`."""
+    """The search for one step from parameters where the residuals are known to first order.
+
+    Args:
+        target: what is minimised.
+        parameters: the start.
+        at: the residuals there and their Jacobian; with units, that by D x.
+        problem: the damped least squares of `at`, whole or in a subspace.
+        rules: what counts as success.
+        loss: the sum of squares at the start.
+        units: D > 0, (p,): steps are lengths of D x. None for 1.
+    """
 
     def __init__(
         self,
-        objective: Fixed,
+        target: SumOfSquares,
         parameters: Parameters,
-        start: Tensor,
-        linearised: Linearised,
+        at: Linear,
         problem: LeastSquares,
         rules: Rules,
+        loss: float,
+        units: Tensor | None = None,
     ) -> None:
-        self._objective = objective
+        self._target = target
         self._parameters = parameters
-        self._start = start
-        self._at = linearised
+        self._start = as_vector(parameters)
+        self._at = at
         self._problem = problem
         self._rules = rules
+        self._units = units
         self._corrector: Damped | None = None
-        self.loss = _square(linearised.residuals)
+        self._loss = loss
 
     def search(self, damping: float) -> Trial | None:
         """The boldest successful step from a damping on; None if no step lowers the loss by more than rounding."""
@@ -115,20 +137,21 @@ class TrustRegion:
         damped = self._problem.at(damping)
         step = damped.step
         slope = self._at.jacobian @ step
-        predicted = self.loss - _square(self._at.residuals + slope)
+        predicted = self._loss - square(self._at.residuals + slope)
         if self._rules.acceleration:
             step = step + self._acceleration(damped, slope)
         residuals = self._residuals(step)
-        loss = _square(residuals)
+        loss = square(residuals)
         for _ in range(self._rules.corrections):
             corrected = step + self._corrector_from(damping).solve(residuals)
             found = self._residuals(corrected)
-            if not _square(found) < loss:  # or NaN
+            if not square(found) < loss:  # or NaN
                 break
-            step, residuals, loss = corrected, found, _square(found)
+            step, residuals, loss = corrected, found, square(found)
         # what rounding may do to the loss is no decrease
-        possible = predicted > torch.finfo(step.dtype).eps * self.loss and math.isfinite(loss)
-        return Trial(damping, step, loss, (self.loss - loss) / predicted if possible else -math.inf)
+        possible = predicted > torch.finfo(step.dtype).eps * self._loss and math.isfinite(loss)
+        ratio = (self._loss - loss) / predicted if possible else -math.inf
+        return Trial(damping, step, residuals, loss, predicted, ratio)
 
     def _acceleration(self, damped: Damped, slope: Tensor) -> Tensor:
         """Half of the path's second derivative at its start, or zero where it is too long."""
@@ -146,8 +169,14 @@ class TrustRegion:
         return self._corrector
 
     def _residuals(self, step: Tensor) -> Tensor:
-        return self._objective.residuals(as_parameters(self._start + step, self._parameters))
+        return self._target.residuals(self.end(step))
+
+    def end(self, step: Tensor) -> Parameters:
+        """Where a step leads: views of one new vector."""
+        moved = step if self._units is None else step / self._units
+        return as_parameters(self._start + moved, self._parameters)
 
 
-def _square(residuals: Tensor) -> float:
+def square(residuals: Tensor) -> float:
+    """The sum of squares."""
     return float(residuals @ residuals)

@@ -1,11 +1,11 @@
-"""Parameters as one vector, for methods that know them as such."""
+"""Parameters as one vector, and their gradients in place."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from pinnreg.optimisers.interface import Parameters
+from pinnreg.optimisers.interface import Parameters, Target
 
 
 def as_vector(tensors: Parameters) -> Tensor:
@@ -19,8 +19,17 @@ def as_parameters(vector: Tensor, like: Parameters) -> Parameters:
     return {name: piece.view(like[name].shape) for name, piece in zip(like, pieces, strict=True)}
 
 
-def assign(parameters: Parameters, vector: Tensor) -> None:
-    """Overwrite parameters by the entries of a vector."""
+def assign(parameters: Parameters, values: Parameters) -> None:
+    """Overwrite parameters, in place."""
     with torch.no_grad():
-        for name, values in as_parameters(vector, parameters).items():
-            parameters[name].copy_(values)
+        for name, value in values.items():
+            parameters[name].copy_(value)
+
+
+def backward(objective: Target, parameters: Parameters) -> dict[str, Tensor]:
+    """The terms' values; leaves the gradient of their weighted sum in the parameters."""
+    losses, gradient = objective.gradient(parameters)
+    for name, parameter in parameters.items():
+        # torch's fused steps take for granted that both lie in memory alike
+        parameter.grad = gradient[name].contiguous()
+    return losses

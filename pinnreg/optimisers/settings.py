@@ -1,0 +1,219 @@
+"""The settings of the stages of a training. The optimisers themselves, and torch, are imported when a stage starts."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeVar
+
+from pydantic import BeforeValidator, Field, StrictBool, model_validator
+from pydantic.dataclasses import dataclass
+
+from pinnreg.optimisers.interface import Update
+from pinnreg.settings import STRICT, Count, Positive, no_boolean
+
+if TYPE_CHECKING:
+    from pinnreg.optimisers.interface import Optimiser, Parameters
+
+RateSchedule = Literal["constant", "cosine", "exponential"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class _Settings:
+    """What all stages have: their limits, and what the training loop has to know of them."""
+
+    optimiser: str
+    steps: Count = 500
+    max_seconds: Positive | None = None
+    max_sweeps: Positive | None = None
+
+    first_order: ClassVar[bool] = False
+    needs_smooth: ClassVar[bool] = False
+    needs_squares: ClassVar[bool] = False
+    log_every: ClassVar[int] = 50
+    evaluate_every: ClassVar[int] = 100
+
+
+@dataclass(frozen=True, config=STRICT)
+class GaussNewton(_Settings):
+    """Gauss-Newton with a target-ratio trust region: the method of choice up to some thousand parameters.
+
+    Each term has to be a sum of squares: regularisers with power 2. Penalty points are drawn anew before each step and
+    are the same for the Jacobian and all trial steps. The stage ends by itself when no step lowers the loss by more
+    than rounding, or when twenty in a row lower it by less than a quarter in all; not while a regulariser's weight is
+    still to fall.
+
+    Attributes:
+        steps: at most so many steps.
+        max_seconds: at most so long.
+        max_sweeps: at most about so many network sweeps times points.
+        ratio: the share of the predicted decrease that a step must reach; the boldest step that does is taken.
+        acceleration: whether steps follow the curvature of the residuals to second order.
+        corrections: at most so many corrections at the end of a trial step.
+        sketch: the dimension of the random subspace that a step is taken in; null for all parameters up to 3000, and
+            for 1500 dimensions beyond.
+        mixed_precision: whether to factorise in float32 while the damping is large enough for that.
+
+    Source: after Webb, Jerad & Cartis 2026, arXiv:2607.02194.
+    """
+
+    optimiser: Literal["gauss_newton"] = "gauss_newton"
+    ratio: Annotated[float, Field(gt=0, lt=1), BeforeValidator(no_boolean)] = 0.075
+    acceleration: StrictBool = True
+    corrections: Annotated[int, Field(ge=0), BeforeValidator(no_boolean)] = 3
+    sketch: Count | None = None
+    mixed_precision: StrictBool = False
+
+    redraw_every: ClassVar[int] = 1
+    needs_squares: ClassVar[bool] = True
+    log_every: ClassVar[int] = 5
+    evaluate_every: ClassVar[int] = 10
+
+    def start(self, parameters: Parameters) -> Optimiser:
+        """The optimiser at the start of the stage."""
+        from pinnreg.optimisers.gauss_newton import GaussNewtonSteps  # noqa: PLC0415
+        from pinnreg.optimisers.step import Options  # noqa: PLC0415
+        from pinnreg.optimisers.trust_region import Rules  # noqa: PLC0415
+
+        rules = Rules(self.ratio, self.acceleration, self.corrections)
+        return GaussNewtonSteps(parameters, Options(rules, self.sketch, self.mixed_precision))
+
+
+@dataclass(frozen=True, config=STRICT)
+class SSBroyden(_Settings):
+    """Self-scaled Broyden with a strong Wolfe line search. One step is one iteration; float64 is strongly advised.
+
+    It keeps what L-BFGS drops, in a p×p matrix for p parameters: 8 MB for 1000 of them, 200 MB for 5000, and as much in
+    each checkpoint. The stage ends by itself when not even the gradient's direction lowers the loss.
+
+    Attributes:
+        steps: at most so many iterations.
+        max_seconds: at most so long.
+        max_sweeps: at most about so many network sweeps times points.
+        update: "ssbroyden" chooses the member of Broyden's family anew at each iteration; "ssbfgs" only scales BFGS.
+        redraw_every: iterations between new penalty points; the matrix is kept. Without a stochastic regulariser it has
+            nothing to do.
+
+    Source: Al-Baali 1998; Urban, Stefanou & Pons 2024, arXiv:2405.04230.
+    """
+
+    optimiser: Literal["ssbroyden"] = "ssbroyden"
+    update: Update = "ssbroyden"
+    redraw_every: Count = 500
+
+    needs_smooth: ClassVar[bool] = True
+
+    def start(self, parameters: Parameters) -> Optimiser:
+        """The optimiser at the start of the stage.
+
+        Raises:
+            InputError: more parameters than a dense matrix is good for.
+        """
+        from pinnreg.optimisers.broyden import SSBroydenSteps  # noqa: PLC0415
+
+        return SSBroydenSteps(parameters, self.update)
+
+
+@dataclass(frozen=True, config=STRICT)
+class LBFGS(_Settings):
+    """L-BFGS with a strong Wolfe line search. One step is one iteration; float64 is strongly advised.
+
+    In float32 the line search soon finds no decrease above rounding, and the stage ends early; the report says so.
+
+    Attributes:
+        steps: at most so many iterations.
+        max_seconds: at most so long.
+        max_sweeps: at most about so many network sweeps times points.
+        history: number of pairs kept.
+        redraw_every: iterations between new penalty points; the pairs are dropped then, since they describe another
+            function. Without a stochastic regulariser it has nothing to do.
+    """
+
+    optimiser: Literal["lbfgs"] = "lbfgs"
+    history: Count = 50
+    redraw_every: Count = 200
+
+    needs_smooth: ClassVar[bool] = True
+
+    def start(self, parameters: Parameters) -> Optimiser:
+        """The optimiser at the start of the stage."""
+        from pinnreg.optimisers.lbfgs import LBFGSSteps  # noqa: PLC0415
+
+        return LBFGSSteps(parameters, self.history)
+
+
+@dataclass(frozen=True, config=STRICT)
+class _FirstOrder(_Settings):
+    """What stages of one gradient a step have: a learning rate, and how it falls."""
+
+    steps: Count = 2000
+    learning_rate: Positive = 1e-3
+    schedule: RateSchedule = "constant"
+    final_learning_rate: Positive | None = None
+
+    redraw_every: ClassVar[int] = 1
+    first_order: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _final_rate_has_effect(self: FirstOrderT) -> FirstOrderT:
+        if self.schedule == "constant" and self.final_learning_rate is not None:
+            raise ValueError("final_learning_rate has no effect with schedule: constant")
+        return self
+
+
+FirstOrderT = TypeVar("FirstOrderT", bound=_FirstOrder)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Adam(_FirstOrder):
+    """Adam (Kingma & Ba 2015, arXiv:1412.6980).
+
+    Attributes:
+        steps: at most so many steps.
+        max_seconds: at most so long.
+        max_sweeps: at most about so many network sweeps times points.
+        learning_rate: at the start of the stage.
+        schedule: how it falls to `final_learning_rate` (1e-3 of it if not given) by the end of the stage.
+    """
+
+    optimiser: Literal["adam"] = "adam"
+
+    def start(self, parameters: Parameters) -> Optimiser:
+        """The optimiser at the start of the stage."""
+        from pinnreg.optimisers.first_order import FirstOrderSteps, adam  # noqa: PLC0415
+
+        return FirstOrderSteps(adam(parameters), parameters, partial(learning_rate, self))
+
+
+@dataclass(frozen=True, config=STRICT)
+class SGD(_FirstOrder):
+    """Stochastic gradient descent, with momentum if asked for.
+
+    The other attributes are those of `Adam`.
+    """
+
+    optimiser: Literal["sgd"] = "sgd"
+    momentum: Annotated[float, Field(ge=0, lt=1), BeforeValidator(no_boolean)] = 0.0
+
+    def start(self, parameters: Parameters) -> Optimiser:
+        """The optimiser at the start of the stage."""
+        from pinnreg.optimisers.first_order import FirstOrderSteps, sgd  # noqa: PLC0415
+
+        return FirstOrderSteps(sgd(parameters, self.momentum), parameters, partial(learning_rate, self))
+
+
+def learning_rate(stage: Adam | SGD, share: float) -> float:
+    """The learning rate of a stage of which the share `share` is done."""
+    first = stage.learning_rate
+    last = stage.final_learning_rate or 1e-3 * first
+    match stage.schedule:
+        case "constant":
+            return first
+        case "cosine":
+            return last + (first - last) * (1 + math.cos(math.pi * share)) / 2
+        case "exponential":
+            return float(first * (last / first) ** share)
+
+
+AnyStage = GaussNewton | SSBroyden | LBFGS | Adam | SGD
+"""The settings of a stage that a config can name; its `optimiser` key says which."""

@@ -1,0 +1,145 @@
+"""One Gauss-Newton step as a pure function: a state goes in, the next one comes out, and nothing is changed in place.
+
+    state = init()
+    while ...:
+        at = target.linearise(parameters)
+        parameters, state, info = step(target, at, parameters, state, options)
+
+Both the stages of a training and `pinnreg.least_squares` are this loop, with their own reasons to stop.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import final
+
+import torch
+from torch import Tensor
+
+from pinnreg.optimisers.damped import DampedLeastSquares
+from pinnreg.optimisers.interface import Linear, Parameters, SumOfSquares
+from pinnreg.optimisers.sketch import SketchedLeastSquares
+from pinnreg.optimisers.trust_region import LeastSquares, Rules, Trial, TrustRegion, square
+from pinnreg.randomness import generator
+
+FIRST_DAMPING = 1e-2
+SKETCHED_ABOVE = 3000
+SKETCH = 1500
+
+
+@final
+@dataclass(frozen=True)
+class Options:
+    """How a step is made.
+
+    Attributes:
+        rules: what counts as success, and the remedies for curvature.
+        sketch: the dimension of the random subspace that a step is taken in; None for all parameters up to
+            `SKETCHED_ABOVE`, and for `SKETCH` dimensions beyond.
+        mixed_precision: whether to factorise in float32 while the damping is large enough for that.
+        scaled: whether a parameter is measured by the largest norm that its column of the Jacobian has had (Moré 1978,
+            doi:10.1007/BFb0067700); otherwise by 1.
+        seed: of the subspaces.
+    """
+
+    rules: Rules
+    sketch: int | None = None
+    mixed_precision: bool = False
+    scaled: bool = False
+    seed: int = 0
+
+
+@final
+@dataclass(frozen=True)
+class State:
+    """What one step leaves to the next.
+
+    Attributes:
+        number: of steps so far; a subspace is a function of the seed and of it.
+        damping: λ of the last successful step; None before.
+        units: D of the parameters, (p,); None where they are 1.
+    """
+
+    number: int = 0
+    damping: float | None = None
+    units: Tensor | None = None
+
+
+@final
+@dataclass(frozen=True)
+class Info:
+    """What a step did.
+
+    Attributes:
+        loss: the sum of squares before it.
+        found: the step taken; None where no step lowers the loss by more than rounding, or none could be looked for.
+        finite: whether the residuals and their Jacobian were.
+        sketched: whether it was looked for in a subspace.
+    """
+
+    loss: float
+    found: Trial | None
+    finite: bool
+    sketched: bool
+
+
+def init() -> State:
+    """The state before the first step."""
+    return State()
+
+
+def step(
+    target: SumOfSquares, at: Linear, parameters: Parameters, state: State, options: Options
+) -> tuple[Parameters, State, Info]:
+    """The boldest step of the target-ratio trust region from some parameters.
+
+    Args:
+        target: gives the residuals r (n,) at other parameters.
+        at: r and its Jacobian at `parameters`.
+        parameters: where the step begins.
+        state: what earlier steps have left.
+        options: how the step is made.
+
+    Returns:
+        The parameters after the step, views of one new vector (those given where there was no step); the state for the
+        next; what was done.
+    """
+    units = _units(at.jacobian, state.units) if options.scaled else None
+    seen = at if units is None else Scaled(at.residuals, at.jacobian / units)
+    problem = _problem(seen, state.number, options)
+    loss, sketched = square(at.residuals), isinstance(problem, SketchedLeastSquares)
+    after = replace(state, number=state.number + 1, units=units)
+    if not math.isfinite(problem.scale + loss):
+        return parameters, after, Info(loss, None, finite=False, sketched=sketched)
+    region = TrustRegion(target, parameters, seen, problem, options.rules, loss, units)
+    found = region.search(FIRST_DAMPING * problem.scale if state.damping is None else state.damping)
+    info = Info(loss, found, finite=True, sketched=sketched)
+    if found is None:
+        return parameters, after, info
+    return region.end(found.step), replace(after, damping=found.damping), info
+
+
+@final
+@dataclass(frozen=True)
+class Scaled:
+    """Residuals (n,), and their Jacobian (n, p) by parameters in other units."""
+
+    residuals: Tensor
+    jacobian: Tensor
+
+
+def _units(jacobian: Tensor, before: Tensor | None) -> Tensor:
+    norms = torch.linalg.vector_norm(jacobian, dim=0)
+    units = norms if before is None else torch.maximum(norms, before)
+    # a parameter without influence so far
+    return torch.where(units > 0, units, torch.ones_like(units))
+
+
+def _problem(at: Linear, number: int, options: Options) -> LeastSquares:
+    size, width = options.sketch, at.jacobian.shape[1]
+    if size is None and width > SKETCHED_ABOVE:
+        size = SKETCH
+    if size is None or size >= width:
+        return DampedLeastSquares(at.jacobian, at.residuals, single=options.mixed_precision)
+    return SketchedLeastSquares(at.jacobian, at.residuals, size, generator(options.seed, "sketch", number))
