@@ -24,6 +24,7 @@ from pinnreg.equations import (
     robin,
 )
 from pinnreg.errors import Diverged, InputError, Interrupted
+from pinnreg.optimisers.nonlinear import least_squares
 from pinnreg.reproductions import reproduce
 from pinnreg.run import analyse, evaluate, load, load_config, problem, solve
 from pinnreg.studies import study
@@ -44,6 +45,7 @@ __all__ = [
     "dirichlet",
     "evaluate",
     "initial",
+    "least_squares",
     "load",
     "load_config",
     "measurements",

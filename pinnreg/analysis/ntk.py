@@ -12,7 +12,7 @@ from torch.func import functional_call
 from pinnreg.analysis.kernels import Kernel, operators_or_value
 from pinnreg.differentiation import derivatives as differentiate
 from pinnreg.errors import InputError, unknown
-from pinnreg.objective import jacobian_of
+from pinnreg.jacobians import jacobian_of
 from pinnreg.taylor import Operator
 
 POINTS = 32

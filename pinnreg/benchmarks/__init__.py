@@ -10,6 +10,7 @@ from pinnreg.benchmarks.accuracy import (
     bench_accuracy,
 )
 from pinnreg.benchmarks.engines import Benchmark, Row, Setting, bench_derivatives
+from pinnreg.benchmarks.least_squares import Fit, FitRow, LeastSquaresBenchmark, bench_least_squares
 from pinnreg.benchmarks.recipes import PROBLEMS, RECIPES
 from pinnreg.benchmarks.trace import DECADES
 
@@ -22,10 +23,14 @@ __all__ = [
     "AccuracySetting",
     "AnyRow",
     "Benchmark",
+    "Fit",
+    "FitRow",
+    "LeastSquaresBenchmark",
     "Row",
     "Run",
     "ScipyRow",
     "Setting",
     "bench_accuracy",
     "bench_derivatives",
+    "bench_least_squares",
 ]

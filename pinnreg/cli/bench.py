@@ -12,6 +12,7 @@ import typer
 from pinnreg.benchmarks import Benchmark, Row, Setting, bench_derivatives
 from pinnreg.cli import show
 from pinnreg.cli.accuracy import accuracy
+from pinnreg.cli.fits import least_squares
 from pinnreg.cli.process import check_json
 from pinnreg.errors import unknown
 from pinnreg.networks import ACTIVATIONS
@@ -20,6 +21,7 @@ from pinnreg.run import choose_device
 
 bench = typer.Typer(help="Measure speed, memory and accuracy, side by side in one run.")
 bench.command()(accuracy)
+bench.command("least_squares")(least_squares)
 
 MEBIBYTE = 2**20
 HEADER = (

@@ -1,6 +1,5 @@
 """What is minimised: named vectors of residuals with weights."""
 
-from pinnreg.objective.filling import jacobian_of
 from pinnreg.objective.jacobian import Linearisation, Linearised
 from pinnreg.objective.objective import Objective
 from pinnreg.objective.points import PointSettings
@@ -15,6 +14,5 @@ __all__ = [
     "PointSettings",
     "Replicas",
     "Trainable",
-    "jacobian_of",
     "regression",
 ]

@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, final
 import torch
 from torch import Tensor
 
+from pinnreg.jacobians import jacobian_of
 from pinnreg.objective.blocks import Block, Blocks
-from pinnreg.objective.filling import OtherParametersError, fill_by_layer, fill_diagonal, fill_from, jacobian_of
+from pinnreg.objective.filling import OtherParametersError, fill_by_layer, fill_diagonal, fill_from
 from pinnreg.objective.shifts import shifted
 from pinnreg.regularisers import UNSHIFTED, Rows, Shift
 from pinnreg.taylor import LinearRecord
