@@ -12,6 +12,7 @@ from .equations import (
     robin,
 )
 from .errors import Diverged, InputError, Interrupted
+from .optimisers.nonlinear import least_squares
 from .reproductions import reproduce
 from .run import analyse, evaluate, load, load_config, problem, solve
 from .studies import study
@@ -32,6 +33,7 @@ __all__ = [
     "dirichlet",
     "evaluate",
     "initial",
+    "least_squares",
     "load",
     "load_config",
     "measurements",

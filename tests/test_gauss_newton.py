@@ -293,7 +293,7 @@ def test_a_trial_is_the_damped_step_and_what_it_gains() -> None:
 
 def test_the_boldest_step_that_does_is_taken() -> None:
     search, _, function = region(straight, torch.zeros(6, dtype=F64))
-    found = search.search(1e-3)
+    _, found = search.search(1e-3)
     assert found is not None
     assert found.ratio == pytest.approx(1)  # always, for a linear function
     assert found.damping == pytest.approx(1e-3 / FACTOR**BOLDER)
@@ -301,7 +301,7 @@ def test_the_boldest_step_that_does_is_taken() -> None:
     # and where a bolder one fails, the last that did not fail
     for start in (1e-8, 1e2):
         search, _, _ = region(rosenbrock, vector(-1.2, 1))
-        found = search.search(start)
+        _, found = search.search(start)
         assert found is not None
         assert found.ratio >= 0.075
         assert search._try(found.damping / FACTOR).ratio < 0.075
@@ -315,7 +315,7 @@ def test_the_boldest_step_that_does_is_taken() -> None:
 def test_the_step_taken_keeps_to_the_target(start: float, target: float, expected: float) -> None:
     # here the ratio is 0.99 for λ = 4, 0.86 for λ = 1, and below zero for λ = 1/4
     search, _, _ = region(rosenbrock, vector(-1.2, 1), ratio=target)
-    found = search.search(start)
+    _, found = search.search(start)
     assert found is not None
     assert found.damping == expected
 
@@ -325,7 +325,7 @@ def test_a_search_without_success_ends() -> None:
     at = vector(1, 2)
     search, _, function = region(lambda x: x + 1e6 * (x - vector(1, 2)).abs(), at)
     search._at = Linearised({}, {}, vector(1, 2), torch.eye(2, dtype=F64))
-    assert search.search(1.0) is None
+    assert search.search(1.0)[1] is None
     assert len(function.asked) == 1 + CAUTIOUS
 
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from pinnreg.analysis.kernels import Kernel, operators_or_value
 from pinnreg.differentiation import derivatives as differentiate
 from pinnreg.errors import InputError, unknown
+from pinnreg.jacobians import jacobian_of
 from pinnreg.networks import bound
-from pinnreg.objective import jacobian_of
 from pinnreg.taylor import Operator
 
 POINTS = 32

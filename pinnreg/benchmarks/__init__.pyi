@@ -8,6 +8,7 @@ from .accuracy import (
     bench_accuracy,
 )
 from .engines import Benchmark, Row, Setting, bench_derivatives
+from .least_squares import Fit, FitRow, LeastSquaresBenchmark, bench_least_squares
 from .recipes import PROBLEMS, RECIPES
 from .trace import DECADES
 
@@ -20,10 +21,14 @@ __all__ = [
     "AccuracySetting",
     "AnyRow",
     "Benchmark",
+    "Fit",
+    "FitRow",
+    "LeastSquaresBenchmark",
     "Row",
     "Run",
     "ScipyRow",
     "Setting",
     "bench_accuracy",
     "bench_derivatives",
+    "bench_least_squares",
 ]

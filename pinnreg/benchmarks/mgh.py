@@ -21,6 +21,7 @@ F64 = torch.float64
 @final
 @dataclass(frozen=True)
 class TestFunction:
+    __test__ = False
     """Residuals of one tensor (n,), where to start, and the values that Σ fᵢ² has at its minima.
 
     Attributes:

@@ -10,6 +10,7 @@ import typer
 from pinnreg import benchmarks, report, run
 from pinnreg.cli import options, show
 from pinnreg.cli.accuracy import accuracy
+from pinnreg.cli.fits import least_squares
 from pinnreg.cli.page import Page, PageOption
 from pinnreg.cli.process import check_json
 from pinnreg.errors import unknown
@@ -17,6 +18,7 @@ from pinnreg.networks import ACTIVATION_NAMES
 
 bench = typer.Typer(help="Measure speed, memory and accuracy, side by side in one run.")
 bench.command()(accuracy)
+bench.command("least_squares")(least_squares)
 
 MEBIBYTE = 2**20
 HEADER = (

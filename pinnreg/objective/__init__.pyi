@@ -2,7 +2,6 @@ from .batch import Batch, Placement
 from .building import objective_of
 from .drawing import batch_of, first_batch, redraw, resample, residual_size, state_of, whole
 from .evaluator import Evaluator
-from .filling import jacobian_of
 from .functions import gradient, residuals, total
 from .linearise import Linearised, linearise, linearise_rows
 from .model import Model
@@ -33,7 +32,6 @@ __all__ = [
     "batch_of",
     "first_batch",
     "gradient",
-    "jacobian_of",
     "linearise",
     "linearise_rows",
     "objective_of",

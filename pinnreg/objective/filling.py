@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -72,27 +72,3 @@ def _fill_run(target: Tensor, values: Tensor, calls: Sequence[LinearCall], leave
     if found.keys() != {id(leaf) for leaf in leaves.values()}:
         raise OtherParametersError
     torch.cat([found[id(leaf)] for leaf in leaves.values()], out=target)
-
-
-def jacobian_of(function: Callable[[Parameters], dict[str, Tensor]], parameters: Parameters) -> dict[str, Tensor]:
-    """The Jacobian of each vector that a function of parameters returns, (rows, p), for any dependence on them.
-
-    By batched backward passes, or, where derivatives are nested, which `torch.func` does not reach, one for each row.
-    """
-    try:
-        tables = torch.func.jacrev(function)(parameters)
-    except torch.OutOfMemoryError:
-        raise  # one by one would need no less
-    except RuntimeError:
-        return {name: one_by_one(rows, parameters) for name, rows in function(parameters).items()}
-    return {
-        name: torch.cat([each.detach().reshape(len(each), -1) for each in by_parameter.values()], dim=1)
-        for name, by_parameter in tables.items()
-    }
-
-
-def one_by_one(rows: Tensor, leaves: Parameters) -> Tensor:
-    """The Jacobian of rows, (rows, parameters), by one backward pass each."""
-    parameters = list(leaves.values())
-    gradients = (torch.autograd.grad(row, parameters, retain_graph=True, materialize_grads=True) for row in rows)
-    return torch.stack([torch.cat([each.reshape(-1) for each in gradient]) for gradient in gradients])

@@ -26,8 +26,9 @@ from torch import Tensor
 
 from pinnreg.differentiation import slope
 from pinnreg.equations import Points, Sweep
+from pinnreg.jacobians import jacobian_of
 from pinnreg.objective.batch import Batch
-from pinnreg.objective.filling import OtherParametersError, fill_by_layer, fill_diagonal, fill_from, jacobian_of
+from pinnreg.objective.filling import OtherParametersError, fill_by_layer, fill_diagonal, fill_from
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
 from pinnreg.objective.rows import Rows

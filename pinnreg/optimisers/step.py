@@ -73,15 +73,20 @@ class Info:
 
     Attributes:
         loss: the sum of squares before it.
-        found: the step taken; None where no step lowers the loss by more than rounding, or none could be looked for.
-        finite: whether the residuals and their Jacobian were.
+        first: the first that was tried; None if residuals or Jacobian are not finite.
+        found: the step taken; None where no step lowers the loss by more than rounding.
         sketched: whether it was looked for in a subspace.
     """
 
     loss: float
+    first: Trial | None
     found: Trial | None
-    finite: bool
     sketched: bool
+
+    @property
+    def finite(self) -> bool:
+        """Whether the residuals and their Jacobian were, so that a step could be looked for."""
+        return self.first is not None
 
 
 def init() -> State:
@@ -106,15 +111,15 @@ def step(
         next; what was done.
     """
     units = _units(at.jacobian, state.units) if options.scaled else None
-    seen = at if units is None else Scaled(at.residuals, at.jacobian / units)
+    seen = at if units is None else Known(at.residuals, at.jacobian / units)
     problem = _problem(seen, state.number, options)
     loss, sketched = square(at.residuals), isinstance(problem, SketchedLeastSquares)
     after = replace(state, number=state.number + 1, units=units)
     if not math.isfinite(problem.scale + loss):
-        return parameters, after, Info(loss, None, finite=False, sketched=sketched)
+        return parameters, after, Info(loss, None, None, sketched)
     region = TrustRegion(target, parameters, seen, problem, options.rules, loss, units)
-    found = region.search(FIRST_DAMPING * problem.scale if state.damping is None else state.damping)
-    info = Info(loss, found, finite=True, sketched=sketched)
+    first, found = region.search(FIRST_DAMPING * problem.scale if state.damping is None else state.damping)
+    info = Info(loss, first, found, sketched)
     if found is None:
         return parameters, after, info
     return region.end(found.step), replace(after, damping=found.damping), info
@@ -122,8 +127,8 @@ def step(
 
 @final
 @dataclass(frozen=True)
-class Scaled:
-    """Residuals (n,), and their Jacobian (n, p) by parameters in other units."""
+class Known:
+    """Residuals (n,) and their Jacobian (n, p)."""
 
     residuals: Tensor
     jacobian: Tensor

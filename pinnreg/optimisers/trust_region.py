@@ -44,6 +44,9 @@ BOLDER = 5
 """At most so many λ below the first in one step."""
 CAUTIOUS = 20
 """At most so many above it: by then a step is far below rounding."""
+GROWTH = 1 + 1e-8
+"""Without this limit λ falls for ever where it has no effect any more, and cannot come back when it should: Wood's
+function, without corrections, was left at 7.07 with λ = 1e-101."""
 CORRECTION = 1e4
 ACCELERATION = 0.75
 """An acceleration longer than so much of its step is not to be trusted (Transtrum & Sethna)."""
@@ -54,11 +57,20 @@ PROBE = 0.1
 @final
 @dataclass(frozen=True)
 class Rules:
-    """What counts as success, and which remedies for curvature are used."""
+    """What counts as success, and which remedies for curvature are used.
+
+    Attributes:
+        ratio: the share of the predicted decrease that a step must reach.
+        acceleration: whether steps are bent by it.
+        corrections: at most so many at the end of a trial step.
+        worth: the share of the loss that a step must promise for its end to be looked at, and a bolder one `GROWTH`
+            times as much as the one before; None looks at every step.
+    """
 
     ratio: float
     acceleration: bool
     corrections: int
+    worth: float | None = None
 
 
 @final
@@ -117,27 +129,34 @@ class TrustRegion:
         self._corrector: Damped | None = None
         self._loss = loss
 
-    def search(self, damping: float) -> Trial | None:
-        """The boldest successful step from a damping on; None if no step lowers the loss by more than rounding."""
-        trial = self._try(damping)
+    def search(self, damping: float) -> tuple[Trial, Trial | None]:
+        """The first step tried, and the boldest successful one from a damping on; None if there is no such."""
+        worth = self._rules.worth
+        least = -math.inf if worth is None else worth * self._loss
+        first = trial = self._try(damping, least)
         if trial.ratio >= self._rules.ratio:
             for _ in range(BOLDER):
-                bolder = self._try(trial.damping / FACTOR)
+                bolder = self._try(trial.damping / FACTOR, -math.inf if worth is None else GROWTH * trial.predicted)
                 if bolder.ratio < self._rules.ratio:
                     break
                 trial = bolder
-            return trial
+            return first, trial
         for _ in range(CAUTIOUS):
-            trial = self._try(FACTOR * trial.damping)
+            if trial.predicted <= least:
+                break  # the more damping, the less is promised
+            trial = self._try(FACTOR * trial.damping, least)
             if trial.ratio >= self._rules.ratio:
-                return trial
-        return None
+                return first, trial
+        return first, None
 
-    def _try(self, damping: float) -> Trial:
+    def _try(self, damping: float, least: float = -math.inf) -> Trial:
+        """One damping; the residuals are not asked for where no more than `least` is promised."""
         damped = self._problem.at(damping)
         step = damped.step
         slope = self._at.jacobian @ step
         predicted = self._loss - square(self._at.residuals + slope)
+        if predicted <= least:
+            return Trial(damping, step, self._at.residuals, self._loss, predicted, -math.inf)
         if self._rules.acceleration:
             step = step + self._acceleration(damped, slope)
         residuals = self._residuals(step)
