@@ -1,4 +1,6 @@
-"""Finds problem files and loads them by path: a file `burgers.py` in a problem folder is the problem `burgers`.
+"""Finds users' files and loads them by path: a file `burgers.py` in a problem folder is the problem `burgers`.
+
+A file can define a network, an activation or a regulariser instead, which a config names by the file's stem, too.
 
 Files are found by scanning. The shipped folder lies beside this module in a wheel and one level up in a checkout;
 folders given by the user come after it and win.
@@ -20,6 +22,7 @@ from typing import Any
 
 from pinnreg import equations
 from pinnreg.errors import InputError, unknown, user_code
+from pinnreg.scanning import Role, problem_classes, role_of
 
 MODULE_PREFIX = "pinnreg_problem_"
 STUDY_PREFIX = "study_"
@@ -40,8 +43,12 @@ def shipped_configs(*, studies: bool = False) -> dict[str, Path]:
     return {file.stem: file for file in files if file.stem.startswith(STUDY_PREFIX) == studies}
 
 
-def find(folders: Iterable[Path] = ()) -> dict[str, Path]:
-    """Problem files by name: the shipped ones, and those in `folders`, which replace shipped ones of the same name.
+def find(folders: Iterable[Path] = (), role: Role = "problem") -> dict[str, Path]:
+    """Files by name: the shipped ones, and those in `folders`, which replace shipped ones of the same name.
+
+    Args:
+        folders: besides the shipped one.
+        role: what the files define.
 
     Raises:
         InputError: a folder that does not exist.
@@ -51,11 +58,11 @@ def find(folders: Iterable[Path] = ()) -> dict[str, Path]:
         if not folder.is_dir():
             raise InputError(f"problem folder {str(folder)!r} does not exist")
         for path in sorted(folder.glob("*.py")):
-            if path.stem.startswith("_"):
+            if path.stem.startswith("_") or role_of(path) != role:
                 continue
             other = found.get(path.stem)
             if other is not None and file_hash(other) != file_hash(path):
-                logger.warning("problem %r: %s is used instead of %s", path.stem, path, other)
+                logger.warning("%s %r: %s is used instead of %s", role, path.stem, path, other)
             found[path.stem] = path
     return found
 
@@ -103,28 +110,39 @@ def summary(path: Path) -> str:
     Raises:
         InputError: as `load`, of a file that was run.
     """
-    found = _problem_classes(path)
+    found = problem_classes(path)
     text = ast.get_docstring(found[0]) if len(found) == 1 else inspect.getdoc(load(path))
     return (text or "").partition("\n")[0]
 
 
-def _problem_classes(path: Path) -> list[ast.ClassDef]:
-    """The public classes of a file that name Problem as a base, or another class of the file that does."""
-    try:
-        body = ast.parse(path.read_bytes()).body
-    except (SyntaxError, ValueError):
-        return []
-    kinds, found = {"Problem"}, []
-    for node in body:
-        if isinstance(node, ast.ClassDef) and kinds & {_last_name(base) for base in node.bases}:
-            kinds.add(node.name)
-            found.append(node)
-    return [node for node in found if not node.name.startswith("_")]
+def load_part(path: Path, role: Role) -> Any:
+    """The one public class of a user's network or regulariser, or the function of an activation.
+
+    Raises:
+        InputError: the file fails to import, or defines no or several of them.
+    """
+    module = _execute(path)
+    own = [
+        value
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+    ]
+    classes = [value for value in dict.fromkeys(own) if inspect.isclass(value)]
+    functions = [value for value in dict.fromkeys(own) if inspect.isfunction(value)]
+    found = functions if role == "activation" else [each for each in classes if _has_role(each, role)]
+    if len(found) != 1:
+        names = ", ".join(each.__name__ for each in found) or "none"
+        what = "function" if role == "activation" else "class"
+        raise InputError(f"{path}: expected one public {what} for the {role} {path.stem!r}, found {names}")
+    return found[0]
 
 
-def _last_name(base: ast.expr) -> str:
-    """`Problem` of `Problem` and of `pinnreg.Problem`."""
-    return base.attr if isinstance(base, ast.Attribute) else base.id if isinstance(base, ast.Name) else ""
+def _has_role(cls: type, role: Role) -> bool:
+    if role == "regulariser":
+        return callable(getattr(cls, "rows", None))
+    from torch import nn  # noqa: PLC0415, since a list of names needs no torch
+
+    return issubclass(cls, nn.Module)
 
 
 def create(name: str, parameters: Mapping[str, Any], folders: Iterable[Path] = ()) -> equations.Problem:

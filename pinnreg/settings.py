@@ -6,9 +6,17 @@ same checks; `config` assembles them and turns pydantic's errors into messages.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, runtime_checkable
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidatorFunctionWrapHandler,
+    WrapSerializer,
+    WrapValidator,
+)
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, str_strip_whitespace=True, validate_default=False)
 
@@ -35,3 +43,25 @@ Seed = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(no_boolean)]
 
 NonNegative = Annotated[float, Field(ge=0), BeforeValidator(no_boolean)]
 """A finite number, zero or more."""
+
+
+@runtime_checkable
+class Own(Protocol):
+    """A part of a user's own, which stands in a config where settings of a shipped one could."""
+
+    def plain(self) -> Any:
+        """What a config file says of it."""
+
+
+def own_or_valid(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """A part of a user's own as it is, anything else validated."""
+    return value if isinstance(value, Own) else validate(value)
+
+
+def own_or_dumped(value: Any, dump: SerializerFunctionWrapHandler) -> Any:
+    """What a config file says of a part, a user's own or not."""
+    return value.plain() if isinstance(value, Own) else dump(value)
+
+
+OWN = (WrapValidator(own_or_valid), WrapSerializer(own_or_dumped))
+"""Annotates a field that can hold a part of a user's own as well."""

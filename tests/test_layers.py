@@ -18,7 +18,7 @@ import pinnreg
 PACKAGE = Path(pinnreg.__file__).resolve().parent
 LAYERS = {
     -1: ("errors", "settings"),
-    0: ("domain", "files", "locks", "reference", "randomness", "taylor", "compilation", "jacobians"),
+    0: ("scanning", "domain", "files", "locks", "reference", "randomness", "taylor", "compilation", "jacobians"),
     1: ("networks",),
     2: ("differentiation",),
     3: ("equations",),

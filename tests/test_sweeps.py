@@ -16,8 +16,7 @@ import pinnreg
 from pinnreg import Box, Problem, dirichlet, initial, periodic
 from pinnreg.config import resolve
 from pinnreg.objective import Batch, Evaluator
-from pinnreg.optimisers import Adam
-from pinnreg.optimisers.first_order import learning_rate
+from pinnreg.optimisers import Adam, learning_rate
 from pinnreg.report import Solution
 from pinnreg.run.prepare import prepare
 from pinnreg.training import Hooks, read_history
@@ -261,7 +260,7 @@ def test_the_learning_rate_follows_the_sweeps(monkeypatch: pytest.MonkeyPatch) -
         seen.append(share)
         return learning_rate(stage, share)
 
-    monkeypatch.setattr("pinnreg.optimisers.first_order.learning_rate", noted)
+    monkeypatch.setattr("pinnreg.optimisers.settings.learning_rate", noted)
     stage = {"optimiser": "adam", "steps": 1000, "max_sweeps": 160, "schedule": "cosine"}
     solved(config(stage))
     assert seen == pytest.approx([step / 10 for step in range(10)])

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pinnreg import __version__, config, registry, report, run, training
+from pinnreg import __version__, config, registry, report, run, scanning, training
 from pinnreg.cli import options, show
 from pinnreg.cli.analyse import analyse
 from pinnreg.cli.bench import bench
@@ -62,9 +62,13 @@ def root(
 @app.command("list")
 def list_(problems: options.Problems = None, json: options.Json = None) -> None:
     """The problems, configs, regularisers, optimisers and samplers that there are."""
-    found = registry.find(problem_folders(problems))
-    descriptions = {name: show.first_line(path) for name, path in found.items()}
-    show.catalogue(descriptions, json)
+    folders = problem_folders(problems)
+    descriptions = {name: show.first_line(path) for name, path in registry.find(folders).items()}
+    own = {
+        role: {name: scanning.first_line(path) for name, path in registry.find(folders, role).items()}
+        for role in scanning.PARTS
+    }
+    show.catalogue(descriptions, own, json)
 
 
 @app.command()

@@ -19,6 +19,7 @@ from pinnreg.errors import InputError
 from pinnreg.networks import ACTIVATION_NAMES, NetworkSettings
 from pinnreg.optimisers import AnyStage
 from pinnreg.regularisers import Shipped
+from pinnreg.scanning import Role
 
 WIDE = 400
 
@@ -44,17 +45,17 @@ def first_line(path: Path) -> str | None:
         return None
 
 
-def catalogue(problems: Mapping[str, str | None], path: Path | None) -> None:
-    """Everything that a config can name."""
+def catalogue(problems: Mapping[str, str | None], own: Mapping[Role, Mapping[str, str]], path: Path | None) -> None:
+    """Everything that a config can name; `own` are the user's parts by role, with what each is."""
     optimisers = {_tag(stage, "optimiser"): _summary(stage) for stage in get_args(AnyStage)}
     sections: dict[str, Mapping[str, str | None]] = {
         "problems": problems,
         "configs": dict.fromkeys(registry.shipped_configs(), ""),
         "studies": dict.fromkeys(registry.shipped_configs(studies=True), ""),
-        "regularisers": {_tag(kind, "kind"): _summary(kind) for kind in get_args(Shipped)},
+        "regularisers": {_tag(kind, "kind"): _summary(kind) for kind in get_args(Shipped)} | dict(own["regulariser"]),
         "optimisers": optimisers,
-        "networks": {_tag(kind, "kind"): _summary(kind) for kind in get_args(NetworkSettings)},
-        "activations": dict.fromkeys(ACTIVATION_NAMES, ""),
+        "networks": {_tag(kind, "kind"): _summary(kind) for kind in get_args(NetworkSettings)} | dict(own["network"]),
+        "activations": dict.fromkeys(map(str, ACTIVATION_NAMES), "") | dict(own["activation"]),
         "samplers": dict.fromkeys(SAMPLERS, ""),
     }
     for title, entries in sections.items():

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 from pinnreg.config.merging import for_kind, kind_of_network, merge, set_key
 from pinnreg.config.model import Config, Mistake, as_dict, mistakes, refusal
+from pinnreg.config.parts import named
 from pinnreg.errors import InputError
 from pinnreg.networks import NetworkSettings
 from pinnreg.optimisers import AnyStage
 
 
-def check_sections(data: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> None:
+def check_sections(
+    data: Mapping[str, Any], changes: Mapping[str, Any], where: str, folders: Sequence[Path] = ()
+) -> None:
     """Refuse what no problem's defaults can put right.
 
     Args:
         data: what the user gives, but the problem.
         changes: values by dotted key, but the problem's.
         where: the data came from, for messages.
+        folders: where users' own parts are found.
 
     Raises:
         InputError: one line for each mistake of which that is certain.
@@ -28,6 +33,7 @@ def check_sections(data: Mapping[str, Any], changes: Mapping[str, Any], where: s
         merged = [_merged(below, data, changes) for below in _possible_defaults(data, changes)]
     except InputError:
         return  # it takes the problem's defaults to know which elements a list has
+    merged = [named(each, folders) for each in merged]
     found = [[each for each in mistakes(one) if not _may_be_completed(each, data)] for one in merged]
     wrong = set.intersection(*({_section(each) for each in one} for one in found))
     if wrong:

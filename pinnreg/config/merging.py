@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pinnreg.errors import InputError
+from pinnreg.settings import Own
 
 
 def kind_of_network(data: Mapping[str, Any]) -> Any:
     """What `data` says under network.kind; None if nothing."""
     section = data.get("network")
+    if isinstance(section, Own):
+        return section.plain()["kind"]
     return section.get("kind") if isinstance(section, Mapping) else None
 
 

@@ -18,7 +18,7 @@ from pinnreg.objective import PointSettings
 from pinnreg.observations.settings import MeasurementSettings
 from pinnreg.optimisers import AnyStage, GaussNewton
 from pinnreg.regularisers import Shipped
-from pinnreg.settings import STRICT, Count, NonNegative, Seed
+from pinnreg.settings import OWN, STRICT, Count, NonNegative, Seed
 
 Mistake = dict[str, Any]
 """One of the errors that pydantic finds."""
@@ -48,16 +48,16 @@ class Config:
     """A whole run. Values not given come from the problem's `defaults`, then from here."""
 
     problem: dict[str, Any]
-    network: Annotated[Annotated[NetworkSettings, Field(discriminator="kind")], BeforeValidator(mlp_if_not_said)] = (
-        MLPSettings()
-    )
+    network: Annotated[
+        Annotated[NetworkSettings, Field(discriminator="kind")], BeforeValidator(mlp_if_not_said), *OWN
+    ] = MLPSettings()
     points: PointSettings = PointSettings()
     conditions: ConditionMode = "default"
     measurements: tuple[MeasurementSettings, ...] = ()
     unknown: dict[str, Unknown] = Field(default_factory=dict)
     weights: dict[str, NonNegative] = Field(default_factory=dict)
     balance: StrictBool = True
-    regularisers: tuple[Annotated[Shipped, Field(discriminator="kind")], ...] = ()
+    regularisers: tuple[Annotated[Annotated[Shipped, Field(discriminator="kind")], *OWN], ...] = ()
     train: Annotated[tuple[Annotated[AnyStage, Field(discriminator="optimiser")], ...], Field(min_length=1)] = (
         GaussNewton(),
     )

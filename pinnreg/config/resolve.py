@@ -17,6 +17,7 @@ from pinnreg.config.early import check_sections
 from pinnreg.config.files import numbers, parse_value, read_yaml
 from pinnreg.config.merging import for_kind, kind_of_network, merge, set_key
 from pinnreg.config.model import Config, as_dict, validate
+from pinnreg.config.parts import Part, made, named, objects_named, parts_in
 from pinnreg.errors import InputError, unknown
 from pinnreg.registry import create, file_hash, file_of, find, path_of, shipped_configs
 
@@ -39,6 +40,7 @@ class Resolved:
         stem: what the run is called: the config file's stem, or the name of the problem.
         problem_file: where the problem was found; None if it was given as an object.
         hidden: unknown coefficients whose true value is not given (null); in `problem` they have their start.
+        parts: the user's own networks, activations and regularisers.
     """
 
     config: Config
@@ -46,6 +48,7 @@ class Resolved:
     stem: str
     problem_file: Path | None
     hidden: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
 
     @property
     def problem_hash(self) -> str | None:
@@ -82,19 +85,20 @@ def resolve(
     name = description["name"]
     if "problem" in defaults:
         raise InputError(f"defaults of problem {name!r} cannot change the problem itself")
-    validate({"problem": description, **defaults}, f"defaults of problem {name!r}")
+    validate({"problem": description, **named(defaults, folders)}, f"defaults of problem {name!r}")
     merged = merge(for_kind(as_dict(Config(problem={})), kind_of_network(defaults)), defaults)
     merged = merge(for_kind(merged, changes.get("network.kind", kind_of_network(data))), data)
     merged = copy.deepcopy(merged)  # overrides must not change the user's own dicts
     for key, value in changes.items():
         set_key(merged, key, value)
-    config = validate({**merged, "problem": description}, where)
+    placed = named(merged, folders)
+    config = validate({**made(placed, where), "problem": description}, where)
     if config.evaluate.grid is not None and len(config.evaluate.grid) not in (1, problem.domain.dimension):
         raise InputError(
             f"{where}: evaluate.grid: expected one number or {problem.domain.dimension}, for the axes "
             f"{', '.join(problem.domain.axes)}, got {list(config.evaluate.grid)}"
         )
-    return Resolved(_with_absolute_paths(config), problem, stem or name, path, hidden)
+    return Resolved(_with_absolute_paths(config), problem, stem or name, path, hidden, parts_in(placed))
 
 
 def check(given: Given, overrides: Mapping[str, Any] | None = None, folders: Sequence[Path] = ()) -> None:
@@ -150,7 +154,7 @@ def _own(
 ) -> tuple[dict[str, Any], dict[str, Any], str, str]:
     """The user's own data and overrides, checked without the problem, and the name and the place as in `_read`."""
     data, stem, where = _read(given, folders)
-    changes = dict(overrides or {})
+    data, changes = objects_named(data), dict(overrides or {})
     if "problem" in changes:
         data["problem"] = changes.pop("problem")
     description = _description(data.get("problem"), where)
@@ -161,7 +165,7 @@ def _own(
             path_of(str({**description, **parameters}["name"]), folders)
         except InputError as error:
             raise InputError(f"{where}: {error}") from error
-    check_sections(sections, settings, where)
+    check_sections(sections, settings, where, folders)
     return data, changes, stem, where
 
 

@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from pinnreg.errors import InputError
+from pinnreg.errors import InputError, user_code
+from pinnreg.networks.custom import CustomActivation, CustomNetwork
 from pinnreg.networks.features import InputFeatures
 from pinnreg.networks.mlp import MLP
 from pinnreg.networks.quadratic import Quadratic
 from pinnreg.networks.settings import MLPSettings, NetworkSettings
+from pinnreg.randomness import derive
 from pinnreg.randomness import generator as random_generator
 
 
 def build(
-    settings: NetworkSettings,
+    settings: NetworkSettings | CustomNetwork,
     bounds: Mapping[str, tuple[float, float]],
     outputs: int,
     *,
@@ -28,7 +30,7 @@ def build(
     """The network that `settings` describe on a box with `bounds`, periodic in the axes named in `periodic`.
 
     Raises:
-        InputError: harmonics asked for on an axis that is not periodic.
+        InputError: harmonics asked for on an axis that is not periodic, or a network of the user's own that is none.
     """
     for axis in settings.features.periodic:
         if axis not in periodic:
@@ -42,26 +44,58 @@ def build(
         frequencies = fourier.scale * normal
         width += 2 * fourier.count
     features = InputFeatures(bounds, periodic=harmonics, frequencies=frequencies, dtype=dtype)
+    return nn.Sequential(features, _body(settings, width, outputs, seed, dtype)).to(device)
+
+
+def _body(
+    settings: NetworkSettings | CustomNetwork, inputs: int, outputs: int, seed: int, dtype: torch.dtype
+) -> nn.Module:
+    if isinstance(settings, CustomNetwork):
+        return _custom(settings, inputs, outputs, seed, dtype)
     draws = random_generator(seed, "network")
-    body: nn.Module = (
-        MLP(
-            width,
+    if isinstance(settings, MLPSettings):
+        activation: object = settings.activation
+        return MLP(
+            inputs,
             settings.hidden,
             outputs,
-            activation=settings.activation,
+            activation=activation.function if isinstance(activation, CustomActivation) else settings.activation,
             spread=settings.spread,
             generator=draws,
             dtype=dtype,
         )
-        if isinstance(settings, MLPSettings)
-        else Quadratic(
-            width,
-            settings.hidden,
-            outputs,
-            width=settings.width,
-            variant=settings.variant,
-            generator=draws,
-            dtype=dtype,
-        )
+    return Quadratic(
+        inputs,
+        settings.hidden,
+        outputs,
+        width=settings.width,
+        variant=settings.variant,
+        generator=draws,
+        dtype=dtype,
     )
-    return nn.Sequential(features, body).to(device)
+
+
+def _custom(settings: CustomNetwork, inputs: int, outputs: int, seed: int, dtype: torch.dtype) -> nn.Module:
+    """A user's network, made with torch's random numbers seeded, and tried on some points."""
+    title = f"network {settings.kind!r}"
+    # its layers draw from torch's global generator, which others find as they left it
+    with user_code(title), torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(derive(seed, "network"))
+        network = settings.make(inputs, outputs)
+    if not isinstance(network, nn.Module):
+        raise InputError(f"{title}: expected a torch.nn.Module, got {type(network).__name__}")
+    if not any(each.requires_grad for each in network.parameters()):
+        raise InputError(f"{title}: it has no parameters to train")
+    network = network.to(dtype)
+    points = torch.linspace(-1, 1, 6 * inputs, dtype=dtype).view(6, inputs)
+    with user_code(title), torch.no_grad():
+        found, again = network(points), network(points[:3])
+    if not isinstance(found, torch.Tensor) or found.shape != (6, outputs):
+        got = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
+        raise InputError(f"{title}: expected (n, {inputs}) to be mapped to (n, {outputs}), (6, {inputs}) gave {got}")
+    if not torch.allclose(found[:3], again, rtol=1e-3, atol=1e-6, equal_nan=True):
+        raise InputError(
+            f"{title}: a row changes with the other rows, or by chance; it must be a function of its own point (no "
+            "batch normalisation, no dropout)"
+        )
+    return network

@@ -16,7 +16,7 @@ function of a tensor, smooth if derivatives of u are wanted.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
 from pinnreg.networks.settings import FeatureSettings
@@ -42,6 +42,10 @@ class CustomNetwork:
     settings: Mapping[str, Any]
     features: FeatureSettings = field(default_factory=FeatureSettings)
 
+    def plain(self) -> dict[str, Any]:
+        """What a config file says of it."""
+        return {"kind": self.kind, **self.settings, "features": asdict(self.features)}
+
 
 @final
 @dataclass(frozen=True)
@@ -55,3 +59,7 @@ class CustomActivation:
 
     name: str
     function: Callable[[Tensor], Tensor]
+
+    def plain(self) -> str:
+        """What a config file says of it."""
+        return self.name

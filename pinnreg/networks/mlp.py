@@ -33,7 +33,7 @@ class MLP(nn.Module):
     from the start, as random features do: the first layer's weights are N(0, s²), those of later hidden layers
     N(0, 1/fan-in), and biases uniform within ±π for sin, ±1 for the others; the last layer is as without. All is drawn
     on the CPU from `generator` (torch's global one if None), so that a network is the same on every device. `dtype`
-    None means torch's default.
+    None means torch's default. `activation` is the name of one, or a function of a tensor.
 
     Raises:
         InputError: an unknown activation, or a size that is not a positive integer.
@@ -45,13 +45,13 @@ class MLP(nn.Module):
         hidden: Sequence[int],
         outputs: int,
         *,
-        activation: str = "tanh",
+        activation: str | Callable[[Tensor], Tensor] = "tanh",
         spread: float | None = None,
         generator: torch.Generator | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        if activation not in ACTIVATIONS:
+        if isinstance(activation, str) and activation not in ACTIVATIONS:
             raise unknown("activation", activation, ACTIVATIONS)
         sizes = [inputs, *hidden, outputs]
         if any(type(size) is not int or size < 1 for size in sizes):
@@ -61,7 +61,7 @@ class MLP(nn.Module):
             nn.utils.skip_init(nn.Linear, before, after, dtype=dtype)
             for before, after in itertools.pairwise(sizes)
         )
-        self._activation = ACTIVATIONS[activation]
+        self._activation = ACTIVATIONS[activation] if isinstance(activation, str) else activation
         reach = math.pi if activation == "sin" else 1.0
         with torch.no_grad():
             for number, layer in enumerate(self.layers):

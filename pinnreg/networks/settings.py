@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from pinnreg.settings import STRICT, Count, Positive
+from pinnreg.settings import OWN, STRICT, Count, Positive
 
 Activation = Literal["tanh", "sin", "gelu", "softplus", "swish"]
 ACTIVATION_NAMES: tuple[Activation, ...] = get_args(Activation)
@@ -38,7 +38,7 @@ class MLPSettings:
 
     kind: Literal["mlp"] = "mlp"
     hidden: Annotated[tuple[Count, ...], Field(min_length=1)] = (20, 20, 20)
-    activation: Activation = "tanh"
+    activation: Annotated[Activation, *OWN] = "tanh"
     spread: Positive | None = 1.0
     features: FeatureSettings = FeatureSettings()
 

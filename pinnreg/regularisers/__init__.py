@@ -5,7 +5,7 @@ Penalties are loss terms: `KTV`, `Jacobian` and `GPINN` at points, `Ridge` and `
 each is to the objective. They are settings first: importing them imports no torch.
 """
 
-from pinnreg.regularisers.custom import COMMON, Custom, custom
+from pinnreg.regularisers.custom import COMMON, Custom, CustomParameterPenalty, CustomPenalty, custom
 from pinnreg.regularisers.gpinn import GPINN
 from pinnreg.regularisers.interface import (
     UNSHIFTED,
@@ -33,6 +33,8 @@ __all__ = [
     "KTV",
     "UNSHIFTED",
     "Custom",
+    "CustomParameterPenalty",
+    "CustomPenalty",
     "Jacobian",
     "Noise",
     "NoiseStability",

@@ -73,6 +73,7 @@ class CustomPenalty:
         samples: the number of points drawn at each step; None takes the collocation points.
         power: of the rows.
         integral: whether the mean over the points is multiplied by the domain's volume.
+        settings: those of `own`, as a config says them.
     """
 
     kind: str
@@ -82,6 +83,7 @@ class CustomPenalty:
     samples: int | None
     power: Literal[1, 2] = 2
     integral: bool = False
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
 
     role: ClassVar[Literal["points"]] = "points"
     smoothing: ClassVar[None] = None
@@ -93,6 +95,11 @@ class CustomPenalty:
         for name, parameter in inspect.signature(self.own.rows).parameters.items():
             if name not in known and parameter.default is parameter.empty:
                 raise unknown(f"argument of rows of regulariser {self.kind!r}:", name, known)
+
+    def plain(self) -> dict[str, Any]:
+        """What a config file says of it."""
+        common = {"weight": self.weight, "schedule": self.schedule, "samples": self.samples}
+        return {"kind": self.kind, **common, **self.settings}
 
     def draw(self, points: int, outputs: int, draws: torch.Generator, like: Tensor) -> None:
         """Nothing."""
@@ -113,9 +120,14 @@ class CustomParameterPenalty:
     own: Any
     weight: float
     schedule: Schedule
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
 
     role: ClassVar[Literal["parameters"]] = "parameters"
     diagonal: ClassVar[bool] = False
+
+    def plain(self) -> dict[str, Any]:
+        """What a config file says of it."""
+        return {"kind": self.kind, "weight": self.weight, "schedule": self.schedule, **self.settings}
 
     def rows(self, network: nn.Module, parameters: Mapping[str, Tensor]) -> Tensor:
         """What the user's `rows` gives, as one vector."""
@@ -133,13 +145,16 @@ class CustomParameterPenalty:
 Custom = CustomPenalty | CustomParameterPenalty
 
 
-def custom(kind: str, own: Any, settings: Mapping[str, Any] | None = None) -> Custom:
+def custom(
+    kind: str, own: Any, settings: Mapping[str, Any] | None = None, plain: Mapping[str, Any] | None = None
+) -> Custom:
     """A user's object as a penalty.
 
     Args:
         kind: what it is called.
         own: has a method `rows`.
         settings: values of `weight`, `schedule` and `samples` that `own` has no attributes for.
+        plain: the settings of `own`, as a config says them.
 
     Raises:
         InputError: no method `rows`, or one whose arguments have no names; settings of the wrong type or range.
@@ -159,13 +174,15 @@ def custom(kind: str, own: Any, settings: Mapping[str, Any] | None = None) -> Cu
         raise InputError(f"{title}: power must be 1 or 2, got {power!r}")
     if not set(names) & set(ON_PARAMETERS):
         exponent: Literal[1, 2] = 1 if power == 1 else 2
-        return CustomPenalty(kind, own, common.weight, common.schedule, common.samples, exponent, integral)
+        return CustomPenalty(
+            kind, own, common.weight, common.schedule, common.samples, exponent, integral, dict(plain or {})
+        )
     for name in names:
         if name not in ON_PARAMETERS:
             raise unknown(f"argument of rows of {title} on the parameters:", name, ON_PARAMETERS)
     if common.samples is not None or power != 2 or integral:
         raise InputError(f"{title}: samples, power and integral have no effect on a penalty on the parameters")
-    return CustomParameterPenalty(kind, own, common.weight, common.schedule)
+    return CustomParameterPenalty(kind, own, common.weight, common.schedule, dict(plain or {}))
 
 
 def _arguments(own: Any, title: str) -> tuple[str, ...]:

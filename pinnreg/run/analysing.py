@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
@@ -133,6 +133,8 @@ def analyse(
     problems: Problems = None,
     *,
     problem: Problem | None = None,
+    network: Any = None,
+    regularisers: Sequence[Any] | None = None,
     out: str | Path | bool | None = None,
     device: str | None = None,
     eigenvalues: int = EIGENVALUES,
@@ -148,6 +150,8 @@ def analyse(
         run: the run's folder.
         problems: a folder, or several, of problem files besides the shipped ones.
         problem: the problem, if the run was given it as an object.
+        network: the network, if it was given as an object.
+        regularisers: all of them, if any was given as an object.
         out: where to write; None for the run's folder, False for nowhere.
         device: "auto", "cpu" or "cuda", before the config's.
         eigenvalues: how many of each Hessian, at least 1.
@@ -161,7 +165,8 @@ def analyse(
     plots.check_format(Path(f"analysis.{figure}"))
     begun = Begun.read(run)
     folder, changes = begun.folder, {} if device is None else {"device": device}
-    prepared = prepare(begun.resolved(None, changes, problems, problem), with_reference=False)
+    objects = {"problem": problem, "network": network, "regularisers": regularisers}
+    prepared = prepare(begun.resolved(None, changes, problems, objects), with_reference=False)
     state = begun.state(prepared)
     if not all(bool(each.isfinite().all()) for each in state["parameters"].values()):
         raise InputError(f"{folder.checkpoint}: the parameters are not finite; there is nothing to analyse")

@@ -77,19 +77,29 @@ def solve(
         return solution if folder is None else _kept(solution, folder, hooks, figures=figures)
 
 
-def load(run: str | Path, problems: Problems = None, *, problem: Problem | None = None) -> Solution:
+def load(
+    run: str | Path,
+    problems: Problems = None,
+    *,
+    problem: Problem | None = None,
+    network: Any = None,
+    regularisers: Sequence[Any] | None = None,
+) -> Solution:
     """The solution in a run's folder, as far as it was trained; its report if the run has ended.
 
     Args:
         run: the run's folder.
         problems: a folder, or several, of problem files besides the shipped ones.
         problem: the problem, if the run was given it as an object.
+        network: the network, if it was given as an object.
+        regularisers: all of them, if any was given as an object.
 
     Raises:
         InputError: a folder without a run, a corrupt checkpoint, or a problem that cannot be found again.
     """
     begun = Begun.read(run)
-    prepared = prepare(begun.resolved(None, {"device": "cpu"}, problems, problem), with_reference=False)
+    objects = {"problem": problem, "network": network, "regularisers": regularisers}
+    prepared = prepare(begun.resolved(None, {"device": "cpu"}, problems, objects), with_reference=False)
     folder, parameters = begun.folder, begun.state(prepared)["parameters"]
     history = read_history(folder.history) if folder.history.is_file() else {}
     report = read_report(folder.path) if folder.report.is_file() else None
@@ -103,6 +113,8 @@ def evaluate(
     problems: Problems = None,
     *,
     problem: Problem | None = None,
+    network: Any = None,
+    regularisers: Sequence[Any] | None = None,
 ) -> Solution:
     """The solution in a run's folder, compared anew with the reference; writes nothing.
 
@@ -112,6 +124,8 @@ def evaluate(
         device: "auto", "cpu" or "cuda", before the config's.
         problems: a folder, or several, of problem files besides the shipped ones.
         problem: the problem, if the run was given it as an object.
+        network: the network, if it was given as an object.
+        regularisers: all of them, if any was given as an object.
 
     Raises:
         InputError: as `load`, or a grid that does not fit the problem.
@@ -119,7 +133,8 @@ def evaluate(
     begun = Begun.read(run)
     changes: dict[str, Any] = {} if device is None else {"device": device}
     changes |= {} if grid is None else {"evaluate.grid": list(grid)}
-    prepared = prepare(begun.resolved(None, changes, problems, problem))
+    objects = {"problem": problem, "network": network, "regularisers": regularisers}
+    prepared = prepare(begun.resolved(None, changes, problems, objects))
     return compared(prepared.solution(begun.state(prepared)["parameters"], {}), prepared)
 
 

@@ -17,7 +17,7 @@ from pinnreg.registry import file_hash
 
 
 def provenance(resolved: Resolved, device: torch.device) -> dict[str, Any]:
-    """Versions, device, threads, commit, and the problem file and files of data with their hashes."""
+    """Versions, device, threads, commit, and the files of the problem, of own parts and of data with their hashes."""
     return {
         "pinnreg": package_version(),
         "python": platform.python_version(),
@@ -29,6 +29,11 @@ def provenance(resolved: Resolved, device: torch.device) -> dict[str, Any]:
         "commit": _commit(),
         "problem_file": str(resolved.problem_file.resolve()) if resolved.problem_file else None,
         "problem_sha256": resolved.problem_hash,
+        "parts": [
+            {"role": each.role, "kind": each.kind, "file": str(each.file.resolve()) if each.file else None}
+            | {"sha256": each.sha256}
+            for each in resolved.parts
+        ],
         "data_sha256": data_hashes(resolved.config),
         "fingerprint": fingerprint(resolved.config),
     }

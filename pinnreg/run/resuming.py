@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -22,8 +22,9 @@ from pinnreg.config import (
     resolve,
     validate,
 )
-from pinnreg.equations import Problem
+from pinnreg.config.parts import unfound
 from pinnreg.errors import InputError
+from pinnreg.registry import file_hash, find
 from pinnreg.run.folder import RunFolder
 from pinnreg.run.prepare import Prepared
 from pinnreg.run.provenance import data_hashes
@@ -59,10 +60,14 @@ class Begun:
         folder = RunFolder.existing(path)
         saved = read_yaml(folder.config)
         provenance = saved.pop("provenance", None) or {}
-        return Begun(folder, saved, validate(saved, str(folder.config)), provenance)
+        return Begun(folder, saved, validate(unfound(saved), str(folder.config)), provenance)
 
     def resolved(
-        self, given: Given | None, overrides: Mapping[str, Any], problems: Problems, problem: Problem | None = None
+        self,
+        given: Given | None,
+        overrides: Mapping[str, Any],
+        problems: Problems,
+        objects: Mapping[str, Any] | None = None,
     ) -> Resolved:
         """The config to go on with: the run's own, with what `given` says of stages' limits, evaluation and device.
 
@@ -70,7 +75,7 @@ class Begun:
             given: a config, or None for the run's own.
             overrides: values by dotted key.
             problems: folders of problem files besides the shipped ones and that of the run's own problem.
-            problem: the problem, if the run was given it as an object.
+            objects: `problem`, `network` and `regularisers` that the run was given as objects.
 
         Raises:
             InputError: a config that differs in anything else.
@@ -79,9 +84,11 @@ class Begun:
         folders = problem_folders(problems)
         if file and Path(file).is_file():
             folders = [*folders, Path(file).parent]
-        if given is None and problem is not None:
-            given = {**self.saved, "problem": problem}
-        if given is None and file is None:
+        known = {name: value for name, value in (objects or {}).items() if value is not None}
+        self._check_parts(folders, known if given is None else given)
+        if given is None and known:
+            given = {**self.saved, **known}
+        if file is None and (given is None or (known and "problem" not in known)):
             raise InputError(
                 f"{self.folder.path}: the run's problem was given as an object of Python, which no file holds; give it "
                 "again: load(run, problem=...), evaluate(run, problem=...), or "
@@ -125,6 +132,28 @@ class Begun:
             )
         self._check_stages(state["position"], prepared.resolved.config)
         return state
+
+    def _check_parts(self, folders: Sequence[Path], given: Given) -> None:
+        """Refuse to go on without the user's own parts, and note those that have changed, before any file is run."""
+        path = self.folder.path
+        for part in self.provenance.get("parts") or ():
+            role, kind, file = part["role"], part["kind"], part["file"]
+            if file is None:
+                section = "regularisers" if role == "regulariser" else "network"
+                if not isinstance(given, Mapping) or section not in given:
+                    raise InputError(
+                        f"{path}: the run's {role} {kind!r} was given as an object of Python, which no file holds; "
+                        f"give it again: load(run, {section}=...)"
+                    )
+                continue
+            found = find(folders, role).get(kind)
+            if found is None:
+                raise InputError(
+                    f"{path}: the run's {role} {kind!r} is not found; it was in {file}: say --problems "
+                    f"{Path(file).parent}, or problems=... from Python"
+                )
+            if file_hash(found) != part["sha256"]:
+                logger.warning("the code of %s %r has changed since the run began", role, kind)
 
     def _check_same(self, resolved: Resolved) -> None:
         """Refuse another run, and note code and data that are not what they were."""

@@ -37,7 +37,7 @@ def plan(study: Study, where: str, folders: Sequence[Path] = ()) -> list[Plan]:
         for candidates, chosen in _expanded(values, where):
             resolved = _resolved(study, chosen, labels, where, folders)
             # before the run's own hash: a file edited in between then fails the run, and is not taken for the old one
-            problem, data = resolved.problem_hash, _data_hashes(as_dict(resolved.config))
+            problem, data = resolved.problem_hash, _data_hashes(as_dict(resolved.config)) | _part_hashes(resolved)
             runs.append(Plan(labels, candidates, resolved, run_hash(resolved), problem, data))
     return runs
 
@@ -83,15 +83,14 @@ def check(plans: Sequence[Plan], where: str, *, device: bool) -> None:
 def run_hash(resolved: Resolved) -> str:
     """A hash of all that a run's results depend on.
 
-    These are its config but for the device, the problem's file, the data files that the config names, and pinnreg's
-    version.
+    These are its config but for the device, the problem's file, those of own parts and of data, and pinnreg's version.
     """
     config = as_dict(resolved.config)
     del config["device"]
     identity = {
         "config": config,
         "problem": resolved.problem_hash,
-        "files": _data_hashes(config),
+        "files": _data_hashes(config) | _part_hashes(resolved),
         "pinnreg": package_version(),
         "format": FORMAT,
     }
@@ -101,6 +100,11 @@ def run_hash(resolved: Resolved) -> str:
 def _data_hashes(config: Mapping[str, Any]) -> dict[str, str]:
     """SHA-256 of the data files that a config names, by path."""
     return {name: file_hash(Path(name)) for name in sorted(set(_files(config)))}
+
+
+def _part_hashes(resolved: Resolved) -> dict[str, str]:
+    """The same of the files of the user's own parts."""
+    return {str(part.file.resolve()): file_hash(part.file) for part in resolved.parts if part.file is not None}
 
 
 def _resolved(

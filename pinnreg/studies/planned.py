@@ -54,8 +54,7 @@ class Plan:
 
     @property
     def problem_folders(self) -> tuple[str, ...]:
-        """Where its problem is found besides the shipped folder, for another process."""
-        file = self.resolved.problem_file
-        assert file is not None
-        own = file.resolve().parent
-        return () if own == shipped("problems").resolve() else (str(own),)
+        """Where its problem and its own parts are found besides the shipped folder, for another process."""
+        files = [self.resolved.problem_file, *(part.file for part in self.resolved.parts)]
+        own = dict.fromkeys(file.resolve().parent for file in files if file is not None)
+        return tuple(str(folder) for folder in own if folder != shipped("problems").resolve())

@@ -13,6 +13,7 @@ from typing import Any, TypedDict, final
 import torch
 
 from pinnreg.config import read_yaml, resolve, validate
+from pinnreg.config.parts import unfound
 from pinnreg.errors import Diverged, Interrupted
 from pinnreg.registry import file_hash
 from pinnreg.run import solve
@@ -88,7 +89,7 @@ def _made(task: Task) -> tuple[str, Measures]:
             shutil.rmtree(folder)
         hooks = Hooks(interrupted=_stopped(task))
         solution = solve(task["config"], out=folder, problems=task["problems"], hooks=hooks, figures=False)
-        status, measures = OK, measured(solution, validate(task["config"], "config"))
+        status, measures = OK, measured(solution, validate(unfound(task["config"]), "config"))
     except Diverged:
         status, measures = DIVERGED, measured_of_diverged(folder)
     except Interrupted:
@@ -108,7 +109,8 @@ def _changed_before(task: Task) -> str | None:
 def _changed_meanwhile(task: Task) -> str | None:
     """The same by what the run itself noted when it had read its files."""
     noted = read_yaml(Path(task["folder"]) / "config.yaml")["provenance"]
-    return _changed(task, noted["problem_sha256"], noted["data_sha256"])
+    parts = {each["file"]: each["sha256"] for each in noted["parts"]}
+    return _changed(task, noted["problem_sha256"], {**noted["data_sha256"], **parts})
 
 
 def _changed(task: Task, problem: str | None, data: Mapping[str, str]) -> str | None:

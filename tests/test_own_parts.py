@@ -1,0 +1,347 @@
+"""Networks, activations and regularisers of a user's own: files named in YAML, and objects from Python."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from objectives import placed
+from torch import Tensor, nn
+
+import pinnreg
+from pinnreg import InputError
+from pinnreg.config import as_dict, fingerprint, resolve
+from pinnreg.objective import gradient, linearise
+from pinnreg.registry import find
+from pinnreg.regularisers import CustomParameterPenalty, CustomPenalty, custom
+from pinnreg.run.prepare import prepare
+from pinnreg.scanning import first_line, role_of
+
+SKIP = '''
+import torch
+from torch import nn
+
+
+class Skip(nn.Module):
+    """Two tanh layers, and a straight way past them."""
+
+    def __init__(self, inputs: int, outputs: int, width: int = 8):
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(inputs, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh())
+        self.outer = nn.Linear(width, outputs)
+        self.past = nn.Linear(inputs, outputs)
+
+    def forward(self, points):
+        return self.outer(self.inner(points)) + self.past(points)
+'''
+BENDING = '''
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Bending:
+    """The squared curvature of the graph of u along x."""
+
+    strength: float = 1.0
+
+    def rows(self, u):
+        return self.strength * u.xx / (1 + u.x**2) ** 1.5
+'''
+BUMP = '''
+import torch
+
+
+def bump(x):
+    """x exp(-x²)."""
+    return x * torch.exp(-x * x)
+'''
+STAGES = [{"optimiser": "adam", "steps": 10}, {"optimiser": "gauss_newton", "steps": 8}]
+CONFIG: dict[str, Any] = {
+    "problem": {"name": "poisson", "dimension": 1},
+    "points": {"interior": 30},
+    "network": {"kind": "skip"},
+    "regularisers": [{"kind": "bending", "weight": 1e-7, "schedule": "linear"}],
+    "train": STAGES,
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    own = tmp_path / "own"
+    own.mkdir()
+    for name, text in {"skip": SKIP, "bending": BENDING, "bump": BUMP}.items():
+        (own / f"{name}.py").write_text(text, encoding="utf-8")
+    return own
+
+
+def edited(config: dict[str, Any], **sections: Any) -> dict[str, Any]:
+    return {**config, **sections}
+
+
+@dataclass(frozen=True)
+class Bending:
+    """As in the file."""
+
+    strength: float = 1.0
+
+    def rows(self, u: Any) -> Tensor:
+        return self.strength * u.xx / (1 + u.x**2) ** 1.5
+
+
+@dataclass(frozen=True)
+class Decay:
+    """As `ridge`."""
+
+    weight: float = 1e-3
+
+    def rows(self, parameters: dict[str, Tensor]) -> Tensor:
+        return torch.cat([each.reshape(-1) for each in parameters.values()])
+
+
+def test_what_a_file_defines_is_read_from_it(folder: Path) -> None:
+    assert [role_of(folder / f"{name}.py") for name in ("skip", "bending", "bump")] == [
+        *("network", "regulariser", "activation"),
+    ]
+    assert first_line(folder / "bump.py") == "x exp(-x²)."
+    assert "skip" not in find([folder])
+    assert list(find([folder], "network")) == ["skip"]
+    assert all(role_of(path) == "problem" for path in find().values())
+
+
+def test_files_that_a_config_names_train_and_come_back(folder: Path, tmp_path: Path) -> None:
+    solution = pinnreg.solve(CONFIG, out=tmp_path / "run", problems=folder)
+    assert solution.report is not None
+    assert solution.report.errors["u"].rel_l2 < 1e-2
+    again = pinnreg.load(tmp_path / "run", folder)
+    assert (again([[0.3]]) == solution([[0.3]])).all()
+    longer = pinnreg.solve(None, {"train.1.steps": 9}, out=tmp_path / "run", resume=True, problems=folder)
+    assert longer.history["step"][-1] == 19
+
+
+def test_a_run_says_which_folder_it_needs(folder: Path, tmp_path: Path) -> None:
+    pinnreg.solve(CONFIG, {"train": [{"optimiser": "sgd", "steps": 1}]}, out=tmp_path / "run", problems=folder)
+    with pytest.raises(InputError, match=r"network 'skip' is not found.*--problems"):
+        pinnreg.load(tmp_path / "run")
+
+
+def test_changed_code_is_noted_before_it_is_run(folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pinnreg.solve(CONFIG, {"train": [{"optimiser": "sgd", "steps": 1}]}, out=tmp_path / "run", problems=folder)
+    (folder / "bending.py").write_text("raise SystemExit(3)\n\n" + BENDING, encoding="utf-8")
+    with caplog.at_level(logging.WARNING), pytest.raises(InputError, match="fails to import"):
+        pinnreg.load(tmp_path / "run", folder)
+    assert "regulariser 'bending' has changed" in caplog.text
+
+
+def test_the_same_config_gives_the_same_network(folder: Path) -> None:
+    one, two = (prepare(resolve(CONFIG, {}, [folder]), with_reference=False).network for _ in range(2))
+    other = prepare(resolve(CONFIG, {"seed": 1}, [folder]), with_reference=False).network
+    torch.rand(3)
+    first, second, third = (torch.cat([p.flatten() for p in each.parameters()]) for each in (one, two, other))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, third)
+
+
+def test_making_a_network_leaves_the_random_numbers_of_others_alone(folder: Path) -> None:
+    before = torch.random.get_rng_state()
+    prepare(resolve(CONFIG, {}, [folder]), with_reference=False)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_the_config_has_all_settings_and_fits_itself(folder: Path) -> None:
+    resolved = resolve(CONFIG, {"network.width": 5, "regularisers.0.strength": 2}, [folder])
+    plain = as_dict(resolved.config)
+    assert plain["network"] == {"kind": "skip", "width": 5, "features": {"periodic": {}, "fourier": None}}
+    expected = {"kind": "bending", "weight": 1e-7, "schedule": "linear", "samples": None, "strength": 2.0}
+    assert plain["regularisers"] == [expected]
+    assert fingerprint(resolve(plain, {}, [folder]).config) == fingerprint(resolved.config)
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"network": {"kind": "skp"}}, "did you mean 'skip'"),
+        ({"network": {"kind": "skip", "depth": 3}}, "unknown setting of network 'skip': 'depth'"),
+        ({"network": {"kind": "skip", "width": "wide"}}, "width"),
+        ({"network": {"activation": "bunp"}}, "did you mean 'bump'"),
+        ({"regularisers": [{"kind": "bendin"}]}, "did you mean 'bending'"),
+        ({"regularisers": [{"kind": "bending", "weight": -1}]}, "weight"),
+        ({"regularisers": [{"kind": "bending", "schedule": "never"}]}, "schedule"),
+        ({"regularisers": [{"kind": "bending", "strength": True}]}, "expected a number"),
+        ({"regularisers": [{"kind": "bending", "foo": 1}]}, "'foo'"),
+    ],
+)
+def test_wrong_names_and_settings_are_refused(folder: Path, sections: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        resolve(edited(CONFIG, **sections), {}, [folder])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (SKIP.replace("outputs: int, width", "width"), "must take inputs and outputs"),
+        (SKIP.replace("return self.outer", "return 0, self.outer"), "expected .* to be mapped"),
+        (SKIP.replace("+ self.past(points)", "+ points.mean()"), "its own point"),
+        (SKIP + SKIP.replace("Skip", "Other"), "found Skip, Other"),
+        (SKIP.replace("super().__init__()", "1 / 0"), "ZeroDivisionError"),
+    ],
+)
+def test_networks_that_are_none_are_refused(folder: Path, text: str, message: str) -> None:
+    (folder / "skip.py").write_text(text.replace("self.outer = nn.Linear(width, outputs)", WIDE), encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        prepare(resolve(CONFIG, {}, [folder]), with_reference=False)
+
+
+WIDE = "self.outer = nn.Linear(width, 1)"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("u - u.value.mean()", "pointwise"),
+        ("u.value[:, None]", "shape"),
+        ("3", "torch tensor"),
+        ("u.q", "no attribute"),
+        ("torch.log(-u.value.abs())", "NaN|not defined"),
+    ],
+)
+def test_rows_that_are_none_are_refused(folder: Path, body: str, message: str) -> None:
+    text = f"class Bending:\n    def rows(self, u):\n        return {body}\n"
+    (folder / "bending.py").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        prepare(resolve(CONFIG, {}, [folder]), with_reference=False)
+
+
+def test_an_argument_that_the_problem_lacks_is_refused(folder: Path) -> None:
+    (folder / "bending.py").write_text("class Bending:\n    def rows(self, v, y):\n        return v * y\n")
+    with pytest.raises(InputError, match=r"argument of rows of regulariser 'bending'"):
+        prepare(resolve(CONFIG, {}, [folder]), with_reference=False)
+
+
+def test_an_activation_of_a_file_is_the_networks(folder: Path) -> None:
+    network = {"kind": "mlp", "hidden": [6], "activation": "bump"}
+    prepared = prepare(resolve(edited(CONFIG, network=network, regularisers=[]), {}, [folder]), with_reference=False)
+    features, body = prepared.network
+    points = torch.tensor([[0.2], [0.7]], dtype=torch.float64)
+    inner, outer = body.layers
+    hidden = inner(features(points))
+    assert torch.allclose(prepared.network(points), outer(hidden * torch.exp(-(hidden**2))))
+    assert as_dict(prepared.resolved.config)["network"]["activation"] == "bump"
+
+
+def test_objects_do_what_files_do(folder: Path) -> None:
+    by_file = prepare(resolve(edited(CONFIG, network={"hidden": [6]}), {}, [folder]), with_reference=False)
+    given = edited(CONFIG, network={"hidden": [6]}, regularisers=[custom("bending", Bending(), {"weight": 1e-7})])
+    by_object = prepare(resolve(given), with_reference=False)
+    one, two = placed(by_file.objective), placed(by_object.objective)
+    for name, value in one.losses(one.parameters).items():
+        assert torch.equal(value, two.losses(two.parameters)[name])
+
+
+def test_a_module_and_a_penalty_from_python(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))
+    before = [each.detach().clone() for each in network.parameters()]
+    given = {**CONFIG, "network": network, "regularisers": [Decay(weight=1e-8)]}
+    solution = pinnreg.solve(given, out=tmp_path / "run")
+    assert all(torch.equal(one, two) for one, two in zip(before, network.parameters(), strict=True))
+    with pytest.raises(InputError, match="given as an object of Python"):
+        pinnreg.load(tmp_path / "run")
+    again = pinnreg.load(tmp_path / "run", network=network, regularisers=[Decay(weight=1e-8)])
+    assert (again([[0.3]]) == solution([[0.3]])).all()
+    with pytest.raises(InputError, match="differs in"):
+        pinnreg.load(tmp_path / "run", network=network, regularisers=[Decay(weight=1e-7)])
+
+
+def test_a_penalty_on_parameters_is_the_sum_of_squares_and_has_its_jacobian() -> None:
+    penalty = custom("decay", Decay(weight=0.5))
+    assert isinstance(penalty, CustomParameterPenalty)
+    given = edited(CONFIG, network={"hidden": [4]}, regularisers=[Decay(weight=0.5)], train=STAGES[:1])
+    of = placed(prepare(resolve(given), with_reference=False).objective)
+    squares = sum(float(each.detach().square().sum()) for each in of.parameters.values())
+    assert of.losses(of.parameters)["decay"].item() == pytest.approx(squares)
+    at = linearise(of.objective, of.batch, of.parameters)
+    slope = gradient(of.objective, of.batch, of.parameters)[1]
+    found = 2 * at.jacobian.T @ at.residuals
+    assert torch.allclose(found, torch.cat([each.reshape(-1) for each in slope.values()]), rtol=1e-9, atol=1e-9)
+
+
+def test_integral_and_power_are_taken_at_their_word() -> None:
+    class Slope:
+        integral = True
+        power = 1
+
+        def rows(self, u: Any) -> Tensor:
+            return 3 + 0 * u.x
+
+    problem = resolve({"problem": {"name": "burgers"}}).problem
+    penalty = custom("slope", Slope(), {"samples": 20})
+    assert isinstance(penalty, CustomPenalty)
+    given = {"problem": problem, "network": {"hidden": [4]}, "regularisers": [penalty], "points": {"interior": 20}}
+    of = placed(prepare(resolve(edited(given, train=STAGES[:1])), with_reference=False).objective)
+    assert of.losses(of.parameters)["slope"].item() == pytest.approx(3 * problem.domain.volume)
+
+
+def test_a_weight_of_the_class_is_its_own() -> None:
+    assert custom("decay", Decay(weight=0.25)).weight == 0.25
+    assert custom("bending", Bending()).weight == 1e-6
+    with pytest.raises(InputError, match="expected an object with a method rows"):
+        custom("nothing", object())
+    with pytest.raises(InputError, match="samples"):
+        custom("decay", Decay(), {"samples": 3})
+    assert dataclasses.replace(custom("decay", Decay()), weight=0.0).weight == 0
+
+
+def test_every_optimiser_takes_ones_own_penalty(folder: Path) -> None:
+    for optimiser in ("adam", "sgd", "lbfgs", "ssbroyden", "gauss_newton"):
+        stages = [{"optimiser": optimiser, "steps": 2}]
+        plain, penalised = (
+            pinnreg.solve(
+                edited(CONFIG, network={"hidden": [4]}, train=stages, regularisers=regularisers),
+                out=False,
+                problems=folder,
+            )
+            for regularisers in ([], [{"kind": "bending", "weight": 1.0}])
+        )
+        assert (plain([[0.3]]) != penalised([[0.3]])).all(), optimiser
+
+
+def test_a_study_and_an_analysis_know_ones_own_parts(folder: Path, tmp_path: Path) -> None:
+    study = {
+        "base": edited(CONFIG, train=STAGES[1:]),
+        "vary": {"regularisers": {"none": [], "bending": [{"kind": "bending", "weight": 1e-8}]}, "seed": [0]},
+    }
+    found = pinnreg.study(study, out=tmp_path / "study", problems=folder, jobs=1)
+    assert [run.status for run in found.runs] == ["ok", "ok"]
+    (folder / "bending.py").write_text(BENDING.replace("1.5", "1.25"), encoding="utf-8")
+    pinnreg.study(study, out=tmp_path / "study", problems=folder, jobs=1)
+    runs = sorted((tmp_path / "study" / "runs").iterdir())
+    assert len(runs) == 3  # what does not use the file stays
+    penalised = next(run for run in runs if "bending" in (run / "config.yaml").read_text(encoding="utf-8"))
+    assert "bending" in pinnreg.analyse(penalised, folder, out=False).kernels
+
+
+def test_nothing_is_run_to_refuse_or_to_list(folder: Path, tmp_path: Path) -> None:
+    (folder / "bending.py").write_text(BENDING + "\nraise SystemExit('run')\n", encoding="utf-8")
+    (tmp_path / "bad.yaml").write_text(
+        "problem: poisson\nregularisers: [{kind: bending}]\ntrain: [{optimiser: adm}]\n", encoding="utf-8"
+    )
+    code = (
+        "import sys; from pinnreg.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: code = end.code\n"
+        "assert 'torch' not in sys.modules, 'torch'\n"
+        "sys.exit(code)\n"
+    )
+    problems = ["--problems", str(folder)]
+    for command, status in ((["list", *problems], 0), (["solve", "bad.yaml", *problems], 2)):
+        found = subprocess.run(
+            [sys.executable, "-c", code, *command], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert found.returncode == status, found.stderr
+        assert ("bending" in found.stdout) == (status == 0)
