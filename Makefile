@@ -1,6 +1,8 @@
 # `make demo` and `make test` set everything up; .venv is made when it is missing or older than pyproject.toml.
 PYTHON ?= python3
 BIN := .venv/bin
+# the tests start processes, each of which would compile the package again
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test slow lint check gallery clean
 
@@ -18,7 +20,7 @@ demo: .venv/.stamp
 # two workers, then alone what measures clocks or waits for signals; plain pytest runs all one after the other
 test: .venv/.stamp
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and not serial'
-	$(BIN)/python -m pytest -m 'serial and not slow'
+	$(BIN)/python -m pytest -m 'serial and not slow' $$(grep -l 'mark\.serial' tests/*.py)
 
 slow: .venv/.stamp
 	$(BIN)/python -m pytest -m slow

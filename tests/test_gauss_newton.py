@@ -675,7 +675,11 @@ RESUMED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize(
     ("sections", "settings", "stop"),
-    [("plain", {}, 1), ("penalty", {"sketch": 8}, 5), ("importance", {"mixed_precision": True}, 4)],
+    [
+        pytest.param("plain", {}, 1, marks=pytest.mark.slow),
+        ("penalty", {"sketch": 8}, 5),
+        ("importance", {"mixed_precision": True}, 4),
+    ],
 )
 def test_a_run_that_was_stopped_goes_on_bit_for_bit(
     tmp_path: Path, sections: str, settings: dict[str, Any], stop: int

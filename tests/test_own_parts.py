@@ -311,6 +311,7 @@ def test_every_optimiser_takes_ones_own_penalty(folder: Path) -> None:
         assert (plain([[0.3]]) != penalised([[0.3]])).all(), optimiser
 
 
+@pytest.mark.usefixtures("made")
 def test_a_study_and_an_analysis_know_ones_own_parts(folder: Path, tmp_path: Path) -> None:
     study = {
         "base": edited(CONFIG, train=STAGES[1:]),

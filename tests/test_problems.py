@@ -481,7 +481,6 @@ LONG = ("burgers_gpinn", "burgers_joint", "burgers_nu001")
 """More than a minute each, as `burgers` itself, which has three seeds."""
 QUICK = [
     ("poisson1d", 0),
-    ("heat_inverse", 0),
     ("regression_ktv", 0),
 ]  # two seconds each at most; the rest takes minutes
 

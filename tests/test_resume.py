@@ -77,7 +77,11 @@ def whole() -> Solution:
     return pinnreg.solve(RICH, out=False)
 
 
-@pytest.mark.parametrize("changes", [{}, RESIDUAL, {"dtype": "float32"}], ids=["fresh", "residual", "float32"])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, RESIDUAL, pytest.param({"dtype": "float32"}, marks=pytest.mark.slow)],
+    ids=["fresh", "residual", "float32"],
+)
 def test_interrupted_again_and_again(whole: Solution, tmp_path: Path, changes: dict[str, Any]) -> None:
     """Stops at the very start, within Adam, at the change of stages, and twice within L-BFGS."""
     expected = pinnreg.solve(RICH, changes, out=False) if changes else whole

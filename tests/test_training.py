@@ -353,14 +353,14 @@ def uninterrupted() -> Callable[[str], tuple[Outcome, dict[str, Any]]]:
     return cache(lambda resample: run(stopped(resample))[:2])
 
 
-# each moment with one kind of points, and with the other in the slow suite
+# every other moment with one kind of points or the other, and all with both in the slow suite
 STOPS = list(enumerate([1, 2, 7, 12, 13, 15, 18, 20, 25]))
 
 
 @pytest.mark.parametrize(
     ("calls", "resample"),
     [
-        pytest.param(calls, resample, marks=() if number % 2 == turn else pytest.mark.slow)
+        pytest.param(calls, resample, marks=() if number % 4 == turn else pytest.mark.slow)
         for turn, resample in enumerate(["fresh", "residual"])
         for number, calls in STOPS
     ],

@@ -100,7 +100,9 @@ def test_outliers_do_not_count(optimiser: str) -> None:
     assert errors[0] > 0.1
 
 
-@pytest.mark.parametrize("optimiser", ["adam", "lbfgs", "gauss_newton"])
+@pytest.mark.parametrize(
+    "optimiser", ["gauss_newton", *(pytest.param(name, marks=pytest.mark.slow) for name in ("adam", "lbfgs"))]
+)
 def test_a_stopped_run_goes_on_bit_for_bit(tmp_path: Path, optimiser: str) -> None:
     stage = {"optimiser": optimiser, "steps": 30} | ({"redraw_every": 20} if optimiser == "lbfgs" else {})
     given = config(train=[stage])

@@ -236,11 +236,10 @@ KNOWN = {"name": "diffusion"}
 @pytest.mark.parametrize(
     ("stages", "problem"),
     [
-        pytest.param("lbfgs", KNOWN, id="lbfgs"),
         pytest.param("gauss_newton", HIDDEN, id="hidden"),
         *(
             pytest.param(name, KNOWN, id=name, marks=pytest.mark.slow)
-            for name in ("adam", "gauss_newton", "one after the other")
+            for name in ("adam", "lbfgs", "gauss_newton", "one after the other")
         ),
     ],
 )
