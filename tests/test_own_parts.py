@@ -346,3 +346,46 @@ def test_nothing_is_run_to_refuse_or_to_list(folder: Path, tmp_path: Path) -> No
         )
         assert found.returncode == status, found.stderr
         assert ("bending" in found.stdout) == (status == 0)
+
+
+def test_objects_that_are_no_parts_are_refused() -> None:
+    with pytest.raises(InputError, match=r"expected a section or a torch.nn.Module, got object"):
+        resolve(edited(CONFIG, network=object(), regularisers=[]))
+    with pytest.raises(InputError, match="which a config can hold"):
+        resolve(edited(CONFIG, network={}, regularisers=[Bending(strength=torch.ones(2))]))  # type: ignore[arg-type]
+
+
+def test_a_function_from_python_is_an_activation(tmp_path: Path) -> None:
+    network = {"hidden": [4], "activation": torch.arctan}
+    given = edited(CONFIG, network=network, regularisers=[], train=[{"optimiser": "sgd", "steps": 1}])
+    solution = pinnreg.solve(given, out=tmp_path / "run")
+    with pytest.raises(InputError, match=r"activation 'arctan' was given as an object of Python"):
+        pinnreg.load(tmp_path / "run")
+    whole = as_dict(resolve(given).config)["network"] | {"activation": torch.arctan}
+    again = pinnreg.load(tmp_path / "run", network=whole)
+    assert (again([[0.3]]) == solution([[0.3]])).all()
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("def __init__(self, *many): ...\n    def rows(self, u): ...", "many"),
+        ("def __init__(self, must: float): ...\n    def rows(self, u): ...", "must"),
+        ("def rows(self, parameters): return 3", "tensor of real numbers"),
+        ("def rows(self, parameters, u): return u", "argument of rows"),
+        ("power = 3\n    def rows(self, u): return u", "power must be 1 or 2"),
+    ],
+)
+def test_classes_that_are_no_regularisers_are_refused(folder: Path, body: str, message: str) -> None:
+    (folder / "bending.py").write_text(f"class Bending:\n    {body}\n", encoding="utf-8")
+    given = edited(CONFIG, network={}, regularisers=[{"kind": "bending"}])
+    with pytest.raises(InputError, match=message):
+        prepare(resolve(given, {}, [folder]), with_reference=False)
+
+
+def test_a_network_without_parameters_is_refused(folder: Path) -> None:
+    text = "from torch import nn\n\n\nclass Skip(nn.Module):\n    def __init__(self, inputs, outputs):\n"
+    text += "        super().__init__()\n\n    def forward(self, points):\n        return points\n"
+    (folder / "skip.py").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="no parameters to train"):
+        prepare(resolve(CONFIG, {}, [folder]), with_reference=False)

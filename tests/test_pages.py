@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -213,3 +214,20 @@ def test_derivatives_make_their_page(cli: Cli, monkeypatch: pytest.MonkeyPatch) 
     text = Path("gallery/bench_derivatives.md").read_text(encoding="utf-8")
     assert table(text) == [["order 2", "20.00", "5.00", "4.00x", "-", "-", "3.0", "1.0", "-", "1.0e-15"]]
     assert "points 7." in text
+
+
+def test_least_squares_makes_its_page(cli: Cli) -> None:
+    names = ["Rosenbrock", "trigonometric"]
+    chosen = [part for name in names for part in ("--function", name)]
+    code, out, err = cli("bench", "least_squares", *chosen, "--json", "found.json", "--page", "gallery")
+    assert code == 0, err
+    assert "minima, evaluations" in out
+    text = Path("gallery/bench_least_squares.md").read_text(encoding="utf-8")
+    shown = table(text)
+    assert [row[0] for row in shown] == [*names, "minima, evaluations"]
+    assert shown[-1][3] == "2 of 2"
+    assert shown[1][6].endswith("!")  # SciPy's end is no known minimum
+    written = json.loads(Path("found.json").read_text(encoding="utf-8"))
+    for row, cells in zip(written["rows"], shown, strict=False):
+        assert cells[4] == str(row["fits"]["pinnreg"]["residuals"])
+    assert cli("bench", "least_squares", "--function", "Rosenbrok")[0] == 2

@@ -54,11 +54,12 @@ class Part:
 
     @property
     def sha256(self) -> str | None:
-        """The hash of the file, or of the source of the object's class; None if there is none, as in a console."""
+        """The hash of the file, or of the source of the function or class; None if there is none, as in a console."""
         if self.file is not None:
             return file_hash(self.file)
         try:
-            return hashlib.sha256(inspect.getsource(type(self.given)).encode()).hexdigest()
+            own = self.given if inspect.isroutine(self.given) else type(self.given)
+            return hashlib.sha256(inspect.getsource(own).encode()).hexdigest()
         except (OSError, TypeError):
             return None
 
