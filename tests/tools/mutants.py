@@ -150,7 +150,8 @@ def _fails(tree: Path, module: str) -> str:
     files = sorted(path for path in tests.glob("test_*.py") if path.name != "test_layers.py")
     near = [path for path in files if module in path.read_text(encoding="utf-8")]
     far = [path for path in files if path not in near]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(tree)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # which would compile the package anew in every process
     for group in (near, far):
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *map(str, group)]
         try:
