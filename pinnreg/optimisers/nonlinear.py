@@ -88,15 +88,13 @@ def least_squares(
         steps: at most so many.
         ratio: the share of the predicted decrease that a step must reach; the boldest step that does is taken.
         acceleration: whether steps follow the curvature of the residuals to second order.
-        corrections: at most so many at the end of a trial step. The 29 functions of the benchmark take 478 Jacobians
-            and 2341 residuals with 0, 455 and 3371 with 1, 558 and 5436 with 3, which is the stage's default since it
-            leads networks to lower losses.
+        corrections: at most so many at the end of a trial step. The benchmark takes about 480 Jacobians and 2350
+            residuals with 0, 460 and 3400 with 1, 560 and 5400 with 3, the stage's default: better for networks.
         sketch: the dimension of the random subspace of a step; None for all parameters up to 3000, 1500 beyond.
         mixed_precision: whether to factorise in float32 while λ is large enough for that.
         scaled: whether D is the largest norm that each column of J has had (Moré 1978); otherwise 1. It matters where
             parameters differ by orders of magnitude: Jennrich & Sampson's function takes 15 Jacobians with it and
-            46 without, Meyer's 17 and 27, but Brown & Dennis' 54 and 28. Powell's and Brown's badly scaled functions
-            need it no more than the others: the region follows λ alone.
+            46 without, Meyer's 17 and 27, but Brown & Dennis' 54 and 28.
         gradient_tolerance: None for ε^(2/3), with ε the precision of the parameters: 4e-11 in float64.
         step_tolerance: None for ε^(2/3).
         loss_tolerance: None for 4 ε.
