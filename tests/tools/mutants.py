@@ -118,9 +118,7 @@ def run(tree: Path, mutants: list[dict[str, Any]], results: Path) -> None:
     done = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else []
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "tree"
-        shutil.copytree(
-            tree, copy, ignore=shutil.ignore_patterns(".git", ".venv", "outputs", "__pycache__", ".*_cache")
-        )
+        shutil.copytree(tree, copy, ignore=shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache"))
         for number, mutant in enumerate(mutants[len(done) :], len(done)):
             path = _file(copy, mutant)
             text = path.read_text(encoding="utf-8")
