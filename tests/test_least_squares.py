@@ -233,6 +233,75 @@ def test_mixed_precision_reaches_the_same_minimum_another_way() -> None:
     assert two.loss == pytest.approx(one.loss, rel=1e-10)
 
 
+def scaled_by_floats(x: Tensor) -> Tensor:
+    return torch.stack([10.0 * (x[1] - x[0] ** 2), (1.0 - x[0]) / 2.5, 0.5 * x[0] - 0.5])
+
+
+def test_single_precision_with_numbers_of_python() -> None:
+    found = least_squares(scaled_by_floats, vector(*START, dtype=torch.float32))
+    assert found.converged
+    assert found.parameters.dtype == torch.float32
+    assert found.parameters.tolist() == pytest.approx([1, 1], rel=1e-4)
+
+
+@pytest.mark.parametrize("parameters", [31, 33, 70])
+def test_the_derivatives_taken_in_parts_are_those_of_the_whole(parameters: int) -> None:
+    mix = normal(80, parameters, seed=5)
+
+    def residuals(x: Tensor) -> Tensor:
+        return torch.tanh(mix @ x) - 0.1 + mix @ x / 10
+
+    start = normal(parameters, seed=6) / 10
+    for rows in (slice(None), slice(parameters // 2)):  # in forward mode and in reverse
+        own = least_squares(
+            lambda x, rows=rows: residuals(x)[rows],
+            start,
+            jacobian=torch.func.jacrev(lambda x, rows=rows: residuals(x)[rows]),
+        )
+        found = least_squares(lambda x, rows=rows: residuals(x)[rows], start)
+        assert found.converged
+        assert torch.allclose(found.parameters, own.parameters, atol=1e-8)
+
+
+def test_what_the_functions_do_to_their_argument_changes_nothing() -> None:
+    def residuals(at: dict[str, Tensor]) -> Tensor:
+        found = rosenbrock(at["x"])
+        at["more"] = found
+        return found
+
+    def destroyed(x: Tensor) -> Tensor:
+        return rosenbrock(x.mul_(2))
+
+    def callback(number: int, loss: float, at: dict[str, Tensor]) -> None:
+        at["x"].zero_()
+        at.clear()
+
+    plain = least_squares(rosenbrock, vector(*START))
+    found = least_squares(residuals, {"x": vector(*START)}, callback=callback)
+    assert list(found.parameters) == ["x"]
+    assert torch.equal(found.parameters["x"], plain.parameters)
+    found_in_place = least_squares(destroyed, vector(*START) / 2)
+    assert (2 * found_in_place.parameters).tolist() == pytest.approx([1, 1])
+
+
+def test_a_parameter_that_nothing_depends_on_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    found = least_squares(lambda x: rosenbrock(x[:2]), vector(*START, 5))
+    assert found.parameters.tolist() == pytest.approx([1, 1, 5])
+    assert "no residual changes with parameters at 2, as far as torch can see" in caplog.text
+    least_squares(lambda at: rosenbrock(at["x"]), {"x": vector(*START), "idle": vector(1)})
+    assert "no residual changes with parameters of 'idle', as far as" in caplog.text
+
+
+@pytest.mark.parametrize("noise", [0.0, 1.0])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_a_sketch_reaches_the_minimum_though_residuals_do_not_vanish(noise: float, mixed: bool) -> None:
+    a = normal(400, 60, seed=0)
+    b = a.sum(dim=1) + noise * normal(400, seed=1)
+    found = least_squares(lambda x: a @ x - b, torch.zeros(60, dtype=F64), sketch=20, mixed_precision=mixed)
+    assert found.converged, found.reason
+    assert found.loss == pytest.approx(float((a @ torch.linalg.lstsq(a, b[:, None]).solution[:, 0] - b).square().sum()))
+
+
 def test_a_sketch_lowers_the_loss_and_its_seed_counts() -> None:
     target = normal(40, seed=1)
 
@@ -245,8 +314,13 @@ def test_a_sketch_lowers_the_loss_and_its_seed_counts() -> None:
     assert not torch.equal(seen[0].parameters, seen[2].parameters)
     assert whole.loss < seen[0].loss < 0.1 * float(residuals(torch.zeros(40, dtype=F64)).square().sum())
     again = least_squares(residuals, whole.parameters, sketch=10, gradient_tolerance=0)
-    assert not again.converged
-    assert again.reason == f"{FAILURES} random subspaces in a row hold no step that lowers the loss"
+    assert again.converged
+    assert again.reason.startswith(f"in {FAILURES} random subspaces in a row no step promises to lower the loss")
+    wrong = least_squares(
+        residuals, torch.zeros(40, dtype=F64), sketch=10, jacobian=lambda x: -torch.func.jacrev(residuals)(x)
+    )
+    assert not wrong.converged
+    assert wrong.reason.startswith(f"in {FAILURES} random subspaces in a row no step lowers the loss, though")
 
 
 # ends
@@ -285,10 +359,27 @@ def test_each_tolerance_ends_it_by_its_own_reason() -> None:
 def test_residuals_that_vanish_or_do_not_change() -> None:
     assert ended(start=vector(1, 1)) == (True, "the residuals vanish at the start")
     converged, reason = ended(BY_NAME["Powell singular"].residuals, vector(3, -1, 0, 1))
-    assert (converged, reason) == (True, "the residuals vanish, to rounding of those at the start")
+    assert (converged, reason) == (True, "the residuals vanish, to the rounding of the parameters")
     converged, reason = ended(lambda x: 1 + 0 * x)
     assert converged
     assert reason.startswith("the gradient vanishes")
+
+
+@pytest.mark.parametrize(
+    ("residuals", "start", "dtype"),
+    [
+        (lambda x: torch.exp(x) - 1, 20.0, torch.float32),
+        (lambda x: torch.exp(x) - 1, 100.0, F64),
+        (lambda x: x**4 - 1, 300.0, torch.float32),
+        (lambda x: torch.sinh(x) - 1e-3, 50.0, F64),
+    ],
+)
+def test_huge_residuals_at_the_start_do_not_excuse_large_ones(
+    residuals: Callable[[Tensor], Tensor], start: float, dtype: torch.dtype
+) -> None:
+    found = least_squares(residuals, vector(start, dtype=dtype))
+    assert found.converged, found.reason
+    assert found.loss < 100 * torch.finfo(dtype).eps ** 1.3
 
 
 def test_a_wrong_jacobian_is_not_called_convergence() -> None:
@@ -327,6 +418,18 @@ def test_the_callback_sees_each_step_and_may_end_it() -> None:
 
 # refusals
 
+
+class Shrinking:
+    """Residuals that become fewer."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return x if self.calls == 1 else x[:1]
+
+
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a list": ({"parameters": [1.0, 2.0]}, "parameters: expected a tensor or a dict of tensors, got"),
     "whole numbers": ({"parameters": torch.tensor([1, 2])}, "parameters: expected float64 or float32, got torch.int64"),
@@ -347,7 +450,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "an empty dict": ({"residuals": lambda x: {}}, "residuals: expected a tensor or a dict of tensors"),
     "numbers": ({"residuals": lambda x: [1.0]}, "residuals: expected a tensor or a dict of tensors, got list"),
     "NaN residuals": ({"residuals": lambda x: x * math.nan}, "residuals: NaN or Inf at the start"),
-    "NaN slopes": ({"residuals": lambda x: 1 + torch.sqrt(x - x)}, "jacobian: NaN or Inf at the start"),
+    "NaN slopes": (
+        {"residuals": lambda x: 1 + torch.sqrt(x - x)},
+        "Jacobian of the residuals is NaN or Inf at the start",
+    ),
     "other precision": ({"residuals": lambda x: x.float()}, "residuals: expected torch.float64 on cpu like"),
     "shape": ({"jacobian": lambda x: torch.ones(2, 3, dtype=F64)}, r"jacobian: expected \(2, 2\).*got \(2, 3\)"),
     "names": ({"jacobian": lambda x: {"y": x}}, "jacobian: expected one tensor, got a dict of 'y'"),
@@ -357,6 +463,17 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "ratio": ({"ratio": 1.0}, "ratio: .*less than 1, got 1.0"),
     "corrections": ({"corrections": -1}, "corrections: .*got -1"),
     "acceleration": ({"acceleration": 1}, "acceleration: .*got 1"),
+    "other numbers": ({"residuals": Shrinking()}, "residuals: expected 2 as at the start, got 1"),
+    "turned": ({"jacobian": lambda x: torch.ones(2, 2, 1, dtype=F64)}, r"jacobian: expected \(2, 2\).*got \(2, 2, 1\)"),
+    "numbers of parameters": (
+        {"residuals": lambda x: vector(x[0].item() - 3, x[1].item())},
+        r"as far as torch can see they do not depend on the parameters.* give their jacobian=",
+    ),
+    "cut off": ({"residuals": lambda x: x.detach() - 3}, "as far as torch can see they do not depend"),
+    "tiny": ({"residuals": lambda x: 1e-170 * x}, "residuals: too small to be squared at the start"),
+    "huge": ({"residuals": lambda x: 1e170 * x}, "residuals: .*too large to be squared"),
+    "sparse": ({"parameters": vector(1, 2).to_sparse()}, "parameters: expected a dense tensor with values"),
+    "meta": ({"parameters": vector(1, 2).to("meta")}, "parameters: expected a dense tensor with values"),
     "sketch": ({"sketch": 0}, "sketch: .*got 0"),
     "scaled": ({"scaled": "yes"}, "scaled: expected True or False, got 'yes'"),
     "seed": ({"seed": -1}, "seed: expected a whole number of at least 0, got -1"),
@@ -376,19 +493,7 @@ def test_wrong_input_is_one_clear_message(name: str) -> None:
 
 def test_devices_are_not_mixed() -> None:
     with pytest.raises(InputError, match=r"got torch\.float64 on cpu and torch\.float64 on meta"):
-        least_squares(lambda at: at["a"], {"a": vector(1), "b": FiniteMeta(1)})
-
-
-class FiniteMeta(torch.Tensor):
-    """A tensor on a device without values, which passes for finite."""
-
-    @staticmethod
-    def __new__(cls, count: int) -> FiniteMeta:
-        made: FiniteMeta = torch.Tensor._make_subclass(cls, torch.empty(count, dtype=F64, device="meta"))
-        return made
-
-    def isfinite(self) -> Tensor:
-        return torch.ones(1, dtype=torch.bool)
+        least_squares(lambda at: at["a"], {"a": vector(1), "b": vector(1).to("meta")})
 
 
 def test_an_error_in_the_function_is_its_own() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar, final
@@ -15,12 +17,18 @@ from pinnreg.optimisers.interface import Parameters
 from pinnreg.optimisers.step import Known
 from pinnreg.optimisers.vectors import as_parameters, as_vector
 
+logger = logging.getLogger("pinnreg")
+
 Given = TypeVar("Given", Tensor, dict[str, Tensor])
 Result = Tensor | Mapping[str, Tensor]
 
 ALONE = ""
 """The name of the one tensor where it is not in a dict."""
 AGREE = {torch.float64: 1e-8, torch.float32: 1e-2}
+CHUNK = 32
+"""Derivatives by so many parameters, or of so many residuals, are taken at once. All of them at once hold everything
+that the function computes as often as there are parameters: 800 MB where the Jacobian has 4 (1500 residuals of a layer
+of 100), and take four times as long."""
 
 
 @final
@@ -44,23 +52,32 @@ class UserFunction(Generic[Given]):
         self._dtype = next(iter(self.start.values())).dtype
         self._device = next(iter(self.start.values())).device
         self._forward: bool | None = None  # decided at the first use
+        self._count: int | None = None  # known after the first
         self.residual_evaluations = 0
         self.jacobian_evaluations = 0
 
     def given(self, parameters: Parameters) -> Given:
-        """Parameters in the form of the start."""
-        return self._wrap(parameters)
+        """Parameters in the form of the start, a copy: what becomes of it in the user's hands is the user's affair."""
+        return self._wrap({name: values.clone() for name, values in parameters.items()})
 
     def residuals(self, parameters: Parameters) -> Tensor:
         """r, (n,): all that the function returns, one after the other."""
         self.residual_evaluations += 1
-        return self._flat(self._of(self.given(parameters))).detach()
+        found = self._flat(self._of(self.given(parameters))).detach()
+        self._check_count(len(found))
+        return found
+
+    def _check_count(self, count: int) -> None:
+        if self._count not in {None, count}:
+            raise InputError(f"residuals: expected {self._count} as at the start, got {count}")
+        self._count = count
 
     def linearise(self, parameters: Parameters, residuals: Tensor) -> Known:
         """The residuals, which are known, and their Jacobian, one column after the other in memory."""
         self.jacobian_evaluations += 1
         x = as_vector(parameters)
         jacobian = self._derived(x, len(residuals)) if self._own is None else self._asked(parameters, len(residuals))
+        self._check_count(len(jacobian))
         return Known(residuals, jacobian.detach().T.contiguous().T)
 
     def _flat(self, result: object) -> Tensor:
@@ -80,19 +97,44 @@ class UserFunction(Generic[Given]):
         def of(x: Tensor) -> Tensor:
             return self._flat(self._of(self.given(as_parameters(x, self.start))))
 
-        if self._forward is None:
-            self._forward = len(x) <= count and _forward_works(of, x)
         if self._forward:
-            found: Tensor = torch.func.jacfwd(of)(x)
-            return found
+            return _forward(of, x)
+        known = None
+        if self._forward is None:
+            known = _forward_if_right(of, x) if len(x) <= count else None
+            self._forward = known is not None
+            known = self._reversed(of, x) if known is None else known
+            self._check_dependence(known, of, x)
+        return self._reversed(of, x) if known is None else known
+
+    def _reversed(self, of: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         try:
-            return jacobian_of(lambda at: {ALONE: of(at[ALONE])}, {ALONE: x})[ALONE]
+            return jacobian_of(lambda at: {ALONE: of(at[ALONE])}, {ALONE: x}, chunk=CHUNK)[ALONE]
         except (RuntimeError, TypeError) as error:
             if isinstance(error, torch.OutOfMemoryError):
                 raise
             raise InputError(
                 f"residuals: torch cannot differentiate them ({type(error).__name__}: {error}); give their jacobian="
             ) from error
+
+    def _check_dependence(self, jacobian: Tensor, of: Callable[[Tensor], Tensor], x: Tensor) -> None:
+        """Refuse residuals that no parameter has an influence on, as far as torch sees, and name idle parameters."""
+        idle = (jacobian == 0).all(dim=0)
+        if idle.all() and not _depends(of, x):
+            raise InputError(
+                "residuals: as far as torch can see they do not depend on the parameters; compute them by torch's "
+                "functions of the parameters (no .item(), .detach() or numpy), or give their jacobian="
+            )
+        for name, each in as_parameters(idle, self.start).items():
+            if each.any():
+                where = (
+                    "" if each.all() else f" at {', '.join(str(at) for at in each.nonzero()[:3].squeeze(1).tolist())}"
+                )
+                logger.warning(
+                    "least_squares: at the start no residual changes with parameters%s%s, as far as torch can see",
+                    _of(name),
+                    where,
+                )
 
     def _asked(self, parameters: Parameters, count: int) -> Tensor:
         """The user's own Jacobian as a matrix, (n, p)."""
@@ -107,7 +149,9 @@ class UserFunction(Generic[Given]):
         like: Tensor = self.start[name]
         got = type(table).__name__
         if isinstance(table, Tensor):
-            if table.numel() == count * like.numel() and (table.dtype, table.device) == (like.dtype, like.device):
+            rows, rest = table.shape[: table.ndim - like.ndim], table.shape[table.ndim - like.ndim :]
+            fits = table.ndim >= like.ndim and math.prod(rows) == count and rest == like.shape
+            if fits and (table.dtype, table.device) == (like.dtype, like.device):
                 return table.reshape(count, like.numel())
             got = f"{tuple(table.shape)} of {table.dtype} on {table.device}"
         expected = f"{(count, *like.shape)} of {like.dtype} on {like.device}"
@@ -139,34 +183,61 @@ def _checked(start: object) -> Parameters:
             raise InputError(f"parameters{_of(name)}: expected a tensor or a dict of tensors, got {values!r}")
         if values.dtype not in AGREE:
             raise InputError(f"parameters{_of(name)}: expected float64 or float32, got {values.dtype}")
-        if not values.isfinite().all():
-            raise InputError(f"parameters{_of(name)}: NaN or Inf at the start")
         found[name] = values.detach().clone()
     kinds = dict.fromkeys(f"{values.dtype} on {values.device}" for values in found.values())
     if len(kinds) > 1:
         raise InputError(f"parameters: expected one precision and one device, got {' and '.join(kinds)}")
     if not sum(values.numel() for values in found.values()):
         raise InputError("parameters: there are none")
+    for name, values in found.items():
+        if values.layout != torch.strided or values.is_meta:
+            raise InputError(f"parameters{_of(name)}: expected a dense tensor with values, got {values!r}")
+        if not values.isfinite().all():
+            raise InputError(f"parameters{_of(name)}: NaN or Inf at the start")
     return found
 
 
-def _forward_works(of: Callable[[Tensor], Tensor], x: Tensor) -> bool:
-    """Whether forward mode gives Jᵀ c as reverse mode does, for some c: it misses what nested derivatives depend on."""
+def _forward(of: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The Jacobian in forward mode, (n, p)."""
+
+    def column(direction: Tensor) -> Tensor:
+        found: Tensor = torch.func.jvp(of, (x,), (direction,))[1]
+        return found
+
+    units = torch.eye(len(x), dtype=x.dtype, device=x.device)
+    columns: Tensor = torch.func.vmap(column, chunk_size=CHUNK)(units)
+    # torch makes float64 of the derivative of a float32 number times a Python float
+    return columns.detach().to(x.dtype).T
+
+
+def _forward_if_right(of: Callable[[Tensor], Tensor], x: Tensor) -> Tensor | None:
+    """The Jacobian in forward mode if Jᵀ c is as in reverse mode for some c, else None.
+
+    Forward mode misses what nested derivatives depend on.
+    """
     try:
         with warnings.catch_warnings():
             # torch's own use of torch.jit, when forward mode is first used
             warnings.filterwarnings("ignore", ".*torch.jit", DeprecationWarning)
-            jacobian = torch.func.jacfwd(of)(x).detach()
+            jacobian = _forward(of, x)
     except (RuntimeError, TypeError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
-        return False
+        return None
     leaf = x.clone().requires_grad_()
     c = torch.linspace(1, 2, len(jacobian), dtype=x.dtype, device=x.device)
     try:
         with torch.enable_grad():
             (expected,) = torch.autograd.grad(c @ of(leaf), leaf, materialize_grads=True)
     except RuntimeError:
-        return bool((jacobian == 0).all())  # it does not depend on x, as far as autograd knows
+        # it does not depend on x, as far as autograd knows
+        return jacobian if bool((jacobian == 0).all()) else None
     difference, size = (jacobian.T @ c - expected).abs().max(), (jacobian.abs().T @ c).max()
-    return not bool(difference > AGREE[x.dtype] * size)  # NaN is not its fault
+    # NaN is not its fault
+    return None if bool(difference > AGREE[x.dtype] * size) else jacobian
+
+
+def _depends(of: Callable[[Tensor], Tensor], x: Tensor) -> bool:
+    """Whether autograd sees a way from x to the result."""
+    with torch.enable_grad():
+        return of(x.clone().requires_grad_()).requires_grad

@@ -70,10 +70,14 @@ def least_squares(
     """A minimum of a sum of squares, min_x Σᵢ rᵢ(x)², by Gauss-Newton in a target-ratio trust region.
 
     Each step solves min_s |J s + r|² + λ |D s|² for the smallest λ whose step keeps what its model promises in part. It
-    ends at x with Jacobian columns Jⱼ, or after a step s that was to lower the loss by a predicted part, where
+    ends at x with Jacobian columns Jⱼ, or after a step s that lowered the loss by `actual` where its model promised
+    `predicted`, where
 
         |Jⱼᵀ r| ≤ gradient_tolerance |Jⱼ| |r| for all j,    |D s| ≤ step_tolerance |D x|,
-        predicted ≤ loss_tolerance Σ r²,    |r| ≤ ε |r(start)|.
+        max(actual, predicted) ≤ loss_tolerance Σ r²,    |r|² ≤ ε² Σⱼ |Jⱼ|² max |xⱼ|², the largest that xⱼ has been,
+
+    the last where a change of the parameters by no more than their rounding would change r by more than all of it. Of
+    the first three, after a step in a random subspace only the first counts.
 
     A step asks for r once for each λ that it tries, once more for the acceleration, and at most `corrections` times
     more. On the functions of Moré, Garbow & Hillstrom that is few Jacobians and many residuals beside MINPACK; the
@@ -91,7 +95,7 @@ def least_squares(
         corrections: at most so many at the end of a trial step. The benchmark takes about 480 Jacobians and 2350
             residuals with 0, 460 and 3400 with 1, 560 and 5400 with 3, the stage's default: better for networks.
         sketch: the dimension of the random subspace of a step; None for all parameters up to 3000, 1500 beyond.
-        mixed_precision: whether to factorise in float32 while λ is large enough for that.
+        mixed_precision: whether to factorise in float32 while λ is large enough for that; for float64 only.
         scaled: whether D is the largest norm that each column of J has had (Moré 1978); otherwise 1. It matters where
             parameters differ by orders of magnitude: Jennrich & Sampson's function takes 15 Jacobians with it and
             46 without, Meyer's 17 and 27, but Brown & Dennis' 54 and 28.
@@ -99,15 +103,18 @@ def least_squares(
         step_tolerance: None for ε^(2/3).
         loss_tolerance: None for 4 ε.
         seed: of the subspaces.
-        callback: called after each step with its number, the loss and the parameters; True ends the search.
+        callback: called after each step with its number, the loss and the parameters; what is true ends the search.
 
     Returns:
         Where it ended, and why. A loss that cannot be lowered though the model promises so is no convergence: the
-        residuals are rough, or their Jacobian is wrong.
+        residuals are rough, or their Jacobian is wrong. A step that promises less than √ε of the loss, or of the
+        parameters, and does not keep that, is one that rounding has swallowed, and is convergence.
 
     Raises:
         InputError: an option out of range; parameters that are no finite floating tensors of one precision on one
-            device; residuals that are empty, not finite at the start, or of another precision or device.
+            device; residuals that are empty, change their number, are of another precision or device, cannot be
+            squared at the start, do not depend on the parameters as far as torch sees, or cannot be differentiated; a
+            Jacobian of another form, or not finite at the start. What the given functions raise goes through.
 
     Source: Webb, Jerad & Cartis 2026, arXiv:2607.02194; Moré 1978, doi:10.1007/BFb0067700, for D and the tests of
         convergence.
@@ -135,13 +142,14 @@ def least_squares(
     if mixed_precision and dtype == torch.float32:
         raise InputError("mixed_precision has no effect on float32 parameters, which are single anyway")
     rules = Rules(ratio, acceleration, corrections, worth=tolerances.loss)
-    options = Options(rules, sketch, mixed_precision, scaled, seed)
+    # sums of rows with random signs would drown the slope of residuals that do not vanish
+    options = Options(rules, sketch, mixed_precision, scaled, seed, sum_rows=False)
     search = _Search.begin(function)
     while not search.reason:
         search = _advanced(search, function, steps, options, tolerances)
         if callback is not None and search.moved:
             stop = callback(search.state.number, search.loss, function.given(search.parameters))
-            if stop is True and not search.reason:
+            if stop is not None and bool(stop) and not search.reason:
                 search = search.ended("stopped by the callback")
     return LeastSquares(
         function.given(search.parameters),
@@ -183,9 +191,9 @@ class _Search:
     parameters: Parameters
     residuals: Tensor
     loss: float
-    first_loss: float
+    reach: Tensor  # max |xⱼ| so far, (p,)
     state: State
-    failures: int = 0
+    failures: tuple[bool, ...] = ()  # of the steps since, whether each says that this is a minimum
     moved: bool = False
     converged: bool = False
     reason: str = ""
@@ -198,7 +206,9 @@ class _Search:
             raise InputError("residuals: there are none")
         if not math.isfinite(loss):
             raise InputError("residuals: NaN or Inf at the start, or too large to be squared")
-        search = _Search(function.start, residuals, loss, loss, init())
+        if residuals.any() and loss < torch.finfo(residuals.dtype).tiny:
+            raise InputError("residuals: too small to be squared at the start; scale them")
+        search = _Search(function.start, residuals, loss, as_vector(function.start).abs(), init())
         return search if loss else search.ended("the residuals vanish at the start", converged=True)
 
     def ended(self, reason: str, *, converged: bool = False) -> _Search:
@@ -213,23 +223,27 @@ def _advanced(
     if search.state.number >= steps:
         return search.ended(f"all {steps} steps done")
     at = function.linearise(search.parameters, search.residuals)
-    if _largest_cosine(at) <= tolerances.gradient:
+    norms = torch.linalg.vector_norm(at.jacobian, dim=0)
+    if math.sqrt(search.loss) <= tolerances.rounding * float((norms * search.reach).norm()):
+        return search.ended("the residuals vanish, to the rounding of the parameters", converged=True)
+    if _largest_cosine(at, norms) <= tolerances.gradient:
         reason = f"the gradient vanishes: no cosine of a column with the residuals is above {tolerances.gradient:.1e}"
         return search.ended(reason, converged=True)
     parameters, state, info = step(function, at, search.parameters, search.state, options)
     if not info.finite:
         if search.state.number == 0:
-            raise InputError("jacobian: NaN or Inf at the start")
+            raise InputError("the Jacobian of the residuals is NaN or Inf at the start, or too large to be squared")
         return search.ended("the Jacobian is NaN or Inf where the search has come to")
     if info.found is None:
-        return _failed(replace(search, state=state, failures=search.failures + 1), info, tolerances)
+        return _failed(replace(search, state=state), info, tolerances)
     after = replace(
         search,
         parameters=parameters,
         residuals=info.found.residuals,
         loss=info.found.loss,
+        reach=torch.maximum(search.reach, as_vector(parameters).abs()),
         state=state,
-        failures=0,
+        failures=(),
         moved=True,
     )
     reason = _minimum(after, info, info.found, tolerances)
@@ -238,8 +252,8 @@ def _advanced(
 
 def _minimum(after: _Search, info: Info, found: Trial, tolerances: _Tolerances) -> str:
     """Why the end of a successful step is a minimum; "" if that is not known."""
-    if after.loss <= tolerances.rounding**2 * after.first_loss:
-        return "the residuals vanish, to rounding of those at the start"
+    if after.loss == 0:
+        return "the residuals vanish"
     if info.sketched:
         return ""  # a subspace may hold little, whatever the rest does
     if max(found.predicted, info.loss - found.loss) <= tolerances.loss * info.loss:
@@ -251,24 +265,28 @@ def _minimum(after: _Search, info: Info, found: Trial, tolerances: _Tolerances) 
 
 def _failed(search: _Search, info: Info, tolerances: _Tolerances) -> _Search:
     """The search after a step that was not found."""
-    if info.sketched:
-        reason = f"{FAILURES} random subspaces in a row hold no step that lowers the loss"
-        return search.ended(reason) if search.failures == FAILURES else search
-    small = tolerances.rounding**0.5
-    if info.first is not None:
-        if info.first.predicted <= tolerances.loss * info.loss:
-            return search.ended(f"no step promises to lower the loss by {tolerances.loss:.1e} of it", converged=True)
-        if info.first.predicted <= small * info.loss or _length(info.first) <= small * _size(search):
-            return search.ended("no step lowers the loss by more than rounding", converged=True)
-    return search.ended(
-        "no step lowers the loss, though the Jacobian promises to: it is wrong, or the residuals are rough"
-    )
+    small, first = tolerances.rounding**0.5, info.first
+    assert first is not None  # a finite Jacobian promises something
+    converged = True
+    if first.predicted <= tolerances.loss * info.loss:
+        reason = f"no step promises to lower the loss by {tolerances.loss:.1e} of it"
+    elif first.predicted <= small * info.loss or _length(first) <= small * _size(search):
+        reason = "no step lowers the loss by more than rounding"
+    else:
+        reason = "no step lowers the loss, though the Jacobian promises to: it is wrong, or the residuals are rough"
+        converged = False
+    if not info.sketched:
+        return search.ended(reason, converged=converged)
+    search = replace(search, failures=(*search.failures, converged))
+    if len(search.failures) < FAILURES:
+        return search  # the next subspace may hold one
+    return search.ended(f"in {FAILURES} random subspaces in a row {reason}", converged=all(search.failures))
 
 
-def _largest_cosine(at: Linear) -> float:
-    """maxⱼ |Jⱼᵀ r| / (|Jⱼ| |r|), over columns that are not zero."""
+def _largest_cosine(at: Linear, norms: Tensor) -> float:
+    """maxⱼ |Jⱼᵀ r| / (|Jⱼ| |r|), over columns that are not zero, whose norms are given."""
     slopes = (at.jacobian.T @ at.residuals).abs()
-    sizes = torch.linalg.vector_norm(at.jacobian, dim=0) * torch.linalg.vector_norm(at.residuals)
+    sizes = norms * torch.linalg.vector_norm(at.residuals)
     return float(torch.where(sizes == 0, torch.zeros_like(sizes), slopes / sizes).max())
 
 

@@ -21,9 +21,21 @@ ROWS_PER_COLUMN = 4
 
 @final
 class SketchedLeastSquares:
-    """`DampedLeastSquares` whose solutions lie in a random subspace of dimension `size`."""
+    """`DampedLeastSquares` whose solutions lie in a random subspace of dimension `size`.
 
-    def __init__(self, jacobian: Tensor, residuals: Tensor, size: int, draws: torch.Generator) -> None:
+    `sum_rows` sums many rows into few; `single` is that of `DampedLeastSquares`.
+    """
+
+    def __init__(
+        self,
+        jacobian: Tensor,
+        residuals: Tensor,
+        size: int,
+        draws: torch.Generator,
+        *,
+        sum_rows: bool = True,
+        single: bool = False,
+    ) -> None:
         rows, self._parameters = jacobian.shape
         device = jacobian.device
         # an odd length: then all coefficients but the first, which is left out, are pairs
@@ -35,13 +47,13 @@ class SketchedLeastSquares:
         pairs = 2**0.5 * torch.view_as_real(columns).movedim(-1, 1).flatten(0, 1)
         sketched = pairs[self._chosen].T
         self._buckets: tuple[Tensor, Tensor] | None = None
-        if rows > ROWS_PER_COLUMN * size:
+        if sum_rows and rows > ROWS_PER_COLUMN * size:
             bucket = torch.randint(ROWS_PER_COLUMN * size, (rows,), generator=draws, device=draws.device)
             self._buckets = bucket.to(device), _signs(rows, draws).to(jacobian)
         self._count = ROWS_PER_COLUMN * size
         # one column after the other, as the factorisations want it
         columns_first = self._summed(sketched).T.contiguous().T
-        self._inner = DampedLeastSquares(columns_first, self._summed(residuals))
+        self._inner = DampedLeastSquares(columns_first, self._summed(residuals), single=single)
         self.scale = self._inner.scale
 
     def at(self, damping: float) -> Damped:

@@ -41,6 +41,8 @@ class Options:
         scaled: whether a parameter is measured by the largest norm that its column of the Jacobian has had (Moré 1978,
             doi:10.1007/BFb0067700); otherwise by 1.
         seed: of the subspaces.
+        sum_rows: whether many rows are summed with random signs into few in a subspace: cheaper, and as good while the
+            residuals are to vanish.
     """
 
     rules: Rules
@@ -48,6 +50,7 @@ class Options:
     mixed_precision: bool = False
     scaled: bool = False
     seed: int = 0
+    sum_rows: bool = True
 
 
 @final
@@ -147,4 +150,7 @@ def _problem(at: Linear, number: int, options: Options) -> LeastSquares:
         size = SKETCH
     if size is None or size >= width:
         return DampedLeastSquares(at.jacobian, at.residuals, single=options.mixed_precision)
-    return SketchedLeastSquares(at.jacobian, at.residuals, size, generator(options.seed, "sketch", number))
+    draws = generator(options.seed, "sketch", number)
+    return SketchedLeastSquares(
+        at.jacobian, at.residuals, size, draws, sum_rows=options.sum_rows, single=options.mixed_precision
+    )

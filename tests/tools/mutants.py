@@ -1,14 +1,17 @@
 """How many small faults the quick suite catches: the same mutants for two checkouts.
 
     python tests/tools/mutants.py draw BASE OTHER mutants.json [--count 60] [--seed 0]
-    python tests/tools/mutants.py run TREE mutants.json results.json      # with the tree's own environment
+    python tests/tools/mutants.py trace TREE traces.json                    # with the tree's own environment, as `run`
+    python tests/tools/mutants.py run TREE traces.json mutants.json results.json
     python tests/tools/mutants.py show results.json results.json
 
 A mutant changes one operator, constant, comparison or sign at a random line of the numerical packages. Only lines that
-both trees have, in the same package, are drawn, so that the same fault can be put into both. It is put into a copy of
-the tree, and the suite is run until the first failure: the files of tests first that name the mutated module, then all
-others. What fails, or takes far longer than it should, is caught. Results are written after each mutant, and a run that
-was stopped goes on where it was.
+both trees have, in the same package, are drawn, so that the same fault can be put into both. `trace` runs the suite
+once under coverage.py (which has to be installed), prints the coverage, and notes which tests come past which line,
+how long each takes, and which fail without any mutant: those do not count. `run` puts each mutant into a copy of the
+tree and runs until the first failure, the shortest first, the tests that come past its line and those that start
+processes, into which the trace does not look; all tests where the line runs at import. What fails, or takes far longer
+than it should, is caught. Results are written after each mutant, and a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import ast
 import json
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -27,6 +31,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+SECONDS = 1500
+"""After so long a suite is taken to hang."""
 PACKAGES = ("taylor", "equations", "objective", "optimisers", "regularisers", "reference")
 OPERATORS: dict[type[ast.AST], str] = {ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*", ast.Pow: "*"}
 COMPARISONS: dict[type[ast.AST], str] = {
@@ -41,8 +47,6 @@ COMPARISONS: dict[type[ast.AST], str] = {
     ast.In: "not in",
     ast.NotIn: "in",
 }
-SECONDS = 1500
-"""After so long a suite is taken to hang."""
 
 
 def mutations(text: str) -> Iterator[tuple[int, str]]:
@@ -113,7 +117,54 @@ def _compiles(text: str, number: int, new: str) -> bool:
     return changed != ast.dump(ast.parse(text))
 
 
-def run(tree: Path, mutants: list[dict[str, Any]], results: Path) -> None:
+def trace(tree: Path, target: Path) -> None:
+    """Run the quick suite of the tree, and note for each test its seconds, its outcome, and the lines that it runs."""
+    import coverage  # a tool of this command alone
+    import pytest
+
+    measured = coverage.Coverage(data_file=None, branch=True, source=[str(tree / "pinnreg")])
+    tests: dict[str, dict[str, Any]] = {}
+
+    class Tracer:
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+            measured.switch_context(item.nodeid)
+            started, children = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+            tests[item.nodeid] = {"failed": False}
+            result = yield
+            spawns = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime > children
+            tests[item.nodeid] |= {"seconds": time.perf_counter() - started, "spawns": spawns}
+            measured.switch_context("")
+            return result
+
+        def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+            tests[report.nodeid]["failed"] |= report.failed
+
+    os.chdir(tree)
+    sys.path.insert(0, str(tree))
+    measured.start()
+    pytest.main(["-q", "-p", "no:cacheprovider", "tests"], plugins=[Tracer()])
+    measured.stop()
+    measured.json_report(outfile=str(target))
+    total = json.loads(target.read_text(encoding="utf-8"))["totals"]
+    for kind, covered, count in (
+        ("lines", "covered_lines", "num_statements"),
+        ("branches", "covered_branches", "num_branches"),
+    ):
+        print(f"{kind}: {total[covered]} of {total[count]}, {100 * total[covered] / total[count]:.3f} %")
+    data = measured.get_data()
+    names = {name: index for index, name in enumerate(tests)}
+    lines = {
+        str(Path(path).relative_to(tree / "pinnreg")): {
+            line: sorted(names[context] for context in contexts if context)
+            for line, contexts in data.contexts_by_lineno(path).items()
+        }
+        for path in data.measured_files()
+    }
+    target.write_text(json.dumps({"tests": tests, "lines": lines}), encoding="utf-8")
+
+
+def run(tree: Path, traces: dict[str, Any], mutants: list[dict[str, Any]], results: Path) -> None:
     """Try each mutant in a copy of the tree."""
     done = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else []
     with tempfile.TemporaryDirectory() as folder:
@@ -123,16 +174,18 @@ def run(tree: Path, mutants: list[dict[str, Any]], results: Path) -> None:
             path = _file(copy, mutant)
             text = path.read_text(encoding="utf-8")
             lines = text.splitlines()
-            lines[lines.index(mutant["old"])] = mutant["new"]
+            line = lines.index(mutant["old"]) + 1
+            tests = _concerned(traces, f"{mutant['package']}/{path.name}", _statement(text, line))
+            lines[line - 1] = mutant["new"]
             path.write_text("\n".join(lines) + "\n", encoding="utf-8")
             started = time.monotonic()
-            caught = _fails(copy, path.stem)
+            caught = _fails(copy, tests)
             path.write_text(text, encoding="utf-8")
             done.append({**mutant, "file": path.name, "caught": caught})
             results.write_text(json.dumps(done, indent=1), encoding="utf-8")
             verdict = f"caught by {caught}" if caught else "SURVIVED"
             print(f"{number}: {mutant['package']}/{path.name}: {mutant['new'].strip()}: {verdict}", end=" ")
-            print(f"({time.monotonic() - started:.0f} s)", flush=True)
+            print(f"({len(tests)} tests, {time.monotonic() - started:.0f} s)", flush=True)
 
 
 def _file(tree: Path, mutant: dict[str, Any]) -> Path:
@@ -142,26 +195,52 @@ def _file(tree: Path, mutant: dict[str, Any]) -> Path:
     return next(path for path in paths if mutant["old"] in _lines(path))
 
 
-def _fails(tree: Path, module: str) -> str:
+def _statement(text: str, line: int) -> range | None:
+    """The lines of the statement around a line, of a block its head; None outside of functions."""
+    found, inside = range(0), False
+    nodes: list[tuple[ast.AST, bool]] = [(ast.parse(text), False)]
+    while nodes:
+        node, within = nodes.pop()
+        if isinstance(node, ast.stmt) and node.end_lineno and node.lineno <= line <= node.end_lineno:
+            body = getattr(node, "body", None)
+            end = body[0].lineno - 1 if body else node.end_lineno
+            # the innermost is met last
+            found, inside = range(node.lineno, max(end, node.lineno) + 1), within
+        function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for child in ast.iter_child_nodes(node):
+            nodes.append((child, within or (function and child in node.body)))
+    return found if inside else None
+
+
+def _concerned(traces: dict[str, Any], file: str, statement: range | None) -> list[str]:
+    """The tests that a fault can touch, the shortest first, and last those that start processes."""
+    tests = traces["tests"]
+    names = list(tests)
+    touched = set(names)
+    if statement is not None:
+        lines = traces["lines"].get(file, {})
+        touched = {names[index] for line in statement for index in lines.get(str(line), ())}
+    kept = [name for name, test in tests.items() if not test["failed"] and (name in touched or test["spawns"])]
+    return sorted(kept, key=lambda name: (name not in touched, tests[name]["seconds"]))
+
+
+def _fails(tree: Path, tests: list[str]) -> str:
     """The first test that fails, or why the suite did; "" if nothing does."""
-    tests = tree / "tests"
-    files = sorted(path for path in tests.glob("test_*.py") if path.name != "test_layers.py")
-    near = [path for path in files if module in path.read_text(encoding="utf-8")]
-    far = [path for path in files if path not in near]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(tree)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # which would compile the package anew in every process
-    for group in (near, far):
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *map(str, group)]
-        try:
-            found = subprocess.run(
-                command, cwd=tree, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return "a time limit"
-        if found.returncode:
-            failed = [line for line in found.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-            return failed[0].partition(" - ")[0] if failed else f"exit status {found.returncode}"
-    return ""
+    listed = tree.parent / "tests.txt"
+    listed.write_text("\n".join(tests), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", f"@{listed}"]
+    try:
+        found = subprocess.run(
+            command, cwd=tree, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return "a time limit"
+    if not found.returncode:
+        return ""
+    failed = [line for line in found.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return failed[0].partition(" - ")[0] if failed else f"exit status {found.returncode}"
 
 
 def main() -> None:
@@ -174,8 +253,11 @@ def main() -> None:
     drawing.add_argument("--count", type=int, default=60)
     drawing.add_argument("--seed", type=int, default=0)
     running = commands.add_parser("run")
-    for name in ("tree", "mutants", "results"):
+    for name in ("tree", "traces", "mutants", "results"):
         running.add_argument(name, type=Path)
+    tracing = commands.add_parser("trace")
+    for name in ("tree", "target"):
+        tracing.add_argument(name, type=Path)
     showing = commands.add_parser("show")
     showing.add_argument("results", type=Path, nargs="+")
     given = parser.parse_args()
@@ -183,7 +265,10 @@ def main() -> None:
         mutants = draw(given.base, given.other, given.count, given.seed)
         given.target.write_text(json.dumps(mutants, indent=1), encoding="utf-8")
     elif given.command == "run":
-        run(given.tree, json.loads(given.mutants.read_text(encoding="utf-8")), given.results)
+        traces, mutants = (json.loads(path.read_text(encoding="utf-8")) for path in (given.traces, given.mutants))
+        run(given.tree.resolve(), traces, mutants, given.results)
+    elif given.command == "trace":
+        trace(given.tree.resolve(), given.target.resolve())
     else:
         for path in given.results:
             found = json.loads(path.read_text(encoding="utf-8"))
