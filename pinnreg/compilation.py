@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
@@ -23,6 +24,8 @@ def recorded(function: Callable[..., Any], *example: Any) -> Callable[..., Any]:
     Gradients that it takes are part of the list, which is to be run without recording any. Python values and tensors
     that it does not get as arguments are frozen as they are now. Arguments and raises as in `compiled`.
     """
+    # what torch remembers of earlier fake tensors makes it fail on views of gradients that it records again
+    FakeTensorMode.cache_clear()
     with _quiet():
         # without the wrapper a bound method would count its object among the arguments
         plain = lambda *arguments: function(*arguments)  # noqa: E731, PLW0108

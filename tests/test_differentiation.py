@@ -22,8 +22,6 @@ from pinnreg.networks import MLP
 from pinnreg.randomness import generator
 from pinnreg.taylor import Laplacian, Operator
 
-# torch's own forward mode compiles its decompositions with the deprecated torch.jit.script
-forward_mode = pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 ORDERS_3D = [index for index in itertools.product(range(4), repeat=3) if sum(index) <= 4]
 
 
@@ -78,7 +76,6 @@ def test_derivatives_of_products_of_sines_of_several_outputs() -> None:
         assert close(values.detach(), factors.prod(dim=2)), index
 
 
-@forward_mode
 @pytest.mark.parametrize("activation", ["tanh", "sin", "gelu", "softplus", "swish"])
 def test_first_and_second_derivatives_of_a_network_equal_those_of_torch_func(activation: str) -> None:
     network, at = mlp(3, 2, activation), points(11, 3)
@@ -92,7 +89,6 @@ def test_first_and_second_derivatives_of_a_network_equal_those_of_torch_func(act
         assert close(found[tuple((unit[i] + unit[j]).tolist())], hessians[:, :, i, j])
 
 
-@forward_mode
 def test_higher_mixed_derivatives_of_a_network_equal_nested_forward_ones() -> None:
     network, at = mlp(3, 2), points(6, 3)
     table: dict[MultiIndex, Callable[[Tensor], Tensor]] = {(0, 0, 0): lambda p: network(p[None])[0]}

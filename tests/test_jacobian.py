@@ -7,19 +7,20 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import pi
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
 from objectives import Placed, placed
 from torch import Tensor, nn
 
-from pinnreg import Box, Problem, dirichlet, initial, measurements, neumann, periodic, robin
+from pinnreg import Box, InputError, Problem, dirichlet, initial, measurements, neumann, periodic, robin
 from pinnreg.config import resolve
 from pinnreg.equations import split_conditions
 from pinnreg.objective import Linearised, PointSettings, linearise, objective_of
 from pinnreg.objective.linearise import POINTS_OF_JACREV
 from pinnreg.optimisers import GaussNewton
+from pinnreg.regularisers import KTV as Variation
 from pinnreg.run.prepare import prepare
 
 F64 = torch.float64
@@ -412,11 +413,13 @@ def test_a_linearisation_at_a_minimum_still_goes_by_layers(caplog: pytest.LogCap
 
 @pytest.mark.parametrize("balance", [False, True])
 def test_a_penalty_of_power_one_does_not_hide_the_layers(balance: bool, caplog: pytest.LogCaptureFixture) -> None:
-    """Its rows are no residuals, but the balance of the conditions is taken of all rows."""
+    """Its rows are no residuals, but the conditions can be balanced."""
     with caplog.at_level(logging.WARNING, logger="pinnreg"):
         of = objective(Burgers(), regularisers=[{**KTV, "power": 1}], balance=balance, train=[{"optimiser": "adam"}])
         assert not balance or of.weights["initial"] != 1
-        of.linearise(of.parameters)
+        for asked in (of.linearise, of.residuals):
+            with pytest.raises(InputError, match=r"ktv: the mean of .* is no mean of squares"):
+                asked(of.parameters)
     assert not caplog.records
 
 
@@ -477,6 +480,14 @@ class Reused(Body):
         return super().forward(points) * self.first.bias.sum()
 
 
+class Frozen(Body):
+    """A layer that is not trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first.weight.requires_grad_(False)
+
+
 class Unruled(Body):
     """An activation without a Taylor rule: the derivatives by the points pass the layers several times."""
 
@@ -500,6 +511,7 @@ def of_network(network: nn.Module, problem: Problem | None = None, chunk: int | 
     [
         (Body, True, None),
         (WithoutBias, True, 7),
+        (Frozen, True, 7),
         (Twice, True, None),
         (Twice, True, 7),
         (Scaled, False, None),
@@ -529,6 +541,73 @@ def test_a_network_without_taylor_rules() -> None:
     found = of.linearise(of.parameters)
     assert_close(found.residuals, residuals)
     assert_close(found.jacobian, jacobian)
+
+
+@dataclass(frozen=True)
+class HalfIdle(Problem):
+    """The second equation has nothing that is trained."""
+
+    domain = Box(x=(0, 1))
+    conditions = (dirichlet(0.0, on="x=min"),)
+
+    def residual(self, u: Any, x: Tensor) -> Any:
+        return {"first": u.xx - x, "second": x - 0.5}
+
+
+class Unruled1d(Unruled):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(1, 4, dtype=F64)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("mode", ["soft", "exact"])
+def test_an_equation_without_the_network_beside_nested_derivatives(
+    mode: Literal["soft", "exact"], caplog: pytest.LogCaptureFixture
+) -> None:
+    problem, points = HalfIdle(), PointSettings(interior=10, boundary=2)
+    split = split_conditions(problem, mode)
+    with caplog.at_level(logging.WARNING, logger="pinnreg"):
+        of = placed(objective_of(problem, split, Unruled1d(), points=points, weights={}, regularisers=[], seed=0))
+    assert "second does not depend on the network, as far as torch can see, and trains nothing" in caplog.text
+    assert "first does not" not in caplog.text
+    found = of.linearise(of.parameters)
+    assert found.jacobian[found.rows["first"]].any()
+    assert not found.jacobian[found.rows["second"]].any()
+    assert_gradient(of)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("balance", [False, True])
+def test_a_penalty_may_need_rows_where_the_equations_need_layers(balance: bool) -> None:
+    """Without derivatives the layers are all there is; the penalty's derivatives are nested."""
+    problem, points = Algebraic(), PointSettings(interior=10, boundary=2)
+    split = split_conditions(problem, "soft")
+    penalties = [Variation(order=1, weight=1.0, samples=12)]
+    of = placed(
+        objective_of(
+            problem, split, Unruled1d(), points=points, weights={}, regularisers=penalties, seed=0, balance=balance
+        )
+    )
+    assert_gradient(of)
+
+
+@dataclass(frozen=True)
+class Algebraic(Problem):
+    """An equation without derivatives."""
+
+    domain = Box(x=(0, 1))
+    conditions = (dirichlet(0.0, on="x=min"),)
+
+    def residual(self, u: Any, x: Tensor) -> Any:
+        return u - torch.sin(3 * x)
+
+
+def assert_gradient(of: Placed) -> None:
+    """2 Jᵀ r is the gradient."""
+    found, (_, gradient) = of.linearise(of.parameters), of.gradient(of.parameters)
+    expected = torch.cat([each.reshape(-1) for each in gradient.values()])
+    assert_close(2 * found.jacobian.T @ found.residuals, expected)
 
 
 # parts of a block

@@ -25,7 +25,6 @@ from pinnreg.regularisers import KTV
 from pinnreg.run.prepare import prepare
 
 # torch's forward mode compiles something of its own in a deprecated way
-pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 
 F64 = torch.float64
 AXES = ("x", "y", "z")

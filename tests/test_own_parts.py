@@ -209,10 +209,13 @@ WIDE = "self.outer = nn.Linear(width, 1)"
         ("3", "torch tensor"),
         ("u.q", "no attribute"),
         ("torch.log(-u.value.abs())", "NaN|not defined"),
+        ("torch.log(u.value - 100)", "bending.*NaN or Inf"),
+        ("u.value > 0", "real numbers, got torch.bool"),
+        ("u.value * 1j", "real numbers, got torch.complex128"),
     ],
 )
 def test_rows_that_are_none_are_refused(folder: Path, body: str, message: str) -> None:
-    text = f"class Bending:\n    def rows(self, u):\n        return {body}\n"
+    text = f"import torch\n\n\nclass Bending:\n    def rows(self, u):\n        return {body}\n"
     (folder / "bending.py").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         prepare(resolve(CONFIG, {}, [folder]), with_reference=False)
@@ -287,11 +290,70 @@ def test_integral_and_power_are_taken_at_their_word() -> None:
     assert of.losses(of.parameters)["slope"].item() == pytest.approx(3 * problem.domain.volume)
 
 
+@pytest.mark.parametrize("power", [1, 2])
+def test_importance_counts_for_every_power(power: int) -> None:
+    class Slope:
+        def rows(self, u: Any) -> Any:
+            return u.x
+
+    slope = Slope()
+    slope.power = power  # type: ignore[attr-defined]
+    given = edited(
+        CONFIG,
+        network={"hidden": [4]},
+        regularisers=[custom("slope", slope)],
+        points={"interior": 100, "resample": "residual", "resample_every": 5, "importance": True},
+        train=STAGES[:1],
+    )
+    of = placed(prepare(resolve(given), with_reference=False).objective)
+    of = of.resample(of.parameters, 5)
+    values, importance = of.rows(of.parameters)["slope"].values.detach(), of.points["slope"].importance
+    assert importance is not None
+    assert importance.std() > 0.01
+    expected = float((importance * values.abs() ** power).mean())
+    assert of.losses(of.parameters)["slope"].item() == pytest.approx(expected)
+
+
+def test_rows_on_parameters_keep_their_number() -> None:
+    class Large:
+        def rows(self, parameters: dict[str, Tensor]) -> Tensor:
+            return torch.cat([each.reshape(-1)[each.reshape(-1).abs() > 0.3] for each in parameters.values()])
+
+    given = edited(CONFIG, network={"hidden": [6]}, regularisers=[custom("large", Large())], train=STAGES[:1])
+    of = placed(prepare(resolve(given), with_reference=False).objective)
+    with pytest.raises(InputError, match=r"'large': its rows were \d+ at the start and are \d+ now"):
+        of.losses({name: 2 * values for name, values in of.parameters.items()})
+
+
+def test_a_penalty_that_trains_nothing_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    class Cut:
+        def rows(self, u: Any) -> Tensor:
+            return u.value.detach()
+
+    given = edited(CONFIG, network={"hidden": [4]}, regularisers=[custom("cut", Cut())], train=STAGES[:1])
+    with caplog.at_level(logging.WARNING, logger="pinnreg"):
+        prepare(resolve(given), with_reference=False)
+    assert "cut does not depend on the network, as far as torch can see, and trains nothing" in caplog.text
+
+
+def test_a_part_of_a_module_that_is_frozen_stays_as_it_is(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Linear(1, 6), nn.Tanh(), nn.Linear(6, 1))
+    network[0].weight.requires_grad_(False)
+    given = edited(CONFIG, network=network, regularisers=[{"kind": "noise_stability", "sigma": 0.01}])
+    solution = pinnreg.solve(given, out=tmp_path / "run")
+    state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert not any("0.weight" in name for name in state["parameters"])
+    again = pinnreg.load(tmp_path / "run", network=network)
+    assert (again([[0.3]]) == solution([[0.3]])).all()
+
+
 def test_a_weight_of_the_class_is_its_own() -> None:
     assert custom("decay", Decay(weight=0.25)).weight == 0.25
     assert custom("bending", Bending()).weight == 1e-6
     with pytest.raises(InputError, match="expected an object with a method rows"):
         custom("nothing", object())
+    with pytest.raises(InputError, match=r"got the class Decay: give Decay\(...\)"):
+        custom("decay", Decay)
     with pytest.raises(InputError, match="samples"):
         custom("decay", Decay(), {"samples": 3})
     assert dataclasses.replace(custom("decay", Decay()), weight=0.0).weight == 0
@@ -371,8 +433,14 @@ def test_a_function_from_python_is_an_activation(tmp_path: Path) -> None:
     [
         ("def __init__(self, *many): ...\n    def rows(self, u): ...", "many"),
         ("def __init__(self, must: float): ...\n    def rows(self, u): ...", "must"),
-        ("def rows(self, parameters): return 3", "tensor of real numbers"),
+        ("def rows(self, parameters): return 3", "tensor of real numbers, got int"),
+        (
+            "def rows(self, parameters): return parameters['1.layers.0.bias'].long()",
+            r"numbers, got \(\d+,\) of torch.int64",
+        ),
         ("def rows(self, parameters, u): return u", "argument of rows"),
+        ("def rows(self, params): return u", "unknown argument of rows of regulariser 'bending': 'params'.*parameters"),
+        ("def rows(self, *fields): return u", r"rows must name each thing that it needs, which \*fields does not"),
         ("power = 3\n    def rows(self, u): return u", "power must be 1 or 2"),
     ],
 )

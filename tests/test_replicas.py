@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pinnreg.networks import MLP
 from pinnreg.objective import Batches, Evaluator, Objective, Replicas, Trainable, regression
 from pinnreg.optimisers import LBFGS, SGD, Adam, GaussNewton, Stage
 from pinnreg.randomness import generator
-from pinnreg.regularisers import KTV, Jacobian, NoiseStability, Regulariser, Ridge, WeightNoise
+from pinnreg.regularisers import KTV, Jacobian, NoiseStability, Regulariser, Ridge, WeightNoise, custom
 from pinnreg.reproductions.fit import fit
 from pinnreg.run.prepare import prepare
 from pinnreg.training import History, Outcome, read_checkpoint, train
@@ -215,3 +216,44 @@ def test_steps_do_not_depend_on_how_a_gradient_lies_in_memory() -> None:
     gradient = of.gradient(of.parameters)[1]["weight"]
     found, _ = trained(of.evaluator, [SGD(steps=1, learning_rate=0.1)])
     torch.testing.assert_close(found["weight"].detach(), of.parameters["weight"].detach() - 0.1 * gradient)
+
+
+def test_gradients_of_gradients_are_recorded_in_every_process_more_than_once() -> None:
+    gpinn = [{"kind": "gpinn", "weight": 1e-3}]
+    for _ in range(2):
+        objectives = [solving(seed, regularisers=gpinn) for seed in range(2)]
+        replicas = Replicas(objectives)
+        parameters = replicas.initial()
+        _, found = replicas.gradient(replicas.first(parameters), parameters)
+        for number, objective in enumerate(objectives):
+            alone = placed(objective)
+            expected = alone.gradient(alone.parameters)[1]
+            assert same(replicas.of_replica(number, found), expected)
+
+
+def test_weights_of_ones_own_penalty_may_differ() -> None:
+    def objectives(*slopes: float) -> list[Objective]:
+        return [
+            fitted(seed, custom("steep", Steep(weight, slope=slope)))
+            for seed, (weight, slope) in enumerate(zip((0.1, 0.2), slopes, strict=True))
+        ]
+
+    replicas = Replicas(objectives(1.0, 1.0))
+    parameters = replicas.initial()
+    _, found = replicas.gradient(replicas.first(parameters), parameters)
+    for number, objective in enumerate(replicas.objectives):
+        alone = placed(objective)
+        assert same(replicas.of_replica(number, found), alone.gradient(alone.parameters)[1])
+    with pytest.raises(InputError, match="replicas: all must have the same regularisers"):
+        Replicas(objectives(1.0, 2.0))
+
+
+@dataclass(frozen=True)
+class Steep:
+    """A penalty of one's own, on the parameters."""
+
+    weight: float
+    slope: float
+
+    def rows(self, parameters: Parameters) -> torch.Tensor:
+        return self.slope * torch.cat([each.reshape(-1) for each in parameters.values()])

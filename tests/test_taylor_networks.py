@@ -32,8 +32,6 @@ FOURTH = [index for index in itertools.product(range(5), repeat=3) if sum(index)
 
 every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
 every_features = pytest.mark.parametrize("features", FEATURES)
-# torch's own forward mode compiles its decompositions with the deprecated torch.jit.script
-forward_mode = pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 few = settings(derandomize=True, deadline=None, max_examples=3)
 
 
@@ -79,7 +77,6 @@ def same_gradients(a: Tensor, b: Tensor, model: nn.Module, tolerance: float = 1e
     return size > 0 and all(float((x - y).abs().max()) <= tolerance * size for x, y in zip(*pairs, strict=True))
 
 
-@forward_mode
 @every_activation
 @every_features
 def test_all_mixed_partials_to_order_four_equal_those_of_torch_func(activation: str, features: str) -> None:
@@ -118,7 +115,6 @@ def by_forward_mode(function: Callable[[Tensor], Tensor], axis: int) -> Callable
     return lambda at: jvp(function, (at,), (torch.eye(3, dtype=at.dtype)[axis].expand_as(at),))[1]
 
 
-@forward_mode
 @settings(derandomize=True, deadline=None, max_examples=20)
 @given(
     activation=st.sampled_from(list(ACTIVATIONS)),
@@ -138,7 +134,6 @@ def test_any_set_of_partials_of_a_network_of_any_size_equals_that_of_torch_func(
 SIXTH = {"scaling": (0, 0, 6), "harmonics": (1, 4, 1), "fourier": (3, 0, 3), "both": (2, 2, 2)}
 
 
-@forward_mode
 @pytest.mark.parametrize(
     ("activation", "features"),
     [

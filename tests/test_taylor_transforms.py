@@ -25,8 +25,6 @@ OPERATORS: list[Operator] = [(0, 0), (1, 0), (1, 1), (0, 3), Laplacian((0, 1)), 
 FUNCTIONS = {**ACTIVATIONS, "cos": torch.cos, "exp": torch.exp, "sigmoid": torch.sigmoid, "erf": torch.erf}
 every_function = pytest.mark.parametrize("name", FUNCTIONS)
 every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
-# torch's own forward mode compiles its decompositions with the deprecated torch.jit.script
-forward_mode = pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 
 
 pytestmark = pytest.mark.usefixtures("only_series")
@@ -178,7 +176,6 @@ def test_jacobians_in_the_parameters_equal_those_of_autograd(activation: str) ->
         assert all(close(found[name][place], each) for name, each in zip(leaves, expected, strict=True)), place
 
 
-@forward_mode
 @every_activation
 @pytest.mark.parametrize(
     "transform",

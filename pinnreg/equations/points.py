@@ -24,7 +24,7 @@ class Points:
         x: the coordinates, (n, d).
         normals: outward normals, (n, d), of points on faces.
         values: what was measured at the points, (n,), or what a penalty has drawn for each, (n, ...).
-        importance: what each point counts for, (n,), of mean 1; None for alike.
+        importance: what each point counts for, (n,), of mean 1 over all points that were drawn; None for alike.
         points_per_row: 2 for pairs, the points i and i + n/2.
         lifts: the series of g and φ of the trial function, which training does not change, as far as they are known.
     """

@@ -149,6 +149,8 @@ def _checked(values: object, count: int, title: str, name: str) -> Tensor:
     if not isinstance(values, Tensor):
         hint = f"; if this is the .t of an expression: {_product_rule('t', ['t'])}" if callable(values) else ""
         raise InputError(f"{title}: {name!r} must be a torch tensor of shape (n,), got {type(values).__name__}{hint}")
+    if not values.is_floating_point():
+        raise InputError(f"{title}: {name!r} must be a tensor of real numbers, got {values.dtype}")
     if values.shape != (count,):
         hint = " (an (n, 1) would broadcast to (n, n): index with [:, 0])" if values.shape == (count, 1) else ""
         raise InputError(f"{title}: {name!r} must have shape (n,) = ({count},), got {tuple(values.shape)}{hint}")

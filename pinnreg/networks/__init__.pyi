@@ -1,4 +1,4 @@
-from .binding import bound
+from .binding import bound, trained
 from .build import build
 from .features import InputFeatures
 from .mlp import ACTIVATIONS, MLP
@@ -32,5 +32,6 @@ __all__ = [
     "bound",
     "build",
     "mlp_if_not_said",
+    "trained",
     "weights_of_blocks",
 ]

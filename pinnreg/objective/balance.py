@@ -8,6 +8,8 @@ their values, so that a term that has become small is not blown up: nothing runs
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pinnreg.equations import Points
 from pinnreg.objective.batch import Batch
 from pinnreg.objective.linearise import linearise_rows
@@ -19,9 +21,8 @@ SMALLEST, LARGEST = 1e-3, 1e6
 ROWS, ENTRIES = 200, 10**7
 
 
-def looked_at(objective: Objective, batch: Batch, parameters: Parameters) -> dict[str, Points]:
-    """Some points of the equations and of the conditions to be balanced."""
-    names = (INTERIOR, *objective.to_balance)
+def looked_at(batch: Batch, parameters: Parameters, names: Sequence[str]) -> dict[str, Points]:
+    """Some points of each of some terms."""
     # few where there are very many parameters, to bound memory
     size = sum(values.numel() for values in parameters.values())
     rows = min(ROWS, max(ENTRIES // (size * len(names)), 10))
@@ -30,7 +31,7 @@ def looked_at(objective: Objective, batch: Batch, parameters: Parameters) -> dic
 
 def balanced(objective: Objective, batch: Batch, parameters: Parameters) -> dict[str, float]:
     """A weight for each condition to be balanced, relative to equations of weight 1, within 1e-3 and 1e6."""
-    points = looked_at(objective, batch, parameters)
+    points = looked_at(batch, parameters, (INTERIOR, *objective.to_balance))
     at = linearise_rows(objective, points, parameters, by_layer=objective.by_layer)
     # unknown coefficients, whose columns come last, have a scale of their own
     columns = sum(each.numel() for each in objective.model.network_part(parameters).values())

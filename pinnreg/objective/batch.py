@@ -36,7 +36,7 @@ class Batch:
 
     Attributes:
         points: of each term at points, by its name.
-        counts: the number of rows of each loss term, over all points wherever they are computed.
+        counts: the number of rows of each loss term.
         weights: of each loss term.
         weight_vector: the same as a tensor.
         shifts: where the parameters are perturbed to, with shares; one unperturbed without noise.

@@ -88,7 +88,8 @@ def objective_of(
         check_finite(checked.losses(batch, parameters))
     if not checked.to_balance:
         return checked
-    return replace(checked, by_layer=by_layer_suffices(checked, looked_at(checked, batch, parameters), parameters))
+    some = looked_at(batch, parameters, tuple(batch.points))
+    return replace(checked, by_layer=by_layer_suffices(checked, some, parameters))
 
 
 def _sorted(regularisers: Sequence[Regulariser]) -> tuple[dict[str, Penalty], Noise | None]:
@@ -147,6 +148,7 @@ def _shape(
         found = term.rows(bare.model.problem_at(parameters), sweep)
         if isinstance(term, Penalised):
             _check_pointwise(bare, term, points, parameters, found[term.name].values)
+    _note_useless(bare, term, points, parameters)
     return Shape(sweep.operators, {name: rows.values.numel() // points.rows for name, rows in found.items()})
 
 
@@ -156,6 +158,8 @@ def _check_pointwise(bare: Objective, term: Penalised, points: Points, parameter
     rows = term.rows(bare.model.problem_at(parameters), bare.model.sweep(parameters, half))
     found, expected = rows[term.name].values.view(-1, len(half)), values.view(-1, len(points))[:, : len(half)]
     tolerance = 1e-3 if values.dtype == torch.float32 else 1e-8
+    if not expected.isfinite().all():
+        return  # which is refused by its value
     size = float(expected.abs().max())
     if found.shape != expected.shape or not torch.allclose(
         found, expected, rtol=tolerance, atol=tolerance * size, equal_nan=True
@@ -164,6 +168,16 @@ def _check_pointwise(bare: Objective, term: Penalised, points: Points, parameter
             f"regulariser {term.name!r}: its rows at a point change with the other points; they must be pointwise (no "
             "means, sums or sorting over the points)"
         )
+
+
+def _note_useless(bare: Objective, term: Term, points: Points, parameters: Parameters) -> None:
+    """Say so if rows do not depend on anything that is trained."""
+    sweep = bare.model.sweep(parameters, points.thinned(2), whole=True)
+    with torch.enable_grad():
+        found = term.rows(bare.model.problem_at(parameters), sweep)
+    for name, rows in found.items():
+        if not rows.values.requires_grad:
+            logger.warning("%s does not depend on the network, as far as torch can see, and trains nothing", name)
 
 
 def _note_idle(bare: Objective, points: Points, parameters: Parameters) -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.equations import Points
+from pinnreg.networks import trained
 from pinnreg.objective.balance import balanced
 from pinnreg.objective.batch import Batch, Placement
 from pinnreg.objective.model import Parameters
@@ -175,7 +176,7 @@ def _shifts(objective: Objective, step: int, progress: float) -> tuple[Shift, ..
     noise = objective.noise
     if noise is None:
         return UNSHIFTED
-    like = {name: each.detach() for name, each in objective.model.network.named_parameters()}
+    like = {name: each.detach() for name, each in trained(objective.model.network).items()}
     factor = annealed(noise.schedule, progress)
     return tuple(noise.shifts(like, factor, objective.source.generator(noise.kind, step), step))
 

@@ -69,6 +69,7 @@ def _fill_run(target: Tensor, values: Tensor, calls: Sequence[LinearCall], leave
                 by_run = each.reshape(parameter.numel(), -1, len(values))
                 by_row = by_run[:, 0] if by_run.shape[1] == 1 else by_run.sum(dim=1)
                 found[id(parameter)] = found[id(parameter)] + by_row if id(parameter) in found else by_row
-    if found.keys() != {id(leaf) for leaf in leaves.values()}:
+    # a layer's weight can be none of them: one that is not trained
+    if not found.keys() >= {id(leaf) for leaf in leaves.values()}:
         raise OtherParametersError
     torch.cat([found[id(leaf)] for leaf in leaves.values()], out=target)

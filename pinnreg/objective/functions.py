@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from pinnreg.errors import InputError
 from pinnreg.objective.batch import Batch
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
@@ -43,8 +44,12 @@ def plain_gradient(objective: Objective, batch: Batch, parameters: Parameters) -
 def residuals(objective: Objective, batch: Batch, parameters: Parameters) -> Tensor:
     """All rows √(s_j w_i/n_i) r_i(W + U_j), (n,), without gradients, by loss term and then by perturbation.
 
-    The loss is their sum of squares. No term of power 1.
+    The loss is their sum of squares.
+
+    Raises:
+        InputError: a term of power 1, which is no sum of squares.
     """
+    check_squares(objective)
     with torch.no_grad():
         found = [objective.rows(batch, shifted(parameters, shift)) for shift in batch.shifts]
         return torch.cat(
@@ -54,6 +59,13 @@ def residuals(objective: Objective, batch: Batch, parameters: Parameters) -> Ten
                 for shift, rows in zip(batch.shifts, found, strict=True)
             ]
         )
+
+
+def check_squares(objective: Objective) -> None:
+    """Refuse terms of power 1 where a sum of squares is asked for."""
+    for term in objective.terms:
+        if term.power == 1:
+            raise InputError(f"{term.name}: the mean of |r| is no mean of squares, which Gauss-Newton steps need")
 
 
 def total(batch: Batch, losses: Mapping[str, Tensor]) -> Tensor:

@@ -29,6 +29,7 @@ from pinnreg.equations import Points, Sweep
 from pinnreg.jacobians import jacobian_of
 from pinnreg.objective.batch import Batch
 from pinnreg.objective.filling import OtherParametersError, fill_by_layer, fill_diagonal, fill_from
+from pinnreg.objective.functions import check_squares
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
 from pinnreg.objective.rows import Rows
@@ -73,12 +74,16 @@ def linearise(
     """The objective of a batch at `parameters`, to first order; the rows of all perturbed networks.
 
     Args:
-        objective: whose terms all have power 2.
+        objective: what is minimised.
         batch: with the points and weights.
         parameters: where.
         by_layer: what `by_layer_suffices` says; None asks it.
         buffer: (p, n), which the Jacobian is written into and then lies in; None for a new one.
+
+    Raises:
+        InputError: a term of power 1, which is no sum of squares.
     """
+    check_squares(objective)
     if by_layer is None:
         by_layer = by_layer_suffices(objective, batch.points, parameters)
     scales = {name: math.sqrt(batch.weights[name] / count) for name, count in batch.counts.items()}

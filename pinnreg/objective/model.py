@@ -9,7 +9,7 @@ from typing import final
 from torch import Tensor, nn
 
 from pinnreg.equations import Points, Problem, Sweep, Trial, Unknown, with_values
-from pinnreg.networks import bound
+from pinnreg.networks import bound, trained
 from pinnreg.taylor import Operator
 
 COEFFICIENT = "unknown."
@@ -40,7 +40,7 @@ class Model:
 
     def initial(self) -> Parameters:
         """The first parameters, leaf tensors: the network's, then `unknown.<name>` each coefficient."""
-        own = {name: each.detach().clone().requires_grad_() for name, each in self.network.named_parameters()}
+        own = {name: each.detach().clone().requires_grad_() for name, each in trained(self.network).items()}
         thetas = {
             COEFFICIENT + name: self.like.new_tensor(each.first).requires_grad_() for name, each in self.unknown.items()
         }
@@ -57,8 +57,8 @@ class Model:
         return tuple(COEFFICIENT + name for name in self.unknown)
 
     def network_part(self, parameters: Mapping[str, Tensor]) -> Parameters:
-        """The parameters of the network only."""
-        return {name: parameters[name] for name, _ in self.network.named_parameters()}
+        """The parameters of the network only, those that are trained."""
+        return {name: parameters[name] for name in trained(self.network)}
 
     def network_at(self, parameters: Mapping[str, Tensor]) -> Network:
         """The network as a function of points."""

@@ -3,7 +3,7 @@
 The loss is Σ_i w_i mean(r_i²) over the loss terms i: the PDE's equations, the soft conditions, the penalties. With
 noise on the parameters it is Σ_j s_j loss(W + U_j). `Objective` says which terms there are; a `Batch` has the points,
 weights and perturbations of one step; losses, rows and derivatives are functions of the two and of one dict of named
-tensors, the network's parameters and the unknown coefficients. None of the three ever changes.
+tensors, the network's parameters and the unknown coefficients. Of the three only the last is changed, by optimisers.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import final
 from torch import Tensor
 
 from pinnreg.equations import Points
+from pinnreg.errors import InputError
 from pinnreg.objective.batch import Batch
 from pinnreg.objective.model import Model, Parameters
 from pinnreg.objective.rows import Rows
@@ -97,7 +98,12 @@ class Objective:
     def rows_on_parameters(self, parameters: Parameters) -> dict[str, Rows]:
         """The vectors of the penalties on the parameters."""
         network = self.model.network_part(parameters)
-        return {each.name: each.rows(self.model.network, network) for each in self.on_parameters}
+        found = {each.name: each.rows(self.model.network, network) for each in self.on_parameters}
+        for name, rows in found.items():
+            if rows.values.numel() != self.sizes[name]:
+                before, now = self.sizes[name], rows.values.numel()
+                raise InputError(f"regulariser {name!r}: its rows were {before} at the start and are {now} now")
+        return found
 
     def rows(self, batch: Batch, parameters: Parameters) -> dict[str, Rows]:
         """The vectors of all loss terms, by name."""

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, NoReturn, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import vmap
 
 from pinnreg.compilation import recorded
 from pinnreg.equations.points import Tensors
 from pinnreg.errors import InputError
+from pinnreg.networks import trained
 from pinnreg.objective import drawing, functions
 from pinnreg.objective.batch import Batch
 from pinnreg.objective.evaluator import Evaluator
@@ -28,7 +29,7 @@ from pinnreg.objective.linearise import Linearised
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
 from pinnreg.objective.shifts import shifted
-from pinnreg.regularisers import Regulariser, Shift
+from pinnreg.regularisers import CustomParameterPenalty, CustomPenalty, Regulariser, Shift
 
 Stacked = Mapping[str, Mapping[int, Tensor]]
 """What belongs to the points of each term, by its place, replicas first."""
@@ -341,15 +342,26 @@ def _check_alike(first: Objective, other: Objective, own: Parameters, others: Pa
     for what, value in one.items():
         if value != two[what]:
             raise InputError(f"replicas: all must have the same {what}, got {value} and {two[what]}")
-    for (name, mine), theirs in zip(first.model.network.named_buffers(), other.model.network.buffers(), strict=True):
-        if not torch.equal(mine, theirs):
-            raise InputError(f"replicas: the networks differ in {name}, which is no parameter")
+    theirs = _fixed(other.model.network)
+    for name, mine in _fixed(first.model.network).items():
+        if name not in theirs or not torch.equal(mine, theirs[name]):
+            raise InputError(f"replicas: the networks differ in {name}, which is not trained")
+
+
+def _fixed(network: nn.Module) -> dict[str, Tensor]:
+    """What a network has that is not trained."""
+    return {name: each for name, each in network.state_dict().items() if name not in trained(network)}
 
 
 def _but_weight(regulariser: Regulariser) -> object:
     if regulariser.role == "noise" or not is_dataclass(regulariser):
         return regulariser
-    return replace(regulariser, weight=0.0)
+    found = replace(regulariser, weight=0.0)
+    # a user's own may have a field of that name
+    if isinstance(found, CustomPenalty | CustomParameterPenalty) and is_dataclass(found.own):
+        has_one = any(each.name == "weight" for each in fields(found.own))
+        return replace(found, own=replace(found.own, weight=0.0)) if has_one else found
+    return found
 
 
 def _check_points(batches: Sequence[Batch]) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 @final
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """A loss term as a vector r, (n,): its value is the mean of |r|^power, or of v r² with `importance` v.
+    """A loss term as a vector r, (n,): its value is the mean of |r|^power, or of v |r|^power with `importance` v.
 
     For power 1, |r| becomes √(r² + ε²) where an optimiser needs it smooth; `smoothing` is ε.
     """
@@ -28,9 +28,8 @@ class Rows:
         """n times the value of the term, a scalar tensor."""
         if self.power == 2:
             return self.squares.sum()
-        if smooth:
-            return (self.values.square() + self.smoothing**2).sqrt().sum()
-        return self.values.abs().sum()
+        sizes = (self.values.square() + self.smoothing**2).sqrt() if smooth else self.values.abs()
+        return sizes.sum() if self.importance is None else torch.dot(self.importance, sizes)
 
     @property
     def residuals(self) -> Tensor:

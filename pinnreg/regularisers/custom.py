@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from pinnreg.equations import Problem, Sweep, Trial
 
-ON_PARAMETERS = ("parameters", "network")
-"""What `rows` of a penalty on the parameters can name."""
+PARAMETERS = "parameters"
+"""What `rows` of a penalty on the parameters names, and nothing else."""
 
 
 @final
@@ -94,7 +94,8 @@ class CustomPenalty:
         known = (*problem.outputs, *problem.domain.axes, "points")
         for name, parameter in inspect.signature(self.own.rows).parameters.items():
             if name not in known and parameter.default is parameter.empty:
-                raise unknown(f"argument of rows of regulariser {self.kind!r}:", name, known)
+                what = f"argument of rows of regulariser {self.kind!r}:"
+                raise unknown(what, name, (*known, PARAMETERS))
 
     def plain(self) -> dict[str, Any]:
         """What a config file says of it."""
@@ -134,11 +135,11 @@ class CustomParameterPenalty:
         import torch  # noqa: PLC0415, since a config needs no torch
 
         title = f"rows of regulariser {self.kind!r}"
-        given = {"network": network, "parameters": dict(parameters)}
         with user_code(title):
-            found = self.own.rows(**{name: given[name] for name in inspect.signature(self.own.rows).parameters})
+            found = self.own.rows(**{PARAMETERS: dict(parameters)})
         if not isinstance(found, torch.Tensor) or not found.is_floating_point() or not found.numel():
-            raise InputError(f"{title}: expected a torch tensor of real numbers, got {type(found).__name__}")
+            got = f"{tuple(found.shape)} of {found.dtype}" if isinstance(found, torch.Tensor) else type(found).__name__
+            raise InputError(f"{title}: expected a torch tensor of real numbers, got {got}")
         return found.reshape(-1)
 
 
@@ -172,27 +173,34 @@ def custom(
     power, integral = getattr(own, "power", 2), bool(getattr(own, "integral", False))
     if power not in (1, 2) or isinstance(power, bool):
         raise InputError(f"{title}: power must be 1 or 2, got {power!r}")
-    if not set(names) & set(ON_PARAMETERS):
+    if PARAMETERS not in names:
         exponent: Literal[1, 2] = 1 if power == 1 else 2
         return CustomPenalty(
             kind, own, common.weight, common.schedule, common.samples, exponent, integral, dict(plain or {})
         )
-    for name in names:
-        if name not in ON_PARAMETERS:
-            raise unknown(f"argument of rows of {title} on the parameters:", name, ON_PARAMETERS)
+    for name, needed in names.items():
+        if needed and name != PARAMETERS:
+            raise unknown(f"argument of rows of {title} on the parameters:", name, (PARAMETERS,))
     if common.samples is not None or power != 2 or integral:
         raise InputError(f"{title}: samples, power and integral have no effect on a penalty on the parameters")
     return CustomParameterPenalty(kind, own, common.weight, common.schedule, dict(plain or {}))
 
 
-def _arguments(own: Any, title: str) -> tuple[str, ...]:
+def _arguments(own: Any, title: str) -> dict[str, bool]:
+    """The names of the arguments of `rows`, and whether each has to be given."""
+    if inspect.isclass(own):
+        raise InputError(f"{title}: expected an object, got the class {own.__name__}: give {own.__name__}(...)")
     rows = getattr(own, "rows", None)
     if not callable(rows):
         raise InputError(f"{title}: expected an object with a method rows, got {type(own).__name__}")
     try:
-        return tuple(inspect.signature(rows).parameters)
+        parameters = inspect.signature(rows).parameters
     except ValueError:
         raise InputError(f"{title}: the arguments of rows have no names") from None
+    for each in parameters.values():
+        if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD, each.POSITIONAL_ONLY):
+            raise InputError(f"{title}: rows must name each thing that it needs, which {each} does not")
+    return {name: each.default is each.empty for name, each in parameters.items()}
 
 
 def _settings_of(own: Any) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def train(
         objective: what is minimised.
         stages: optimiser settings, in order.
         history: gets a row at step 0, at least every 50 steps, and at the end of each stage.
-        checkpoint: where to save the state, at least every 60 s and at each stage's end; None saves nothing.
+        checkpoint: where to save the state, at each stage's end and between, 30 s after the last; None saves nothing.
         extra: what a checkpoint holds besides.
         resume: the state that a checkpoint held.
         hooks: what to call along the way.
