@@ -24,7 +24,7 @@ from pinnreg import equations
 from pinnreg.errors import InputError, unknown, user_code
 from pinnreg.scanning import Role, problem_classes, role_of
 
-MODULE_PREFIX = "pinnreg_problem_"
+MODULE_PREFIX = "pinnreg_own_"
 STUDY_PREFIX = "study_"
 
 logger = logging.getLogger("pinnreg")

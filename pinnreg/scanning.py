@@ -16,31 +16,72 @@ PARTS: tuple[Role, ...] = ("network", "activation", "regulariser")
 Definition = ast.ClassDef | ast.FunctionDef
 
 
-def role_of(path: Path) -> Role:
-    """What a file defines: a problem, unless its public classes and functions say otherwise.
+def role_of(path: Path) -> Role | None:
+    """What a file defines; None for helpers of others: several functions and no class.
 
-    A class derived from a `Module` is a network, one with a method `rows` a regulariser; a file with a function and no
-    class is an activation.
+    A class derived from a `Module`, or a `Sequential`, is a network, one with a method `rows` a regulariser, either
+    also by another class of the file; a file with one function and no class is an activation. Any other class may be
+    a problem whose base is elsewhere, and so may be what cannot be read.
     """
     public = [node for node in _body(path) if not node.name.startswith("_")]
     classes = [node for node in public if isinstance(node, ast.ClassDef)]
-    if problem_classes(path):
+    if problem_classes(path) or syntax_error(path) is not None:
         return "problem"
-    if any(_last_name(base).endswith("Module") for node in classes for base in node.bases):
+    if _public(_derived(path, {"Module", "Sequential"})):
         return "network"
-    if any(isinstance(each, ast.FunctionDef) and each.name == "rows" for node in classes for each in node.body):
+    own = {node.name for node in _body(path) if isinstance(node, ast.ClassDef) and _has_rows(node)}
+    if _public(_derived(path, own)) or own & {node.name for node in classes}:
         return "regulariser"
-    return "activation" if public and not classes else "problem"
+    if classes or not public:
+        return "problem"
+    return "activation" if len(public) == 1 else None
 
 
 def problem_classes(path: Path) -> list[ast.ClassDef]:
     """The public classes of a file that name Problem as a base, or another class of the file that does."""
-    kinds, found = {"Problem"}, []
+    return _public(_derived(path, {"Problem"}))
+
+
+def why_not(path: Path, role: Role) -> str:
+    """Why a file is not one of the user's parts of a role."""
+    if (error := syntax_error(path)) is not None:
+        return error
+    marks = {
+        "network": "a public class that is derived, in the file, from torch.nn.Module",
+        "regulariser": "a public class with a method rows",
+        "activation": "one public function and no class",
+        "problem": "a public class that is derived from pinnreg.Problem",
+    }
+    return f"expected {marks[role]}, which makes a {role}"
+
+
+def syntax_error(path: Path) -> str | None:
+    """Why a file cannot be read as Python; None if it can."""
+    try:
+        _parsed(path.read_bytes())
+    except SyntaxError as error:
+        return f"line {error.lineno}: {error.msg}"
+    except (ValueError, OSError) as error:
+        return str(error)
+    return None
+
+
+def _derived(path: Path, kinds: set[str]) -> list[ast.ClassDef]:
+    """The classes of a file with a base of one of these names, or with one that has."""
+    known, found = set(kinds), []
     for node in _body(path):
-        if isinstance(node, ast.ClassDef) and kinds & {_last_name(base) for base in node.bases}:
-            kinds.add(node.name)
+        if isinstance(node, ast.ClassDef) and known & {_last_name(base) for base in node.bases}:
+            known.add(node.name)
             found.append(node)
-    return [node for node in found if not node.name.startswith("_")]
+    return found
+
+
+def _public(classes: list[ast.ClassDef]) -> list[ast.ClassDef]:
+    return [node for node in classes if not node.name.startswith("_")]
+
+
+def _has_rows(node: ast.ClassDef) -> bool:
+    return any(isinstance(each, ast.FunctionDef) and each.name == "rows" for each in node.body)
 
 
 def first_line(path: Path) -> str:

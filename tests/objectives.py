@@ -12,10 +12,10 @@ from pinnreg.equations import Points, Problem, Sweep, Trial
 from pinnreg.objective import (
     INTERIOR,
     Evaluator,
-    Fixed,
     Linearised,
     Objective,
     Rows,
+    Target,
     batch_of,
     redraw,
     resample,
@@ -77,7 +77,7 @@ class Placed:
         return self.batch.points[INTERIOR].x
 
     @property
-    def fixed(self) -> Fixed:
+    def fixed(self) -> Target:
         """What an optimiser sees."""
         return self.evaluator.at(self.batch)
 

@@ -21,7 +21,7 @@ from torch.func import functional_call
 import pinnreg
 from pinnreg import Box, Problem, dirichlet
 from pinnreg.config import resolve
-from pinnreg.objective import Batch
+from pinnreg.objective import Batch, Target
 from pinnreg.optimisers import (
     LBFGS,
     SGD,
@@ -31,7 +31,6 @@ from pinnreg.optimisers import (
     Optimiser,
     SSBroyden,
     Stage,
-    Target,
     learning_rate,
 )
 from pinnreg.optimisers.lbfgs import LBFGSSteps

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import pinnreg
 from pinnreg import InputError
-from pinnreg.config import as_dict, fingerprint, resolve
+from pinnreg.config import as_dict, fingerprint, read_yaml, resolve
 from pinnreg.objective import gradient, linearise
 from pinnreg.registry import find
 from pinnreg.regularisers import CustomParameterPenalty, CustomPenalty, custom
@@ -413,8 +413,260 @@ def test_nothing_is_run_to_refuse_or_to_list(folder: Path, tmp_path: Path) -> No
 def test_objects_that_are_no_parts_are_refused() -> None:
     with pytest.raises(InputError, match=r"expected a section or a torch.nn.Module, got object"):
         resolve(edited(CONFIG, network=object(), regularisers=[]))
-    with pytest.raises(InputError, match="which a config can hold"):
-        resolve(edited(CONFIG, network={}, regularisers=[Bending(strength=torch.ones(2))]))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"network: expected an object, got the class Linear: give Linear\(...\)"):
+        resolve(edited(CONFIG, network=nn.Linear, regularisers=[]))
+
+
+@dataclass(frozen=True)
+class MLP:
+    """A penalty that is called like a network."""
+
+    weight: float = 1e-6
+    table: Any = None
+
+    def rows(self, u: Any) -> Any:
+        return u.xx
+
+
+class KTV(MLP):
+    """One that is called like a shipped one."""
+
+
+def test_objects_are_told_apart_and_never_taken_for_shipped_ones(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def module(act: Any, width: int = 6) -> Any:
+        class Quadratic(nn.Sequential):
+            """Called like a shipped network."""
+
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            return Quadratic(nn.Linear(1, width), act(), nn.Linear(width, 1))
+
+    def given(network: Any, table: Any) -> dict[str, Any]:
+        return edited(CONFIG, network=network, regularisers=[KTV(table=table), {"kind": "ktv"}], train=STAGES[:1])
+
+    solution = pinnreg.solve(given(module(nn.Tanh), torch.ones(2)), out=tmp_path / "run")
+    written = read_yaml(tmp_path / "run" / "config.yaml")
+    assert written["network"]["kind"] == "own_quadratic"
+    assert [each["kind"] for each in written["regularisers"]] == ["own_ktv", "ktv"]
+
+    def load(network: Any, table: Any) -> Any:
+        caplog.clear()
+        whole = given(network, table)["regularisers"]
+        return pinnreg.load(tmp_path / "run", network=network, regularisers=whole)
+
+    again = load(module(nn.Tanh), torch.ones(2))
+    assert not caplog.records
+    assert (again([[0.3]]) == solution([[0.3]])).all()
+    load(module(nn.SiLU), torch.ones(2))
+    assert "the network 'own_quadratic' is not the one that the run began with" in caplog.text
+    with pytest.raises(InputError, match=r"differs in regularisers.0.table"):
+        load(module(nn.Tanh), torch.zeros(2))
+    with pytest.raises(
+        InputError, match=r"its parameter '1.0.weight' has the shape \(7, 1\), in the checkpoint \(6, 1\)"
+    ):
+        load(module(nn.Tanh, 7), torch.ones(2))
+
+
+def test_a_file_that_changed_its_shape_costs_no_results(folder: Path, tmp_path: Path) -> None:
+    pinnreg.solve(edited(CONFIG, train=STAGES[:1]), out=tmp_path / "run", problems=folder)
+    before = sorted(path.name for path in (tmp_path / "run").iterdir())
+    (folder / "skip.py").write_text(SKIP.replace("self.past =", "self.more ="), encoding="utf-8")
+    text = (folder / "skip.py").read_text(encoding="utf-8").replace("self.past(points)", "self.more(points)")
+    (folder / "skip.py").write_text(text, encoding="utf-8")
+    for call in (
+        lambda: pinnreg.load(tmp_path / "run", problems=folder),
+        lambda: pinnreg.evaluate(tmp_path / "run", problems=folder),
+        lambda: pinnreg.solve(None, {"train.0.steps": 20}, out=tmp_path / "run", problems=folder, resume=True),
+    ):
+        with pytest.raises(InputError, match=r"the network is not that of the run: its parameter '1.past.weight'"):
+            call()
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
+
+
+def test_a_changed_file_stays_noted_when_the_run_goes_on(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pinnreg.solve(edited(CONFIG, train=STAGES[:1]), out=tmp_path / "run", problems=folder)
+    (folder / "bending.py").write_text(BENDING.replace("1.5", "1.25"), encoding="utf-8")
+    for steps in (20, 30):
+        caplog.clear()
+        pinnreg.solve(None, {"train.0.steps": steps}, out=tmp_path / "run", problems=folder, resume=True)
+        assert "the code of regulariser 'bending' has changed since the run began" in caplog.text
+
+
+def test_of_two_files_the_one_of_the_last_folder_counts_everywhere(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "bending.py").write_text(BENDING.replace("1.5", "1.25"), encoding="utf-8")
+    shipped = Path(pinnreg.registry.shipped("problems"))
+    (folder / "mine.py").write_text((shipped / "poisson.py").read_text(encoding="utf-8"), encoding="utf-8")
+    given = edited(CONFIG, problem={"name": "mine", "dimension": 1}, train=STAGES[:1])
+
+    def used(run: Path) -> list[str]:
+        text = (run / "config.yaml").read_text(encoding="utf-8")
+        return [name for name in ("own", "other") if str(tmp_path / name / "bending.py") in text]
+
+    for number, folders in enumerate(([folder, other], [other, folder])):
+        last, run = folders[-1].name, tmp_path / f"run{number}"
+        pinnreg.solve(given, out=run, problems=folders)
+        assert used(run) == [last]
+        pinnreg.solve(None, {"train.0.steps": 12}, out=run, problems=folders, resume=True)
+        assert used(run) == [last]
+        study = {"base": given, "vary": {"seed": [0]}}
+        pinnreg.study(study, out=tmp_path / f"study{number}", problems=folders, jobs=1)
+        made = next((tmp_path / f"study{number}" / "runs").iterdir())
+        assert used(made) == [last]
+
+
+def test_a_run_names_no_code_to_be_run(folder: Path, tmp_path: Path) -> None:
+    (folder / "mine.py").write_text(
+        Path(pinnreg.registry.shipped("problems") / "poisson.py").read_text(encoding="utf-8"), encoding="utf-8"
+    )
+    given = edited(CONFIG, problem={"name": "mine"}, network={"hidden": [4]}, regularisers=[], train=STAGES[:1])
+    pinnreg.solve(given, out=tmp_path / "run", problems=folder)
+    with pytest.raises(InputError, match=r"the run's problem 'mine' is not found; it was in .*mine.py: say --problems"):
+        pinnreg.load(tmp_path / "run")
+    evil = tmp_path / "evil"
+    evil.mkdir()
+    (evil / "mine.py").write_text("raise SystemExit('run')\n", encoding="utf-8")
+    config = tmp_path / "run" / "config.yaml"
+    config.write_text(config.read_text(encoding="utf-8").replace(str(folder), str(evil)), encoding="utf-8")
+    assert pinnreg.load(tmp_path / "run", problems=folder)([[0.3, 0.4]]).shape == (1, 1)
+
+
+def test_objects_do_not_go_into_studies_or_have_overrides(tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Linear(1, 6), nn.Tanh(), nn.Linear(6, 1))
+    for base in (
+        edited(CONFIG, network=module, regularisers=[]),
+        edited(CONFIG, network={"activation": torch.arctan}, regularisers=[]),
+        edited(CONFIG, network={}, regularisers=[MLP()]),
+    ):
+        with pytest.raises(InputError, match=r"other processes (make the runs|train with it, and need it in a file)"):
+            pinnreg.study({"base": base, "vary": {"seed": [0]}}, out=tmp_path / "study", jobs=1)
+    assert not (tmp_path / "study").exists()
+    given = edited(CONFIG, network=module, regularisers=[MLP()])
+    for key in ("regularisers.0.weight", "network.features.fourier"):
+        with pytest.raises(InputError, match=f"{key}: this is a setting of an object of Python"):
+            resolve(given, {key: 1.0})
+    found = resolve(CONFIG | {"network": {}, "regularisers": []}, {"network": module, "regularisers": [MLP()]})
+    assert [part.kind for part in found.parts] == ["sequential", "mlp"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("synt", "class Synt:\n    def rows(self u): ...\n", r"synt.py: line 2: "),
+        ("lamb", "lamb = lambda x: x\n", r"lamb.py: expected a public class with a method rows"),
+    ],
+)
+def test_a_file_that_is_there_is_named(folder: Path, name: str, text: str, message: str) -> None:
+    (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"regularisers.0: .*" + message):
+        resolve(edited(CONFIG, regularisers=[{"kind": name}]), {}, [folder])
+
+
+def test_bases_in_the_file_are_followed(folder: Path) -> None:
+    (folder / "heir.py").write_text(
+        "class _Base:\n    def rows(self, u):\n        return u.x\n\n\nclass Heir(_Base):\n    pass\n",
+        encoding="utf-8",
+    )
+    (folder / "chain.py").write_text(
+        "from torch import nn\n\n\nclass Chain(nn.Sequential):\n    def __init__(self, inputs, outputs):\n"
+        "        super().__init__(nn.Linear(inputs, 4), nn.Tanh(), nn.Linear(4, outputs))\n",
+        encoding="utf-8",
+    )
+    (folder / "helpers.py").write_text("def one(x): ...\n\n\ndef two(x): ...\n", encoding="utf-8")
+    given = edited(CONFIG, network={"kind": "chain"}, regularisers=[{"kind": "heir"}])
+    assert [part.kind for part in resolve(given, {}, [folder]).parts] == ["chain", "heir"]
+    assert "helpers" not in {name for role in ("problem", "activation") for name in find([folder], role)}
+
+
+def test_a_shipped_name_is_not_replaced(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (folder / "ktv.py").write_text(BENDING.replace("Bending", "Ktv"), encoding="utf-8")
+    found = resolve(edited(CONFIG, regularisers=[{"kind": "ktv"}]), {}, [folder])
+    assert [part.kind for part in found.parts] == ["skip"]
+    assert "regulariser 'ktv': the shipped one is used" in caplog.text
+
+
+SETTINGS = """
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Callable
+
+import torch
+
+if TYPE_CHECKING:
+    from nowhere import Something
+
+
+@dataclass
+class Settled:
+    {settings}
+
+    def rows(self, u):
+        return u.xx
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "given", "expected"),
+    [
+        ("axes: list = field(default_factory=list)", {}, {}),
+        ("of: Callable = torch.sin", {}, {}),
+        ("of: Something = 3", {"of": 4}, {"of": 4}),
+        ("order: int | None = None", {"order": 2}, {"order": 2}),
+        ("flag: bool = False", {"flag": True}, {"flag": True}),
+        ("order: int | None = None", {"order": True}, "order: expected a number, got true"),
+        ("size: float = 1.0", {"size": float("nan")}, "size: expected a finite number, got nan"),
+        ("kind: str = 'a'", {}, "a setting cannot be called kind"),
+        ("size: float = 1.0", {"sise": 2.0}, "unknown setting of regulariser 'settled': 'sise'; did you mean 'size'"),
+    ],
+)
+def test_the_settings_of_real_classes(folder: Path, settings: str, given: dict[str, Any], expected: Any) -> None:
+    (folder / "settled.py").write_text(SETTINGS.replace("{settings}", settings), encoding="utf-8")
+    config = edited(CONFIG, regularisers=[{"kind": "settled", **given}])
+    if isinstance(expected, str):
+        with pytest.raises(InputError, match=expected):
+            resolve(config, {}, [folder])
+        return
+    resolved = resolve(config, {}, [folder])
+    written = as_dict(resolved.config)["regularisers"][0]
+    assert {name: value for name, value in written.items() if name in (*given, "axes", "of")} == expected
+    again = resolve(as_dict(resolved.config), {}, [folder])
+    assert fingerprint(again.config) == fingerprint(resolved.config)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "return self.body(points).float()",
+            "expected torch.float64 as its parameters and points are, got torch.float32",
+        ),
+        ("return self.body(points).detach()", "as far as torch can see its values do not depend on its parameters"),
+        ("return nn.functional.dropout(self.body(points), 0.05)", "by chance"),
+    ],
+)
+def test_networks_that_would_fail_later_are_refused(folder: Path, text: str, message: str) -> None:
+    (folder / "skip.py").write_text(
+        "from torch import nn\n\n\nclass Skip(nn.Module):\n    def __init__(self, inputs, outputs):\n"
+        "        super().__init__()\n        self.body = nn.Linear(inputs, outputs)\n\n"
+        f"    def forward(self, points):\n        {text}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(InputError, match=f"network 'skip': .*{message}"):
+        prepare(resolve(CONFIG, {}, [folder]), with_reference=False)
+
+
+@pytest.mark.parametrize("body", ["x.sum()", "x.float()", "x.numpy()", "1.0", "1 / 0"])
+def test_an_activation_is_tried(folder: Path, body: str) -> None:
+    (folder / "bump.py").write_text(f"def bump(x):\n    return {body}\n", encoding="utf-8")
+    network = {"activation": "bump", "hidden": [4]}
+    with pytest.raises(InputError, match="activation 'bump'"):
+        prepare(resolve(edited(CONFIG, network=network, regularisers=[]), {}, [folder]), with_reference=False)
 
 
 def test_a_function_from_python_is_an_activation(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def root(
 
 @app.command("list")
 def list_(problems: options.Problems = None, json: options.Json = None) -> None:
-    """The problems, configs, regularisers, optimisers and samplers that there are."""
+    """The problems, configs, regularisers, optimisers, networks, activations and samplers that there are."""
     folders = problem_folders(problems)
     descriptions = {name: show.first_line(path) for name, path in registry.find(folders).items()}
     own = {
@@ -135,7 +135,8 @@ def evaluate(
     json: options.Json = None,
 ) -> None:
     """A run's errors, computed anew from its checkpoint, on any grid; writes nothing into the run."""
-    solution = run.evaluate(folder, grid=grid, device=device, problems=problem_folders(problems))
+    with show.notes(quiet=False):
+        solution = run.evaluate(folder, grid=grid, device=device, problems=problem_folders(problems))
     assert solution.report is not None
     show.errors(report.summary(replace(solution.report, facts={"run": str(folder)})), json)
 

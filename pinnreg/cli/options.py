@@ -10,7 +10,7 @@ import typer
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 Problems = Annotated[
     list[Path] | None,
-    typer.Option("--problems", metavar="DIR", help="A folder of problem files; repeatable."),
+    typer.Option("--problems", metavar="DIR", help="A folder of problems and own parts; repeatable."),
 ]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON, too.")]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]

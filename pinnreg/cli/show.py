@@ -52,10 +52,10 @@ def catalogue(problems: Mapping[str, str | None], own: Mapping[Role, Mapping[str
         "problems": problems,
         "configs": dict.fromkeys(registry.shipped_configs(), ""),
         "studies": dict.fromkeys(registry.shipped_configs(studies=True), ""),
-        "regularisers": {_tag(kind, "kind"): _summary(kind) for kind in get_args(Shipped)} | dict(own["regulariser"]),
+        "regularisers": _both({_tag(kind, "kind"): _summary(kind) for kind in get_args(Shipped)}, own["regulariser"]),
         "optimisers": optimisers,
-        "networks": {_tag(kind, "kind"): _summary(kind) for kind in get_args(NetworkSettings)} | dict(own["network"]),
-        "activations": dict.fromkeys(map(str, ACTIVATION_NAMES), "") | dict(own["activation"]),
+        "networks": _both({_tag(kind, "kind"): _summary(kind) for kind in get_args(NetworkSettings)}, own["network"]),
+        "activations": _both(dict.fromkeys(map(str, ACTIVATION_NAMES), ""), own["activation"]),
         "samplers": dict.fromkeys(SAMPLERS, ""),
     }
     for title, entries in sections.items():
@@ -68,6 +68,11 @@ def catalogue(problems: Mapping[str, str | None], own: Mapping[Role, Mapping[str
             line(f"{title}: {', '.join(entries)}")
     if path is not None:
         report.write_json(path, sections)
+
+
+def _both(shipped: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """Shipped parts and the user's own, which do not replace them."""
+    return {**shipped, **{name: text for name, text in own.items() if name not in shipped}}
 
 
 def problem(resolved: config.Resolved, path: Path | None) -> None:

@@ -33,7 +33,7 @@ def check_sections(
         merged = [_merged(below, data, changes) for below in _possible_defaults(data, changes)]
     except InputError:
         return  # it takes the problem's defaults to know which elements a list has
-    merged = [named(each, folders) for each in merged]
+    merged = [named(each, folders, where) for each in merged]
     found = [[each for each in mistakes(one) if not _may_be_completed(each, data)] for one in merged]
     wrong = set.intersection(*({_section(each) for each in one} for one in found))
     if wrong:

@@ -38,8 +38,10 @@ def set_key(data: dict[str, Any], key: str, value: Any) -> None:
     for number, part in enumerate(parents):
         if isinstance(inside, list | tuple):
             inside = _element(inside, part, key)
+            _check_no_object(inside, key)
             continue
         nested = inside.get(part)
+        _check_no_object(nested, key)
         if nested is None or isinstance(nested, dict | list | tuple):
             inside[part] = list(nested) if isinstance(nested, tuple) else ({} if nested is None else nested)
             inside = inside[part]
@@ -50,6 +52,11 @@ def set_key(data: dict[str, Any], key: str, value: Any) -> None:
         inside[int(last)] = value
     else:
         inside[last] = value
+
+
+def _check_no_object(inside: Any, key: str) -> None:
+    if isinstance(inside, Own):
+        raise InputError(f"{key}: this is a setting of an object of Python, which overrides do not reach into")
 
 
 def _element(inside: Sequence[Any], part: str, key: str) -> Any:

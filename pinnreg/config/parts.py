@@ -12,6 +12,8 @@ import dataclasses
 import hashlib
 import inspect
 import json
+import logging
+import math
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +28,9 @@ from pinnreg.networks.custom import CustomActivation, CustomNetwork
 from pinnreg.networks.settings import ACTIVATION_NAMES, FeatureSettings, NetworkSettings
 from pinnreg.registry import file_hash, find, load_part
 from pinnreg.regularisers import COMMON, Custom, Shipped, custom
-from pinnreg.scanning import Role
+from pinnreg.scanning import Role, why_not
+
+logger = logging.getLogger("pinnreg")
 
 
 @final
@@ -54,73 +58,91 @@ class Part:
 
     @property
     def sha256(self) -> str | None:
-        """The hash of the file, or of the source of the function or class; None if there is none, as in a console."""
+        """The hash of the file, or of what an object is as far as can be seen; None if nothing can, as in a console."""
         if self.file is not None:
             return file_hash(self.file)
+        if self.role == "network":
+            return _hash(repr(self.given), *(f"{name} {_described(each)}" for name, each in _fixed(self.given).items()))
         try:
-            own = self.given if inspect.isroutine(self.given) else type(self.given)
-            return hashlib.sha256(inspect.getsource(own).encode()).hexdigest()
+            return _hash(inspect.getsource(self.given if inspect.isroutine(self.given) else type(self.given)))
         except (OSError, TypeError):
             return None
 
 
+Change = Callable[[Role, str, Any], Any]
+"""What becomes of an entry, given the role that it has there and its dotted key."""
+
+
+def _mapped(data: Mapping[str, Any], change: Change) -> dict[str, Any]:
+    """`data` with each entry that can be a part changed: the network, its activation, each regulariser."""
+    changed = dict(data)
+    if "network" in data:
+        changed["network"] = network = change("network", "network", data["network"])
+        if isinstance(network, Mapping) and "activation" in network:
+            activation = change("activation", "network.activation", network["activation"])
+            changed["network"] = {**network, "activation": activation}
+    if isinstance(regularisers := data.get("regularisers"), list | tuple):
+        changed["regularisers"] = [
+            change("regulariser", f"regularisers.{number}", each) for number, each in enumerate(regularisers)
+        ]
+    return changed
+
+
 def objects_named(data: Mapping[str, Any]) -> dict[str, Any]:
-    """`data` with a `Part` where it holds an object of the user's own; anything else as it is.
+    """`data`, sections or values by dotted key, with a `Part` where it holds an object of the user's own.
 
     Raises:
         InputError: an object that is no network.
     """
-    changed = dict(data)
-    network = data.get("network")
-    if isinstance(network, Mapping) and callable(activation := network.get("activation")):
-        changed["network"] = {**network, "activation": Part("activation", _name_of(activation), given=activation)}
-    elif not isinstance(network, Mapping | str | int | float | list | tuple | Part | None):
-        changed["network"] = Part("network", _name_of(network), {"features": {}}, given=_module(network))
-    if isinstance(regularisers := data.get("regularisers"), list | tuple):
-        changed["regularisers"] = [_named_object(each) for each in regularisers]
+    changed = _mapped(data, _object_named)
+    for key, value in data.items():
+        if key == "network.activation":
+            changed[key] = _object_named("activation", key, value)
+        elif key.startswith("regularisers.") and key.count(".") == 1:
+            changed[key] = _object_named("regulariser", key, value)
     return changed
 
 
-def named(data: Mapping[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
+def named(data: Mapping[str, Any], folders: Sequence[Path], where: str) -> dict[str, Any]:
     """`data` with a `Part` where it names one of the user's own; anything else as it is.
 
     Raises:
         InputError: a folder that does not exist, or a kind that is neither shipped nor found.
     """
-    changed = dict(data)
-    if isinstance(network := data.get("network"), Mapping):
-        changed["network"] = _named_network(network, folders)
-    if isinstance(regularisers := data.get("regularisers"), list | tuple):
-        changed["regularisers"] = [_named_regulariser(each, folders) for each in regularisers]
-    return changed
+
+    def change(role: Role, key: str, entry: Any) -> Any:
+        kind = _kind(role, entry)
+        if kind is None:
+            return entry
+        try:
+            file = _own_file(kind, role, folders)
+        except InputError as error:
+            raise InputError(f"{where}: {key}: {error}") from None
+        return entry if file is None else Part(role, kind, _without_kind(entry), file)
+
+    return _mapped(data, change)
 
 
 def unfound(data: Mapping[str, Any]) -> dict[str, Any]:
     """`data` of a run's own config with a `Part` for each kind that is not shipped, wherever its file may be."""
-    changed = dict(data)
-    if isinstance(network := data.get("network"), Mapping):
-        kind, activation = network.get("kind"), network.get("activation")
-        if isinstance(kind, str) and kind not in _kinds(NetworkSettings):
-            changed["network"] = Part("network", kind, _without_kind(network))
-        elif isinstance(activation, str) and activation not in ACTIVATION_NAMES:
-            changed["network"] = {**network, "activation": Part("activation", activation)}
-    if isinstance(regularisers := data.get("regularisers"), list | tuple):
-        changed["regularisers"] = [
-            Part("regulariser", str(each["kind"]), _without_kind(each))
-            if isinstance(each, Mapping) and isinstance(each.get("kind"), str) and each["kind"] not in _kinds(Shipped)
-            else each
-            for each in regularisers
-        ]
-    return changed
+
+    def change(role: Role, key: str, entry: Any) -> Any:
+        kind = _kind(role, entry)
+        return entry if kind is None or kind in _shipped(role) else Part(role, kind, _without_kind(entry))
+
+    return _mapped(data, change)
 
 
 def parts_in(data: Mapping[str, Any]) -> tuple[Part, ...]:
     """The parts that `named` has put into data."""
-    network = data.get("network")
-    inside = network.get("activation") if isinstance(network, Mapping) else network
-    regularisers = data.get("regularisers")
-    others = regularisers if isinstance(regularisers, list | tuple) else ()
-    return tuple(each for each in (inside, *others) if isinstance(each, Part))
+    found: list[Part] = []
+
+    def look(role: Role, key: str, entry: Any) -> Any:
+        found.extend([entry] if isinstance(entry, Part) else [])
+        return entry
+
+    _mapped(data, look)
+    return tuple(found)
 
 
 def made(data: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -129,74 +151,84 @@ def made(data: Mapping[str, Any], where: str) -> dict[str, Any]:
     Raises:
         InputError: a file that fails, or settings that it lacks or refuses.
     """
-    changed = dict(data)
-    network = data.get("network")
-    try:
-        if isinstance(network, Part):
-            changed["network"] = _network(network)
-        elif isinstance(network, Mapping) and isinstance(activation := network.get("activation"), Part):
-            changed["network"] = {**network, "activation": _activation(activation)}
-        if isinstance(regularisers := data.get("regularisers"), list | tuple):
-            changed["regularisers"] = [_regulariser(each) if isinstance(each, Part) else each for each in regularisers]
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-    return changed
+    make: dict[Role, Callable[[Part], Any]] = {
+        "network": _network,
+        "activation": _activation,
+        "regulariser": _regulariser,
+    }
+
+    def change(role: Role, key: str, entry: Any) -> Any:
+        if not isinstance(entry, Part):
+            return entry
+        try:
+            return make[role](entry)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
+
+    return _mapped(data, change)
 
 
-def _named_network(section: Mapping[str, Any], folders: Sequence[Path]) -> Any:
-    kind, activation = section.get("kind"), section.get("activation")
-    if file := _own_file(kind, "network", _kinds(NetworkSettings), folders):
-        return Part("network", str(kind), _without_kind(section), file)
-    if file := _own_file(activation, "activation", ACTIVATION_NAMES, folders):
-        return {**section, "activation": Part("activation", str(activation), file=file)}
-    return section
+def _kind(role: Role, entry: Any) -> str | None:
+    """The name of a part in a config; None where it names none."""
+    kind = entry if role == "activation" else entry.get("kind") if isinstance(entry, Mapping) else None
+    return kind if isinstance(kind, str) else None
 
 
-def _named_regulariser(entry: Any, folders: Sequence[Path]) -> Any:
-    if not isinstance(entry, Mapping):
-        return entry
-    kind = entry.get("kind")
-    if file := _own_file(kind, "regulariser", _kinds(Shipped), folders):
-        return Part("regulariser", str(kind), _without_kind(entry), file)
-    return entry
+def _without_kind(entry: Any) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key != "kind"} if isinstance(entry, Mapping) else {}
 
 
-def _without_kind(section: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in section.items() if key != "kind"}
-
-
-def _own_file(name: Any, role: Role, shipped: Sequence[str], folders: Sequence[Path]) -> Path | None:
-    """The user's file of a name; None for a shipped name, and where there are no such files at all."""
-    if not isinstance(name, str) or name in shipped:
+def _own_file(name: str, role: Role, folders: Sequence[Path]) -> Path | None:
+    """The user's file of a name; None for a shipped one, and where there are no such files at all."""
+    files, shipped = find(folders, role), _shipped(role)
+    if name in shipped:
+        if name in files:
+            logger.warning("%s %r: the shipped one is used; %s needs another name", role, name, files[name])
         return None
-    files = find(folders, role)
-    if files and name not in files:
-        raise unknown(f"{role}", name, [*shipped, *files])
-    return files.get(name)
+    if name in files:
+        return files[name]
+    for folder in folders:
+        if (path := folder / f"{name}.py").is_file():
+            raise InputError(f"{path}: {why_not(path, role)}")
+    if files:
+        raise unknown(role, name, [*shipped, *files])
+    return None
 
 
-def _named_object(entry: Any) -> Any:
+def _object_named(role: Role, key: str, entry: Any) -> Any:
+    if role == "network":
+        if isinstance(entry, Mapping | str | int | float | list | tuple | Part | None):
+            return entry
+        return Part("network", _name_of(entry, role), {"features": {}}, given=_module(entry))
+    if role == "activation":
+        return Part("activation", _name_of(entry, role), given=entry) if callable(entry) else entry
     shipped = isinstance(entry, (Mapping, Part, *get_args(Shipped), *get_args(Custom)))
     if shipped or not callable(getattr(entry, "rows", None)):
         return entry
     own = {name: value for name in COMMON if (value := getattr(entry, name, None)) is not None}
-    return Part("regulariser", _name_of(entry), {**own, **_fields(entry)}, given=entry)
+    return Part("regulariser", _name_of(entry, role), {**own, **_fields(entry)}, given=entry)
 
 
 def _module(network: Any) -> Any:
     from torch import nn  # noqa: PLC0415, since names need no torch
 
+    if inspect.isclass(network):
+        raise InputError(f"network: expected an object, got the class {network.__name__}: give {network.__name__}(...)")
     if not isinstance(network, nn.Module):
         raise InputError(f"network: expected a section or a torch.nn.Module, got {type(network).__name__}")
     return network
 
 
-def _name_of(part: Any) -> str:
-    return str(getattr(part, "__name__", type(part).__name__)).lower()
+def _name_of(part: Any, role: Role) -> str:
+    """What an object is called in a config: by its class or function, and never as a shipped one."""
+    name = str(getattr(part, "__name__", type(part).__name__)).lower()
+    return f"own_{name}" if name in _shipped(role) else name
 
 
-def _kinds(union: Any) -> list[str]:
-    return [each.kind for each in get_args(union)]
+def _shipped(role: Role) -> Sequence[str]:
+    if role == "activation":
+        return ACTIVATION_NAMES
+    return [each.kind for each in get_args(NetworkSettings if role == "network" else Shipped)]
 
 
 def _network(part: Part) -> CustomNetwork:
@@ -206,12 +238,12 @@ def _network(part: Part) -> CustomNetwork:
         return CustomNetwork(part.kind, lambda inputs, outputs: copy.deepcopy(part.given), settings, features)
     assert part.file is not None
     cls, title = load_part(part.file, "network"), f"network {part.kind!r}"
-    known = _parameters(cls, title)
+    known = _parameters(cls, title, ("kind", "features"))
     if not {"inputs", "outputs"} <= known.keys():
         raise InputError(f"{title}: {part.file}: {cls.__name__} must take inputs and outputs, the numbers of columns")
     own = {name: each for name, each in known.items() if name not in ("inputs", "outputs")}
     valid = _settings(cls, own, settings, title)
-    return CustomNetwork(part.kind, partial(_build, cls, valid), _plain(valid, title), features)
+    return CustomNetwork(part.kind, partial(_build, cls, valid), _written(valid, settings), features)
 
 
 def _build(cls: Callable[..., Any], settings: Mapping[str, Any], inputs: int, outputs: int) -> Any:
@@ -230,72 +262,122 @@ def _regulariser(part: Part) -> Custom:
         return custom(part.kind, part.given, plain=dict(part.settings))
     assert part.file is not None
     cls, title = load_part(part.file, "regulariser"), f"regulariser {part.kind!r}"
-    known = _parameters(cls, title)
+    known = _parameters(cls, title, ("kind",))
     common = {key: value for key, value in part.settings.items() if key in COMMON and key not in known}
     given = {key: value for key, value in part.settings.items() if key not in common}
-    valid = _settings(cls, known, given, title)
+    valid = _settings(cls, known, given, title, COMMON)
     with user_code(title):
         own = cls(**valid)
-    return custom(part.kind, own, common, plain=_plain(valid, title))
+    return custom(part.kind, own, common, plain=_written(valid, given))
 
 
-def _parameters(cls: Callable[..., Any], title: str) -> dict[str, inspect.Parameter]:
+def _parameters(cls: Callable[..., Any], title: str, reserved: Sequence[str]) -> dict[str, inspect.Parameter]:
     """What a class can be given, by name."""
     with user_code(title):
         parameters = dict(inspect.signature(cls).parameters)
     for name, each in parameters.items():
         if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD, each.POSITIONAL_ONLY):
             raise InputError(f"{title}: its settings are matched by name, {name} cannot be")
+        if name in reserved:
+            raise InputError(f"{title}: a setting cannot be called {name}, which a config takes for something else")
     return parameters
 
 
 def _settings(
-    cls: Callable[..., Any], known: Mapping[str, inspect.Parameter], given: Mapping[str, Any], title: str
+    cls: Callable[..., Any],
+    known: Mapping[str, inspect.Parameter],
+    given: Mapping[str, Any],
+    title: str,
+    common: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """All settings of a class, checked by their annotations."""
+    """All settings of a class that a config can hold, those given checked by their annotations."""
     for name in given:
         if name not in known:
-            raise unknown(f"setting of {title}:", name, [*known, *(key for key in COMMON if "regulariser" in title)])
-    with user_code(title):
+            raise unknown(f"setting of {title}:", name, [*known, *common])
+    try:
         hints = typing.get_type_hints(cls.__init__, include_extras=True)
+    except Exception:  # whatever evaluating a user's annotations raises: nothing can be checked by them
+        hints = {}
     found = {}
     for name, parameter in known.items():
         if name in given:
             found[name] = _valid(hints.get(name, Any), given[name], f"{title}: {name}")
         elif parameter.default is parameter.empty:
             raise InputError(f"{title} needs the setting {name}")
-        else:
+        elif _is_plain(parameter.default):
             found[name] = parameter.default
     return found
 
 
+def _written(valid: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as a config says them: what a class takes as a tensor or a path is written as it was given."""
+    return {name: value if _is_plain(value) else given[name] for name, value in valid.items()}
+
+
 def _valid(hint: Any, value: Any, title: str) -> Any:
-    if isinstance(value, bool) and hint in (int, float):
+    if isinstance(value, bool) and not _takes_booleans(hint):
         raise InputError(f"{title}: expected a number, got {str(value).lower()}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{title}: expected a finite number, got {value}")
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(hint)
-        return adapter.validate_python(value)
+        found = adapter.validate_python(value)
     except PydanticUserError:
         return value  # an annotation that nothing can be checked by
     except ValidationError as error:
         first = error.errors()[0]
         where = "".join(f".{each}" for each in first["loc"])
         raise InputError(f"{title}{where}: {first['msg']}, got {first['input']!r}") from None
+    return found
+
+
+def _takes_booleans(hint: Any) -> bool:
+    # pydantic takes true for 1
+    return hint in (Any, object, bool) or any(_takes_booleans(each) for each in get_args(hint)) or hint is True
 
 
 def _fields(part: Any) -> dict[str, Any]:
-    """The settings of an object, as far as it says which it has."""
-    if not dataclasses.is_dataclass(part):
-        return {}
-    return _plain({each.name: getattr(part, each.name) for each in dataclasses.fields(part)}, _name_of(part))
+    """What an object says of its settings: those a config can hold as they are, of others what can be told apart."""
+    named = dataclasses.fields(part) if dataclasses.is_dataclass(part) else None
+    names = (
+        [each.name for each in named] if named is not None else [name for name in _attributes(part) if name[0] != "_"]
+    )
+    if "kind" in names:
+        raise InputError(f"regulariser {type(part).__name__}: a setting cannot be called kind, which a config uses")
+    values = {name: getattr(part, name) for name in names}
+    return {name: value if _is_plain(value) else _described(value) for name, value in values.items()}
 
 
-def _plain(settings: Mapping[str, Any], title: str) -> dict[str, Any]:
-    """Settings that a config file can hold."""
+def _attributes(part: Any) -> list[str]:
     try:
-        plain: dict[str, Any] = json.loads(json.dumps(dict(settings)))
+        return list(vars(part))
+    except TypeError:  # a class with slots
+        return []
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a config file can hold a value."""
+    try:
+        json.dumps(value)
     except (TypeError, ValueError):
-        raise InputError(
-            f"{title}: a setting must be a number, a text, or a list of them, which a config can hold"
-        ) from None
-    return plain
+        return False
+    return True
+
+
+def _described(value: Any) -> str:
+    """A value that no config can hold, as far as to see whether another one is the same."""
+    from torch import Tensor  # noqa: PLC0415, since names need no torch
+
+    if isinstance(value, Tensor):
+        return f"{value.dtype} {tuple(value.shape)} {_hash(str(value.detach().cpu().tolist()))[:12]}"
+    return type(value).__name__
+
+
+def _fixed(network: Any) -> dict[str, Any]:
+    """What of a module is not trained."""
+    frozen = {name: each for name, each in network.named_parameters() if not each.requires_grad}
+    return frozen | dict(network.named_buffers())
+
+
+def _hash(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()

@@ -85,13 +85,15 @@ def resolve(
     name = description["name"]
     if "problem" in defaults:
         raise InputError(f"defaults of problem {name!r} cannot change the problem itself")
-    validate({"problem": description, **named(defaults, folders)}, f"defaults of problem {name!r}")
+    place = f"defaults of problem {name!r}"
+    defaults = objects_named(defaults)
+    validate({"problem": description, **named(defaults, folders, place)}, place)
     merged = merge(for_kind(as_dict(Config(problem={})), kind_of_network(defaults)), defaults)
     merged = merge(for_kind(merged, changes.get("network.kind", kind_of_network(data))), data)
     merged = copy.deepcopy(merged)  # overrides must not change the user's own dicts
     for key, value in changes.items():
         set_key(merged, key, value)
-    placed = named(merged, folders)
+    placed = named(merged, folders, where)
     config = validate({**made(placed, where), "problem": description}, where)
     if config.evaluate.grid is not None and len(config.evaluate.grid) not in (1, problem.domain.dimension):
         raise InputError(
@@ -154,7 +156,7 @@ def _own(
 ) -> tuple[dict[str, Any], dict[str, Any], str, str]:
     """The user's own data and overrides, checked without the problem, and the name and the place as in `_read`."""
     data, stem, where = _read(given, folders)
-    data, changes = objects_named(data), dict(overrides or {})
+    data, changes = objects_named(data), objects_named(overrides or {})
     if "problem" in changes:
         data["problem"] = changes.pop("problem")
     description = _description(data.get("problem"), where)

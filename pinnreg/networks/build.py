@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -15,6 +15,9 @@ from pinnreg.networks.quadratic import Quadratic
 from pinnreg.networks.settings import MLPSettings, NetworkSettings
 from pinnreg.randomness import derive
 from pinnreg.randomness import generator as random_generator
+
+TRIED = 50
+"""Points that a user's network is tried on; enough for a dropout to show."""
 
 
 def build(
@@ -59,7 +62,9 @@ def _body(
             inputs,
             settings.hidden,
             outputs,
-            activation=activation.function if isinstance(activation, CustomActivation) else settings.activation,
+            activation=_function_of(activation, dtype)
+            if isinstance(activation, CustomActivation)
+            else settings.activation,
             spread=settings.spread,
             generator=draws,
             dtype=dtype,
@@ -87,15 +92,32 @@ def _custom(settings: CustomNetwork, inputs: int, outputs: int, seed: int, dtype
     if not any(each.requires_grad for each in network.parameters()):
         raise InputError(f"{title}: it has no parameters to train")
     network = network.to(dtype)
-    points = torch.linspace(-1, 1, 6 * inputs, dtype=dtype).view(6, inputs)
-    with user_code(title), torch.no_grad():
-        found, again = network(points), network(points[:3])
-    if not isinstance(found, torch.Tensor) or found.shape != (6, outputs):
+    points = torch.linspace(-1, 1, TRIED * inputs, dtype=dtype).view(TRIED, inputs)
+    with user_code(title), torch.enable_grad():
+        found, again = network(points), network(points[: TRIED // 2])
+    if not isinstance(found, torch.Tensor) or found.shape != (TRIED, outputs):
         got = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
-        raise InputError(f"{title}: expected (n, {inputs}) to be mapped to (n, {outputs}), (6, {inputs}) gave {got}")
-    if not torch.allclose(found[:3], again, rtol=1e-3, atol=1e-6, equal_nan=True):
+        raise InputError(
+            f"{title}: expected (n, {inputs}) to be mapped to (n, {outputs}), ({TRIED}, {inputs}) gave {got}"
+        )
+    if found.dtype != dtype:
+        raise InputError(f"{title}: expected {dtype} as its parameters and points are, got {found.dtype}")
+    if not found.requires_grad:
+        raise InputError(f"{title}: as far as torch can see its values do not depend on its parameters")
+    if not torch.allclose(found[: TRIED // 2], again, rtol=1e-3, atol=1e-6, equal_nan=True):
         raise InputError(
             f"{title}: a row changes with the other rows, or by chance; it must be a function of its own point (no "
             "batch normalisation, no dropout)"
         )
     return network
+
+
+def _function_of(activation: CustomActivation, dtype: torch.dtype) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The function of a user's activation, tried on some numbers."""
+    title, numbers = f"activation {activation.name!r}", torch.linspace(-1, 1, 6, dtype=dtype).view(3, 2)
+    with user_code(title):
+        found = activation.function(numbers)
+    if not isinstance(found, torch.Tensor) or found.shape != numbers.shape or found.dtype != dtype:
+        got = f"{tuple(found.shape)} of {found.dtype}" if isinstance(found, torch.Tensor) else type(found).__name__
+        raise InputError(f"{title}: expected (3, 2) of {dtype} to be mapped to the like, got {got}")
+    return activation.function

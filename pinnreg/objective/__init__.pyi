@@ -11,7 +11,7 @@ from .replicas import Batches, Replicas
 from .rows import Rows
 from .settings import PointSettings
 from .terms import INTERIOR
-from .trainable import Drawn, DrawnBatch, Fixed, Trainable
+from .trainable import Drawn, DrawnBatch, Target, Trainable
 
 __all__ = [
     "INTERIOR",
@@ -20,7 +20,6 @@ __all__ = [
     "Drawn",
     "DrawnBatch",
     "Evaluator",
-    "Fixed",
     "Linearised",
     "Model",
     "Objective",
@@ -28,6 +27,7 @@ __all__ = [
     "PointSettings",
     "Replicas",
     "Rows",
+    "Target",
     "Trainable",
     "batch_of",
     "first_batch",

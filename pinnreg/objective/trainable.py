@@ -11,7 +11,7 @@ from pinnreg.objective.linearise import Linearised
 from pinnreg.objective.model import Parameters
 
 
-class Fixed(Protocol):
+class Target(Protocol):
     """What an optimiser sees: the objective of one batch, a function of one dict of tensors.
 
     Attributes:
@@ -102,7 +102,7 @@ class Trainable(Protocol[DrawnBatch]):
     def resample(self, batch: DrawnBatch, parameters: Parameters, step: int) -> DrawnBatch:
         """A batch with new collocation points."""
 
-    def at(self, batch: DrawnBatch) -> Fixed:
+    def at(self, batch: DrawnBatch) -> Target:
         """What an optimiser sees of a batch."""
 
     def recorded(self, batch: DrawnBatch, parameters: Parameters) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

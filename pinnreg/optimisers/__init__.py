@@ -1,11 +1,11 @@
 """Optimisers behind one small interface.
 
 A settings class (`GaussNewton`, `SSBroyden`, `LBFGS`, `Adam`, `SGD`, or any other `Stage`) is one stage of a training.
-`start(parameters)` gives the `Optimiser` that advances those parameters in place on a `Target`. The target does not
-change within `advance`; `forget` tells the optimiser that it has changed since.
+`start(parameters)` gives the `Optimiser` that advances those parameters in place on a `Target` of `pinnreg.objective`.
+The target does not change within `advance`; `forget` tells the optimiser that it has changed since.
 """
 
-from pinnreg.optimisers.interface import Advance, Optimiser, Stage, Target
+from pinnreg.optimisers.interface import Advance, Optimiser, Stage
 from pinnreg.optimisers.settings import LBFGS, SGD, Adam, AnyStage, GaussNewton, SSBroyden, learning_rate
 
 __all__ = [
@@ -18,6 +18,5 @@ __all__ = [
     "Optimiser",
     "SSBroyden",
     "Stage",
-    "Target",
     "learning_rate",
 ]

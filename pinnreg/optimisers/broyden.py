@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from pinnreg.errors import InputError
-from pinnreg.optimisers.interface import Advance, Parameters, Target, Update
+from pinnreg.objective import Target
+from pinnreg.optimisers.interface import Advance, Parameters, Update
 from pinnreg.optimisers.line_search import Found, Point, wolfe_search
 from pinnreg.optimisers.vectors import as_parameters, as_vector, assign
 

@@ -7,7 +7,8 @@ from typing import Any, final
 
 import torch
 
-from pinnreg.optimisers.interface import Advance, Parameters, Target
+from pinnreg.objective import Target
+from pinnreg.optimisers.interface import Advance, Parameters
 from pinnreg.optimisers.vectors import backward
 
 

@@ -11,7 +11,8 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from pinnreg.optimisers.interface import Advance, Linearised, Parameters, Target
+from pinnreg.objective import Linearised, Target
+from pinnreg.optimisers.interface import Advance, Parameters
 from pinnreg.optimisers.step import Info, Options, init, step
 from pinnreg.optimisers.vectors import assign
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, final
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from pinnreg.objective import Target
 
 Parameters: TypeAlias = "dict[str, Tensor]"
 
@@ -27,52 +28,11 @@ class Linear(Protocol):
         """Their derivatives by all parameters in their order, (n, p); best one column after the other in memory."""
 
 
-class Linearised(Linear, Protocol):
-    """The residuals of several terms to first order."""
-
-    @property
-    def losses(self) -> dict[str, Tensor]:
-        """The unweighted value of each term."""
-
-    @property
-    def rows(self) -> dict[str, slice]:
-        """Where the residuals of each term are."""
-
-
 class SumOfSquares(Protocol):
     """A function Σ r² of parameters."""
 
     def residuals(self, parameters: Parameters) -> Tensor:
         """r, (n,)."""
-
-
-class Target(SumOfSquares, Protocol):
-    """What an optimiser minimises: a weighted sum of terms, the same function until `advance` returns."""
-
-    @property
-    def seed(self) -> int:
-        """Of all draws."""
-
-    @property
-    def annealing(self) -> bool:
-        """Whether weights are still to change."""
-
-    @property
-    def stochastic(self) -> bool:
-        """Whether later steps have another function, of other random points."""
-
-    @property
-    def resample_every(self) -> int | None:
-        """Steps between new collocation points; None for never."""
-
-    def gradient(self, parameters: Parameters) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The unweighted value of each term, and the gradient of the weighted sum by parameter."""
-
-    def total(self, losses: Mapping[str, Tensor]) -> Tensor:
-        """The weighted sum of the terms' values."""
-
-    def linearise(self, parameters: Parameters) -> Linearised:
-        """All residuals, whose sum of squares is the weighted sum of the terms, with their Jacobian."""
 
 
 @final

@@ -20,7 +20,7 @@ from torch import Tensor
 from pinnreg.optimisers.damped import DampedLeastSquares
 from pinnreg.optimisers.interface import Linear, Parameters, SumOfSquares
 from pinnreg.optimisers.sketch import SketchedLeastSquares
-from pinnreg.optimisers.trust_region import LeastSquares, Rules, Trial, TrustRegion, square
+from pinnreg.optimisers.trust_region import Rules, Subproblem, Trial, TrustRegion, square
 from pinnreg.randomness import generator
 
 FIRST_DAMPING = 1e-2
@@ -144,7 +144,7 @@ def _units(jacobian: Tensor, before: Tensor | None) -> Tensor:
     return torch.where(units > 0, units, torch.ones_like(units))
 
 
-def _problem(at: Linear, number: int, options: Options) -> LeastSquares:
+def _problem(at: Linear, number: int, options: Options) -> Subproblem:
     size, width = options.sketch, at.jacobian.shape[1]
     if size is None and width > SKETCHED_ABOVE:
         size = SKETCH

@@ -37,7 +37,7 @@ from pinnreg.optimisers.interface import Linear, Parameters, SumOfSquares
 from pinnreg.optimisers.sketch import SketchedLeastSquares
 from pinnreg.optimisers.vectors import as_parameters, as_vector
 
-LeastSquares = DampedLeastSquares | SketchedLeastSquares
+Subproblem = DampedLeastSquares | SketchedLeastSquares
 
 FACTOR = 4.0
 BOLDER = 5
@@ -114,7 +114,7 @@ class TrustRegion:
         target: SumOfSquares,
         parameters: Parameters,
         at: Linear,
-        problem: LeastSquares,
+        problem: Subproblem,
         rules: Rules,
         loss: float,
         units: Tensor | None = None,

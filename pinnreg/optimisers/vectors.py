@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pinnreg.optimisers.interface import Parameters, Target
+from pinnreg.objective import Target
+from pinnreg.optimisers.interface import Parameters
 
 
 def as_vector(tensors: Parameters) -> Tensor:

@@ -70,7 +70,7 @@ def solve(
     prepared = prepare(resolved)
     with _workplace(out, resolved.stem, begun, overwrite=overwrite) as folder:
         state = begun and begun.state_to_go_on(prepared)
-        outcome, history = _trained(prepared, folder, state, hooks)
+        outcome, history = _trained(prepared, folder, state, hooks, begun.began_with if begun else {})
         solution = compared(prepared.solution(outcome.parameters, history), prepared)
         earlier = 0.0 if state is None else float(state["position"]["seconds"])
         solution = with_facts(solution, prepared, outcome, time.monotonic() - started + earlier)
@@ -182,7 +182,11 @@ def _workplace(
 
 
 def _trained(
-    prepared: Prepared, folder: RunFolder | None, state: Mapping[str, Any] | None, hooks: Hooks
+    prepared: Prepared,
+    folder: RunFolder | None,
+    state: Mapping[str, Any] | None,
+    hooks: Hooks,
+    began_with: Mapping[str, Any],
 ) -> tuple[Outcome[Batch], dict[str, NDArray[np.float64]]]:
     """The outcome of training, from the start or from a state, and its history; results of an earlier end are gone."""
     config, path = prepared.resolved.config, folder and folder.history
@@ -190,7 +194,7 @@ def _trained(
     if folder is not None:
         history.check()
         folder.forget_results()
-        write_config(folder.config, config, provenance(prepared.resolved, prepared.device))
+        write_config(folder.config, config, {**provenance(prepared.resolved, prepared.device), **began_with})
     outcome = train(
         Evaluator(prepared.objective, compile=config.compile),
         config.train,

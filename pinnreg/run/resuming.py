@@ -23,11 +23,13 @@ from pinnreg.config import (
     validate,
 )
 from pinnreg.config.parts import unfound
+from pinnreg.equations import Problem
 from pinnreg.errors import InputError
 from pinnreg.registry import file_hash, find
 from pinnreg.run.folder import RunFolder
 from pinnreg.run.prepare import Prepared
 from pinnreg.run.provenance import data_hashes
+from pinnreg.scanning import Role
 from pinnreg.training import read_checkpoint
 
 logger = logging.getLogger("pinnreg")
@@ -74,17 +76,21 @@ class Begun:
         Args:
             given: a config, or None for the run's own.
             overrides: values by dotted key.
-            problems: folders of problem files besides the shipped ones and that of the run's own problem.
+            problems: folders of problem files besides the shipped ones.
             objects: `problem`, `network` and `regularisers` that the run was given as objects.
 
         Raises:
-            InputError: a config that differs in anything else.
+            InputError: a config that differs in anything else, or code that is not in these folders: where it was
+                is noted in the run, but a run does not say what is to be run.
         """
         file = self.provenance.get("problem_file")
         folders = problem_folders(problems)
-        if file and Path(file).is_file():
-            folders = [*folders, Path(file).parent]
         known = {name: value for name, value in (objects or {}).items() if value is not None}
+        section = given.get("problem") if isinstance(given, Mapping) else known.get("problem")
+        found_by_name = file is not None and not isinstance(section, Problem)
+        if found_by_name:
+            name, sha256 = str(self.config.problem["name"]), self.provenance.get("problem_sha256")
+            self._check_file("problem", name, str(file), folders, sha256)
         self._check_parts(folders, known if given is None else given)
         if given is None and known:
             given = {**self.saved, **known}
@@ -96,7 +102,16 @@ class Begun:
             )
         resolved = resolve(self.saved if given is None else given, overrides, folders)
         self._check_same(resolved)
+        if not found_by_name and resolved.problem_hash != self.provenance.get("problem_sha256"):
+            logger.warning("the code of problem %r has changed since the run began", resolved.config.problem["name"])
         return resolved
+
+    @property
+    def began_with(self) -> dict[str, Any]:
+        """The hashes of code and data at the start, which stay when it goes on with others: these are noted again."""
+        return {
+            key: self.provenance[key] for key in ("problem_sha256", "parts", "data_sha256") if key in self.provenance
+        }
 
     def state(self, prepared: Prepared) -> dict[str, Any]:
         """The state in the checkpoint.
@@ -111,6 +126,14 @@ class Begun:
             )
         if missing := {"position", "parameters", "optimiser", "objective"} - state.keys():
             raise InputError(f"{self.folder.checkpoint}: corrupt checkpoint: it lacks {', '.join(sorted(missing))}")
+        was = {name: tuple(each.shape) for name, each in state["parameters"].items()}
+        now = {name: tuple(each.shape) for name, each in prepared.objective.model.initial().items()}
+        if was != now:
+            name = next(each for each in (*was, *now) if was.get(each) != now.get(each))
+            raise InputError(
+                f"{self.folder.path}: the network is not that of the run: its parameter {name!r} has the shape "
+                f"{now.get(name, 'of none')}, in the checkpoint {was.get(name, 'of none')}"
+            )
         return state
 
     def state_to_go_on(self, prepared: Prepared) -> dict[str, Any]:
@@ -146,17 +169,21 @@ class Begun:
                         f"give it again: load(run, {section}=...)"
                     )
                 continue
-            found = find(folders, role).get(kind)
-            if found is None:
-                raise InputError(
-                    f"{path}: the run's {role} {kind!r} is not found; it was in {file}: say --problems "
-                    f"{Path(file).parent}, or problems=... from Python"
-                )
-            if file_hash(found) != part["sha256"]:
-                logger.warning("the code of %s %r has changed since the run began", role, kind)
+            self._check_file(role, kind, file, folders, part["sha256"])
+
+    def _check_file(self, role: Role, kind: str, file: str, folders: Sequence[Path], sha256: str | None) -> None:
+        """Refuse to go on without a file, and note it if it has changed, before it is run."""
+        found = find(folders, role).get(kind)
+        if found is None:
+            raise InputError(
+                f"{self.folder.path}: the run's {role} {kind!r} is not found; it was in {file}: say --problems "
+                f"{Path(file).parent}, or problems=... from Python"
+            )
+        if file_hash(found) != sha256:
+            logger.warning("the code of %s %r has changed since the run began", role, kind)
 
     def _check_same(self, resolved: Resolved) -> None:
-        """Refuse another run, and note code and data that are not what they were."""
+        """Refuse another run, and note objects and data that are not what they were."""
         path, file = self.folder.path, self.provenance.get("problem_file")
         if (resolved.problem_file is None) != (file is None):
             raise InputError(f"{path}: the run's problem is {file or 'an object of Python'}, not the one given")
@@ -166,8 +193,9 @@ class Begun:
                 f"{path}: the config is not that of the run, which differs in {changed}; a run goes on with other "
                 "train.*.steps, train.*.max_seconds, train.*.max_sweeps, evaluate and device only"
             )
-        if resolved.problem_hash != self.provenance.get("problem_sha256"):
-            logger.warning("the code of problem %r has changed since the run began", resolved.config.problem["name"])
+        for began, now in zip(self.provenance.get("parts") or (), resolved.parts, strict=False):
+            if began["file"] is None and now.sha256 != began["sha256"]:
+                logger.warning("the %s %r is not the one that the run began with", began["role"], began["kind"])
         for data in self._changed_data(resolved.config):
             logger.warning("the measurements in %s have changed since the run began", data)
 

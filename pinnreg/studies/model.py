@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticSerializationError
 
 from pinnreg.config import dump_yaml, explain, numbers, read_yaml
 from pinnreg.config.resolve import STUDY_KEY
@@ -154,7 +155,13 @@ def read_study(given: str | Path | Mapping[str, Any]) -> tuple[Study, str, str, 
     if isinstance(given, Mapping):
         data = {str(key): numbers(copy.deepcopy(value)) for key, value in given.items()}
         study = _validated(data, "study")
-        return study, "study", "study", dump_yaml(as_plain(study))
+        try:
+            return study, "study", "study", dump_yaml(as_plain(study))
+        except PydanticSerializationError as error:
+            raise InputError(
+                "study: networks, activations and regularisers of one's own must be in files, since other processes "
+                f"make the runs ({error})"
+            ) from None
     path = _file(given)
     study = _validated(read_yaml(path), str(given))
     if isinstance(study.base, str) and (path.parent / study.base).is_file():

@@ -12,7 +12,7 @@ from typing import Any
 
 from pinnreg.config import Resolved, as_dict, resolve
 from pinnreg.errors import InputError
-from pinnreg.registry import file_hash
+from pinnreg.registry import file_hash, shipped
 from pinnreg.run.prepare import prepare
 from pinnreg.run.provenance import package_version
 from pinnreg.studies import budget
@@ -37,8 +37,9 @@ def plan(study: Study, where: str, folders: Sequence[Path] = ()) -> list[Plan]:
         for candidates, chosen in _expanded(values, where):
             resolved = _resolved(study, chosen, labels, where, folders)
             # before the run's own hash: a file edited in between then fails the run, and is not taken for the old one
-            problem, data = resolved.problem_hash, _data_hashes(as_dict(resolved.config)) | _part_hashes(resolved)
-            runs.append(Plan(labels, candidates, resolved, run_hash(resolved), problem, data))
+            hashes = resolved.problem_hash, _part_hashes(resolved), _data_hashes(as_dict(resolved.config))
+            elsewhere = _folders(resolved, folders)
+            runs.append(Plan(labels, candidates, resolved, run_hash(resolved), *hashes, elsewhere))
     return runs
 
 
@@ -107,6 +108,13 @@ def _part_hashes(resolved: Resolved) -> dict[str, str]:
     return {str(part.file.resolve()): file_hash(part.file) for part in resolved.parts if part.file is not None}
 
 
+def _folders(resolved: Resolved, given: Sequence[Path]) -> tuple[str, ...]:
+    """The folders that were given, in their order, below them that of the problem if it came as an object."""
+    file, known = resolved.problem_file, [folder.resolve() for folder in given]
+    own = [] if file is None or file.resolve().parent in (*known, shipped("problems").resolve()) else [file.parent]
+    return tuple(str(folder.resolve()) for folder in (*own, *known))
+
+
 def _resolved(
     study: Study, values: Mapping[str, Any], labels: Mapping[str, str], where: str, folders: Sequence[Path]
 ) -> Resolved:
@@ -121,6 +129,11 @@ def _resolved(
         raise InputError(f"{where}: {run}: {error}") from None
     if resolved.problem_file is None:
         raise InputError(f"{where}: base.problem: other processes solve it, and need it in a problem file")
+    for part in resolved.parts:
+        if part.file is None:
+            raise InputError(
+                f"{where}: {part.role} {part.kind!r}: other processes train with it, and need it in a file"
+            )
     return resolved
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import final
 
 from pinnreg.config import Resolved
-from pinnreg.registry import shipped
 from pinnreg.studies.model import SEED, text_of
 
 
@@ -21,7 +20,9 @@ class Plan:
         resolved: its whole config and problem.
         hash: what it is known by: runs of the same hash have the same results.
         problem_hash: SHA-256 of the problem file when the hash was made.
+        part_hashes: those of the files of the user's own parts, by path.
         data_hashes: those of the data files, by path.
+        folders: where another process finds problem and parts, besides the shipped folder.
     """
 
     labels: dict[str, str]
@@ -29,7 +30,9 @@ class Plan:
     resolved: Resolved
     hash: str
     problem_hash: str | None
+    part_hashes: dict[str, str]
     data_hashes: dict[str, str]
+    folders: tuple[str, ...] = ()
 
     @property
     def seed(self) -> str:
@@ -51,10 +54,3 @@ class Plan:
         """Its values in a line."""
         shown = self.labels | {key: text_of(value) for key, value in self.candidates.items()}
         return ", ".join(f"{key} {value}" for key, value in shown.items())
-
-    @property
-    def problem_folders(self) -> tuple[str, ...]:
-        """Where its problem and its own parts are found besides the shipped folder, for another process."""
-        files = [self.resolved.problem_file, *(part.file for part in self.resolved.parts)]
-        own = dict.fromkeys(file.resolve().parent for file in files if file is not None)
-        return tuple(str(folder) for folder in own if folder != shipped("problems").resolve())

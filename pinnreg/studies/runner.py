@@ -145,8 +145,9 @@ def _task(planned: Plan, folder: Path, claim: str) -> Task:
     return {
         "config": as_dict(planned.resolved.config),
         "folder": str(_run_folder(folder, planned).resolve()),
-        "problems": list(planned.problem_folders),
+        "problems": list(planned.folders),
         "problem_hash": planned.problem_hash,
+        "part_hashes": planned.part_hashes,
         "data_hashes": planned.data_hashes,
         "study": str(folder.resolve()),
         "claim": claim,

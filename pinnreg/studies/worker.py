@@ -41,6 +41,7 @@ class Task(TypedDict):
         folder: where it goes; on a cluster on a file system that all machines share.
         problems: folders of problem files besides the shipped one.
         problem_hash: SHA-256 of the problem file that the run is known by.
+        part_hashes: those of the files of own parts, by path.
         data_hashes: those of its data files, by path.
         study: the study's folder.
         claim: what that folder says while the command that wants this run is at work.
@@ -50,6 +51,7 @@ class Task(TypedDict):
     folder: str
     problems: list[str]
     problem_hash: str | None
+    part_hashes: dict[str, str]
     data_hashes: dict[str, str]
     study: str
     claim: str
@@ -103,19 +105,23 @@ def _made(task: Task) -> tuple[str, Measures]:
 def _changed_before(task: Task) -> str | None:
     """What is not as it was when the run got its hash; None if all is."""
     resolved = resolve(task["config"], {}, [Path(folder) for folder in task["problems"]])
-    return _changed(task, resolved.problem_hash, {file: file_hash(Path(file)) for file in task["data_hashes"]})
+    parts = {str(part.file.resolve()): file_hash(part.file) for part in resolved.parts if part.file is not None}
+    data = {file: file_hash(Path(file)) for file in task["data_hashes"]}
+    return _changed(task, resolved.problem_hash, parts, data)
 
 
 def _changed_meanwhile(task: Task) -> str | None:
     """The same by what the run itself noted when it had read its files."""
     noted = read_yaml(Path(task["folder"]) / "config.yaml")["provenance"]
     parts = {each["file"]: each["sha256"] for each in noted["parts"]}
-    return _changed(task, noted["problem_sha256"], {**noted["data_sha256"], **parts})
+    return _changed(task, noted["problem_sha256"], parts, noted["data_sha256"])
 
 
-def _changed(task: Task, problem: str | None, data: Mapping[str, str]) -> str | None:
+def _changed(task: Task, problem: str | None, parts: Mapping[str, str], data: Mapping[str, str]) -> str | None:
     if problem != task["problem_hash"]:
         return "the problem file changed during the study"
+    if parts != task["part_hashes"]:
+        return "the file of a part of one's own changed during the study"
     changed = [file for file, known in task["data_hashes"].items() if data.get(file, known) != known]
     return f"{changed[0]} changed during the study" if changed else None
 

@@ -10,8 +10,9 @@ both trees have, in the same package, are drawn, so that the same fault can be p
 once under coverage.py (which has to be installed), prints the coverage, and notes which tests come past which line,
 how long each takes, and which fail without any mutant: those do not count. `run` puts each mutant into a copy of the
 tree and runs until the first failure, the shortest first, the tests that come past its line and those that start
-processes, into which the trace does not look; all tests where the line runs at import. What fails, or takes far longer
-than it should, is caught. Results are written after each mutant, and a run that was stopped goes on where it was.
+processes, into which the trace does not look; of a constant those that come past its name, and of the head of a
+function past its body. What fails, or takes far longer than it should, is caught. Results are written after each
+mutant, and a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import ast
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import subprocess
@@ -175,7 +177,7 @@ def run(tree: Path, traces: dict[str, Any], mutants: list[dict[str, Any]], resul
             text = path.read_text(encoding="utf-8")
             lines = text.splitlines()
             line = lines.index(mutant["old"]) + 1
-            tests = _concerned(traces, f"{mutant['package']}/{path.name}", _statement(text, line))
+            tests = _concerned(traces, _lines_of(copy, path, line))
             lines[line - 1] = mutant["new"]
             path.write_text("\n".join(lines) + "\n", encoding="utf-8")
             started = time.monotonic()
@@ -201,31 +203,66 @@ def _file(tree: Path, mutant: dict[str, Any]) -> Path:
     return next(path for path in paths if mutant["old"] in _lines(path))
 
 
-def _statement(text: str, line: int) -> range | None:
-    """The lines of the statement around a line, of a block its head; None outside of functions."""
-    found, inside = range(0), False
+def _lines_of(tree: Path, path: Path, line: int) -> dict[str, set[int]] | None:
+    """By file the lines that a fault in a line concerns; None if that cannot be told.
+
+    Within a function its statement, in the head of one its body; of a value that a module or a class gives to a name
+    all lines with that name.
+    """
+    package, text = tree / "pinnreg", path.read_text(encoding="utf-8")
+    statement, inside = _statement(text, line)
+    if isinstance(statement, ast.FunctionDef):
+        return {_within(package, path): set(range(statement.body[0].lineno, (statement.end_lineno or 0) + 1))}
+    if inside:
+        return {_within(package, path): set(_head(statement))}
+    targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+    if not all(isinstance(each, ast.Name) for each in targets):
+        return None
+    named = re.compile("|".join(rf"\b{each.id}\b" for each in targets))
+    return {
+        _within(package, each): {
+            number
+            for number, found in enumerate(_lines(each), 1)
+            if named.search(found)
+            for number in _head(_statement(each.read_text(encoding="utf-8"), number)[0])
+        }
+        for each in package.rglob("*.py")
+    }
+
+
+def _within(package: Path, path: Path) -> str:
+    return path.relative_to(package).as_posix()
+
+
+def _head(statement: ast.stmt) -> range:
+    """The lines of a statement, of a block those before its body."""
+    body = getattr(statement, "body", None)
+    end = body[0].lineno - 1 if body else statement.end_lineno or 0
+    return range(statement.lineno, max(end, statement.lineno) + 1)
+
+
+def _statement(text: str, line: int) -> tuple[ast.stmt, bool]:
+    """The innermost statement around a line, and whether it is in the body of a function."""
+    found, inside = ast.stmt(lineno=line, end_lineno=line), False
     nodes: list[tuple[ast.AST, bool]] = [(ast.parse(text), False)]
     while nodes:
         node, within = nodes.pop()
-        if isinstance(node, ast.stmt) and node.end_lineno and node.lineno <= line <= node.end_lineno:
-            body = getattr(node, "body", None)
-            end = body[0].lineno - 1 if body else node.end_lineno
-            # the innermost is met last
-            found, inside = range(node.lineno, max(end, node.lineno) + 1), within
+        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or 0):
+            found, inside = node, within  # the innermost is met last
         function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         for child in ast.iter_child_nodes(node):
             nodes.append((child, within or (function and child in node.body)))
-    return found if inside else None
+    return found, inside
 
 
-def _concerned(traces: dict[str, Any], file: str, statement: range | None) -> list[str]:
+def _concerned(traces: dict[str, Any], lines: dict[str, set[int]] | None) -> list[str]:
     """The tests that a fault can touch, the shortest first, and last those that start processes."""
     tests = traces["tests"]
     names = list(tests)
     touched = set(names)
-    if statement is not None:
-        lines = traces["lines"].get(file, {})
-        touched = {names[index] for line in statement for index in lines.get(str(line), ())}
+    if lines is not None:
+        known = ((traces["lines"].get(file, {}), numbers) for file, numbers in lines.items())
+        touched = {names[index] for at, numbers in known for line in numbers for index in at.get(str(line), ())}
     kept = [name for name, test in tests.items() if not test["failed"] and (name in touched or test["spawns"])]
     return sorted(kept, key=lambda name: (name not in touched, tests[name]["seconds"]))
 
