@@ -8,7 +8,7 @@ from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
-from options.cases import CASES, KEYS, Case, all_values, case, config, solved
+from options.cases import CASES, KEYS, Case, all_values, case, config, same, solved
 
 import pinnreg
 from pinnreg import InputError, registry
@@ -22,6 +22,12 @@ def test_the_walk_finds_keys_at_every_depth() -> None:
 
 def test_every_key_of_the_config_has_a_case() -> None:
     assert sorted(CASES) == sorted(KEYS)
+
+
+@pytest.mark.parametrize("kind", ["ktv", "jacobian", "gpinn", "noise_stability", "weight_noise"])
+def test_a_run_repeats_so_that_a_difference_is_the_keys(kind: str) -> None:
+    base = config(regularisers=[{"kind": kind}], points={"interior": 16, "boundary": 8, "resample_every": 2})
+    assert same(solved(base), solved(base))
 
 
 @case("problem")

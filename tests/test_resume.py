@@ -255,7 +255,7 @@ def test_a_reference_may_come_later(tmp_path: Path) -> None:
     config = PLAIN | {"problem": "no_reference"}
     pinnreg.solve(config, {"train.0.steps": 20}, out=tmp_path / "run", problems=problems)
     changes = {"evaluate.reference": str(tmp_path / "data.npz"), "train.0.steps": 40}
-    solution = pinnreg.solve(None, changes, out=tmp_path / "run", resume=True)
+    solution = pinnreg.solve(None, changes, out=tmp_path / "run", resume=True, problems=problems)
     assert solution.report is not None
     assert solution.history["error_u"][-1] == pytest.approx(solution.report.errors["u"].rel_l2)
     assert np.isnan(solution.history["error_u"][0])

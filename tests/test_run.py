@@ -269,7 +269,9 @@ def test_load_equals_the_solved_solution(run: tuple[Path, Any]) -> None:
 def test_load_a_problem_of_the_users_own_folder(tmp_path: Path) -> None:
     overrides = {"train": SHORT["train"], "evaluate.grid": 6, "points.interior": 20, "problem.c": 0.5}
     solution = pinnreg.solve("coupled_waves", overrides, out=tmp_path / "run", problems=PROBLEMS)
-    loaded = pinnreg.load(tmp_path / "run")  # the folder remembers where the problem came from
+    with pytest.raises(pinnreg.InputError, match=rf"it was in .*: say --problems {PROBLEMS}"):
+        pinnreg.load(tmp_path / "run")  # a run does not say which code is run
+    loaded = pinnreg.load(tmp_path / "run", problems=PROBLEMS)
     assert _same_weights(loaded, solution)
     points = [[1.0, 0.5], [2.0, 0.0]]
     np.testing.assert_array_equal(loaded(points), solution(points))
@@ -285,10 +287,10 @@ def test_a_changed_problem_file_is_announced(tmp_path: Path, caplog: pytest.LogC
     overrides = {"train": SHORT["train"], "evaluate.grid": 6, "points.interior": 20}
     pinnreg.solve("no_reference", overrides, out=tmp_path / "run", problems=tmp_path)
     caplog.clear()
-    pinnreg.load(tmp_path / "run")
+    pinnreg.load(tmp_path / "run", problems=tmp_path)
     assert "has changed" not in caplog.text
     file.write_text(file.read_text() + "\n# another one\n")
-    pinnreg.load(tmp_path / "run")
+    pinnreg.load(tmp_path / "run", problems=tmp_path)
     assert "has changed since the run began" in caplog.text
 
 
@@ -300,8 +302,8 @@ def test_a_run_whose_problem_is_gone(tmp_path: Path) -> None:
     overrides = {"train": SHORT["train"], "evaluate.grid": 6, "points.interior": 20}
     pinnreg.solve("mine", overrides, out=tmp_path / "run", problems=[folder])
     (folder / "mine.py").rename(tmp_path / "mine.py")
-    with pytest.raises(pinnreg.InputError, match="unknown problem 'mine'"):
-        pinnreg.load(tmp_path / "run")
+    with pytest.raises(pinnreg.InputError, match="the run's problem 'mine' is not found; it was in"):
+        pinnreg.load(tmp_path / "run", problems=folder)
     assert pinnreg.load(tmp_path / "run", problems=tmp_path).problem is not None
 
 

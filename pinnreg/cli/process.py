@@ -15,7 +15,7 @@ from typing import cast
 
 import typer
 
-from pinnreg import registry
+from pinnreg import config
 from pinnreg.errors import Diverged, InputError, Interrupted
 
 # a command line that does not parse; typer has no public name for the base of its own BadParameter
@@ -67,10 +67,7 @@ def check_file(option: str, path: Path | None) -> None:
 
 def problem_folders(given: Sequence[Path] | None) -> list[Path]:
     """The problem folders of the command line: ./problems, if there is one, and those of --problems."""
-    local = Path("problems")
-    shipped = registry.shipped("problems")
-    here = [local] if local.is_dir() and local.resolve() != shipped.resolve() else []
-    return [*here, *(given or [])]
+    return [*config.problem_folders(None), *(given or [])]
 
 
 def keep_memory() -> None:

@@ -19,7 +19,7 @@ from pinnreg.config.merging import for_kind, kind_of_network, merge, set_key
 from pinnreg.config.model import Config, as_dict, validate
 from pinnreg.config.parts import Part, made, named, objects_named, parts_in
 from pinnreg.errors import InputError, unknown
-from pinnreg.registry import create, file_hash, file_of, find, path_of, shipped_configs
+from pinnreg.registry import create, file_hash, file_of, find, path_of, shipped, shipped_configs
 
 Given = str | Path | Mapping[str, Any]
 """A YAML file, the name of a shipped config or of a problem, or a dict."""
@@ -112,9 +112,10 @@ def check(given: Given, overrides: Mapping[str, Any] | None = None, folders: Seq
 
 
 def problem_folders(problems: Problems) -> list[Path]:
-    """The folders of problem files that a call was given."""
+    """The folders of problem files that a call was given; without any `./problems`, if there is one."""
     if problems is None:
-        return []
+        here = Path("problems")
+        return [here] if here.is_dir() and here.resolve() != shipped("problems").resolve() else []
     return [Path(problems)] if isinstance(problems, str | Path) else [Path(folder) for folder in problems]
 
 

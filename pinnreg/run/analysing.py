@@ -148,7 +148,7 @@ def analyse(
 
     Args:
         run: the run's folder.
-        problems: a folder, or several, of problem files besides the shipped ones.
+        problems: a folder, or several, of problem files besides the shipped ones; None: `./problems`, if there is one.
         problem: the problem, if the run was given it as an object.
         network: the network, if it was given as an object.
         regularisers: all of them, if any was given as an object.

@@ -49,7 +49,7 @@ def solve(
         out: the run's folder; None makes one under `outputs/`, False writes nothing.
         device: "auto", "cpu" or "cuda", before the config's.
         resume: go on with the run in `out`.
-        problems: a folder, or several, of problem files besides the shipped ones.
+        problems: a folder, or several, of problem files besides the shipped ones; None: `./problems`, if there is one.
         overwrite: replace a run in `out`.
         hooks: what training calls along the way, and how it is interrupted; `errors` is filled in here.
         figures: whether to draw; `pinnreg.run.redraw` can do so later.
@@ -89,7 +89,7 @@ def load(
 
     Args:
         run: the run's folder.
-        problems: a folder, or several, of problem files besides the shipped ones.
+        problems: a folder, or several, of problem files besides the shipped ones; None: `./problems`, if there is one.
         problem: the problem, if the run was given it as an object.
         network: the network, if it was given as an object.
         regularisers: all of them, if any was given as an object.
@@ -122,7 +122,7 @@ def evaluate(
         run: the run's folder.
         grid: points along each axis, or one number for all; None: those of the run's config.
         device: "auto", "cpu" or "cuda", before the config's.
-        problems: a folder, or several, of problem files besides the shipped ones.
+        problems: a folder, or several, of problem files besides the shipped ones; None: `./problems`, if there is one.
         problem: the problem, if the run was given it as an object.
         network: the network, if it was given as an object.
         regularisers: all of them, if any was given as an object.

@@ -87,7 +87,7 @@ def study(
         jobs: processes at a time; one for each CPU core if None.
         scheduler: the address of a Dask scheduler, whose workers then make the runs; `out` must be on a file system
             that they share.
-        problems: a folder, or several, of problem files besides the shipped ones.
+        problems: a folder, or several, of problem files besides the shipped ones; None: `./problems`, if there is one.
         interrupted: asked now and then; a signal's number stops the study.
         progress: called with (runs that are done, all runs, the run that has just ended) at the start, without a run,
             and as runs end.

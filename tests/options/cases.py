@@ -87,11 +87,10 @@ def same(one: Solution, two: Solution) -> bool:
 
 
 def differ(base: Config, key: str, *values: Any) -> list[Solution]:
-    """Runs that differ in one key; fails unless all end with different weights, and equal ones with equal weights."""
+    """Runs that differ in one key; fails unless all end with different weights."""
     runs = [solved(base, **{key: value}) for value in values]
     for (i, one), (j, two) in itertools.combinations(enumerate(runs), 2):
         assert not same(one, two), f"{key}: {values[i]!r} and {values[j]!r} train the same network"
-    assert same(runs[0], solved(base, **{key: values[0]})), f"{key}: {values[0]!r} does not repeat"
     return runs
 
 

@@ -9,10 +9,10 @@ A mutant changes one operator, constant, comparison or sign at a random line of 
 both trees have, in the same package, are drawn, so that the same fault can be put into both. `trace` runs the suite
 once under coverage.py (which has to be installed), prints the coverage, and notes which tests come past which line,
 how long each takes, and which fail without any mutant: those do not count. `run` puts each mutant into a copy of the
-tree and runs until the first failure, the shortest first, the tests that come past its line and those that start
-processes, into which the trace does not look; of a constant those that come past its name, and of the head of a
-function past its body. What fails, or takes far longer than it should, is caught. Results are written after each
-mutant, and a run that was stopped goes on where it was.
+tree and runs until the first failure, the shortest first, the tests that come past its line, of a constant past its
+name, of the head of a function past its body; processes that tests start are not traced, and what only they would
+catch is not counted. What fails, or takes far longer than it should, is caught. Results are written after each mutant,
+and a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ import json
 import os
 import random
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -131,11 +130,10 @@ def trace(tree: Path, target: Path) -> None:
         @pytest.hookimpl(wrapper=True)
         def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
             measured.switch_context(item.nodeid)
-            started, children = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+            started = time.perf_counter()
             tests[item.nodeid] = {"failed": False}
             result = yield
-            spawns = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime > children
-            tests[item.nodeid] |= {"seconds": time.perf_counter() - started, "spawns": spawns}
+            tests[item.nodeid]["seconds"] = time.perf_counter() - started
             measured.switch_context("")
             return result
 
@@ -256,15 +254,15 @@ def _statement(text: str, line: int) -> tuple[ast.stmt, bool]:
 
 
 def _concerned(traces: dict[str, Any], lines: dict[str, set[int]] | None) -> list[str]:
-    """The tests that a fault can touch, the shortest first, and last those that start processes."""
+    """The tests that come past lines, or all, the shortest first."""
     tests = traces["tests"]
     names = list(tests)
     touched = set(names)
     if lines is not None:
         known = ((traces["lines"].get(file, {}), numbers) for file, numbers in lines.items())
         touched = {names[index] for at, numbers in known for line in numbers for index in at.get(str(line), ())}
-    kept = [name for name, test in tests.items() if not test["failed"] and (name in touched or test["spawns"])]
-    return sorted(kept, key=lambda name: (name not in touched, tests[name]["seconds"]))
+    kept = [name for name, test in tests.items() if not test["failed"] and name in touched]
+    return sorted(kept, key=lambda name: tests[name]["seconds"])
 
 
 def _fails(tree: Path, tests: list[str]) -> str:
