@@ -132,7 +132,10 @@ def test_describe(cli: Cli) -> None:
     assert data["parameters"] == {"alpha": 0.4, "mode": 1, "overtone": 0.0}
     assert data["domain"] == {"x": [0.0, 1.0], "t": [0.0, 1.0]}
     assert data["outputs"] == ["u"]
-    assert set(data["conditions"]) == {"initial", "dirichlet"}
+    assert data["conditions"] == {
+        "initial": "initial, u = f(x) on t=min (exact)",
+        "dirichlet": "dirichlet, u = 0 on x=min, x=max (exact)",
+    }
     assert data["reference"] is True
 
 

@@ -622,6 +622,11 @@ class Settled:
         ("order: int | None = None", {"order": True}, "order: expected a number, got true"),
         ("size: float = 1.0", {"size": float("nan")}, "size: expected a finite number, got nan"),
         ("kind: str = 'a'", {}, "a setting cannot be called kind"),
+        (
+            "pass\n\n\nclass Settled:\n    size: float = 1.0",
+            {"size": 2.0},
+            "'size'.*Settled is no dataclass, so that it cannot",
+        ),
         ("size: float = 1.0", {"sise": 2.0}, "unknown setting of regulariser 'settled': 'sise'; did you mean 'size'"),
     ],
 )
@@ -709,3 +714,26 @@ def test_a_network_without_parameters_is_refused(folder: Path) -> None:
     (folder / "skip.py").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match="no parameters to train"):
         prepare(resolve(CONFIG, {}, [folder]), with_reference=False)
+
+
+def test_a_name_that_is_not_found_says_where_files_are_looked_for() -> None:
+    for sections, message in (
+        ({"regularisers": [{"kind": "wiggle"}]}, r"unknown kind 'wiggle'.*one of your own is a file wiggle.py in"),
+        ({"network": {"kind": "mine"}, "regularisers": []}, r"unknown kind 'mine'.*one of your own is a file mine.py"),
+    ):
+        with pytest.raises(InputError, match=message):
+            resolve({**edited(CONFIG, network={}), **sections})
+    with pytest.raises(InputError, match=r"unknown config or problem 'my_wave'.*one of your own is a file my_wave.py"):
+        resolve("my_wave")
+    with pytest.raises(InputError, match=r"problems/heat.py: a Python file is no config; say its name, heat, with"):
+        resolve(Path(pinnreg.registry.shipped("problems")) / "heat.py")
+
+
+def test_going_on_with_a_schedule_is_another_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ktv = [{"kind": "ktv", "weight": 1e-3, "schedule": "linear"}]
+    for regularisers, said in (([], False), (ktv, True)):
+        given = edited(CONFIG, network={"hidden": [4]}, regularisers=regularisers, train=STAGES[:1])
+        pinnreg.solve(given, out=tmp_path / str(said))
+        caplog.clear()
+        pinnreg.solve(None, {"train.0.steps": 20}, out=tmp_path / str(said), resume=True)
+        assert ("regularisers follow a schedule over the whole training, which is another now" in caplog.text) == said

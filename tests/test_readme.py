@@ -6,6 +6,7 @@ names, a config to solve, or sections to add to one. Training is cut to a few st
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shlex
 import subprocess
@@ -169,9 +170,13 @@ def run_python(block: Block, namespace: dict[str, Any]) -> None:
     exec(compile(block.text, str(path), "exec", dont_inherit=True), namespace)
     for kind in list(namespace.values()):
         if isinstance(kind, type) and issubclass(kind, pinnreg.Problem) and kind is not pinnreg.Problem:
-            solution = pinnreg.solve({"problem": kind(nu=0.1)}, out=False)
+            solution = pinnreg.solve({"problem": kind(**({"nu": 0.1} if "nu" in names_of(kind) else {}))}, out=False)
             assert solution.report is not None
             assert solution.report.reference is not None
+
+
+def names_of(kind: type[pinnreg.Problem]) -> set[str]:
+    return {each.name for each in dataclasses.fields(kind)}  # type: ignore[arg-type]
 
 
 def run_shell(line: str, cli: Callable[[str], str]) -> None:

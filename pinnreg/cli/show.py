@@ -242,8 +242,8 @@ def _condition(condition: equations.Condition, described: equations.Problem, exa
         where = " at given points"
     else:
         where = f" on {', '.join(map(str, condition.faces(described.domain)))}"
-    slope = " of order 1" if isinstance(condition, equations.FaceCondition) and condition.slope else ""
-    return f"{condition.kind}{slope}, {condition.of or 'all outputs'}{where} ({'exact' if exact else 'soft'})"
+    says = condition.formula if isinstance(condition, equations.FaceCondition) else condition.of or "all outputs"
+    return f"{condition.kind}, {says}{where} ({'exact' if exact else 'soft'})"
 
 
 def _measured(measured: observations.MeasurementSettings) -> str:

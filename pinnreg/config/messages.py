@@ -8,6 +8,8 @@ from typing import Any
 from pinnreg.errors import unknown
 
 Schema = dict[str, Any]
+OWN_SECTIONS = ("network", "regularisers")
+OWN_HINT = "; one of your own is a file {}.py in ./problems or --problems DIR"
 
 
 def explain(problem: Mapping[str, Any], data: Mapping[str, Any], schema: Schema, whole: str = "the config") -> str:
@@ -29,7 +31,8 @@ def explain(problem: Mapping[str, Any], data: Mapping[str, Any], schema: Schema,
             return str(unknown(f"key in {section}:", keys[-1], known))
         case "union_tag_invalid":
             key = context["discriminator"].strip("'")
-            return f"{path}: {unknown(key, str(context['tag']), _quoted(context['expected_tags']))}"
+            tag, hint = str(context["tag"]), OWN_HINT if key == "kind" and keys[0] in OWN_SECTIONS else ""
+            return f"{path}: {unknown(key, tag, _quoted(context['expected_tags']))}{hint.format(tag)}"
         case "union_tag_not_found":
             key = context["discriminator"].strip("'")
             return (

@@ -293,7 +293,9 @@ def _settings(
     """All settings of a class that a config can hold, those given checked by their annotations."""
     for name in given:
         if name not in known:
-            raise unknown(f"setting of {title}:", name, [*known, *common])
+            annotated = name in inspect.get_annotations(cls) if inspect.isclass(cls) else False
+            hint = f"; {cls.__name__} is no dataclass, so that it cannot be given" if annotated else ""
+            raise InputError(f"{unknown(f'setting of {title}:', name, [*known, *common])}{hint}")
     try:
         hints = typing.get_type_hints(cls.__init__, include_extras=True)
     except Exception:  # whatever evaluating a user's annotations raises: nothing can be checked by them

@@ -16,6 +16,7 @@ from pinnreg import equations
 from pinnreg.config.early import check_sections
 from pinnreg.config.files import numbers, parse_value, read_yaml
 from pinnreg.config.merging import for_kind, kind_of_network, merge, set_key
+from pinnreg.config.messages import OWN_HINT
 from pinnreg.config.model import Config, as_dict, validate
 from pinnreg.config.parts import Part, made, named, objects_named, parts_in
 from pinnreg.errors import InputError, unknown
@@ -144,12 +145,17 @@ def _read(given: Given, folders: Sequence[Path]) -> tuple[dict[str, Any], str, s
     if not path.is_file() and path.name == str(given):
         path = (configs | shipped_configs(studies=True)).get(path.name, path)
     if path.is_file():
+        if path.suffix == ".py":
+            raise InputError(
+                f"{given}: a Python file is no config; say its name, {path.stem}, with --problems {path.parent}"
+            )
         return _of_one_run(read_yaml(path), str(given)), path.stem, str(given)
     if path.name == str(given) and path.name in find(folders):
         return {"problem": {"name": path.name}}, path.name, str(given)
     if path.suffix in (".yaml", ".yml") or path.name != str(given):
         raise InputError(f"{given}: no such config file")
-    raise unknown("config or problem", str(given), [*configs, *find(folders)])
+    hint = OWN_HINT.format(given) if str(given).isidentifier() else ""
+    raise InputError(f"{unknown('config or problem', str(given), [*configs, *find(folders)])}{hint}")
 
 
 def _own(

@@ -6,6 +6,7 @@ decided in `exact`; a condition itself only knows its points and its equation.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,19 @@ class FaceCondition:
     def slope(self) -> bool:
         """Whether this is an initial condition of order 1."""
         return self.kind == "initial" and self.normal_factor != 0
+
+    @property
+    def formula(self) -> str:
+        """The condition as it is written, with its numbers and what its functions depend on."""
+        u = self.of or "u"
+        if self.kind == "initial":
+            return f"{f'∂{u}/∂t' if self.slope else u} = {_written(self.value)}"
+        terms = [
+            f"{_factor(factor)}{of}"
+            for factor, of in ((self.value_factor, u), (self.normal_factor, f"∂{u}/∂n"))
+            if callable(factor) or factor != 0
+        ]
+        return f"{' + '.join(terms) or 0} = {_written(self.value)}"
 
     def check(self, domain: Domain) -> None:
         """Refuse a domain that lacks the condition's faces."""
@@ -182,6 +196,14 @@ class Measurements:
 
 
 Condition = FaceCondition | Periodic | Measurements
+
+
+def _written(data: Data) -> str:
+    return f"f({', '.join(inspect.signature(data).parameters)})" if callable(data) else f"{data:g}"
+
+
+def _factor(data: Data) -> str:
+    return "" if not callable(data) and data == 1 else f"{_written(data)} "
 
 
 def dirichlet(value: Data, on: On = None, *, of: str | None = None, name: str = "") -> Condition:

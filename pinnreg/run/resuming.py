@@ -154,6 +154,11 @@ class Begun:
                 "the run began with %s CPU threads and goes on with %s: not the same bit for bit", began, now
             )
         self._check_stages(state["position"], prepared.resolved.config)
+        if prepared.objective.scheduled and prepared.resolved.config.train != self.config.train:
+            logger.warning(
+                "regularisers follow a schedule over the whole training, which is another now: this is not what the "
+                "new config gives from the start"
+            )
         return state
 
     def _check_parts(self, folders: Sequence[Path], given: Given) -> None:
@@ -166,7 +171,7 @@ class Begun:
                 if not isinstance(given, Mapping) or section not in given:
                     raise InputError(
                         f"{path}: the run's {role} {kind!r} was given as an object of Python, which no file holds; "
-                        f"give it again: load(run, {section}=...)"
+                        f"give it again from Python: load(run, {section}=...), or in what solve(..., resume=True) gets"
                     )
                 continue
             self._check_file(role, kind, file, folders, part["sha256"])
