@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 import torch
 
@@ -13,6 +14,10 @@ import torch
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 torch.set_num_threads(1)
+
+# the same examples in every run, and none fails by a busy machine's clock
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("steady")
 
 # the cases of the config's keys assert as tests do
 pytest.register_assert_rewrite("options")

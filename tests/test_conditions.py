@@ -129,7 +129,7 @@ def test_the_residual_vanishes_where_the_condition_holds(name: str, sampler: Sam
     assert float(found.abs().max()) < 1e-12
 
 
-@settings(derandomize=True, deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(-3, 3), st.floats(-3, 3), st.floats(-3, 3), st.floats(-3, 3), st.floats(-3, 3))
 def test_the_residual_is_the_defect(a: float, b: float, c: float, alpha: float, beta: float) -> None:
     def exact(x: Tensor, t: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ def close(a: Tensor, b: Tensor, tolerance: float = 1e-12) -> bool:
     return a.shape == b.shape and torch.allclose(a, b, rtol=tolerance, atol=tolerance * (1 + float(b.abs().max())))
 
 
-@settings(derandomize=True, deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.lists(
         st.tuples(st.floats(-3, 3), st.tuples(*[st.integers(0, 4)] * 3)),
@@ -105,7 +105,7 @@ def test_higher_mixed_derivatives_of_a_network_equal_nested_forward_ones() -> No
         assert close(values, vmap(nested(index))(at)), index
 
 
-@settings(derandomize=True, deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     st.lists(st.sampled_from(ORDERS_3D), max_size=6),
     st.integers(1, 15),
@@ -170,7 +170,7 @@ def test_gradients_in_chunks_cost_a_second_forward_pass_and_values_alone_do_not(
     assert sizes == [4, 4, 2]
 
 
-@settings(derandomize=True, deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(st.sampled_from(["laplacian", "biharmonic", "", "x", "xxy", Laplacian((0, 1)), (1, 1, 1)]), max_size=5))
 def test_names_indices_and_laplacians_may_be_mixed_as_keys(wanted: list[Any]) -> None:
     network, at = mlp(3, 2), points(4, 3)
@@ -212,7 +212,6 @@ def test_names_mean_multi_indices(axes: tuple[str, ...], names: dict[str, MultiI
         assert parse_name(name, axes) == index
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.lists(st.sampled_from(["x", "y1", "y10", "theta", "t"]), max_size=8))
 def test_any_sequence_of_axes_is_parsed_and_nothing_else(sequence: list[str]) -> None:
     axes = ("x", "y1", "y10", "theta", "t")

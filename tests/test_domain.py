@@ -47,7 +47,7 @@ def test_an_impossible_box_is_refused(intervals: dict[str, Any], message: str) -
         Box(**intervals)
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(interval, min_size=1, max_size=4))
 def test_a_box_knows_its_axes_bounds_and_volume(intervals: list[tuple[float, float]]) -> None:
     named = dict(zip(["x", "y", "z", "t"][-len(intervals) :], intervals, strict=True))
@@ -139,7 +139,6 @@ def test_points_lie_in_the_box_and_face_points_exactly_on_the_face(
             assert torch.allclose(points[:, others], lower + (upper - lower) * unit)
 
 
-@settings(derandomize=True, deadline=None)
 @given(interval, st.sampled_from([torch.float32, torch.float64]))
 def test_rounding_does_not_move_a_face(ends: tuple[float, float], dtype: torch.dtype) -> None:
     # the exact conditions vanish at the bound itself: lower + (upper - lower) may miss it
@@ -171,7 +170,7 @@ def test_a_cube_without_dimensions_is_one_point(sampler: Sampler) -> None:
     assert ends == [2.0, 3.0]
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 400), st.integers(1, 4))
 def test_the_grid_has_the_most_points_of_nearly_equal_sides(count: int, dimension: int) -> None:
     points = unit_points("grid", count, dimension, 0)

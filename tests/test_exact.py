@@ -272,7 +272,7 @@ def test_outputs_with_different_data() -> None:
     assert_leibniz(given, split, 4)
 
 
-@settings(derandomize=True, deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(
     st.floats(-5, 5),
     st.floats(0.1, 5),

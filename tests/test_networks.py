@@ -240,7 +240,7 @@ def test_harmonics_are_cosines_and_sines_of_the_axis_s_own_period() -> None:
     assert torch.linalg.matrix_rank(features) == 7  # no two of them are the same wave
 
 
-@settings(derandomize=True, deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(st.integers(0, 1000), st.integers(1, 4), st.sampled_from(sorted(ACTIVATIONS)), st.booleans())
 def test_periodic_features_make_every_derivative_periodic(
     seed: int, harmonics: int, activation: str, fourier: bool

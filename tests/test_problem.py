@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
@@ -90,7 +90,6 @@ def test_bad_parameters_are_refused_by_name(parameters: dict[str, Any], message:
         Sample(**parameters)
 
 
-@settings(derandomize=True, deadline=None)
 @given(
     st.one_of(
         st.integers(-5, 5),
@@ -225,7 +224,6 @@ def test_terms_are_named_after_their_kind_and_what_tells_them_apart(
     assert found() == expected
 
 
-@settings(derandomize=True, deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from([dirichlet, initial, neumann]), st.sampled_from("uvw"), st.sampled_from(["", "a"])),

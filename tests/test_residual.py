@@ -81,7 +81,7 @@ def test_what_the_names_stand_for() -> None:
     assert torch.equal(seen["points"], POINTS)
 
 
-@settings(derandomize=True, deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.permutations(["a", "b", "c", "d"]), st.integers(0, 4), st.sets(st.sampled_from(["a", "b", "c", "d"])))
 def test_a_function_gets_exactly_what_it_names(order: list[str], count: int, given_values: set[str]) -> None:
     names = order[:count]

@@ -100,7 +100,7 @@ def assert_univariate_derivatives(name: str, x: Tensor) -> None:
 
 
 @every_function
-@settings(derandomize=True, deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.floats(-15, 15), st.floats(0, 8), st.lists(st.floats(-15, 15), max_size=8))
 def test_univariate_derivatives_equal_their_closed_forms(
     name: str, centre: float, width: float, more: list[float]
@@ -138,7 +138,7 @@ def test_values_are_torch_s_own(name: str) -> None:
 
 @every_function
 @pytest.mark.parametrize("algebra", ALGEBRAS, ids=lambda algebra: f"{len(algebra)} streams")
-@settings(derandomize=True, deadline=None, max_examples=6)
+@settings(max_examples=6)
 @given(seed=st.integers(0, 10**6), split=st.booleans())
 def test_in_any_algebra_a_composition_is_the_univariate_series_of_powers(
     name: str, algebra: Algebra, seed: int, split: bool

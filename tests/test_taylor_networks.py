@@ -32,7 +32,7 @@ FOURTH = [index for index in itertools.product(range(5), repeat=3) if sum(index)
 
 every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
 every_features = pytest.mark.parametrize("features", FEATURES)
-few = settings(derandomize=True, deadline=None, max_examples=3)
+few = settings(max_examples=3)
 
 
 pytestmark = pytest.mark.usefixtures("only_series")
@@ -115,7 +115,7 @@ def by_forward_mode(function: Callable[[Tensor], Tensor], axis: int) -> Callable
     return lambda at: jvp(function, (at,), (torch.eye(3, dtype=at.dtype)[axis].expand_as(at),))[1]
 
 
-@settings(derandomize=True, deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     activation=st.sampled_from(list(ACTIVATIONS)),
     features=st.sampled_from(list(FEATURES)),

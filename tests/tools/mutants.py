@@ -267,6 +267,8 @@ def _concerned(traces: dict[str, Any], lines: dict[str, set[int]] | None) -> lis
 
 def _fails(tree: Path, tests: list[str]) -> str:
     """The first test that fails, or why the suite did; "" if nothing does."""
+    if not tests:
+        return ""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(tree)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # which would compile the package anew in every process
     listed = tree.parent / "tests.txt"
