@@ -534,6 +534,14 @@ def test_other_networks(kind: Any, layers: bool, chunk: int | None, caplog: pyte
     assert_close(found.jacobian, jacobian)
 
 
+@pytest.mark.parametrize(("kind", "layers"), [(Body, True), (Scaled, False), (Normalised, False), (Reused, False)])
+def test_other_networks_are_told_apart_in_single_precision_too(kind: Any, layers: bool) -> None:
+    of = of_network(kind().float())
+    of.linearise(of.parameters)
+    assert of.x.dtype == torch.float32
+    assert of.evaluator._by_layer == layers
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_network_without_taylor_rules() -> None:
     residuals, jacobian = row_by_row(of_network(Unruled()))
