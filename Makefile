@@ -23,7 +23,7 @@ test: .venv/.stamp
 	$(BIN)/python -m pytest -m 'serial and not slow' $$(grep -l 'mark\.serial' tests/*.py)
 
 slow: .venv/.stamp
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 lint: .venv/.stamp
 	$(BIN)/ruff check .
