@@ -185,7 +185,8 @@ def file_hash(path: Path) -> str:
 def _execute(path: Path) -> ModuleType:
     # the place and the content are part of the name: two files of one stem do not replace each other, a file that has
     # changed is read again, and one that has not gives the same class, so that equal problems are equal
-    identity = f"{path.resolve()}\n{file_hash(path)}"
+    source = path.read_bytes()
+    identity = f"{path.resolve()}\n{hashlib.sha256(source).hexdigest()}"
     name = f"{MODULE_PREFIX}{path.stem}_{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
@@ -195,7 +196,8 @@ def _execute(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickle look their module up here
     try:
-        spec.loader.exec_module(module)
+        # not by the loader: its compiled copy is told from another only by size and second
+        exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         line = getattr(error, "lineno", None)

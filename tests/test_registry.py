@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import logging
+import os
 import pickle
 import shutil
 import sys
@@ -267,3 +268,15 @@ def test_the_hash_is_of_the_content(tmp_path: Path) -> None:
     a, b = write(tmp_path, "a", "x = 1"), write(tmp_path, "b", "x = 1")
     assert file_hash(a) == file_hash(b) != file_hash(write(tmp_path, "c", "x = 2"))
     assert len(file_hash(a)) == 64
+
+
+def test_an_edit_of_the_same_length_in_the_same_second_is_another_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    path = write(folder, "rod", GOOD.format(name="Rod", k=1.0))
+    when = path.stat().st_mtime
+    assert load(path)().conductivity == 1.0  # type: ignore[attr-defined]
+    path.write_text(GOOD.format(name="Rod", k=2.0), encoding="utf-8")
+    os.utime(path, (when, when))
+    assert load(path)().conductivity == 2.0  # type: ignore[attr-defined]

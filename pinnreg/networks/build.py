@@ -93,7 +93,9 @@ def _custom(settings: CustomNetwork, inputs: int, outputs: int, seed: int, dtype
         raise InputError(f"{title}: it has no parameters to train")
     network = network.to(dtype)
     points = torch.linspace(-1, 1, TRIED * inputs, dtype=dtype).view(TRIED, inputs)
-    with user_code(title), torch.enable_grad():
+    # seeded, so that what works by chance works always or never
+    with user_code(title), torch.enable_grad(), torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(derive(seed, "network tried"))
         found, again = network(points), network(points[: TRIED // 2])
     if not isinstance(found, torch.Tensor) or found.shape != (TRIED, outputs):
         got = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
