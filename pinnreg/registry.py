@@ -16,6 +16,7 @@ import inspect
 import logging
 import sys
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,6 +31,7 @@ STUDY_PREFIX = "study_"
 logger = logging.getLogger("pinnreg")
 
 
+@cache
 def shipped(folder: str) -> Path:
     """The folder of shipped `problems` or `configs`."""
     here = Path(__file__).resolve().parent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -23,14 +24,27 @@ def role_of(path: Path) -> Role | None:
     also by another class of the file; a file with one function and no class is an activation. Any other class may be
     a problem whose base is elsewhere, and so may be what cannot be read.
     """
-    public = [node for node in _body(path) if not node.name.startswith("_")]
-    classes = [node for node in public if isinstance(node, ast.ClassDef)]
-    if problem_classes(path) or syntax_error(path) is not None:
+    try:
+        return _role(path.read_bytes())
+    except OSError:
         return "problem"
-    if _public(_derived(path, {"Module", "Sequential"})):
+
+
+@lru_cache(maxsize=256)
+def _role(source: bytes) -> Role | None:
+    # a study asks for the same files with each of its runs
+    try:
+        body = _parsed(source)
+    except (SyntaxError, ValueError):
+        return "problem"
+    public = [node for node in body if not node.name.startswith("_")]
+    classes = [node for node in public if isinstance(node, ast.ClassDef)]
+    if _public(_derived(body, {"Problem"})):
+        return "problem"
+    if _public(_derived(body, {"Module", "Sequential"})):
         return "network"
-    own = {node.name for node in _body(path) if isinstance(node, ast.ClassDef) and _has_rows(node)}
-    if _public(_derived(path, own)) or own & {node.name for node in classes}:
+    own = {node.name for node in body if isinstance(node, ast.ClassDef) and _has_rows(node)}
+    if _public(_derived(body, own)) or own & {node.name for node in classes}:
         return "regulariser"
     if classes or not public:
         return "problem"
@@ -39,7 +53,7 @@ def role_of(path: Path) -> Role | None:
 
 def problem_classes(path: Path) -> list[ast.ClassDef]:
     """The public classes of a file that name Problem as a base, or another class of the file that does."""
-    return _public(_derived(path, {"Problem"}))
+    return _public(_derived(_body(path), {"Problem"}))
 
 
 def why_not(path: Path, role: Role) -> str:
@@ -66,10 +80,10 @@ def syntax_error(path: Path) -> str | None:
     return None
 
 
-def _derived(path: Path, kinds: set[str]) -> list[ast.ClassDef]:
+def _derived(body: Iterable[Definition], kinds: set[str]) -> list[ast.ClassDef]:
     """The classes of a file with a base of one of these names, or with one that has."""
     known, found = set(kinds), []
-    for node in _body(path):
+    for node in body:
         if isinstance(node, ast.ClassDef) and known & {_last_name(base) for base in node.bases}:
             known.add(node.name)
             found.append(node)
@@ -101,7 +115,6 @@ def _body(path: Path) -> tuple[Definition, ...]:
 
 @lru_cache(maxsize=256)
 def _parsed(source: bytes) -> tuple[Definition, ...]:
-    # a study asks for the same files with each of its runs
     return tuple(node for node in ast.parse(source).body if isinstance(node, ast.ClassDef | ast.FunctionDef))
 
 

@@ -31,10 +31,12 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-@pytest.fixture
-def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing takes far longer than these runs."""
-    monkeypatch.setattr("pinnreg.run.line.write_figures", lambda *_: [])
+@pytest.fixture(autouse=True)
+def _figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes far longer than these runs and studies: only the tests marked `figures` do it."""
+    if request.node.get_closest_marker("figures") is None:
+        monkeypatch.setattr("pinnreg.run.line.write_figures", lambda *_: [])
+        monkeypatch.setattr("pinnreg.studies.runner.write_figures", lambda *_: None)
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ STUDY: dict[str, Any] = {
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
-    """Runs are made in this process, and noted; no figures are drawn."""
+    """Runs are made in this process, and noted."""
     tasks: list[Task] = []
 
     def here(given: Sequence[Task], *_: Any) -> Iterator[tuple[int, Answer]]:
@@ -41,7 +41,6 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
             yield number, work(task)
 
     monkeypatch.setattr(runner, "in_processes", here)
-    monkeypatch.setattr(runner, "write_figures", lambda *_: None)
     return tasks
 
 

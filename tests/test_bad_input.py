@@ -72,11 +72,9 @@ def _contents(folder: Path) -> dict[Path, bytes | None]:
     }
 
 
-def _finished(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def _finished(folder: Path) -> Path:
     """A finished run."""
-    with monkeypatch.context() as patch:
-        patch.setattr("pinnreg.run.line.write_figures", lambda *_: [])
-        pinnreg.solve(TINY, out=folder)
+    pinnreg.solve(TINY, out=folder)
     return folder
 
 
@@ -230,8 +228,8 @@ def test_unwritable_json(refused: Refused, tmp_path: Path) -> None:
         )
 
 
-def test_used_output_folder(refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _finished(tmp_path / "run", monkeypatch)
+def test_used_output_folder(refused: Refused, tmp_path: Path) -> None:
+    _finished(tmp_path / "run")
     err = refused("solve", "heat", "--out", "run", "--set", "points.interior=9")
     assert "run: holds a run" in err
     assert "--overwrite" in err
@@ -287,7 +285,7 @@ def test_corrupt_checkpoint(
     damage: Callable[[Path], object],
     message: str,
 ) -> None:
-    folder = _finished(tmp_path / "run", monkeypatch)
+    folder = _finished(tmp_path / "run")
     damage(folder / "checkpoint.pt")
     for command in COMMANDS:
         err = refused(*command)
@@ -297,8 +295,8 @@ def test_corrupt_checkpoint(
         pinnreg.load(folder)
 
 
-def test_checkpoint_with_parts_missing(refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = _finished(tmp_path / "run", monkeypatch)
+def test_checkpoint_with_parts_missing(refused: Refused, tmp_path: Path) -> None:
+    folder = _finished(tmp_path / "run")
     state = torch.load(folder / "checkpoint.pt", weights_only=True)
     del state["parameters"], state["position"]
     torch.save(state, folder / "checkpoint.pt")
@@ -306,17 +304,16 @@ def test_checkpoint_with_parts_missing(refused: Refused, tmp_path: Path, monkeyp
         assert "run/checkpoint.pt" in refused(*command)
 
 
-def test_checkpoint_of_another_config(refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = _finished(tmp_path / "run", monkeypatch)
-    monkeypatch.setattr("pinnreg.run.line.write_figures", lambda *_: [])
+def test_checkpoint_of_another_config(refused: Refused, tmp_path: Path) -> None:
+    folder = _finished(tmp_path / "run")
     pinnreg.solve(TINY, {"seed": 1}, out=tmp_path / "other")
     shutil.copy(tmp_path / "other/checkpoint.pt", folder / "checkpoint.pt")
     for command in COMMANDS:
         assert "belongs to another config" in refused(*command)
 
 
-def test_resume_with_another_config(refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _finished(tmp_path / "run", monkeypatch)
+def test_resume_with_another_config(refused: Refused, tmp_path: Path) -> None:
+    _finished(tmp_path / "run")
     err = refused("solve", "--resume", "run", "--seed", "4")
     assert "differs in seed;" in err
     err = refused("solve", "heat", "--resume", "run")
@@ -334,8 +331,8 @@ def test_no_run(refused: Refused, tmp_path: Path) -> None:
             assert f"{folder}: not a run's folder" in refused(*command, folder)
 
 
-def test_broken_config_of_a_run(refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _finished(tmp_path / "run", monkeypatch)
+def test_broken_config_of_a_run(refused: Refused, tmp_path: Path) -> None:
+    _finished(tmp_path / "run")
     (tmp_path / "run/config.yaml").write_text("problem: [")
     for command in COMMANDS:
         assert "run/config.yaml: not valid YAML" in refused(*command)
@@ -451,12 +448,12 @@ def test_problem_folder_that_does_not_exist(refused: Refused) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_cuda_where_there_is_none(refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cuda_where_there_is_none(refused: Refused, tmp_path: Path) -> None:
     for extra in (["--device", "cuda"], ["--set", "device=cuda"]):
         err = refused("solve", "heat", *extra)
         assert "no CUDA device" in err
         assert "'cpu'" in err
-    _finished(tmp_path / "run", monkeypatch)
+    _finished(tmp_path / "run")
     for command in COMMANDS:
         assert "no CUDA device" in refused(*command, "--device", "cuda")
 

@@ -306,7 +306,6 @@ STAGES = {
 }
 
 
-@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize(
     ("optimiser", "resample"),
     [

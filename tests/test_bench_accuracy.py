@@ -30,8 +30,8 @@ SHORT: dict[str, list[dict[str, Any]]] = {
 
 
 @pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch, no_figures: None) -> None:
-    """A few steps, and no figures of single runs."""
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few steps."""
     for name, stages in SHORT.items():
         monkeypatch.setitem(RECIPES, name, stages)
 

@@ -158,6 +158,7 @@ def test_the_schema_of_a_section(cli: Cli) -> None:
     assert "unknown section of a config: 'netwrk'; did you mean 'network'?" in err
 
 
+@pytest.mark.figures
 def test_solve_writes_a_run_and_tells_where(cli: Cli) -> None:
     code, out, err = cli("solve", "tiny.yaml", "--out", "run", "--json", "run/copy.json")
     assert code == 0
@@ -180,7 +181,6 @@ def test_solve_writes_a_run_and_tells_where(cli: Cli) -> None:
     assert "\r" not in out + err
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_what_is_printed_is_not_read_from_the_files(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     write = line.write_report
 
@@ -196,7 +196,6 @@ def test_what_is_printed_is_not_read_from_the_files(cli: Cli, monkeypatch: pytes
     assert f"{json.loads(Path('result.json').read_text())['errors']['u']['rel_l2']:.2e}" in out
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_quiet(cli: Cli) -> None:
     assert cli("solve", "tiny.yaml", "--out", "run", "--quiet") == (0, "", "")
     assert Path("run/report.json").exists()
@@ -205,7 +204,6 @@ def test_quiet(cli: Cli) -> None:
     assert err.startswith("error: run: holds a run")
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_options_change_the_config(cli: Cli) -> None:
     code, _, _ = cli(
         *("solve", "tiny.yaml", "--set", "train.0.steps=2", "--set", "network.hidden=[3, 4]", "--set", "seed=3"),
@@ -220,7 +218,6 @@ def test_options_change_the_config(cli: Cli) -> None:
     assert (config["seed"], config["device"]) == (5, "cpu")
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_a_config_is_a_file_then_a_shipped_config_then_a_problem(cli: Cli) -> None:
     small = ["--set=train.0.steps=1", "--set=points.interior=9", "--set=evaluate.grid=4", "--quiet"]
     assert cli("solve", "poisson1d", *small)[0] == 0  # a shipped config, no problem of this name
@@ -232,7 +229,6 @@ def test_a_config_is_a_file_then_a_shipped_config_then_a_problem(cli: Cli) -> No
     assert yaml.safe_load((names["heat"] / "config.yaml").read_text())["problem"]["mode"] == 2
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_overwrite_and_resume(cli: Cli) -> None:
     assert cli("solve", "tiny.yaml", "--out", "run", "--quiet")[0] == 0
     assert cli("solve", "tiny.yaml", "--out", "run", "--quiet", "--overwrite", "--seed", "1")[0] == 0
@@ -247,7 +243,6 @@ def test_overwrite_and_resume(cli: Cli) -> None:
     assert all(torch.equal(resumed.parameters[name], whole.parameters[name]) for name in whole.parameters)
 
 
-@pytest.mark.usefixtures("no_figures")  # but for those of `plot`
 def test_evaluate_and_plot(cli: Cli) -> None:
     assert cli("solve", "tiny.yaml", "--out", "run", "--quiet")[0] == 0
     before = {path: path.read_bytes() for path in Path("run").iterdir()}
@@ -269,7 +264,6 @@ def test_evaluate_and_plot(cli: Cli) -> None:
     assert all(Path(line).read_bytes().startswith(b"%PDF") for line in out.splitlines())
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_new_problem_solves_as_it_is(cli: Cli) -> None:
     code, out, err = cli("new-problem", "advection_diffusion")
     assert (code, err) == (0, "")
@@ -301,7 +295,6 @@ def test_new_problem_in_another_folder(cli: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.usefixtures("no_figures")
 def test_signals_save_and_say_how_to_go_on(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
 ) -> None:
@@ -386,7 +379,6 @@ def test_exit_codes(outcome: BaseException | None, code: int, capsys: pytest.Cap
     assert len(err.splitlines()) == (0 if outcome is None else 1)
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_a_terminal_gets_a_bar(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)

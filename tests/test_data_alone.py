@@ -47,6 +47,7 @@ def config(problem: Problem, **sections: Any) -> dict[str, Any]:
     return {"problem": problem, "network": {"hidden": [5]}, "train": TRAIN, "evaluate": {"grid": 9}, **sections}
 
 
+@pytest.mark.figures
 @pytest.mark.parametrize(("problem", "axes"), [(Values(), "x"), (Places(), "xt")], ids=["line", "plane"])
 def test_a_file_of_values_is_enough(tmp_path: Path, problem: Problem, axes: str) -> None:
     data = [{"file": written(tmp_path / "data.csv", *axes), "held_out": 0.2}]

@@ -241,7 +241,6 @@ def test_a_sigma_of_zero_is_no_noise() -> None:
         assert of.evaluator.sweeps == 12  # no more than without
 
 
-@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize(
     ("noise", "stage"),
     [

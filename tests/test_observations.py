@@ -412,7 +412,7 @@ def test_a_reference_from_a_file_is_drawn_from(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, no_figures: None) -> Path:
+def folder(tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
@@ -476,7 +476,7 @@ def test_a_file_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.Monke
     assert resolve(config({"file": "data.csv"})).config.measurements[0].file == path
 
 
-def test_describe_and_solve_show_them(tmp_path: Path, capsys: pytest.CaptureFixture[str], no_figures: None) -> None:
+def test_describe_and_solve_show_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from pinnreg.cli import main
 
     text = "problem: heat\nmeasurements: [{samples: 20, noise: 0.1, held_out: 0.2}, {file: data.csv}]\n"

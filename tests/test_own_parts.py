@@ -24,8 +24,6 @@ from pinnreg.regularisers import CustomParameterPenalty, CustomPenalty, custom
 from pinnreg.run.prepare import prepare
 from pinnreg.scanning import first_line, role_of
 
-pytestmark = pytest.mark.usefixtures("no_figures")
-
 SKIP = '''
 import torch
 from torch import nn

@@ -110,7 +110,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     "document", [pytest.param(each, marks=[pytest.mark.slow] if each.startswith("docs/") else []) for each in DOCUMENTS]
 )
-@pytest.mark.usefixtures("no_figures", "few_steps")
+@pytest.mark.usefixtures("few_steps")
 def test_the_examples_run_in_their_order(
     document: str, cli: Callable[[str], str], made: list[Task], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,7 +236,7 @@ def test_a_wrong_option_in_the_text_would_be_found() -> None:
         parse(typer.main.get_command(app), ["bench", "accuracy", "--nothing"])
 
 
-def test_the_file_of_new_problem_solves_as_it_is(cli: Callable[[str], str], no_figures: None) -> None:
+def test_the_file_of_new_problem_solves_as_it_is(cli: Callable[[str], str]) -> None:
     assert "`pinnreg new-problem my_wave`" in prose("README.md")
     cli("pinnreg new-problem my_wave")
     cli("pinnreg solve my_wave --set train.0.steps=2 --set evaluate.grid=8 --set points.interior=30")

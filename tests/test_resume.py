@@ -23,8 +23,6 @@ import pinnreg
 from pinnreg.report import Solution
 from pinnreg.training import Hooks, loop, read_history
 
-pytestmark = pytest.mark.usefixtures("no_figures")
-
 RICH: dict[str, Any] = {
     "problem": "heat",
     "network": {"hidden": [6]},

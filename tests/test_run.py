@@ -148,7 +148,6 @@ def test_history_csv(run: tuple[Path, Any]) -> None:
     assert (np.diff(solution.history["seconds"]) > 0).all()
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_history_is_flushed_while_running(tmp_path: Path) -> None:
     seen: list[int] = []
 
@@ -163,7 +162,6 @@ def test_history_is_flushed_while_running(tmp_path: Path) -> None:
     assert len(seen) >= 5
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_the_written_config_repeats_the_run(run: tuple[Path, Any], tmp_path: Path) -> None:
     folder, solution = run
     again = pinnreg.solve(folder / "config.yaml", out=tmp_path / "again")
@@ -196,7 +194,6 @@ def test_seed_and_settings_change_the_run() -> None:
             assert not _same_weights(base, other), key
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_default_folder_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "quick.yaml").write_text(yaml.safe_dump(SHORT))
@@ -217,7 +214,6 @@ def test_out_false_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert len(solution.history["step"]) == 2
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_a_used_folder_is_refused_and_overwrite_replaces_run_files_only(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "run"
     first = pinnreg.solve(SHORT, out=folder)
@@ -243,7 +239,6 @@ def test_a_foreign_folder_is_never_emptied(tmp_path: Path) -> None:
     assert (tmp_path / "report.json").read_text() == "mine"
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_an_empty_folder_may_be_used(tmp_path: Path) -> None:
     pinnreg.solve(SHORT, out=str(tmp_path))
     assert {path.name for path in tmp_path.iterdir()} == UNDRAWN
@@ -265,7 +260,6 @@ def test_load_equals_the_solved_solution(run: tuple[Path, Any]) -> None:
         np.testing.assert_array_equal(loaded.report.fields[name], field)
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_load_a_problem_of_the_users_own_folder(tmp_path: Path) -> None:
     overrides = {"train": SHORT["train"], "evaluate.grid": 6, "points.interior": 20, "problem.c": 0.5}
     solution = pinnreg.solve("coupled_waves", overrides, out=tmp_path / "run", problems=PROBLEMS)
@@ -280,7 +274,6 @@ def test_load_a_problem_of_the_users_own_folder(tmp_path: Path) -> None:
     assert set(loaded.report.errors) == {"u", "v"}
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_a_changed_problem_file_is_announced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = tmp_path / "no_reference.py"
     file.write_text((PROBLEMS / "no_reference.py").read_text())
@@ -294,7 +287,6 @@ def test_a_changed_problem_file_is_announced(tmp_path: Path, caplog: pytest.LogC
     assert "has changed since the run began" in caplog.text
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_a_run_whose_problem_is_gone(tmp_path: Path) -> None:
     folder = tmp_path / "problems"
     folder.mkdir()
@@ -307,7 +299,6 @@ def test_a_run_whose_problem_is_gone(tmp_path: Path) -> None:
     assert pinnreg.load(tmp_path / "run", problems=tmp_path).problem is not None
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_a_problem_object_is_solved(tmp_path: Path) -> None:
     by_name = pinnreg.solve(SHORT, out=False)
     by_object = pinnreg.solve(SHORT | {"problem": pinnreg.problem("heat")}, out=tmp_path / "run")
@@ -373,7 +364,6 @@ def test_evaluate(run: tuple[Path, Any]) -> None:
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_a_reference_from_a_file(tmp_path: Path) -> None:
     x, t = np.linspace(0, 1, 9), np.linspace(0, 1, 7)
     values = 3.0 + x[:, None] * t[None, :]
@@ -404,7 +394,6 @@ def test_a_reference_file_serves_a_problem_without_reference(tmp_path: Path) -> 
     assert math.isfinite(solution.report.errors["u"].rel_l2)
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_float32(tmp_path: Path) -> None:
     solution = pinnreg.solve(SHORT, {"dtype": "float32"}, out=tmp_path / "run")
     assert all(tensor.dtype == torch.float32 for tensor in solution.parameters.values())
@@ -449,7 +438,7 @@ def test_the_names_in_the_folder(tmp_path: Path) -> None:
     assert {folder.config.name, folder.history.name, folder.checkpoint.name, folder.report.name} <= FILES
 
 
-def test_no_figure_of_any_format_outlives_its_run(tmp_path: Path, no_figures: None) -> None:
+def test_no_figure_of_any_format_outlives_its_run(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     pinnreg.solve(SHORT, out=folder)
     (folder / "error_field.pdf").write_text("")
@@ -460,7 +449,7 @@ def test_no_figure_of_any_format_outlives_its_run(tmp_path: Path, no_figures: No
     assert (folder / "notes.txt").read_text() == "mine"
 
 
-def test_the_solution_knows_its_folder(tmp_path: Path, no_figures: None) -> None:
+def test_the_solution_knows_its_folder(tmp_path: Path) -> None:
     assert pinnreg.solve(SHORT, out=False).folder is None
     assert pinnreg.solve(SHORT, out=tmp_path / "run").folder == tmp_path / "run"
     assert pinnreg.load(tmp_path / "run").folder == tmp_path / "run"
@@ -502,7 +491,6 @@ def test_drawn_again_from_the_files_alone(run: tuple[Path, Any], tmp_path: Path)
         assert (again / name).read_bytes() == (run[0] / name).read_bytes()
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     pinnreg.solve(SHORT, out=folder)
@@ -526,7 +514,6 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     assert {path.name for path in folder.iterdir()} == UNDRAWN
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_two_new_runs_do_not_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process makes a run here between the look at the folder and the work in it."""
 
@@ -540,7 +527,6 @@ def test_two_new_runs_do_not_share_a_folder(tmp_path: Path, monkeypatch: pytest.
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"config.yaml"}
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_the_lock_of_a_process_that_was_killed_holds_nobody_up(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / LOCK).touch()

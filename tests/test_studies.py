@@ -18,7 +18,7 @@ import pinnreg
 from pinnreg import InputError
 from pinnreg.domain.samplers import unit_points
 from pinnreg.report import read_report
-from pinnreg.studies import figures, runner, study, worker
+from pinnreg.studies import runner, study, worker
 from pinnreg.studies.worker import Task, work
 
 FILES = {"study.csv", "summary.csv", "summary.md", "runs"}
@@ -174,8 +174,8 @@ def test_a_study_without_a_reference(made: list[Task], tmp_path: Path) -> None:
     assert "there is no reference" in (tmp_path / "summary.md").read_text(encoding="utf-8")
 
 
-def test_data_alone_without_a_reference(tmp_path: Path, made: list[Task], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "write_figures", figures.write_figures)
+@pytest.mark.figures
+def test_data_alone_without_a_reference(tmp_path: Path, made: list[Task]) -> None:
     (tmp_path / "curve.py").write_text(DATA_ALONE, encoding="utf-8")
     (tmp_path / "data.csv").write_text("x,u\n" + "".join(f"{x / 9},{x}\n" for x in range(10)), encoding="utf-8")
     base = {"problem": "curve", "network": {"hidden": [4]}, "measurements": [{"file": str(tmp_path / "data.csv")}]}

@@ -14,7 +14,7 @@ import pytest
 
 from pinnreg import InputError, Interrupted
 from pinnreg.cli.process import guarded
-from pinnreg.studies import cluster, runner, study
+from pinnreg.studies import cluster, study
 
 distributed = pytest.importorskip("distributed")
 
@@ -29,8 +29,7 @@ TINY: dict[str, Any] = {
 
 
 @pytest.mark.slow
-def test_a_cluster_makes_the_same_runs_and_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "write_figures", lambda *_: None)
+def test_a_cluster_makes_the_same_runs_and_stops(tmp_path: Path) -> None:
     asked = {"base": TINY, "vary": {"train.0.learning_rate": {"usual": 1e-2, "huge": 1e100}, "seed": [0, 1]}}
     local = study(asked, tmp_path / "local")
     options = {"processes": True, "n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}

@@ -252,7 +252,6 @@ def test_values_as_tables_show_them(value: Any, text: str) -> None:
 
 
 def test_runs_of_one_config_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "write_figures", lambda *_: None)
     made: list[int] = []
 
     def counted(tasks: list[Any], *_: Any) -> Any:

@@ -181,6 +181,7 @@ ASKED = {
 }
 
 
+@pytest.mark.figures
 def test_a_study_draws_its_figures(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: dict[str, Figure] = {}
     monkeypatch.setattr("pinnreg.plots.save", lambda figure, path: drawn.setdefault(path.name, figure))
@@ -197,6 +198,7 @@ def test_a_study_draws_its_figures(finished: Path, monkeypatch: pytest.MonkeyPat
         assert f"Study: |error| of u, evaluate.grid {value}, seed 0" in figure.get_suptitle()
 
 
+@pytest.mark.figures
 def test_a_figure_that_cannot_be_drawn_is_a_warning(
     finished: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -236,6 +238,7 @@ def test_each_group_of_fields_has_a_file_of_its_own(tmp_path: Path) -> None:
     assert [path.name for path in found] == ["fields_3_3_x_y.png", "fields_3_3_x_y_2.png", "fields_ä.png"]
 
 
+@pytest.mark.figures
 def test_figures_that_do_not_fit_any_more_are_removed(finished: Path) -> None:
     study(ASKED, finished)
     assert (finished / "fields_other.png").is_file()

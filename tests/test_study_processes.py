@@ -18,7 +18,7 @@ from small_studies import STUDY, TINY, rows
 
 import pinnreg
 from pinnreg import Interrupted
-from pinnreg.studies import processes, runner, study
+from pinnreg.studies import processes, study
 from pinnreg.studies.worker import Task
 
 DEADLY = '''
@@ -47,8 +47,7 @@ class Deadly(Problem):
 '''
 
 
-def test_processes_of_which_one_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "write_figures", lambda *_: None)
+def test_processes_of_which_one_is_killed(tmp_path: Path) -> None:
     (tmp_path / "problems").mkdir()
     (tmp_path / "problems" / "deadly.py").write_text(DEADLY, encoding="utf-8")
     base = {**TINY, "problem": {"name": "deadly"}}

@@ -21,8 +21,6 @@ from pinnreg.report import Solution
 from pinnreg.run.prepare import prepare
 from pinnreg.training import Hooks, read_history
 
-pytestmark = pytest.mark.usefixtures("no_figures")
-
 ALL = ("adam", "sgd", "lbfgs", "ssbroyden", "gauss_newton")
 PENALTIES = {
     "jacobian": {"kind": "jacobian", "samples": 7},

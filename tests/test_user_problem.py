@@ -80,6 +80,7 @@ def test_conditions_of_two_outputs_may_all_be_soft() -> None:
     assert all(history[name][0] > 0 for name in ("initial_u", "initial_v", "periodic"))
 
 
+@pytest.mark.figures
 def test_without_a_reference_nothing_is_verified_and_that_is_said(cli: Cli) -> None:
     stages = "train=[{optimiser: adam, steps: 20}, {optimiser: lbfgs, steps: 30}]"
     settings = ["--set", stages, "--set", "points.interior=30", "--set", "evaluate.grid=50"]

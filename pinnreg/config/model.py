@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StrictBool, TypeAdapter, ValidationError, model_validator
@@ -85,6 +87,11 @@ def as_dict(config: Config) -> dict[str, Any]:
 
 def json_schema() -> dict[str, Any]:
     """The JSON schema of a config file."""
+    return copy.deepcopy(_schema())
+
+
+@cache
+def _schema() -> dict[str, Any]:
     schema = _ADAPTER.json_schema()
     # what a run writes into its config.yaml is ignored on loading, and so is allowed
     schema["properties"]["provenance"] = {"type": "object", "title": "Provenance", "additionalProperties": True}
@@ -97,7 +104,7 @@ def section_schema(name: str) -> dict[str, Any]:
     Raises:
         InputError: no such section.
     """
-    whole = json_schema()
+    whole = _schema()
     if name not in whole["properties"]:
         raise unknown("section of a config:", name, whole["properties"])
     section = whole["properties"][name]
@@ -108,7 +115,7 @@ def section_schema(name: str) -> dict[str, Any]:
             if referred not in definitions:
                 definitions[referred] = whole["$defs"][referred]
                 parts.append(definitions[referred])
-    return {**section, "$defs": definitions} if definitions else section
+    return copy.deepcopy({**section, "$defs": definitions} if definitions else section)
 
 
 def validate(data: Mapping[str, Any], where: str) -> Config:
@@ -134,7 +141,7 @@ def mistakes(data: Mapping[str, Any]) -> list[Mistake]:
 
 def refusal(found: Sequence[Mistake], data: Mapping[str, Any], where: str) -> InputError:
     """What to raise for mistakes in `data`."""
-    schema = json_schema()
+    schema = _schema()
     lines = dict.fromkeys(explain(mistake, data, schema) for mistake in found)
     return InputError("\n".join(f"{where}: {line}" for line in lines))
 

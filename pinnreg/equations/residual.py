@@ -105,8 +105,8 @@ def check_residual(
     points: Points,
     *,
     chunk: int | None = None,
-) -> frozenset[Operator]:
-    """Evaluate the residual on all points and on half of them, and say which operators it asks for.
+) -> tuple[frozenset[Operator], tuple[str, ...]]:
+    """Evaluate the residual on all points and on half of them; the operators that it asks for, and its equations.
 
     `chunk` as for `Sweep`.
 
@@ -131,7 +131,7 @@ def check_residual(
                 f"{title}: {name!r} at a point changes with the other points; it must be pointwise "
                 "(no means, sums or sorting over the points)"
             )
-    return sweep.operators
+    return sweep.operators, tuple(whole)
 
 
 def _product_rule(name: str, axes: Sequence[str]) -> str:

@@ -129,33 +129,35 @@ def _shape_of_equations(bare: Objective, points: Points, parameters: Parameters)
     model = bare.model
     problem, network = model.problem_at(parameters), model.network_at(parameters)
     with torch.no_grad():
-        operators = check_residual(problem, model.trial, network, points, chunk=model.chunk)
-    shape = _shape(bare, bare.terms[0], points, parameters, operators)
-    _note_idle(bare, points, parameters)
-    return shape
+        operators, names = check_residual(problem, model.trial, network, points, chunk=model.chunk)
+    _note_useless(bare, bare.terms[0], points, parameters, operators)
+    _note_idle(bare, points, parameters, operators)
+    return Shape(operators, dict.fromkeys(names, 1))
 
 
-def _shape(
-    bare: Objective,
-    term: Term,
-    placed: Points | None,
-    parameters: Parameters,
-    operators: frozenset[Operator] = frozenset(),
-) -> Shape:
+def _shape(bare: Objective, term: Term, placed: Points | None, parameters: Parameters) -> Shape:
+    """What a condition or a penalty has, checked."""
     points = term.draw(bare.source, placed, 0)
     with torch.no_grad():
-        sweep = bare.model.sweep(parameters, points, operators)
+        sweep = bare.model.sweep(parameters, points)
         found = term.rows(bare.model.problem_at(parameters), sweep)
         if isinstance(term, Penalised):
-            _check_pointwise(bare, term, points, parameters, found[term.name].values)
-    _note_useless(bare, term, points, parameters)
+            _check_pointwise(bare, term, points, parameters, sweep.operators, found[term.name].values)
+    _note_useless(bare, term, points, parameters, sweep.operators)
     return Shape(sweep.operators, {name: rows.values.numel() // points.rows for name, rows in found.items()})
 
 
-def _check_pointwise(bare: Objective, term: Penalised, points: Points, parameters: Parameters, values: Tensor) -> None:
+def _check_pointwise(
+    bare: Objective,
+    term: Penalised,
+    points: Points,
+    parameters: Parameters,
+    operators: frozenset[Operator],
+    values: Tensor,
+) -> None:
     """Refuse a penalty whose rows at some points change with the others: the engine takes the points in parts."""
     half = points.part(slice((len(points) + 1) // 2))
-    rows = term.rows(bare.model.problem_at(parameters), bare.model.sweep(parameters, half))
+    rows = term.rows(bare.model.problem_at(parameters), bare.model.sweep(parameters, half, operators))
     found, expected = rows[term.name].values.view(-1, len(half)), values.view(-1, len(points))[:, : len(half)]
     tolerance = 1e-3 if values.dtype == torch.float32 else 1e-8
     if not expected.isfinite().all():
@@ -170,9 +172,11 @@ def _check_pointwise(bare: Objective, term: Penalised, points: Points, parameter
         )
 
 
-def _note_useless(bare: Objective, term: Term, points: Points, parameters: Parameters) -> None:
+def _note_useless(
+    bare: Objective, term: Term, points: Points, parameters: Parameters, operators: frozenset[Operator]
+) -> None:
     """Say so if rows do not depend on anything that is trained."""
-    sweep = bare.model.sweep(parameters, points.thinned(2), whole=True)
+    sweep = bare.model.sweep(parameters, points.thinned(2), operators, whole=True)
     with torch.enable_grad():
         found = term.rows(bare.model.problem_at(parameters), sweep)
     for name, rows in found.items():
@@ -180,7 +184,7 @@ def _note_useless(bare: Objective, term: Term, points: Points, parameters: Param
             logger.warning("%s does not depend on the network, as far as torch can see, and trains nothing", name)
 
 
-def _note_idle(bare: Objective, points: Points, parameters: Parameters) -> None:
+def _note_idle(bare: Objective, points: Points, parameters: Parameters, operators: frozenset[Operator]) -> None:
     """Say so if the residual does not change with a coefficient, which nothing then trains."""
     model = bare.model
     if not model.coefficients:
@@ -188,7 +192,7 @@ def _note_idle(bare: Objective, points: Points, parameters: Parameters) -> None:
     thetas = [parameters[name] for name in model.coefficients]
     # weighted, so that rows of opposite slopes do not cancel; and never nothing to differentiate
     total: Tensor = torch.zeros_like(thetas[0], requires_grad=True)
-    sweep = model.sweep(parameters, points.thinned(SOME), whole=True)
+    sweep = model.sweep(parameters, points.thinned(SOME), operators, whole=True)
     for rows in bare.terms[0].rows(model.problem_at(parameters), sweep).values():
         total = total + rows.values @ torch.linspace(1, 2, len(rows.values)).to(rows.values)
     slopes = torch.autograd.grad(total, thetas, materialize_grads=True)
