@@ -48,6 +48,8 @@ WAITING = {
 INDEXING = {aten.index, aten.index_put, aten.index_put_, aten._unsafe_index, aten._index_put_impl_}
 """Their second argument is a list of indices, which may be on the CPU."""
 COPYING = {aten._to_copy, aten.copy_, aten.copy}
+PLAIN = {int, float, bool, type(None), torch.dtype, torch.device, torch.layout}
+"""Types of most arguments that are no tensors."""
 FILLING = {aten.fill, aten.fill_, aten.masked_fill, aten.masked_fill_}
 """Not pointwise to torch, but they take a CPU number too."""
 
@@ -250,12 +252,15 @@ class _Emulation(TorchDispatchMode):
 
 def _held(value: Any, there: dict[int, EmulatedTensor], here: list[Tensor]) -> Any:
     """An argument with what the tensors in it hold; notes the tensors of both devices."""
-    if isinstance(value, EmulatedTensor):
+    kind = type(value)
+    if kind is EmulatedTensor:
         there[id(value.held)] = value
         return value.held
+    if kind in PLAIN:
+        return value
     if isinstance(value, Tensor):
         here.append(value)
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, (list, tuple)):
         return [_held(each, there, here) for each in value]
     elif isinstance(value, dict):
         return {name: _held(each, there, here) for name, each in value.items()}

@@ -301,8 +301,8 @@ def test_a_saved_state_holds_the_weights() -> None:
 
 
 STAGES = {
-    "gauss_newton": [{"optimiser": "gauss_newton", "steps": 12}],
-    "adam": [{"optimiser": "adam", "steps": 30}],
+    "gauss_newton": [{"optimiser": "gauss_newton", "steps": 10}],
+    "adam": [{"optimiser": "adam", "steps": 14}],
 }
 
 

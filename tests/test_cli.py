@@ -197,7 +197,7 @@ def test_what_is_printed_is_not_read_from_the_files(cli: Cli, monkeypatch: pytes
 
 
 def test_quiet(cli: Cli) -> None:
-    assert cli("solve", "tiny.yaml", "--out", "run", "--quiet") == (0, "", "")
+    assert cli("solve", "tiny.yaml", "--out", "run", "--quiet", "--set", "train.0.steps=10") == (0, "", "")
     assert Path("run/report.json").exists()
     code, out, err = cli("solve", "tiny.yaml", "--out", "run", "--quiet")
     assert (code, out) == (2, "")
@@ -230,21 +230,22 @@ def test_a_config_is_a_file_then_a_shipped_config_then_a_problem(cli: Cli) -> No
 
 
 def test_overwrite_and_resume(cli: Cli) -> None:
-    assert cli("solve", "tiny.yaml", "--out", "run", "--quiet")[0] == 0
-    assert cli("solve", "tiny.yaml", "--out", "run", "--quiet", "--overwrite", "--seed", "1")[0] == 0
+    short = ["--out", "run", "--quiet", "--set", "train.0.steps=10"]
+    assert cli("solve", "tiny.yaml", *short)[0] == 0
+    assert cli("solve", "tiny.yaml", *short, "--overwrite", "--seed", "1")[0] == 0
     assert yaml.safe_load(Path("run/config.yaml").read_text())["seed"] == 1
-    code, out, err = cli("solve", "--resume", "run", "--set", "train.0.steps=150")
+    code, out, err = cli("solve", "--resume", "run", "--set", "train.0.steps=15")
     assert code == 0
-    assert "150 steps" in out
-    assert "step 150/150" in err
-    assert cli("solve", "tiny.yaml", "--seed", "1", "--set", "train.0.steps=160", "--resume", "run")[0] == 0
-    whole = pinnreg.solve(TINY, {"seed": 1, "train.0.steps": 160}, out=False)
+    assert "15 steps" in out
+    assert "step 15/15" in err
+    assert cli("solve", "tiny.yaml", "--seed", "1", "--set", "train.0.steps=25", "--resume", "run")[0] == 0
+    whole = pinnreg.solve(TINY, {"seed": 1, "train.0.steps": 25}, out=False)
     resumed = pinnreg.load("run")
     assert all(torch.equal(resumed.parameters[name], whole.parameters[name]) for name in whole.parameters)
 
 
 def test_evaluate_and_plot(cli: Cli) -> None:
-    assert cli("solve", "tiny.yaml", "--out", "run", "--quiet")[0] == 0
+    assert cli("solve", "tiny.yaml", "--out", "run", "--quiet", "--set", "train.0.steps=10")[0] == 0
     before = {path: path.read_bytes() for path in Path("run").iterdir()}
     code, out, err = cli("evaluate", "run", "--json", "errors.json")
     assert (code, err) == (0, "")

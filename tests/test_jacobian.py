@@ -170,11 +170,26 @@ CASES: dict[str, tuple[Make, Problem, dict[str, Any]]] = {
         {"network": {"hidden": [4, 3], "features": {"periodic": {"x": 2}}}, "conditions": "default"},
     ),
 }
-cases = pytest.mark.parametrize("case", CASES)
 
 
-def made(case: str, **points: Any) -> Placed:
-    make, problem, sections = CASES[case]
+@dataclass(frozen=True)
+class Case:
+    """What several tests look at, made once for each kind of term: an objective, and the same in chunks."""
+
+    of: Placed
+    found: Linearised
+    parts: Placed
+    found_in_parts: Linearised
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request: pytest.FixtureRequest) -> Case:
+    of, parts = made(request.param), made(request.param, chunk=4)
+    return Case(of, of.linearise(of.parameters), parts, parts.linearise(parts.parameters))
+
+
+def made(kind: str, **points: Any) -> Placed:
+    make, problem, sections = CASES[kind]
     return make(problem, **{**sections, "points": points})
 
 
@@ -221,11 +236,9 @@ def without_layers(of: Placed) -> Linearised:
 # every kind of term
 
 
-@cases
-def test_the_jacobian_is_that_of_automatic_differentiation(case: str) -> None:
-    of = made(case)
+def test_the_jacobian_is_that_of_automatic_differentiation(case: Case) -> None:
+    of, found = case.of, case.found
     residuals, jacobian = row_by_row(of)
-    found = of.linearise(of.parameters)
     assert of.evaluator._by_layer  # or this would be a test of the fallback
     assert_close(found.residuals, residuals)
     assert_close(found.jacobian, jacobian)
@@ -242,10 +255,8 @@ def test_the_jacobian_is_that_of_torch_func() -> None:
     assert_close(of.linearise(of.parameters).jacobian, jacobian)
 
 
-@cases
-def test_losses_residuals_and_gradient_are_those_of_the_objective(case: str) -> None:
-    of = made(case)
-    found = of.linearise(of.parameters)
+def test_losses_residuals_and_gradient_are_those_of_the_objective(case: Case) -> None:
+    of, found = case.of, case.found
     assert not found.residuals.requires_grad
     assert not found.jacobian.requires_grad
     losses, gradient = of.gradient(of.parameters)
@@ -259,28 +270,32 @@ def test_losses_residuals_and_gradient_are_those_of_the_objective(case: str) -> 
     assert all(parameter.grad is None for parameter in of.parameters.values())
 
 
-@pytest.mark.parametrize(
-    ("case", "chunk"),
-    [*((case, 4) for case in CASES), ("periodic", 1), ("measurements", 2), ("importance", 10), ("ktv", 1)],
-)
-def test_a_chunk_changes_nothing(case: str, chunk: int) -> None:
-    whole, parts = made(case), made(case, chunk=chunk)
-    assert_same(parts.linearise(parts.parameters), whole.linearise(whole.parameters))
+def assert_a_chunk_changes_nothing(whole: Placed, found: Linearised, parts: Placed, in_parts: Linearised) -> None:
+    assert_same(in_parts, found)
     assert parts.evaluator._by_layer
     assert_close(parts.residuals(parts.parameters), whole.residuals(whole.parameters))
 
 
-@cases
-def test_the_way_through_any_parameters_agrees(case: str) -> None:
-    of, other = made(case), made(case, chunk=4)
-    assert_same(without_layers(other), of.linearise(of.parameters))
+def test_a_chunk_changes_nothing(case: Case) -> None:
+    assert_a_chunk_changes_nothing(case.of, case.found, case.parts, case.found_in_parts)
 
 
-@pytest.mark.parametrize("case", ["several equations and outputs", "periodic", "measurements", "importance"])
-def test_single_precision(case: str) -> None:
-    make, problem, sections = CASES[case]
+@pytest.mark.parametrize(("kind", "chunk"), [("periodic", 1), ("measurements", 2), ("importance", 10), ("ktv", 1)])
+def test_another_chunk_changes_nothing(kind: str, chunk: int) -> None:
+    whole, parts = made(kind), made(kind, chunk=chunk)
+    found, in_parts = (each.linearise(each.parameters) for each in (whole, parts))
+    assert_a_chunk_changes_nothing(whole, found, parts, in_parts)
+
+
+def test_the_way_through_any_parameters_agrees(case: Case) -> None:
+    assert_same(without_layers(case.parts), case.found)
+
+
+@pytest.mark.parametrize("kind", ["several equations and outputs", "periodic", "measurements", "importance"])
+def test_single_precision(kind: str) -> None:
+    make, problem, sections = CASES[kind]
     single, double = make(problem, **sections, dtype="float32"), make(problem, **sections)
-    if case == "importance":  # points chosen by a residual to rounding
+    if kind == "importance":  # points chosen by a residual to rounding
         double = double.with_state({key: _in_double(value) for key, value in single.state().items()})
     at = {name: value.detach().double().requires_grad_() for name, value in single.parameters.items()}
     found, expected = single.linearise(single.parameters), double.linearise(at)
@@ -501,7 +516,7 @@ def of_network(network: nn.Module, problem: Problem | None = None, chunk: int | 
         for parameter in network.parameters():
             parameter.copy_(torch.randn(parameter.shape, dtype=F64))
     problem = problem or Wave()
-    points = PointSettings(interior=40, boundary=6, chunk=chunk)
+    points = PointSettings(interior=12, boundary=4, chunk=chunk)
     split = split_conditions(problem, "soft")
     return placed(objective_of(problem, split, network, points=points, weights={}, regularisers=[], seed=0))
 
@@ -714,11 +729,11 @@ def test_one_pass_an_equation_and_none_a_row(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("case", ["several equations and outputs", "periodic", "importance"])
-def test_cuda_agrees(case: str) -> None:
-    make, problem, sections = CASES[case]
+@pytest.mark.parametrize("kind", ["several equations and outputs", "periodic", "importance"])
+def test_cuda_agrees(kind: str) -> None:
+    make, problem, sections = CASES[kind]
     here, there = make(problem, **sections, device="cpu"), make(problem, **sections, device="cuda")
-    if case == "importance":  # a device has its own random numbers
+    if kind == "importance":  # a device has its own random numbers
         there = there.with_state(here.state())
     found, expected = there.linearise(there.parameters), here.linearise(here.parameters)
     assert found.jacobian.device.type == "cuda"

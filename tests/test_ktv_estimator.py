@@ -25,7 +25,7 @@ from pinnreg.regularisers import KTV
 from pinnreg.run.prepare import prepare
 
 F64 = torch.float64
-STEPS, SAMPLES = 60, 768
+STEPS, SAMPLES = 30, 2048
 
 Function = Callable[[Tensor], Tensor]
 Parameters = dict[str, Tensor]

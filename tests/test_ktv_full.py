@@ -124,7 +124,7 @@ def test_full_is_the_frobenius_norm_of_a_trial_function_with_exact_conditions(or
     domain, trial = problem.domain, objective(problem).trial
     assert isinstance(domain, Box)
     assert any(trial.data)
-    of, points = network(domain.dimension, len(trial.outputs)), drawn(domain, 5)
+    of, points = network(domain.dimension, len(trial.outputs)), drawn(domain, 2)
     found = density(KTV(order=order, mixed="full", samples=1), of, trial, domain, points)
     entries = tensor(lambda at: trial(of, at), points, order)
     torch.testing.assert_close(found, squared_norm(entries), rtol=1e-10, atol=0)
@@ -210,7 +210,7 @@ def test_full_over_chosen_axes_leaves_out_all_derivatives_along_others() -> None
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_full_over_space_is_the_norm_of_the_tensor_in_space(order: int) -> None:
     domain, trial = Square.domain, objective(Square()).trial
-    of, points = network(3, 2), drawn(domain, 5)
+    of, points = network(3, 2), drawn(domain, 2)
     found = density(KTV(order=order, axes="space", mixed="full", samples=1), of, trial, domain, points)
     entries = tensor(lambda at: trial(of, at), points, order)
     in_space = entries[(..., *(slice(2),) * order)]
@@ -249,9 +249,16 @@ def test_a_form_that_does_not_exist_is_refused(mixed: Any) -> None:
         objective(Line(), mixed=mixed)
 
 
-@pytest.mark.parametrize("chunk", [None, 5])
-@pytest.mark.parametrize("problem", [Line(), Square()])
-@pytest.mark.parametrize("order", [1, 2, 3])
+# each two of order, problem and chunk once; all three together if slow
+@pytest.mark.parametrize(
+    ("order", "problem", "chunk"),
+    [
+        pytest.param(order, problem, chunk, marks=() if (order + i + j) % 2 == 0 else pytest.mark.slow)
+        for order in (1, 2, 3)
+        for i, problem in enumerate((Line(), Square()))
+        for j, chunk in enumerate((None, 5))
+    ],
+)
 def test_an_objective_with_full_has_the_loss_and_gradient_of_the_formula(
     order: int, problem: Problem, chunk: int | None
 ) -> None:

@@ -143,9 +143,9 @@ def test_a_step_of_gauss_newton_has_one_for_its_jacobian_and_all_trials(
 
 @pytest.mark.parametrize("optimiser", ["lbfgs", "ssbroyden"])
 def test_a_block_of_a_quasi_newton_method_has_one(optimiser: str, looks: list[tuple[str, int, Tensor]]) -> None:
-    trained(config(TWO_SIDED, {"optimiser": optimiser, "steps": 45, "redraw_every": 15}))
-    assert_drawn_at(looks, [0, 15, 30])  # a block is longer than the ten iterations between two checks
-    assert len(looks) > 45
+    trained(config(TWO_SIDED, {"optimiser": optimiser, "steps": 36, "redraw_every": 12}))
+    assert_drawn_at(looks, [0, 12, 24])  # a block is longer than the ten iterations between two checks
+    assert len(looks) > 36
 
 
 def test_noise_depends_on_seed_kind_and_step_alone() -> None:
@@ -184,7 +184,7 @@ def test_layers_take_turns() -> None:
 
 
 def test_both_schemes_have_the_same_mean_energy_in_every_tensor() -> None:
-    steps = 4000
+    steps = 2000
     energies: dict[str, dict[str, float]] = {}
     for scheme in ("layer", "all"):
         total = dict.fromkeys(TENSORS, 0.0)
@@ -220,11 +220,11 @@ def test_annealed_to_zero_it_ends_unperturbed(
     kind: str, optimiser: str, schedule: str, looks: list[tuple[str, int, Tensor]]
 ) -> None:
     noise = {"kind": kind, "sigma": 0.05, "schedule": schedule}
-    of = trained(config(noise, {"optimiser": optimiser, "steps": 9}))
+    of = trained(config(noise, {"optimiser": optimiser, "steps": 6}))
     assert of.batch.progress == 1
     assert of.batch.shifts == UNSHIFTED
     sizes = [float(noises[0].square().mean().sqrt()) if len(noises[0]) else 0.0 for noises in distinct(looks).values()]
-    assert len(sizes) == 9
+    assert len(sizes) == 6
     assert sizes[0] > 0.01
     assert sizes[-1] == 0 < sizes[-2] < 0.02
     losses, _ = of.gradient(of.parameters)
@@ -244,9 +244,9 @@ def test_a_sigma_of_zero_is_no_noise() -> None:
 @pytest.mark.parametrize(
     ("noise", "stage"),
     [
-        ({**TWO_SIDED, "schedule": "cosine"}, {"optimiser": "gauss_newton", "steps": 12}),
-        (TWO_SIDED, {"optimiser": "lbfgs", "steps": 30, "redraw_every": 15}),
-        ({"kind": "weight_noise", "schedule": "linear"}, {"optimiser": "adam", "steps": 12}),
+        ({**TWO_SIDED, "schedule": "cosine"}, {"optimiser": "gauss_newton", "steps": 5}),
+        (TWO_SIDED, {"optimiser": "lbfgs", "steps": 24, "redraw_every": 8}),
+        ({"kind": "weight_noise", "schedule": "linear"}, {"optimiser": "adam", "steps": 6}),
     ],
 )
 def test_a_resumed_run_has_the_same_noise(tmp_path: Path, noise: dict[str, Any], stage: dict[str, Any]) -> None:

@@ -94,8 +94,8 @@ def run(of: Placed, *stages: Stage) -> tuple[Placed, Outcome[Batch], History]:
 @pytest.mark.parametrize(
     ("stage", "limit"),
     [
-        (Adam(steps=600, learning_rate=2e-2, schedule="cosine"), 5e-2),
-        (SGD(steps=800, learning_rate=2e-3, momentum=0.9), 1.0),
+        (Adam(steps=200, learning_rate=5e-2, schedule="cosine"), 5e-2),
+        (SGD(steps=300, learning_rate=2e-3, momentum=0.95), 1.0),
         (LBFGS(steps=150), 1e-6),
         (SSBroyden(steps=150), 1e-7),
         (GaussNewton(steps=60), 1e-20),

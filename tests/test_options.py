@@ -60,9 +60,13 @@ def other_value(name: str, parameter: str) -> Any:
     raise AssertionError(f"no other value for {name}.{parameter}")
 
 
+EASY = {("burgers", "shift"): {"nu": 0.05}}
+"""Other parameters, with which the reference needs a coarser grid."""
+
+
 @pytest.mark.parametrize(("name", "parameter"), parameters_of_problems())
 def test_every_parameter_of_every_problem_changes_problem_and_reference(name: str, parameter: str) -> None:
-    base = config(problem={"name": name})
+    base = config(problem={"name": name, **EASY.get((name, parameter), {})})
     one, two = solved(base), solved(base, **{f"problem__{parameter}": other_value(name, parameter)})
     assert one.history["loss"][0] != two.history["loss"][0]
     assert one.report is not None

@@ -86,13 +86,13 @@ def test_with_noise_the_rows_are_those_of_the_perturbed_weights() -> None:
     torch.testing.assert_close(gradient, flat(of.gradient(of.parameters)[1]), rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("stage", [{"optimiser": "gauss_newton", "steps": 15}, {"optimiser": "adam", "steps": 600}])
+@pytest.mark.parametrize("stage", [{"optimiser": "gauss_newton", "steps": 6}, {"optimiser": "adam", "steps": 200}])
 def test_a_large_weight_makes_the_columns_orthonormal(stage: dict[str, Any]) -> None:
-    stage = stage if stage["optimiser"] != "adam" else {**stage, "learning_rate": 1e-2}
+    stage = stage if stage["optimiser"] != "adam" else {**stage, "learning_rate": 2e-2}
     network = {"kind": "quadratic", "hidden": [7, 6]}
     sections = {"network": network, "train": [stage], "evaluate": {"grid": 5}}
     with_it = pinnreg.solve(config({"weight": 1e6}, **sections), out=False).parameters
-    without = pinnreg.solve(config(**sections), {"train.0.steps": 15}, out=False).parameters
+    without = pinnreg.solve(config(**sections), {"train.0.steps": 6}, out=False).parameters
     distances = [max(float(each.abs().max()) for each in grams(each)) for each in (with_it, without)]
     assert distances[0] < 1e-3
     assert distances[1] > 0.1

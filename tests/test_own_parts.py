@@ -376,7 +376,7 @@ def test_every_optimiser_takes_ones_own_penalty(folder: Path) -> None:
 @pytest.mark.usefixtures("made")
 def test_a_study_and_an_analysis_know_ones_own_parts(folder: Path, tmp_path: Path) -> None:
     study = {
-        "base": edited(CONFIG, train=STAGES[1:]),
+        "base": edited(CONFIG, network={"kind": "skip", "width": 1}, train=[{"optimiser": "gauss_newton", "steps": 2}]),
         "vary": {"regularisers": {"none": [], "bending": [{"kind": "bending", "weight": 1e-8}]}, "seed": [0]},
     }
     found = pinnreg.study(study, out=tmp_path / "study", problems=folder, jobs=1)
@@ -503,7 +503,8 @@ def test_of_two_files_the_one_of_the_last_folder_counts_everywhere(folder: Path,
     (other / "bending.py").write_text(BENDING.replace("1.5", "1.25"), encoding="utf-8")
     shipped = Path(pinnreg.registry.shipped("problems"))
     (folder / "mine.py").write_text((shipped / "poisson.py").read_text(encoding="utf-8"), encoding="utf-8")
-    given = edited(CONFIG, problem={"name": "mine", "dimension": 1}, train=STAGES[:1])
+    small = {"network": {"kind": "skip", "width": 1}, "train": [{"optimiser": "adam", "steps": 2}]}
+    given = edited(CONFIG, problem={"name": "mine", "dimension": 1}, **small)
 
     def used(run: Path) -> list[str]:
         text = (run / "config.yaml").read_text(encoding="utf-8")
@@ -513,7 +514,7 @@ def test_of_two_files_the_one_of_the_last_folder_counts_everywhere(folder: Path,
         last, run = folders[-1].name, tmp_path / f"run{number}"
         pinnreg.solve(given, out=run, problems=folders)
         assert used(run) == [last]
-        pinnreg.solve(None, {"train.0.steps": 12}, out=run, problems=folders, resume=True)
+        pinnreg.solve(None, {"train.0.steps": 3}, out=run, problems=folders, resume=True)
         assert used(run) == [last]
         study = {"base": given, "vary": {"seed": [0]}}
         pinnreg.study(study, out=tmp_path / f"study{number}", problems=folders, jobs=1)

@@ -293,7 +293,13 @@ def coarse(problem: Problem) -> Mapping[str, Array]:
 SCIPY = ("Chebyshev collocation", "method of lines")
 
 
-@pytest.mark.parametrize("problem", variants())
+def once(problem: Any) -> Any:
+    """A variant, slow where another one of its kind is solved: a front that travels needs seconds."""
+    repeated = problem.id == "burgers-shift=0.5"
+    return pytest.param(*problem.values, id=problem.id, marks=pytest.mark.slow if repeated else ())
+
+
+@pytest.mark.parametrize("problem", [once(each) for each in variants()])
 def test_the_scipy_solve_agrees_with_the_reference_to_its_own_estimate(problem: Problem) -> None:
     reference = reference_of(problem)
     assert reference is not None
@@ -372,7 +378,7 @@ def assert_starts_from(start: Function, problem: Problem) -> None:
     assert reference.scipy is not None
     x = np.linspace(*problem.domain.bounds["x"], 41)
     for each in (reference, reference.scipy):
-        values = each.solve({"x": x, "t": np.array([0.0, 0.3, 1.0])}).values["u"]
+        values = each.solve({"x": x, "t": np.array([0.0, 0.1, 0.3])}).values["u"]
         assert np.abs(values[:, 0] - start(x)).max() < 1e-14
         assert np.abs(values[[0, -1]]).max() < 1e-14
 

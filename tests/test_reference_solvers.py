@@ -236,7 +236,8 @@ def test_the_method_of_lines_satisfies_its_equation():
         assert first["t"] == pytest.approx(allen_cahn(x, u, first["x"], second["x"]), abs=1e-6)
 
 
-def test_tolerances_below_rounding_are_loosened_instead_of_stalling():
+def test_tolerances_below_rounding_are_loosened_instead_of_stalling(monkeypatch):
+    monkeypatch.setattr("pinnreg.reference.lines._MOST_EVALUATIONS", 6_000)  # still far more than a sound solve needs
     steep = method_of_lines(
         lambda x, u, u_x, u_xx: NU * u_xx - u * u_x,
         lambda x: -np.sin(pi * x),
@@ -250,7 +251,8 @@ def test_tolerances_below_rounding_are_loosened_instead_of_stalling():
     assert relative(steep.solve(axes).values["u"], burgers_cole_hopf(NU).solve(axes).values["u"]) < 1e-7
 
 
-def test_a_solution_that_blows_up_is_an_error():
+def test_a_solution_that_blows_up_is_an_error(monkeypatch):
+    monkeypatch.setattr("pinnreg.reference.lines._MOST_EVALUATIONS", 6_000)
     growing = method_of_lines(
         lambda x, u, u_x, u_xx: u_xx + 50 * u**3, lambda x: 5 * np.sin(pi * x), x=(0, 1), t=(0, 1), nodes=41
     )
@@ -305,7 +307,7 @@ def gauss_hermite(nu, x, t, count=600):
     return -(density * np.sin(pi * y)).sum(axis=-1) / density.sum(axis=-1)
 
 
-def many_nodes(nu, x, t, shift=0.0, count=20_001):
+def many_nodes(nu, x, t, shift=0.0, count=6_001):
     """A trapezoidal rule in the position y itself over [−3, 3], in extended precision where there is any."""
     y = np.linspace(-3, 3, count, dtype=np.longdouble)
     values = np.empty((len(x), len(t)))
@@ -448,12 +450,12 @@ def test_cole_hopf_refuses_points_outside():
     ids=["cole_hopf", "poisson", "lines"],
 )
 def test_a_value_at_a_point_does_not_depend_on_the_others(reference, bounds, tolerance):
-    """Of 1000 points, those solved for alone; the pieces are solves of their own."""
+    """Of 1000 points, some solved for alone; the pieces are solves of their own."""
     bounds = bounds or {"x": (0, 1), "y": (0, 1)}
     rng = np.random.default_rng(1)
     points = {name: low + (high - low) * rng.random(1000) for name, (low, high) in bounds.items()}
     found = reference.at(points)["u"]
     scale = np.sqrt(np.mean(found**2))
-    for i in range(0, 1000, 111):
+    for i in range(0, 1000, 222):
         alone = reference.solve({name: x[i : i + 1] for name, x in points.items()}).values["u"].item()
         assert abs(found[i] - alone) <= tolerance * scale

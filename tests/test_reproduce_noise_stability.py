@@ -65,7 +65,7 @@ def test_both_estimates_are_unbiased_and_two_points_cancel_the_gradient() -> Non
 
 
 def test_the_estimates_of_networks_in_training_go_as_claimed() -> None:
-    found = trace_estimates.trace_estimates([3], quiet, draws=100)
+    found = trace_estimates.trace_estimates([3], quiet, draws=60)
     assert found.means.shape == found.deviations.shape == (1, len(trace_estimates.SIGMAS), 2)
     assert [claim.text for claim in found.claims() if not claim.holds and "mean" not in claim.text] == []
     expected = np.hypot(found.slopes[0] / trace_estimates.SIGMAS[0], found.deviations[0, 0, 1])
@@ -142,9 +142,9 @@ def test_settings_see_the_same_data_and_start_and_differ_in_noise() -> None:
 
 
 def test_a_short_search_takes_equal_evaluations_and_lowers_the_loss() -> None:
-    found = sensing.sensing(D, 1, range(2), quiet, steps=100)
-    assert {float(each[-1]) for each in found.evaluations.values()} == {200.0}
-    assert found.steps == 2 * (200 + 100 + 100)
+    found = sensing.sensing(D, 1, range(2), quiet, steps=50)
+    assert {float(each[-1]) for each in found.evaluations.values()} == {100.0}
+    assert found.steps == 2 * (100 + 50 + 50)
     for name in sensing.SETTINGS:
         assert found.losses[name].shape == (2, len(found.evaluations[name]))
         assert (found.losses[name][:, -1] < 0.5 * found.losses[name][:, 0]).all()

@@ -51,18 +51,28 @@ TINY: dict[str, Any] = {
     "network": {"hidden": [6]},
     "points": {"interior": 20, "boundary": 8},
     "regularisers": [{"kind": "ktv", "samples": 8}],
-    "train": [{"optimiser": "adam", "steps": 120, "learning_rate": 1e-2}, {"optimiser": "lbfgs", "steps": 15}],
-    "evaluate": {"grid": [9, 7], "every": 60},
+    "train": [{"optimiser": "adam", "steps": 60, "learning_rate": 1e-2}, {"optimiser": "lbfgs", "steps": 15}],
+    "evaluate": {"grid": [9, 7], "every": 35},
     "device": "cpu",
 }
 SHORT = TINY | {"train": [{"optimiser": "adam", "steps": 3}], "regularisers": []}
+# of few panels: figures take longer than runs
+PLANE = SHORT | {"problem": {"name": "poisson", "dimension": 2}, "evaluate": {"grid": [9, 7]}}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pinnreg.report.Solution]:
     """One finished run: its folder and its solution."""
     folder = tmp_path_factory.mktemp("runs") / "run"
-    return folder, pinnreg.solve(TINY, out=folder)
+    return folder, pinnreg.solve(TINY, out=folder, figures=False)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run with its figures."""
+    folder: Path = tmp_path_factory.mktemp("runs") / "drawn"
+    pinnreg.solve(PLANE, out=folder)
+    return folder
 
 
 def _same_weights(one: pinnreg.report.Solution, other: pinnreg.report.Solution) -> bool:
@@ -71,10 +81,10 @@ def _same_weights(one: pinnreg.report.Solution, other: pinnreg.report.Solution) 
     )
 
 
-def test_the_folder_holds_exactly_the_contracts_files(run: tuple[Path, Any]) -> None:
-    assert {path.name for path in run[0].iterdir()} == FILES
+def test_the_folder_holds_exactly_the_contracts_files(drawn: Path) -> None:
+    assert {path.name for path in drawn.iterdir()} == FILES
     for name in ("error_field.png", "history.png"):
-        assert (run[0] / name).read_bytes().startswith(b"\x89PNG")
+        assert (drawn / name).read_bytes().startswith(b"\x89PNG")
 
 
 def test_report_json(run: tuple[Path, Any]) -> None:
@@ -88,7 +98,7 @@ def test_report_json(run: tuple[Path, Any]) -> None:
     scipy = data["reference"]["scipy"]
     assert 0 < scipy["error_estimate"] < 1e-4
     assert scipy["errors"]["u"]["rel_l2"] == pytest.approx(data["errors"]["u"]["rel_l2"], rel=1e-3)
-    assert data["steps"] == 135
+    assert data["steps"] == 75
     assert data["parameters"] == (2 * 6 + 6) + (6 + 1)
     assert data["stop_reason"] == "lbfgs: all 15 steps done"
     assert (data["device"], data["dtype"]) == ("cpu", "float64")
@@ -132,10 +142,10 @@ def test_history_csv(run: tuple[Path, Any]) -> None:
         "error_u",
     ]
     steps = [int(row["step"]) for row in rows]
-    assert (steps[0], steps[-1]) == (0, 135)
+    assert (steps[0], steps[-1]) == (0, 75)
     assert max(np.diff(steps)) <= 50
-    assert {60, 120} <= set(steps)
-    assert {int(row["step"]) for row in rows if row["error_u"]} >= {0, 60, 120, 135}
+    assert {35, 50, 70} <= set(steps)  # each evaluation, and every fifty steps
+    assert {int(row["step"]) for row in rows if row["error_u"]} >= {0, 35, 70, 75}
     for row in rows:
         total = float(row["residual_weighted"]) + float(row["ktv_weighted"])
         assert float(row["loss"]) == pytest.approx(total, rel=1e-12)
@@ -309,12 +319,12 @@ def test_a_problem_object_is_solved(tmp_path: Path) -> None:
 def test_load_of_a_run_that_has_not_ended(tmp_path: Path) -> None:
     steps = iter(range(100))
     with pytest.raises(pinnreg.Interrupted) as caught:
-        pinnreg.solve(TINY, out=tmp_path / "run", hooks=Hooks(interrupted=lambda: 15 if next(steps) == 60 else None))
+        pinnreg.solve(TINY, out=tmp_path / "run", hooks=Hooks(interrupted=lambda: 15 if next(steps) == 35 else None))
     assert (caught.value.signal, caught.value.checkpoint) == (15, tmp_path / "run" / "checkpoint.pt")
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"config.yaml", "history.csv", "checkpoint.pt"}
     loaded = pinnreg.load(tmp_path / "run")
     assert loaded.report is None
-    assert loaded.history["step"][-1] == 60
+    assert loaded.history["step"][-1] == 35
     assert np.isfinite(loaded([[0.5, 0.5]])).all()
 
 
@@ -410,7 +420,7 @@ def test_the_device_argument_stands_above_the_config() -> None:
 
 
 def test_evaluation_does_not_change_the_training() -> None:
-    short = {"train.0.steps": 30}
+    short = {"train.0.steps": 8, "train.1.steps": 12}
     often = pinnreg.solve(TINY, {**short, "evaluate.every": 1}, out=False)
     never = pinnreg.solve(TINY, {**short, "evaluate.every": 10_000, "evaluate.grid": [3, 3]}, out=False)
     assert _same_weights(often, never)
@@ -461,15 +471,15 @@ def test_smoothing_that_no_stage_would_use_is_refused() -> None:
         pinnreg.solve(SHORT | {"regularisers": [row]}, out=False)
 
 
-def test_a_run_without_a_folder_can_be_drawn(run: tuple[Path, Any], tmp_path: Path) -> None:
-    solution = pinnreg.solve(TINY, out=False)
-    figures = plots.draw(solution.report, solution.history)
+def test_a_run_without_a_folder_can_be_drawn(drawn: Path, tmp_path: Path) -> None:
+    unwritten = pinnreg.solve(PLANE, out=False)
+    figures = plots.draw(unwritten.report, unwritten.history)
     assert list(figures) == ["error_field", "history"]
     for name, figure in figures.items():
         plots.save(figure, tmp_path / f"{name}.png")
     # the error field of the same run with a folder; the history shows the seconds, which differ
-    assert (tmp_path / "error_field.png").read_bytes() == (run[0] / "error_field.png").read_bytes()
-    compared = pinnreg.evaluate(run[0])
+    assert (tmp_path / "error_field.png").read_bytes() == (drawn / "error_field.png").read_bytes()
+    compared = pinnreg.evaluate(drawn)
     assert list(plots.draw(compared.report, compared.history)) == ["error_field"]
 
 
@@ -482,13 +492,13 @@ def test_the_report_in_memory_is_that_of_the_files(run: tuple[Path, Any]) -> Non
     assert {**unwritten, "wall_seconds": 0} == {**solution.report.facts, "wall_seconds": 0}
 
 
-def test_drawn_again_from_the_files_alone(run: tuple[Path, Any], tmp_path: Path) -> None:
-    again = shutil.copytree(run[0], tmp_path / "again")
+def test_drawn_again_from_the_files_alone(drawn: Path, tmp_path: Path) -> None:
+    again = shutil.copytree(drawn, tmp_path / "again")
     for name in ("checkpoint.pt", "error_field.png", "history.png"):
         (again / name).unlink()
     assert redraw(again, "png") == [again / "error_field.png", again / "history.png"]
     for name in ("error_field.png", "history.png"):
-        assert (again / name).read_bytes() == (run[0] / name).read_bytes()
+        assert (again / name).read_bytes() == (drawn / name).read_bytes()
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ import pinnreg
 from pinnreg import InputError
 from pinnreg.domain.samplers import unit_points
 from pinnreg.report import read_report
-from pinnreg.studies import runner, study, worker
-from pinnreg.studies.worker import Task, work
+from pinnreg.studies import StudyResult, runner, study, worker
+from pinnreg.studies.worker import Answer, Task, work
 
 FILES = {"study.csv", "summary.csv", "summary.md", "runs"}
 
@@ -39,23 +39,46 @@ class Curve(Problem):
 '''
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StudyResult, list[Task]]:
+    """STUDY when all is made: its folder, what was found, and the runs as they were asked for."""
+    folder: Path = tmp_path_factory.mktemp("studies") / "whole"
+    tasks: list[Task] = []
+
+    def here(given: Sequence[Task], *_: Any) -> Iterator[tuple[int, Answer]]:
+        for number, task in reversed(list(enumerate(given))):
+            tasks.append(task)
+            yield number, work(task)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "in_processes", here)
+        patch.setattr(runner, "write_figures", lambda *_: None)
+        return folder, study(STUDY, folder), tasks
+
+
+@pytest.fixture
+def done(whole: tuple[Path, StudyResult, list[Task]]) -> Path:
+    """That folder, to be copied."""
+    return whole[0]
+
+
 # what is made and kept
 
 
-def test_a_study_makes_its_runs_and_measures_them(made: list[Task], tmp_path: Path) -> None:
-    found = study(STUDY, tmp_path)
-    assert len(made) == len(found.runs) == 6
-    assert {path.name for path in tmp_path.iterdir()} == FILES
-    table = rows(tmp_path)
+def test_a_study_makes_its_runs_and_measures_them(whole: tuple[Path, StudyResult, list[Task]]) -> None:
+    out, found, tasks = whole
+    assert len(tasks) == len(found.runs) == 6
+    assert {path.name for path in out.iterdir()} == FILES
+    table = rows(out)
     assert [(row["regularisers"], row["seed"], row["regularisers.0.weight"]) for row in table] == [
         *[("none", "0", ""), ("none", "1", "")],
         *[("ktv2", seed, weight) for seed in ("0", "1") for weight in ("1e-07", "0.001")],
     ]
     assert {row["status"] for row in table} == {"ok"}
     assert [row["chosen"] for row in table].count("yes") == 4
-    assert len(rows(tmp_path, "summary.csv")) == 2
+    assert len(rows(out, "summary.csv")) == 2
     for row, run in zip(table, found.runs, strict=True):
-        folder = tmp_path / "runs" / row["run"]
+        folder = out / "runs" / row["run"]
         report = read_report(folder)
         assert run.value("rel_l2") == report.errors["u"].rel_l2 == float(row["rel_l2"])
         solution = pinnreg.load(folder)
@@ -79,15 +102,15 @@ def test_with_soft_conditions_they_count_when_a_weight_is_chosen(made: list[Task
         "weights": {"initial": 2.0},
         "network": {"hidden": [6]},
         "points": {"interior": 40, "boundary": 30},
-        "train": [{"optimiser": "gauss_newton", "steps": 25}],
+        "train": [{"optimiser": "gauss_newton", "steps": 12}],
         "evaluate": {"grid": 12},
     }
-    weights = [{"kind": "ktv", "order": 1, "samples": 40, "weight": [1e-8, 1e-2, 100]}]
+    weights = [{"kind": "ktv", "order": 1, "samples": 40, "weight": [1e-8, 100]}]
     found = study({"base": base, "vary": {"regularisers": {"ktv1": weights}}}, tmp_path)
     assert found.score == "validation_loss"
     # u = 0, which the largest weight enforces, has the smallest residual and the largest error
-    assert min(found.runs, key=lambda run: run.value("validation_residual")) is found.runs[2]
-    assert max(found.runs, key=lambda run: run.value("rel_l2")) is found.runs[2]
+    assert min(found.runs, key=lambda run: run.value("validation_residual")) is found.runs[1]
+    assert max(found.runs, key=lambda run: run.value("rel_l2")) is found.runs[1]
     assert found.entries[0].chosen["0"].plan.candidates["regularisers.0.weight"] < 100
     # by hand, on a grid
     run = found.runs[0]
@@ -98,10 +121,11 @@ def test_with_soft_conditions_they_count_when_a_weight_is_chosen(made: list[Task
     assert run.value("validation_loss") == pytest.approx(float(expected), rel=1e-2)
 
 
-def test_a_second_call_runs_nothing_and_a_changed_study_what_is_new(made: list[Task], tmp_path: Path) -> None:
-    study(STUDY, tmp_path)
+def test_a_second_call_runs_nothing_and_a_changed_study_what_is_new(
+    made: list[Task], done: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(done, tmp_path, dirs_exist_ok=True)
     before = rows(tmp_path)
-    made.clear()
     study(STUDY, tmp_path)
     assert made == []
     assert rows(tmp_path) == before
@@ -112,8 +136,8 @@ def test_a_second_call_runs_nothing_and_a_changed_study_what_is_new(made: list[T
     assert [row for row in rows(tmp_path) if row["seed"] == "1"] == [row for row in before if row["seed"] == "1"]
 
 
-def test_a_study_that_was_killed_continues_to_the_same_table(made: list[Task], tmp_path: Path) -> None:
-    study(STUDY, tmp_path)
+def test_a_study_that_was_killed_continues_to_the_same_table(made: list[Task], done: Path, tmp_path: Path) -> None:
+    shutil.copytree(done, tmp_path, dirs_exist_ok=True)
     before = rows(tmp_path), rows(tmp_path, "summary.csv")
     # a run that had not begun, one in the middle, one in its first moments
     gone, half, early = [tmp_path / "runs" / row["run"] for row in before[0][1:4]]
@@ -124,7 +148,6 @@ def test_a_study_that_was_killed_continues_to_the_same_table(made: list[Task], t
     (early / "history.csv").write_text("step", encoding="utf-8")
     for name in ("study.csv", "summary.csv", "summary.md"):
         (tmp_path / name).unlink()
-    made.clear()
     study(STUDY, tmp_path)
     assert {Path(task["folder"]).name for task in made} == {gone.name, half.name, early.name}
     assert (rows(tmp_path), rows(tmp_path, "summary.csv")) == before
@@ -199,7 +222,7 @@ def test_data_alone_without_a_reference(tmp_path: Path, made: list[Task]) -> Non
 # the command
 
 
-def test_the_command_prints_the_table_and_writes_json(cli: Cli, made: list[Task]) -> None:
+def test_the_command_prints_the_table_and_writes_json(cli: Cli, made: list[Task], done: Path) -> None:
     code, out, err = cli("study", "mine.yaml", "--json", "all.json")
     assert code == 0
     lines = out.splitlines()
@@ -212,8 +235,14 @@ def test_the_command_prints_the_table_and_writes_json(cli: Cli, made: list[Task]
     assert [row["regularisers"] for row in data["summary"]] == ["none", "ktv2"]
     assert len(data["runs"]) == 6
     assert data["study"]["vary"]["seed"] == [0, 1]
+    shutil.copytree(done, "elsewhere")
+    some = sorted(Path("elsewhere/runs").iterdir())[::3]
+    for path in some:
+        shutil.rmtree(path)
+    made.clear()
     code, out, err = cli("study", "mine.yaml", "--out", "elsewhere", "--quiet")
     assert (code, out, err) == (0, "", "")
+    assert {Path(task["folder"]).resolve() for task in made} == {path.resolve() for path in some}
     assert rows(Path("elsewhere")) == rows(Path("outputs/mine"))
     assert cli("study", "mine.yaml")[2] == "6/6  runs were done before\n"
 
@@ -227,7 +256,10 @@ def test_failed_runs_exit_with_1_after_the_table(cli: Cli, made: list[Task], mon
     assert err.splitlines()[-1] == "6 of 6 runs failed; the same command tries them again"
 
 
-def test_a_terminal_gets_a_bar(cli: Cli, made: list[Task], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_gets_a_bar(cli: Cli, made: list[Task], done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(done, "outputs/mine")
+    for path in sorted(Path("outputs/mine/runs").iterdir())[:2]:
+        shutil.rmtree(path)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     code, out, err = cli("study", "mine.yaml")

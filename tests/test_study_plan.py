@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -201,12 +201,23 @@ def test_the_users_own_dict_is_left_alone() -> None:
     assert given == before
 
 
+def each_once(plans: list[plan.Plan]) -> list[plan.Plan]:
+    """Of all combinations, so many that each value of each key occurs."""
+    found, missing = [], {label for planned in plans for label in planned.labels.items()}
+    while missing:
+        found.append(max(plans, key=lambda planned: len(missing & planned.labels.items())))
+        missing -= found[-1].labels.items()
+    return found
+
+
 @pytest.mark.parametrize("name", registry.shipped_configs(studies=True))
 def test_a_shipped_study_is_sound(name: str) -> None:
     asked, _, where, _ = read_study(name)
+    # two seeds are as different as all
+    asked = replace(asked, vary={**asked.vary, "seed": dict(list(asked.vary["seed"].items())[:2])})
     plans = plan.plan(asked, where)
     assert len({run.hash for run in plans}) == len(plans) > 1
-    plan.check(plans, where, device=False)
+    plan.check(each_once(plans), where, device=False)
 
 
 def test_the_budget_is_the_only_limit_of_a_run() -> None:

@@ -36,7 +36,7 @@ def drawn(ax: Axes) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in ax.lines]
 
 
-@pytest.mark.parametrize(("panels", "decades"), [(1, 0.2), (2, 6), (5, 6)])
+@pytest.mark.parametrize(("panels", "decades"), [(1, 0.2), pytest.param(2, 6, marks=pytest.mark.slow), (5, 6)])
 def test_error_figures_are_legible(panels: int, decades: float) -> None:
     errors = list(np.logspace(-3 - decades, -3, 5))
     rows = [
@@ -63,7 +63,7 @@ def test_an_error_figure_shows_each_seed_the_median_and_the_hindsight() -> None:
     assert diamond[1].tolist() == [1]
 
 
-@pytest.mark.parametrize("panels", [1, 2, 4])
+@pytest.mark.parametrize("panels", [1, pytest.param(2, marks=pytest.mark.slow), 4])
 def test_weight_figures_are_legible_and_mark_what_was_chosen(panels: int) -> None:
     errors = {"0": [1.0, 0.1, 0.3], "1": [0.5, 0.4, 0.2], "2": [0.7, np.nan, 0.3]}
     curves = WeightCurves("weight", [1e-7, 1e-5, 1e-3], errors, {"0": 1, "1": 0}, 0.6)
@@ -79,11 +79,14 @@ def test_weight_figures_are_legible_and_mark_what_was_chosen(panels: int) -> Non
     ("names", "count"),
     [
         # curves and maps, alone, in a row, in rows of which the last has gaps, and as many as there may be
-        *((("x",), count) for count in (1, 5, 12)),
+        *((("x",), count) for count in (1, 5)),
         *((("x", "y"), count) for count in (3, 12)),
         (("x", "t"), 5),
         (("x", "y", "t"), 1),
-        (("x", "y", "z"), 5),
+        (("x", "y", "z"), 2),
+        # each number of axes and of panels is among the others
+        pytest.param(("x",), 12, marks=pytest.mark.slow),
+        pytest.param(("x", "y", "z"), 5, marks=pytest.mark.slow),
     ],
 )
 def test_field_figures_are_legible_and_share_one_scale(names: tuple[str, ...], count: int) -> None:

@@ -10,8 +10,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import study_lanes
 import torch
 import yaml
 from small_studies import STUDY, TINY, rows
@@ -31,19 +33,19 @@ from pinnreg import Box, Problem, dirichlet
 
 @dataclass(frozen=True)
 class Deadly(Problem):
-    """uₓₓ = -1; kills the process that solves it if told to."""
+    """uₓₓ = -1 - number; the last one kills the process that solves it."""
 
-    kill: bool = False
+    number: int = 0
     domain = Box(x=(0, 1))
     conditions = (dirichlet(0.0),)
 
     def residual(self, u):
-        return u.xx + 1
+        return u.xx + 1 + self.number
 
     def reference(self):
-        if self.kill and multiprocessing.parent_process() is not None:
+        if self.number == 2 and multiprocessing.parent_process() is not None:
             os.kill(os.getpid(), 9)
-        return lambda x: x * (1 - x) / 2
+        return lambda x: (1 + self.number) * x * (1 - x) / 2
 '''
 
 
@@ -51,31 +53,44 @@ def test_processes_of_which_one_is_killed(tmp_path: Path) -> None:
     (tmp_path / "problems").mkdir()
     (tmp_path / "problems" / "deadly.py").write_text(DEADLY, encoding="utf-8")
     base = {**TINY, "problem": {"name": "deadly"}}
-    asked = {"base": base, "vary": {"problem.kill": [False, True], "seed": [0, 1]}}
+    asked = {"base": base, "vary": {"problem.number": [0, 1, 2]}}
     environment = dict(os.environ)
     found = study(asked, tmp_path / "out", jobs=2, problems=tmp_path / "problems")
-    assert [run.status for run in found.runs] == ["ok"] * 2 + ["failed: the process was killed by SIGKILL"] * 2
+    assert [run.status for run in found.runs] == ["ok"] * 2 + ["failed: the process was killed by SIGKILL"]
     assert dict(os.environ) == environment
     # the same results as in this process
     threads = torch.get_num_threads()
-    for run in found.runs[:2]:
-        alone = pinnreg.solve(base, {"seed": int(run.plan.seed)}, out=False, problems=tmp_path / "problems")
+    for number, run in enumerate(found.runs[:2]):
+        alone = pinnreg.solve(base, {"problem.number": number}, out=False, problems=tmp_path / "problems")
         assert alone.report is not None
         assert run.value("rel_l2") == alone.report.errors["u"].rel_l2
     assert torch.get_num_threads() == threads
 
 
-def test_an_interrupted_study_stops_its_processes(tmp_path: Path) -> None:
-    long = {**TINY, "train": [{"optimiser": "adam", "steps": 10**7}]}
+def test_another_process_stands_in_for_one_that_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    # processes that import nothing of the package
+    monkeypatch.setattr(processes, "_serve", study_lanes.serve)
+    tasks: list[Any] = ["die", "die", "who", "die", "who", "who"]
+    found = dict(processes.in_processes(tasks, 2, lambda: None))
+    assert sorted(found) == list(range(6))
+    killed = [number for number, answer in found.items() if answer["status"] != "ok"]
+    assert sorted(killed) == [0, 1, 3]
+    assert {found[number]["status"] for number in killed} == {"failed: the process was killed by SIGKILL"}
+    assert all(found[number]["notes"] != [str(os.getpid())] for number in (2, 4, 5))
+
+
+def test_an_interrupted_study_stops_its_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # that training is stopped too is seen where a signal stops the command
+    monkeypatch.setattr(processes, "_serve", study_lanes.serve)
     started, seen = time.monotonic(), []
 
     def interrupted() -> int | None:
-        # once the process trains, which it takes seconds to import for
+        # once the process is at work
         return 15 if list((tmp_path / "out" / "runs").glob("*/history.csv")) else None
 
     with pytest.raises(Interrupted) as caught:
         study(
-            {"base": long, "vary": {"seed": [0]}},
+            {"base": TINY, "vary": {"seed": [0]}},
             tmp_path / "out",
             jobs=1,
             interrupted=interrupted,

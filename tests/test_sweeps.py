@@ -22,7 +22,7 @@ from pinnreg.run.prepare import prepare
 from pinnreg.training import Hooks, read_history
 
 ALL = ("adam", "sgd", "lbfgs", "ssbroyden", "gauss_newton")
-PENALTIES = {
+PENALTIES: dict[str, dict[str, Any]] = {
     "jacobian": {"kind": "jacobian", "samples": 7},
     "at the collocation points": {"kind": "gpinn"},
     "ridge": {"kind": "ridge"},
@@ -74,26 +74,33 @@ def sweeps_of(given: dict[str, Any]) -> int:
 # the count
 
 
-@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+REGULARISED: list[tuple[list[dict[str, Any]], int, int]] = [
+    ([], 0, 1),
+    ([PENALTIES["jacobian"]], 7, 1),
+    ([PENALTIES["at the collocation points"]], 16, 1),
+    ([PENALTIES["ridge"]], 0, 1),
+    ([NOISE], 0, 2),
+    ([{**NOISE, "samples": 3, "unperturbed": 0.5}], 0, 7),
+    ([{**NOISE, "sides": "one"}], 0, 2),
+    ([{"kind": "weight_noise"}], 0, 1),
+    ([NOISE, *PENALTIES.values()], 23, 2),
+]
+
+
+# each with one optimiser or the other, and all with both in the slow suite
 @pytest.mark.parametrize(
-    ("regularisers", "extra", "copies"),
+    ("regularisers", "extra", "copies", "optimiser"),
     [
-        ([], 0, 1),
-        ([PENALTIES["jacobian"]], 7, 1),
-        ([PENALTIES["at the collocation points"]], 16, 1),
-        ([PENALTIES["ridge"]], 0, 1),
-        ([NOISE], 0, 2),
-        ([{**NOISE, "samples": 3, "unperturbed": 0.5}], 0, 7),
-        ([{**NOISE, "sides": "one"}], 0, 2),
-        ([{"kind": "weight_noise"}], 0, 1),
-        ([NOISE, *PENALTIES.values()], 23, 2),
+        pytest.param(*case, optimiser, marks=() if number % 2 == turn else pytest.mark.slow)
+        for turn, optimiser in enumerate(["adam", "sgd"])
+        for number, case in enumerate(REGULARISED)
     ],
 )
 def test_a_first_order_step_is_a_sweep_over_all_points(
     regularisers: list[dict[str, Any]], extra: int, copies: int, optimiser: str
 ) -> None:
-    stage = {"optimiser": optimiser, "steps": 5, "learning_rate": 1e-4}
-    assert sweeps_of(config(stage, regularisers=regularisers)) == 5 * copies * (16 + extra)
+    stage = {"optimiser": optimiser, "steps": 3, "learning_rate": 1e-4}
+    assert sweeps_of(config(stage, regularisers=regularisers)) == 3 * copies * (16 + extra)
 
 
 def test_points_of_soft_conditions_count_and_pairs_twice() -> None:
@@ -142,13 +149,13 @@ def test_every_look_of_a_second_order_optimiser_counts(
 
 
 def test_the_column_begins_at_zero_rises_and_goes_on_through_the_stages(tmp_path: Path) -> None:
-    stages = [{"optimiser": "adam", "steps": 60}, {"optimiser": "lbfgs", "steps": 30}, {"optimiser": "gauss_newton"}]
-    stages[-1]["steps"] = 5
+    stages = [{"optimiser": "adam", "steps": 20}, {"optimiser": "lbfgs", "steps": 20}, {"optimiser": "gauss_newton"}]
+    stages[-1]["steps"] = 3
     whole = pinnreg.solve(config(*stages), out=tmp_path / "run")
     sweeps = whole.history["sweeps"]
     assert sweeps[0] == 0
     assert (np.diff(sweeps) > 0).all()
-    assert sweeps[whole.history["step"] == 60] == 60 * 16
+    assert sweeps[whole.history["step"] == 20] == 20 * 16
     written = read_history(tmp_path / "run" / "history.csv")
     np.testing.assert_array_equal(written["sweeps"], sweeps)
     text = (tmp_path / "run" / "history.csv").read_text().splitlines()
@@ -161,7 +168,7 @@ def test_the_column_begins_at_zero_rises_and_goes_on_through_the_stages(tmp_path
 
 @pytest.mark.parametrize("optimiser", ALL)
 def test_max_sweeps_ends_a_stage_at_the_first_advance_beyond(optimiser: str) -> None:
-    base = {"optimiser": optimiser, "steps": 40}
+    base = {"optimiser": optimiser, "steps": 18}
     free = solved(config(base)).history
     short = solved(config({**base, "max_sweeps": 250})).history
     sweeps = short["sweeps"]
@@ -231,7 +238,7 @@ def test_a_finished_stage_goes_on_for_more_sweeps_and_only_for_more(tmp_path: Pa
     [
         pytest.param(optimiser, budget, schedule, marks=() if quick else pytest.mark.slow)
         for number, (optimiser, budget) in enumerate(
-            [("adam", 1600), ("lbfgs", 4000), ("gauss_newton", 4000), ("ssbroyden", 3000)]
+            [("adam", 800), ("lbfgs", 2000), ("gauss_newton", 4000), ("ssbroyden", 1500)]
         )
         for schedule, quick in (("linear", number % 2 == 0), ("cosine", number % 2 == 1))
     ],

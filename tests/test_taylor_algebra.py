@@ -36,7 +36,7 @@ def wanted_operators(draw: st.DrawFn) -> Wanted:
 
 
 seeds = st.integers(0, 10**6)
-some = settings(max_examples=60)
+some = settings(max_examples=30)
 
 
 def polynomials(dimension: int, count: int, seed: int, degree: int = 3) -> list[Polynomial]:

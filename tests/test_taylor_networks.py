@@ -31,8 +31,18 @@ FEATURES: dict[str, tuple[tuple[str, ...], FeatureSettings]] = {
 FOURTH = [index for index in itertools.product(range(5), repeat=3) if sum(index) <= 4]
 
 every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
-every_features = pytest.mark.parametrize("features", FEATURES)
 few = settings(max_examples=3)
+# features and activation do not know of each other: each of both once, and all pairs if slow
+some_pairs = pytest.mark.parametrize(
+    ("activation", "features"),
+    [
+        pytest.param(
+            activation, features, marks=() if features == "scaling" or activation == "tanh" else pytest.mark.slow
+        )
+        for activation in ACTIVATIONS
+        for features in FEATURES
+    ],
+)
 
 
 pytestmark = pytest.mark.usefixtures("only_series")
@@ -77,8 +87,7 @@ def same_gradients(a: Tensor, b: Tensor, model: nn.Module, tolerance: float = 1e
     return size > 0 and all(float((x - y).abs().max()) <= tolerance * size for x, y in zip(*pairs, strict=True))
 
 
-@every_activation
-@every_features
+@some_pairs
 def test_all_mixed_partials_to_order_four_equal_those_of_torch_func(activation: str, features: str) -> None:
     model, at = network(activation, features), points(4)
     found = derivatives(model, at, FOURTH)
@@ -134,25 +143,14 @@ def test_any_set_of_partials_of_a_network_of_any_size_equals_that_of_torch_func(
 SIXTH = {"scaling": (0, 0, 6), "harmonics": (1, 4, 1), "fourier": (3, 0, 3), "both": (2, 2, 2)}
 
 
-@pytest.mark.parametrize(
-    ("activation", "features"),
-    [
-        # nested as deep as this, torch.func takes most of a second: each of both once, and all pairs if slow
-        pytest.param(
-            activation, features, marks=() if features == "scaling" or activation == "tanh" else pytest.mark.slow
-        )
-        for activation in ACTIVATIONS
-        for features in FEATURES
-    ],
-)
+@some_pairs
 def test_fifth_and_sixth_partials_equal_those_of_torch_func(activation: str, features: str) -> None:
     model, at = network(activation, features, outputs=1), points(3)
     for index, values in derivatives(model, at, [(2, 1, 2), SIXTH[features]]).items():
         assert close(values, one_by_one(model, index)(at), 1e-10), index
 
 
-@every_activation
-@every_features
+@some_pairs
 @few
 @given(seed=st.integers(0, 10**6), index=st.sampled_from(FOURTH), more=st.sampled_from([(0, 0, 0), (1, 1, 0)]))
 def test_gradients_in_the_parameters_equal_those_of_nested_differentiation(
@@ -195,12 +193,19 @@ def pure(dimension: int, *axes: int) -> MultiIndex:
     return tuple(2 * axes.count(axis) for axis in range(dimension))
 
 
-@every_activation
-@pytest.mark.parametrize("dimension", [1, 2, 3, 5])
+@pytest.mark.parametrize(
+    ("dimension", "activation"),
+    [
+        # each of both once, and all pairs if slow
+        pytest.param(dimension, each, marks=() if dimension == 3 or each == "tanh" else pytest.mark.slow)
+        for dimension in (1, 2, 3, 5)
+        for each in ACTIVATIONS
+    ],
+)
 @few
 @given(seed=st.integers(0, 10**6), data=st.data())
 def test_laplacians_are_the_sums_of_their_monomials(
-    activation: str, dimension: int, seed: int, data: st.DataObject
+    dimension: int, activation: str, seed: int, data: st.DataObject
 ) -> None:
     model = MLP(dimension, [6, 6], 2, activation=activation, generator=generator(seed, "w"), dtype=torch.float64)
     at = torch.rand((4, dimension), generator=generator(seed, "points"), dtype=torch.float64)

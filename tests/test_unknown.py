@@ -80,7 +80,7 @@ def objective(problem: Problem | None = None, unknown: dict[str, Any] | None = N
         "network": {"hidden": [4, 3]},
         "unknown": THREE if unknown is None else unknown,
         **sections,
-        "points": {"interior": 11, "boundary": 6, **sections.get("points", {})},
+        "points": {"interior": 7, "boundary": 4, **sections.get("points", {})},
     }
     return placed(prepare(resolve(config), with_reference=False).objective)
 
@@ -105,7 +105,7 @@ def of_scaled(chunk: int | None = None) -> Placed:
         problem,
         split_conditions(problem, "soft"),
         Scaled(),
-        points=PointSettings(interior=40, boundary=6, chunk=chunk),
+        points=PointSettings(interior=10, boundary=6, chunk=chunk),
         weights={},
         regularisers=[GPINN(weight=0.1), Jacobian(), Ridge(), NoiseStability(sigma=0.1)],
         unknown={"rate": Unknown(0.8), "power": Unknown(2.5, positive=True)},
@@ -201,9 +201,11 @@ def test_a_positive_one_cannot_leave_its_side() -> None:
         assert Unknown(1e-3, positive=True).value(torch.tensor(theta, dtype=F64)).item() > 0
         assert Unknown(1e-3).value(torch.tensor(theta, dtype=F64)).item() * theta > 0
     # pulled beyond zero, as a solution that grows pulls a diffusivity
-    stage = {"optimiser": "adam", "steps": 60, "learning_rate": 0.1}
+    stage = {"optimiser": "adam", "steps": 30, "learning_rate": 0.1}
+    small: dict[str, Any] = {"network": {"hidden": [10]}, "points": {"interior": 50}}
     free, positive = (
-        solved(stage, problem=Growing(), unknown={"alpha": {"start": 0.05, "positive": each}}) for each in (False, True)
+        solved(stage, problem=Growing(), unknown={"alpha": {"start": 0.05, "positive": each}}, **small)
+        for each in (False, True)
     )
     assert free.unknown["alpha"] < 0 < positive.unknown["alpha"] < 0.05
 
@@ -245,7 +247,7 @@ def solved(*stages: dict[str, Any], problem: Problem | None = None, **sections: 
     "unknown", [pytest.param({"start": 2.0}, marks=pytest.mark.slow), {"start": 0.2, "positive": True}]
 )
 def test_gauss_newton_finds_the_coefficient(unknown: dict[str, Any]) -> None:
-    stage = {"optimiser": "gauss_newton", "steps": 40}
+    stage = {"optimiser": "gauss_newton", "steps": 20}
     found = solved(stage, unknown={"alpha": unknown}, network={"hidden": [8, 8]}, points={"interior": 100})
     assert found.history["unknown_alpha"][0] == pytest.approx(unknown["start"], rel=1e-15)
     assert found.unknown["alpha"] == pytest.approx(TRUTH, rel=1e-6)
@@ -253,6 +255,6 @@ def test_gauss_newton_finds_the_coefficient(unknown: dict[str, Any]) -> None:
 
 
 def test_adam_and_lbfgs_find_the_coefficient() -> None:
-    stages = [{"optimiser": "adam", "steps": 200, "learning_rate": 1e-2}, {"optimiser": "lbfgs", "steps": 150}]
+    stages = [{"optimiser": "adam", "steps": 50, "learning_rate": 1e-2}, {"optimiser": "lbfgs", "steps": 100}]
     found = solved(*stages, network={"hidden": [8, 8]}, points={"interior": 100})
     assert found.unknown["alpha"] == pytest.approx(TRUTH, rel=1e-2)

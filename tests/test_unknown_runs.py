@@ -68,8 +68,8 @@ def config(**sections: Any) -> dict[str, Any]:
         "problem": {"name": "diffusion"},
         "unknown": {"alpha": {"start": 0.2}},
         "network": {"hidden": [6]},
-        "points": {"interior": 30},
-        "train": [{"optimiser": "gauss_newton", "steps": 8}],
+        "points": {"interior": 20},
+        "train": [{"optimiser": "gauss_newton", "steps": 6}],
         "evaluate": {"grid": 6, "every": 2},
         "device": "cpu",
         **sections,
@@ -223,7 +223,7 @@ def after(calls: int) -> Callable[[], int | None]:
 STAGES = {
     "adam": [{"optimiser": "adam", "steps": 12, "learning_rate": 1e-2}],
     "lbfgs": [{"optimiser": "lbfgs", "steps": 40}],
-    "gauss_newton": [{"optimiser": "gauss_newton", "steps": 8}],
+    "gauss_newton": [{"optimiser": "gauss_newton", "steps": 6, "acceleration": False, "corrections": 0}],
     "one after the other": [{"optimiser": "adam", "steps": 3}, {"optimiser": "gauss_newton", "steps": 4}],
 }
 

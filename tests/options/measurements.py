@@ -104,7 +104,7 @@ def measurements_trim(_: Path) -> None:
 
 @case("unknown")
 def unknown(_: Path) -> None:
-    base = config({"optimiser": "gauss_newton", "steps": 3}, problem=Slope())
+    base = config({"optimiser": "gauss_newton", "steps": 2}, problem=Slope())
     known, found = solved(base), solved(base, unknown={"alpha": {"start": 1.0}})
     assert known.unknown == {}
     assert found.unknown.keys() == {"alpha"}

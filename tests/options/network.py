@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from options.cases import all_values, case, config, differ, prepared, same, solved
+from options.cases import Held, all_values, case, config, differ, prepared, same, solved
 from pinnreg import Box, InputError, Problem, initial, periodic
 
 
@@ -98,7 +98,7 @@ def fourier_count(_: Path) -> None:
 
 @case("network.features.fourier.scale")
 def fourier_scale(_: Path) -> None:
-    base = config(network={"hidden": [4], "features": {"fourier": {"count": 3}}})
+    base = config(problem=Held(), network={"hidden": [4], "features": {"fourier": {"count": 3}}})
     runs = differ(base, "network__features__fourier__scale", 0.1, 1.0, 10.0)
     slopes = [np.abs(run.derivative([[0.31, 0.4]], "xx")).item() for run in runs]
     assert slopes[2] > slopes[0]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from options.cases import all_values, case, config, differ, first, same, solved
+from options.cases import Held, all_values, case, config, differ, first, same, solved
 from pinnreg import Box, InputError, Problem, initial, neumann
 
 
@@ -40,8 +40,8 @@ def points_interior(_: Path) -> None:
 
 @case("points.boundary")
 def points_boundary(_: Path) -> None:
-    differ(config(conditions="soft"), "points__boundary", 4, 8)
-    of = first(config(conditions="soft"), points__boundary=10)
+    differ(config(problem=Held(), conditions="soft"), "points__boundary", 4, 8)
+    of = first(config(problem=Held(), conditions="soft"), points__boundary=10)
     rows = of.rows(of.parameters)
     assert len(rows["initial"].values) == len(rows["dirichlet"].values) == 10
 
@@ -49,12 +49,12 @@ def points_boundary(_: Path) -> None:
 @case("points.chunk")
 def points_chunk(_: Path) -> None:
     seen: list[int] = []
-    of = first(config(conditions="soft"), points__chunk=7)
+    of = first(config(problem=Held(), conditions="soft"), points__chunk=7)
     of.model.network[-1].register_forward_hook(lambda module, inputs, output: seen.append(len(output)))
     with torch.no_grad():
         chunked = of.losses(of.parameters)
         assert max(seen) == 7
-        whole = first(config(conditions="soft"))
+        whole = first(config(problem=Held(), conditions="soft"))
         for name, value in whole.losses(whole.parameters).items():
             assert float(chunked[name]) == pytest.approx(float(value), rel=1e-12)
 
@@ -86,7 +86,7 @@ def points_importance(_: Path) -> None:
 
 @case("conditions")
 def conditions(_: Path) -> None:
-    soft, default, exact = (solved(config(), conditions=mode) for mode in ("soft", "default", "exact"))
+    soft, default, exact = (solved(config(problem=Held()), conditions=mode) for mode in ("soft", "default", "exact"))
     assert {"initial", "dirichlet"} <= set(soft.history)
     assert not {"initial", "dirichlet"} & set(default.history)
     assert same(default, exact)  # here all conditions can be exact
@@ -109,10 +109,11 @@ def weights(_: Path) -> None:
 
 @case("balance")
 def balance(_: Path) -> None:
-    on, off = differ(config(conditions="soft"), "balance", True, False)
+    on, off = differ(config(problem=Held(), conditions="soft"), "balance", True, False)
     for name in ("initial", "dirichlet"):
         assert off.history[f"{name}_weighted"][0] == off.history[name][0] == on.history[name][0]
         assert on.history[f"{name}_weighted"][0] != on.history[name][0]
     ones = {"initial": 1.0, "dirichlet": 1.0}
-    assert same(off, solved(config(conditions="soft"), weights=ones))  # these leave nothing to balance
-    assert same(solved(config(), balance=True), solved(config(), balance=False))  # neither do exact conditions
+    assert same(off, solved(config(problem=Held(), conditions="soft"), weights=ones))  # these leave nothing to balance
+    exact = config(problem=Held())
+    assert same(solved(exact, balance=True), solved(exact, balance=False))  # neither do exact conditions

@@ -109,7 +109,7 @@ def has_redraw_every(optimiser: str) -> Case:
     def redraw_every(_: Path) -> None:
         base = with_ktv({"optimiser": optimiser, "steps": 8})
         differ(base, "train__0__redraw_every", 3, 5, 7, 200)
-        plain = config({"optimiser": optimiser, "steps": 8})  # without a regulariser there is nothing to draw
+        plain = config({"optimiser": optimiser, "steps": 5})  # without a regulariser there is nothing to draw
         assert same(solved(plain, train__0__redraw_every=3), solved(plain, train__0__redraw_every=200))
 
     return redraw_every
@@ -127,22 +127,22 @@ def ssbroyden_update(_: Path) -> None:
 
 @case("train.gauss_newton.ratio")
 def gauss_newton_ratio(_: Path) -> None:
-    differ(config({"optimiser": "gauss_newton", "steps": 5}), "train__0__ratio", 0.075, 0.7, 0.95)
+    differ(config({"optimiser": "gauss_newton", "steps": 3}), "train__0__ratio", 0.075, 0.7, 0.95)
 
 
 @case("train.gauss_newton.acceleration")
 def gauss_newton_acceleration(_: Path) -> None:
-    differ(config({"optimiser": "gauss_newton", "steps": 4}), "train__0__acceleration", True, False)
+    differ(config({"optimiser": "gauss_newton", "steps": 2}), "train__0__acceleration", True, False)
 
 
 @case("train.gauss_newton.corrections")
 def gauss_newton_corrections(_: Path) -> None:
-    differ(config({"optimiser": "gauss_newton", "steps": 4}), "train__0__corrections", 0, 1, 3)
+    differ(config({"optimiser": "gauss_newton", "steps": 3}), "train__0__corrections", 0, 1, 3)
 
 
 @case("train.gauss_newton.sketch")
 def gauss_newton_sketch(_: Path) -> None:
-    base = config({"optimiser": "gauss_newton", "steps": 4})
+    base = config({"optimiser": "gauss_newton", "steps": 2})
     whole, *_others = differ(base, "train__0__sketch", None, 5, 10)
     parameters = sum(values.numel() for values in whole.parameters.values())
     assert same(whole, solved(base, train__0__sketch=parameters))  # no subspace is larger
@@ -150,6 +150,6 @@ def gauss_newton_sketch(_: Path) -> None:
 
 @case("train.gauss_newton.mixed_precision")
 def gauss_newton_mixed_precision(_: Path) -> None:
-    base = config({"optimiser": "gauss_newton", "steps": 4})
+    base = config({"optimiser": "gauss_newton", "steps": 2})
     double, single = differ(base, "train__0__mixed_precision", False, True)
     assert single.history["loss"][-1] == pytest.approx(double.history["loss"][-1], rel=1e-3)
