@@ -20,17 +20,30 @@ class Diverged(RuntimeError):
     """Training produced NaN or Inf after the start; the last good state was saved. The command line exits with 3."""
 
 
+class StorageError(RuntimeError):
+    """A file of a run could not be written, as on a full disk; what was there before is whole. Exit code 1."""
+
+
+def shortened(value: object, most: int = 400) -> str:
+    """A value as messages show it: its repr, of which the middle is left out where it is long."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 4 :]}"
+
+
 def unknown(what: str, given: str, known: Iterable[str]) -> InputError:
     """An `InputError` for a name that does not exist, with the nearest ones and the whole list."""
     names = list(dict.fromkeys(str(name) for name in known))
-    near = difflib.get_close_matches(given, names, n=2, cutoff=0.5)
+    near = difflib.get_close_matches(given[:100], names, n=2, cutoff=0.5)
     hint = f"; did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
     listed = ", ".join(names) if names else "none"
-    return InputError(f"unknown {what} {given!r}{hint} (known: {listed})")
+    return InputError(f"unknown {what} {shortened(given)}{hint} (known: {listed})")
 
 
-class Interrupted(RuntimeError):
-    """A signal asked to stop; the state was saved. The command line exits with 128 + `signal`."""
+class Interrupted(BaseException):
+    """A signal asked to stop; the state was saved, if there was one. The command line exits with 128 + `signal`.
+
+    No Exception: whatever goes on when something has failed must not go on then.
+    """
 
     def __init__(self, signal: int, checkpoint: Path | None) -> None:
         super().__init__(f"interrupted by signal {signal}")
@@ -45,11 +58,11 @@ def user_code(what: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"{what}{place(error)}: {type(error).__name__}: {error}") from error
 
 
-def place(error: Exception) -> str:
+def place(error: BaseException) -> str:
     """The line of the user's code that an exception passed through last, in brackets; "" if it passed through none."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not _belongs_to_a_package(frame.filename)]

@@ -60,7 +60,7 @@ def find(folders: Iterable[Path] = (), role: Role = "problem") -> dict[str, Path
         if not folder.is_dir():
             raise InputError(f"problem folder {str(folder)!r} does not exist")
         for path in sorted(folder.glob("*.py")):
-            if path.stem.startswith("_") or role_of(path) != role:
+            if path.stem.startswith("_") or not path.is_file() or role_of(path) != role:
                 continue
             other = found.get(path.stem)
             if other is not None and file_hash(other) != file_hash(path):
@@ -200,8 +200,10 @@ def _execute(path: Path) -> ModuleType:
     try:
         # not by the loader: its compiled copy is told from another only by size and second
         exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         del sys.modules[name]
+        if not isinstance(error, Exception | SystemExit):
+            raise  # a signal
         line = getattr(error, "lineno", None)
         where = f" (line {line})" if line else ""
         raise InputError(f"{path}: fails to import{where}: {type(error).__name__}: {error}") from error

@@ -225,7 +225,7 @@ def test_an_analysis_does_not_outlive_its_run(run: Path, tmp_path: Path) -> None
         (["RUN", "--out", "mine.yaml"], "mine.yaml: cannot be written"),
         (["RUN", "--json", "."], "it is a folder"),
         (["BROKEN"], "corrupt checkpoint"),
-        (["NAN"], "the parameters are not finite"),
+        (["NAN"], "is not finite"),
     ],
 )
 def test_bad_input(cli: Cli, run: Path, tmp_path: Path, arguments: list[str], message: str) -> None:

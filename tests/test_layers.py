@@ -17,7 +17,7 @@ import pinnreg
 
 PACKAGE = Path(pinnreg.__file__).resolve().parent
 LAYERS = {
-    -1: ("errors", "settings"),
+    -1: ("errors", "settings", "naming"),
     0: ("scanning", "domain", "files", "locks", "reference", "randomness", "taylor", "compilation", "jacobians"),
     1: ("networks",),
     2: ("differentiation",),
@@ -285,6 +285,24 @@ def test_matplotlib_is_never_imported_with_the_module() -> None:
 
 def test_no_hasattr() -> None:
     nowhere(each for path in FILES for each in calls(path, "hasattr"))
+
+
+def writes(node: ast.Call) -> bool:
+    """Whether a call opens a file for writing, other than by `pinnreg.files`."""
+    name = last_name(node.func)
+    if name in ("write_text", "write_bytes", "touch"):
+        return isinstance(node.func, ast.Attribute) and last_name(node.func.value) != "files"
+    if name not in ("open", "fdopen", "NamedTemporaryFile"):
+        return False
+    modes = [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg == "mode")]
+    texts = [each.value for each in modes if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    return any(set(text) <= set("rwxabt+") and set(text) & set("wxa+") for text in texts)
+
+
+def test_one_module_writes_files() -> None:
+    calls_of = ((path, node) for path in FILES for node in ast.walk(tree(path)) if isinstance(node, ast.Call))
+    nowhere(f"{label(path)}:{node.lineno}" for path, node in calls_of if writes(node) and unit(path) != "files")
+    assert any(writes(node) for node in ast.walk(tree(PACKAGE / "files.py")) if isinstance(node, ast.Call))
 
 
 def test_the_library_does_not_print() -> None:

@@ -256,7 +256,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         ("data.txt", r"data.txt: measurements are read from a \.csv or an \.npz file"),
         ("short.npz", r"unknown key in .*short\.npz: 'u' \(known: x, t\)"),
         ("binary.csv", r"binary\.csv: cannot be read as a CSV file"),
-        ("folder.csv", r"folder\.csv: cannot be read"),
+        ("folder.csv", r"folder\.csv: no regular file"),
     ):
         with pytest.raises(InputError, match=message):
             observed(file=str(tmp_path / name))

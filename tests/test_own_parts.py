@@ -210,8 +210,8 @@ WIDE = "self.outer = nn.Linear(width, 1)"
         ("u.q", "no attribute"),
         ("torch.log(-u.value.abs())", "NaN|not defined"),
         ("torch.log(u.value - 100)", "bending.*NaN or Inf"),
-        ("u.value > 0", "real numbers, got torch.bool"),
-        ("u.value * 1j", "real numbers, got torch.complex128"),
+        ("u.value > 0", "must be real, in float32 or float64, got torch.bool"),
+        ("u.value * 1j", "is complex"),
     ],
 )
 def test_rows_that_are_none_are_refused(folder: Path, body: str, message: str) -> None:
@@ -325,15 +325,14 @@ def test_rows_on_parameters_keep_their_number() -> None:
         of.losses({name: 2 * values for name, values in of.parameters.items()})
 
 
-def test_a_penalty_that_trains_nothing_is_named(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_penalty_that_trains_nothing_is_refused() -> None:
     class Cut:
         def rows(self, u: Any) -> Tensor:
             return u.value.detach()
 
     given = edited(CONFIG, network={"hidden": [4]}, regularisers=[custom("cut", Cut())], train=STAGES[:1])
-    with caplog.at_level(logging.WARNING, logger="pinnreg"):
+    with pytest.raises(InputError, match="cut does not depend on what is trained"):
         prepare(resolve(given), with_reference=False)
-    assert "cut does not depend on the network, as far as torch can see, and trains nothing" in caplog.text
 
 
 def test_a_part_of_a_module_that_is_frozen_stays_as_it_is(tmp_path: Path) -> None:
@@ -463,9 +462,7 @@ def test_objects_are_told_apart_and_never_taken_for_shipped_ones(
     assert "the network 'own_quadratic' is not the one that the run began with" in caplog.text
     with pytest.raises(InputError, match=r"differs in regularisers.0.table"):
         load(module(nn.Tanh), torch.zeros(2))
-    with pytest.raises(
-        InputError, match=r"its parameter '1.0.weight' has the shape \(7, 1\), in the checkpoint \(6, 1\)"
-    ):
+    with pytest.raises(InputError, match=r"another network: parameter '1.0.weight' is torch.float64 of shape \(6, 1\)"):
         load(module(nn.Tanh, 7), torch.ones(2))
 
 
@@ -480,7 +477,7 @@ def test_a_file_that_changed_its_shape_costs_no_results(folder: Path, tmp_path: 
         lambda: pinnreg.evaluate(tmp_path / "run", problems=folder),
         lambda: pinnreg.solve(None, {"train.0.steps": 20}, out=tmp_path / "run", problems=folder, resume=True),
     ):
-        with pytest.raises(InputError, match=r"the network is not that of the run: its parameter '1.past.weight'"):
+        with pytest.raises(InputError, match=r"another network: parameter '1.more.weight' is missing"):
             call()
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
 

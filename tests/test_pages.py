@@ -18,6 +18,8 @@ from pinnreg.errors import InputError
 from pinnreg.plots import Curve, Panel
 from pinnreg.reproductions import EXPERIMENTS, Claim, Reproduction, Table
 from pinnreg.studies import origins, runner
+from pinnreg.studies.mark import note_figures
+from pinnreg.studies.model import Study
 from pinnreg.studies.summary import number
 from pinnreg.studies.worker import Task
 
@@ -99,8 +101,10 @@ def test_a_page_owns_only_the_figures_that_it_shows(tmp_path: Path) -> None:
 
 
 def test_a_study_makes_its_page_from_finished_runs(cli: Cli, made: list[Task], monkeypatch: pytest.MonkeyPatch) -> None:
-    def figures(study: object, name: str, folder: Path, *_: object) -> None:
-        for figure in ("errors.png", "fields_5_percent.png"):
+    def figures(study: Study, name: str, folder: Path, *_: object) -> None:
+        names = ("errors.png", "fields_5_percent.png")
+        note_figures(study, folder, names)
+        for figure in names:
             (folder / figure).write_bytes(FIGURE + name.encode())
 
     monkeypatch.setattr(runner, "write_figures", figures)

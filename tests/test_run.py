@@ -529,7 +529,7 @@ def test_two_new_runs_do_not_share_a_folder(tmp_path: Path, monkeypatch: pytest.
 
     def meanwhile(path: Path) -> None:
         make_writable(path)
-        (path / "config.yaml").write_text("another's")
+        (path / "config.yaml").write_text("provenance: {pinnreg: another's}")
 
     monkeypatch.setattr("pinnreg.run.folder.make_writable", meanwhile)
     with pytest.raises(pinnreg.InputError, match="holds a run"):

@@ -52,7 +52,7 @@ def _check_interruption(address: str, folder: Path) -> None:
 
     with pytest.raises(Interrupted):
         study({"base": long, "vary": {"seed": [0]}}, folder, scheduler=address, interrupted=interrupted)
-    assert {path.name for path in folder.iterdir()} == {"runs"}  # nobody is at work any more
+    assert {path.name for path in folder.iterdir()} == {"runs", "study.yaml"}  # nobody is at work any more
     with distributed.Client(address, set_as_default=False) as client:
         # both workers are free again
         assert client.gather(client.map(abs, [-1, -2, -3, -4])) == [1, 2, 3, 4]

@@ -275,3 +275,25 @@ def test_runs_of_one_config_are_made_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert [run.plan.labels["regularisers"] for run in found.runs] == ["none", "also"]
     assert found.entries[1].ratio is not None
     assert found.entries[1].ratio.value == 1.0
+
+
+def test_the_clock_of_the_base_ends_no_run(caplog: pytest.LogCaptureFixture) -> None:
+    """What a run reaches within seconds depends on what else the machine does."""
+    timed = {**BASE, "train": [{"optimiser": "adam", "steps": 3, "max_seconds": 5}]}
+    asked, _, where, _ = read_study({"base": timed, "vary": {"seed": [0, 1]}})
+    plans = plan.plan(asked, where)
+    assert [run.resolved.config.train[0].max_seconds for run in plans] == [None, None]
+    assert caplog.text.count("train.0.max_seconds of the base does not count") == 1
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"set": {"train.0.max_seconds": 3}},
+        {"set": {"train": [{"optimiser": "adam", "max_seconds": 3}]}},
+        {"vary": {"train.0.max_seconds": [3, 4]}},
+    ],
+)
+def test_a_clock_for_the_runs_of_a_study_is_refused(section: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="for the machine and its load to say"):
+        read_study({"base": BASE, "vary": {"seed": [0]}, **section})

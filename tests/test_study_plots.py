@@ -226,11 +226,14 @@ def test_fields_are_those_of_the_seed_that_most_entries_have(tmp_path: Path, mon
         for planned in plan(asked, where)
     ]
     entries = entries_of(asked, runs, "validation_residual")
-    figures._write_fields(asked, "Study", tmp_path, entries)
+    for draw in figures._fields_by_group(asked, "Study", tmp_path, entries).values():
+        draw()
     assert seen["title"] == "Study: |error| of u, seed 1"
     assert [panel.tolist() for panel in seen["panels"].values()] == [[2.0] * 3] * 2
     runs = [Run(run.plan, run.status if run.plan.seed == "0" else "failed: x", run.measures) for run in runs]
-    figures._write_fields(asked, "Study", tmp_path, entries_of(asked, runs, "validation_residual"))
+    drawn = figures._fields_by_group(asked, "Study", tmp_path, entries_of(asked, runs, "validation_residual"))
+    for draw in drawn.values():
+        draw()
     assert seen["panels"]["a"] == "diverged"
     assert seen["panels"]["b"].tolist() == [1.0] * 3
 

@@ -99,7 +99,7 @@ def test_an_interrupted_study_stops_its_processes(tmp_path: Path, monkeypatch: p
     assert caught.value.signal == 15
     assert seen == [(0, 1, None)]
     assert not list((tmp_path / "out" / "runs").glob("*/metrics.json"))
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"runs"}  # nobody is at work any more
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"runs", "study.yaml"}  # nobody is at work any more
     assert time.monotonic() - started < 60
 
 
@@ -174,3 +174,15 @@ def test_processes_have_one_thread_each() -> None:
     with contextlib.closing(processes.in_processes([], 3, lambda: None)) as nothing:
         assert list(nothing) == []
     assert processes.cores() >= 1
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_makes_a_study(tmp_path: Path) -> None:
+    """Its processes do not run it again."""
+    asked = {"base": TINY, "vary": {"seed": [0]}}
+    script = f"import pinnreg\nprint('once')\nprint(pinnreg.study({asked!r}, 'out').runs[0].status)\n"
+    (tmp_path / "plain.py").write_text(script, encoding="utf-8")
+    ended = subprocess.run(
+        [sys.executable, "plain.py"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert ended.stdout.split() == ["once", "ok"]

@@ -112,9 +112,9 @@ def _wait(device: torch.device) -> None:
 def _without_stderr() -> Iterator[None]:
     """torch's profiler writes of its start and stop from C++."""
     sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
     try:
         yield
     finally:

@@ -16,7 +16,8 @@ from pinnreg import __version__, benchmarks, plots, report
 from pinnreg.benchmarks import PROBLEMS, RECIPES
 from pinnreg.cli import options, show
 from pinnreg.cli.page import Page, PageOption, image
-from pinnreg.cli.process import check_file, check_json, use_threads
+from pinnreg.cli.process import use_threads
+from pinnreg.cli.target import check_file
 
 PRINTED = (2, 4, 6, 8, 10)  # of the decades
 METHODS = {"gauss_newton": "Gauss-Newton", "ssbroyden": "Adam, SSBroyden", "lbfgs": "Adam, L-BFGS", "adam": "Adam"}
@@ -54,7 +55,6 @@ def accuracy(
     setting = benchmarks.AccuracySetting(
         tuple(dict.fromkeys(problem or PROBLEMS)), tuple(dict.fromkeys(optimiser or RECIPES)), seeds, max_seconds
     )
-    check_json(json)
     check_file("--figure", figure)
     if figure is not None:
         plots.check_format(figure)
@@ -77,7 +77,7 @@ def accuracy(
             benchmarks.bench_accuracy(setting, on_row, _print_run)
     finally:  # an hour's rows are kept when the next one fails or is interrupted
         if done and json is not None:
-            report.write_json(json, _data(done[0], context.obj))
+            json.write(_data(done[0], context.obj))
         if done and figure is not None:
             _figure(done[0], figure)
     if written is not None:  # once all rows are there: a page is whole

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pinnreg import report, run
+from pinnreg import run
 from pinnreg.cli import options, show
-from pinnreg.cli.process import check_json, problem_folders, use_threads
+from pinnreg.cli.process import problem_folders, use_threads
 
 if TYPE_CHECKING:
     from pinnreg.analysis import Sharpness
@@ -35,8 +35,9 @@ def analyse(
     json: options.Json = None,
 ) -> None:
     """A run's sharpness, tangent kernels, drift and variation, also of one that has not ended."""
+    if json is not None:
+        json.refuse_own(out)
     use_threads(threads)
-    check_json(json)
     with show.notes(quiet=False):
         found = run.analyse(
             folder,
@@ -47,7 +48,7 @@ def analyse(
             figure=format_,
         )
     if json is not None:
-        report.write_json(json, found.summary())
+        json.write(found.summary())
     _print(found)
     assert found.folder is not None
     show.line(f"written: {found.folder / 'analysis.json'} and analysis.{format_}")

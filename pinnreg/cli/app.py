@@ -15,7 +15,7 @@ from pinnreg import __version__, config, registry, report, run, scanning, traini
 from pinnreg.cli import options, show
 from pinnreg.cli.analyse import analyse
 from pinnreg.cli.bench import bench
-from pinnreg.cli.process import check_json, guarded, keep_memory, problem_folders, signals, use_threads
+from pinnreg.cli.process import guarded, keep_memory, problem_folders, signals, use_threads
 from pinnreg.cli.reproduce import reproduce
 from pinnreg.cli.study import study
 from pinnreg.cli.template import write_template
@@ -101,7 +101,8 @@ def solve(
     """Solve a PDE and draw its error field."""
     if resume is not None and (out is not None or overwrite):
         raise InputError("--resume goes on inside the run's own folder; leave out --out and --overwrite")
-    check_json(json)
+    if json is not None:
+        json.refuse_own(out)
     overrides: dict[str, Any] = config.parse_overrides(set_ or [])
     overrides |= {} if seed is None else {"seed": seed}
     overrides |= {} if device is None else {"device": device}
@@ -117,7 +118,7 @@ def solve(
             resume=resume is not None,
             problems=problem_folders(problems),
             overwrite=overwrite,
-            hooks=training.Hooks(interrupted=interrupted, progress=on_row),
+            hooks=training.Hooks(interrupted=interrupted, undisturbed=interrupted.deferred, progress=on_row),
         )
     assert solution.folder is not None
     assert solution.report is not None

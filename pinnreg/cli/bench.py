@@ -12,7 +12,6 @@ from pinnreg.cli import options, show
 from pinnreg.cli.accuracy import accuracy
 from pinnreg.cli.fits import least_squares
 from pinnreg.cli.page import Page, PageOption
-from pinnreg.cli.process import check_json
 from pinnreg.errors import unknown
 from pinnreg.networks import ACTIVATION_NAMES
 
@@ -67,7 +66,6 @@ def derivatives(
     """Taylor mode, plain and compiled, against nested reverse mode: time and peak memory of value and gradient."""
     if activation not in ACTIVATION_NAMES:
         raise unknown("activation", activation, ACTIVATION_NAMES)
-    check_json(json)
     import torch
 
     written = None if page is None else Page(page, "bench_derivatives")
@@ -91,7 +89,7 @@ def derivatives(
         ", ".join(f"{key} {value}" for key, value in {**found.setting, **found.machine, "date": found.date}.items())
     )
     if json is not None:
-        report.write_json(json, _data(found))
+        json.write(_data(found))
     if written is not None:
         _write_page(found, written, context.obj)
 

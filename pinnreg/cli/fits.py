@@ -11,7 +11,6 @@ import typer
 from pinnreg import __version__, benchmarks, report
 from pinnreg.cli import options, show
 from pinnreg.cli.page import Page, PageOption
-from pinnreg.cli.process import check_json
 
 METHODS = {"pinnreg": "pinnreg.least_squares", "trf": "SciPy, trf (default)", "lm": "SciPy, lm (MINPACK)"}
 WIDTH = 20
@@ -30,7 +29,6 @@ def least_squares(
     page: PageOption = None,
 ) -> None:
     """Evaluations to the minima of the functions of Moré, Garbow & Hillstrom, beside SciPy's least squares."""
-    check_json(json)
     written = None if page is None else Page(page, "bench_least_squares")
     if written is not None:
         written.check()
@@ -51,7 +49,7 @@ def least_squares(
     show.line(NOTES)
     show.line(", ".join(f"{key} {value}" for key, value in {**found.machine, "date": found.date}.items()))
     if json is not None:
-        report.write_json(json, _data(found, context.obj))
+        json.write(_data(found, context.obj))
     if written is not None:
         _write_page(found, written, context.obj)
 

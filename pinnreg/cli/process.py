@@ -11,12 +11,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import cast
+from typing import cast, final
 
 import typer
 
 from pinnreg import config
-from pinnreg.errors import Diverged, InputError, Interrupted
+from pinnreg.errors import Diverged, InputError, Interrupted, StorageError
 
 # a command line that does not parse; typer has no public name for the base of its own BadParameter
 USAGE_ERROR = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
@@ -44,25 +44,13 @@ def guarded(command: Callable[[], object]) -> int:
         return _failed(130, "interrupted")
     except typer.Exit as error:
         return error.exit_code
+    except StorageError as error:
+        return _failed(1, f"error: {error}")
     except (RuntimeError, MemoryError, OSError, ArithmeticError) as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            return _failed(1, f"error: {error.filename}: {error.strerror}")
         return _failed(1, f"error: {type(error).__name__}: {error}")
     return result if isinstance(result, int) else 0
-
-
-def check_json(path: Path | None) -> None:
-    """Refuse a `--json` file that cannot be written."""
-    check_file("--json", path)
-
-
-def check_file(option: str, path: Path | None) -> None:
-    """Refuse a file that cannot be written before the training, not after it; its folder may be the run's own."""
-    if path is None:
-        return
-    nearest = next(folder for folder in path.absolute().parents if folder.exists())
-    if path.is_dir():
-        raise InputError(f"{option} {path}: cannot be written: it is a folder")
-    if not nearest.is_dir():
-        raise InputError(f"{option} {path}: cannot be written: {nearest} is no folder")
 
 
 def problem_folders(given: Sequence[Path] | None) -> list[Path]:
@@ -96,24 +84,49 @@ def use_threads(count: int | None) -> None:
         torch.set_num_threads(count or 1)
 
 
-@contextlib.contextmanager
-def signals() -> Iterator[Callable[[], int | None]]:
-    """Handlers for SIGINT and SIGTERM: the first is remembered, a second ends the process at once."""
-    received: list[int] = []
+@final
+class Signals:
+    """Which signal has come. It stops what goes on at once, but for what asks between two steps whether one has."""
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        if received:
+    def __init__(self) -> None:
+        self._received: int | None = None
+        self._deferred = 0
+
+    def __call__(self) -> int | None:
+        """Its number, or None."""
+        return self._received
+
+    @contextlib.contextmanager
+    def deferred(self) -> Iterator[None]:
+        """A context in which a signal is only remembered."""
+        self._deferred += 1
+        try:
+            yield
+        finally:
+            self._deferred -= 1
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """The handler of a signal; a second one ends the process."""
+        if self._received is not None:
             # the default action, so that whoever waits for this process sees the signal
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
-        received.append(number)
+        self._received = number
+        if not self._deferred:
+            raise Interrupted(number, None)
 
-    old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: received[0] if received else None
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
+
+@contextlib.contextmanager
+def signals(*, deferred: bool = False) -> Iterator[Signals]:
+    """Handlers for SIGINT and SIGTERM; `deferred` where all that goes on asks whether one has come."""
+    received = Signals()
+    with received.deferred() if deferred else contextlib.nullcontext():
+        old = {number: signal.signal(number, received.handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield received
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
 
 
 def _failed(code: int, message: str) -> int:

@@ -13,7 +13,7 @@ import typer
 from pinnreg import report, reproductions
 from pinnreg.cli import bar, options, show
 from pinnreg.cli.page import Page, PageOption, image
-from pinnreg.cli.process import check_json, signals, use_threads
+from pinnreg.cli.process import signals, use_threads
 from pinnreg.errors import Interrupted, unknown
 from pinnreg.reproductions import EXPERIMENTS
 
@@ -41,14 +41,15 @@ def reproduce(
     if name not in EXPERIMENTS:
         raise unknown("experiment", name, EXPERIMENTS)
     use_threads(threads)
-    check_json(json)
     default = reproductions.folder_of(name, full=full)
     folder = out or default
+    if json is not None:
+        json.refuse_own(folder)
     written = None if page is None else Page(page, default.name)
     if written is not None:
         written.check([written.figure()])
     started = time.monotonic()
-    with _progress(quiet) as progress, signals() as interrupted, show.notes(quiet):
+    with _progress(quiet) as progress, signals(deferred=True) as interrupted, show.notes(quiet):
 
         def moved(what: str, done: int, total: int) -> None:
             if (signal := interrupted()) is not None:
@@ -63,7 +64,7 @@ def reproduce(
         _print(found, seconds)
         show.line(f"figure: {folder / 'figure.png'}, numbers in result.json")
     if json is not None:
-        report.write_json(json, found.data())
+        json.write(found.data())
     return 0 if found.reproduced else 1
 
 

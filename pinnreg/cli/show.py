@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import Any, final, get_args
 
-from pinnreg import config, equations, observations, registry, report
+from pinnreg import config, equations, observations, registry
 from pinnreg.cli import bar
+from pinnreg.cli.target import JsonFile
 from pinnreg.domain import SAMPLERS
 from pinnreg.errors import InputError
 from pinnreg.networks import ACTIVATION_NAMES, NetworkSettings
@@ -45,7 +46,9 @@ def first_line(path: Path) -> str | None:
         return None
 
 
-def catalogue(problems: Mapping[str, str | None], own: Mapping[Role, Mapping[str, str]], path: Path | None) -> None:
+def catalogue(
+    problems: Mapping[str, str | None], own: Mapping[Role, Mapping[str, str]], target: JsonFile | None
+) -> None:
     """Everything that a config can name; `own` are the user's parts by role, with what each is."""
     optimisers = {_tag(stage, "optimiser"): _summary(stage) for stage in get_args(AnyStage)}
     sections: dict[str, Mapping[str, str | None]] = {
@@ -66,8 +69,8 @@ def catalogue(problems: Mapping[str, str | None], own: Mapping[Role, Mapping[str
                 line(f"  {name:{width}}  {'(broken)' if text is None else text}")
         else:
             line(f"{title}: {', '.join(entries)}")
-    if path is not None:
-        report.write_json(path, sections)
+    if target is not None:
+        target.write(sections)
 
 
 def _both(shipped: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
@@ -75,7 +78,7 @@ def _both(shipped: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
     return {**shipped, **{name: text for name, text in own.items() if name not in shipped}}
 
 
-def problem(resolved: config.Resolved, path: Path | None) -> None:
+def problem(resolved: config.Resolved, target: JsonFile | None) -> None:
     """A problem with its parameters, domain, conditions and defaults."""
     described, settings = resolved.problem, resolved.config
     split = equations.split_conditions(described, settings.conditions)
@@ -100,14 +103,14 @@ def problem(resolved: config.Resolved, path: Path | None) -> None:
     line(f"{'defaults':10}  {'those of every problem' if not described.defaults else ''}".rstrip())
     for section, values in described.defaults.items():
         line(f"  {section}: {json_module.dumps(values)}")
-    if path is not None:
-        report.write_json(path, data)
+    if target is not None:
+        target.write(data)
 
 
-def result(folder: Path, facts: Mapping[str, Any], quiet: bool, path: Path | None) -> None:
+def result(folder: Path, facts: Mapping[str, Any], quiet: bool, target: JsonFile | None) -> None:
     """The outcome of `solve`: errors, reference, and where the figure is."""
-    if path is not None:
-        report.write_json(path, facts)
+    if target is not None:
+        target.write(facts)
     if quiet:
         return
     _errors(facts)
@@ -119,10 +122,10 @@ def result(folder: Path, facts: Mapping[str, Any], quiet: bool, path: Path | Non
     line(f"figures: {folder / 'error_field.png'} and history.png")
 
 
-def errors(facts: Mapping[str, Any], path: Path | None) -> None:
+def errors(facts: Mapping[str, Any], target: JsonFile | None) -> None:
     """The outcome of `evaluate`."""
-    if path is not None:
-        report.write_json(path, facts)
+    if target is not None:
+        target.write(facts)
     _errors(facts)
 
 

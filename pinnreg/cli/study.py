@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from pinnreg import report, studies
+from pinnreg import studies
 from pinnreg.cli import bar, options, show
 from pinnreg.cli.page import Page, PageOption, image
-from pinnreg.cli.process import check_json, problem_folders, signals
+from pinnreg.cli.process import problem_folders, signals
 from pinnreg.errors import Interrupted
 
 
@@ -39,13 +39,14 @@ def study(
     Finished runs are kept in the study's folder and never made twice: the same command goes on with a study that was
     stopped, and one whose file was changed makes what is new.
     """
-    check_json(json)
+    if json is not None:
+        json.refuse_own(out)
     studies.read_study(given)  # a wrong file is refused before torch is imported
     written = None if page is None else Page(page, Path(given).stem)
     if written is not None:
         written.check()
     counts = [0, 0]
-    with bar.progress(quiet, _shown, _print_run) as on_run, signals() as interrupted, show.notes(quiet):
+    with bar.progress(quiet, _shown, _print_run) as on_run, signals(deferred=True) as interrupted, show.notes(quiet):
 
         def count(done: int, total: int, run: studies.Run | None) -> None:
             counts[:] = [done, total]
@@ -66,7 +67,7 @@ def study(
             print(f"{stopped}: {kept}; go on with the same command: {context.obj}", file=sys.stderr, flush=True)
             return 128 + stopped.signal
     if json is not None:
-        report.write_json(json, found.data())
+        json.write(found.data())
     if written is not None:
         _write_page(found, written, context.obj)
     if not quiet:

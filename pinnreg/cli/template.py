@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pinnreg.errors import InputError
+from pinnreg.files import create_text
 
 TEMPLATE = '''\
 from dataclasses import dataclass
@@ -70,9 +71,7 @@ def write_template(folder: Path, name: str, *, taken: Mapping[str, Path]) -> Pat
         raise InputError(f"new-problem {name!r}: there is a shipped problem of this name, {taken[name]}")
     path = folder / f"{name}.py"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:  # never over a file that exists
-            file.write(TEMPLATE.format(name=title, stem=name))
+        create_text(path, TEMPLATE.format(name=title, stem=name))
     except FileExistsError:
         raise InputError(f"{path}: exists already") from None
     except OSError as error:

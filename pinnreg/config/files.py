@@ -12,8 +12,12 @@ from typing import Any
 import yaml
 
 from pinnreg.config.model import Config, as_dict
-from pinnreg.errors import InputError
+from pinnreg.errors import InputError, shortened
 from pinnreg.files import write_text
+
+MOST_NODES = 10_000  # that aliases may stand for
+DEEPEST = 50
+TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map", "merge"))
 
 # PyYAML follows YAML 1.1, in which 1e-3 without a dot is text
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
@@ -29,12 +33,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
         data = _loaded(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise InputError(f"{path}: not valid YAML: {where}{getattr(error, 'problem', None) or error}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not valid YAML: it is not UTF-8: {error.reason} at byte {error.start}") from None
+    except _NoYaml as error:
+        raise InputError(f"{path}: not valid YAML: {error}") from None
+    except ValueError as error:  # a NUL in the name
+        raise InputError(f"{str(path)!r}: cannot be read: {error}") from None
     if not isinstance(data, dict):
-        raise InputError(f"{path}: expected keys and values, as in `problem: {{name: burgers}}`, got {data!r}")
+        raise InputError(f"{path}: expected keys and values, as in `problem: {{name: burgers}}`, got {shortened(data)}")
     return {str(key): numbers(value) for key, value in data.items()}
 
 
@@ -57,35 +63,93 @@ def parse_value(text: str) -> Any:
     """
     try:
         return numbers(_loaded(text))
-    except yaml.YAMLError:
-        raise InputError(f"cannot read the value {text!r}: expected YAML such as 1e-3, [20, 20] or {{a: 1}}") from None
+    except _NoYaml as error:
+        raise InputError(
+            f"cannot read the value {shortened(text)}: {error}; expected YAML such as 1e-3, [20, 20] or {{a: 1}}"
+        ) from None
+
+
+class _NoYaml(Exception):
+    """Why a text is no YAML that a config can have."""
 
 
 def _loaded(text: str) -> Any:
-    """What a YAML text says; unlike PyYAML's `safe_load` it refuses a key that is there twice."""
-    loader = yaml.SafeLoader(text)
+    """What a YAML text says.
+
+    Raises:
+        _NoYaml: broken YAML; a key that is there twice, of which PyYAML's `safe_load` would drop one; aliases that go
+            round in a circle or stand for very much; a text that cannot be written down again.
+    """
     try:
-        node = loader.get_single_node()
-        _check_keys(node, set())
-        return None if node is None else loader.construct_document(node)
-    finally:
-        loader.dispose()
+        loader = yaml.SafeLoader(text)
+        try:
+            node = loader.get_single_node()
+            _sizes(node, {}, 0)
+            return None if node is None else loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        reason = str(getattr(error, "problem", None) or error).partition("\n")[0]
+        raise _NoYaml(f"{where}{reason}") from None
+    except RecursionError:
+        raise _NoYaml("it is nested too deeply") from None
+    except Exception as error:
+        # PyYAML's constructors let through what those of Python raise
+        raise _NoYaml(f"a value cannot be read: {error}") from None
 
 
-def _check_keys(node: yaml.Node | None, seen: set[int]) -> None:
-    if node is None or id(node) in seen:  # an alias of what was seen
-        return
-    seen.add(id(node))
+def _sizes(node: yaml.Node | None, known: dict[int, int | None], depth: int) -> int:
+    """How many nodes one stands for, aliases written out; checks them on the way."""
+    if node is None:
+        return 0
+    if (key := id(node)) in known:
+        if (size := known[key]) is None:
+            raise _marked("an alias of what it is a part of", node)
+        return size
+    known[key] = None
+    if depth > DEEPEST:
+        raise _marked("it is nested too deeply", node)
+    if node.tag not in TAGS:
+        name = node.tag.rpartition(":")[2]
+        raise _marked(f"a {name} is none of the values that there are here; in quotes it is a text", node)
+    size, parts = 1, []
     if isinstance(node, yaml.MappingNode):
-        keys: set[str] = set()
-        for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in keys:
-                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark)
-            keys.add(str(key.value))
-            _check_keys(value, seen)
+        _check_keys(node)
+        parts = [each for pair in node.value for each in pair]
     elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _check_keys(item, seen)
+        parts = node.value
+    else:
+        _check_text(node)
+    aliased = False
+    for part in parts:
+        aliased = aliased or id(part) in known
+        size += _sizes(part, known, depth + 1)
+    if aliased and size > MOST_NODES:
+        raise _marked(f"its aliases stand for more than {MOST_NODES} values", node)
+    known[key] = size
+    return size
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    keys: set[str] = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            if key.value in keys:
+                raise _marked(f"the key {key.value!r} is there twice", key)
+            keys.add(str(key.value))
+
+
+def _check_text(node: yaml.Node) -> None:
+    try:
+        str(node.value).encode()
+    except UnicodeEncodeError:
+        raise _marked("half of a surrogate pair, which is no character", node) from None
+
+
+def _marked(problem: str, node: yaml.Node) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
 
 def write_config(path: Path, config: Config, provenance: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pinnreg.errors import InputError
+from pinnreg.errors import InputError, shortened
 from pinnreg.settings import Own
 
 
@@ -46,7 +46,7 @@ def set_key(data: dict[str, Any], key: str, value: Any) -> None:
             inside[part] = list(nested) if isinstance(nested, tuple) else ({} if nested is None else nested)
             inside = inside[part]
         else:
-            raise InputError(f"{key}: {'.'.join(parents[: number + 1])} is {nested!r} and has no keys")
+            raise InputError(f"{key}: {'.'.join(parents[: number + 1])} is {shortened(nested)} and has no keys")
     if isinstance(inside, list):
         _element(inside, last, key)
         inside[int(last)] = value
@@ -62,7 +62,8 @@ def _check_no_object(inside: Any, key: str) -> None:
 def _element(inside: Sequence[Any], part: str, key: str) -> Any:
     if not inside:
         raise InputError(f"{key}: the list is empty; set it whole")
-    if not part.isdigit() or int(part) >= len(inside):
+    # `²` is a digit to Python, and five thousand of them are no number to it
+    if not (part.isascii() and part.isdigit() and len(part) < 10) or int(part) >= len(inside):
         known = "0" if len(inside) == 1 else f"0 to {len(inside) - 1}"
-        raise InputError(f"{key}: expected the number of a list element, {known}, got {part!r}")
+        raise InputError(f"{key}: expected the number of a list element, {known}, got {shortened(part)}")
     return inside[int(part)]

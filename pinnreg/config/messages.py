@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pinnreg.errors import unknown
+from pinnreg.errors import shortened, unknown
 
 Schema = dict[str, Any]
 OWN_SECTIONS = ("network", "regularisers")
-OWN_HINT = "; one of your own is a file {}.py in ./problems or --problems DIR"
 
 
 def explain(problem: Mapping[str, Any], data: Mapping[str, Any], schema: Schema, whole: str = "the config") -> str:
@@ -31,8 +30,9 @@ def explain(problem: Mapping[str, Any], data: Mapping[str, Any], schema: Schema,
             return str(unknown(f"key in {section}:", keys[-1], known))
         case "union_tag_invalid":
             key = context["discriminator"].strip("'")
-            tag, hint = str(context["tag"]), OWN_HINT if key == "kind" and keys[0] in OWN_SECTIONS else ""
-            return f"{path}: {unknown(key, tag, _quoted(context['expected_tags']))}{hint.format(tag)}"
+            tag = str(context["tag"])
+            hint = own_hint(tag) if key == "kind" and keys[0] in OWN_SECTIONS else ""
+            return f"{path}: {unknown(key, tag, _quoted(context['expected_tags']))}{hint}"
         case "union_tag_not_found":
             key = context["discriminator"].strip("'")
             return (
@@ -46,13 +46,19 @@ def explain(problem: Mapping[str, Any], data: Mapping[str, Any], schema: Schema,
             # without a path where two sections of the config do not go together
             return f"{path}: {context['error']}" if path else str(context["error"])
         case "tuple_type":
-            return f"{path}: expected a list, got {given!r}"
+            return f"{path}: expected a list, got {shortened(given)}"
         case "too_short":
-            return f"{path}: expected a list with at least {context['min_length']} element(s), got {given!r}"
+            return f"{path}: expected a list with at least {context['min_length']} element(s), got {shortened(given)}"
         case "dataclass_type" | "dict_type" | "model_attributes_type":
-            return f"{path}: expected a section of keys and values, got {given!r}"
+            return f"{path}: expected a section of keys and values, got {shortened(given)}"
         case _:
-            return f"{path}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {given!r}"
+            return f"{path}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {shortened(given)}"
+
+
+def own_hint(name: str) -> str:
+    """What to add where a name is not found that one of the user's own files could have; "" where none could."""
+    usual = name.isidentifier() and len(name) < 100
+    return f"; one of your own is a file {name}.py in ./problems or --problems DIR" if usual else ""
 
 
 def keys_in(location: tuple[str | int, ...], data: Any) -> list[str]:

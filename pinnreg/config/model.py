@@ -22,6 +22,7 @@ from pinnreg.optimisers import AnyStage, GaussNewton
 from pinnreg.regularisers import Shipped
 from pinnreg.settings import OWN, STRICT, Count, NonNegative, Seed
 
+MOST_LINES = 30
 Mistake = dict[str, Any]
 """One of the errors that pydantic finds."""
 
@@ -142,8 +143,9 @@ def mistakes(data: Mapping[str, Any]) -> list[Mistake]:
 def refusal(found: Sequence[Mistake], data: Mapping[str, Any], where: str) -> InputError:
     """What to raise for mistakes in `data`."""
     schema = _schema()
-    lines = dict.fromkeys(explain(mistake, data, schema) for mistake in found)
-    return InputError("\n".join(f"{where}: {line}" for line in lines))
+    lines = [f"{where}: {each}" for each in dict.fromkeys(explain(each, data, schema) for each in found[:MOST_LINES])]
+    more = len(found) - MOST_LINES
+    return InputError("\n".join([*lines, *([f"{where}: and {more} more"] if more > 0 else [])]))
 
 
 def _each(error: ValidationError) -> list[Mistake]:

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import inspect
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,10 @@ from pinnreg import equations
 from pinnreg.config.early import check_sections
 from pinnreg.config.files import numbers, parse_value, read_yaml
 from pinnreg.config.merging import for_kind, kind_of_network, merge, set_key
-from pinnreg.config.messages import OWN_HINT
+from pinnreg.config.messages import own_hint
 from pinnreg.config.model import Config, as_dict, validate
 from pinnreg.config.parts import Part, made, named, objects_named, parts_in
-from pinnreg.errors import InputError, unknown
+from pinnreg.errors import InputError, shortened, unknown
 from pinnreg.registry import create, file_hash, file_of, find, path_of, shipped, shipped_configs
 
 Given = str | Path | Mapping[str, Any]
@@ -82,8 +83,12 @@ def resolve(
     given_problem, hidden = _with_starts(data.pop("problem", None), _problem_part(changes), _starts(data, changes))
     problem, description, path = _problem(*given_problem, folders, where)
     description |= dict.fromkeys(hidden)
-    defaults = copy.deepcopy(dict(problem.defaults))
     name = description["name"]
+    if not isinstance(problem.defaults, Mapping):
+        raise InputError(
+            f"defaults of problem {name!r}: expected a dict of sections, got {shortened(problem.defaults)}"
+        )
+    defaults = copy.deepcopy(dict(problem.defaults))
     if "problem" in defaults:
         raise InputError(f"defaults of problem {name!r} cannot change the problem itself")
     place = f"defaults of problem {name!r}"
@@ -154,8 +159,7 @@ def _read(given: Given, folders: Sequence[Path]) -> tuple[dict[str, Any], str, s
         return {"problem": {"name": path.name}}, path.name, str(given)
     if path.suffix in (".yaml", ".yml") or path.name != str(given):
         raise InputError(f"{given}: no such config file")
-    hint = OWN_HINT.format(given) if str(given).isidentifier() else ""
-    raise InputError(f"{unknown('config or problem', str(given), [*configs, *find(folders)])}{hint}")
+    raise InputError(f"{unknown('config or problem', str(given), [*configs, *find(folders)])}{own_hint(str(given))}")
 
 
 def _own(
@@ -191,14 +195,16 @@ def _description(given: Any, where: str) -> dict[str, Any] | None:
     # torch is not waited for where it can be no object
     if not isinstance(given, Mapping | None) and isinstance(given, equations.Problem):
         return None
-    raise InputError(f"{where}: problem: expected a name and parameters, as in {{name: burgers}}, got {given!r}")
+    raise InputError(
+        f"{where}: problem: expected a name and parameters, as in {{name: burgers}}, got {shortened(given)}"
+    )
 
 
 def _with_absolute_paths(config: Config) -> Config:
     """The config with the files that it names found from anywhere: the run's folder may be read from elsewhere."""
 
     def absolute(file: str | None) -> str | None:
-        return None if file is None else str(Path(file).resolve())
+        return None if file is None else os.path.abspath(file)  # a link has the suffix that counts
 
     return dataclasses.replace(
         config,

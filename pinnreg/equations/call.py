@@ -55,7 +55,7 @@ def evaluate_data(data: Data, axes: Sequence[str], points: Tensor, what: str) ->
         values = call(data, coordinates(axes, points), what)
     except InputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         hint = "; write its data in torch.* functions" if "numpy" in str(error) else ""
         raise InputError(f"{what}: its data fail: {type(error).__name__}: {error}{hint}") from error
     if isinstance(values, int | float):
@@ -63,4 +63,6 @@ def evaluate_data(data: Data, axes: Sequence[str], points: Tensor, what: str) ->
     if not isinstance(values, Tensor) or values.shape not in ((), (points.shape[0],)):
         got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
         raise InputError(f"{what}: its data must return a torch tensor of shape (n,) = ({points.shape[0]},), got {got}")
+    if values.is_complex():
+        raise InputError(f"{what}: its data are complex; a condition is one of real numbers")
     return torch.as_tensor(values, dtype=points.dtype, device=points.device).expand(points.shape[0])

@@ -14,8 +14,12 @@ from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pinnreg.domain import Domain
 from pinnreg.equations.conditions import Condition, Periodic
 from pinnreg.equations.field import FIELD_ATTRIBUTES
-from pinnreg.errors import InputError, place, unknown, user_code
+from pinnreg.errors import InputError, place, shortened, unknown, user_code
+from pinnreg.naming import free_name
 from pinnreg.reference import Reference, as_reference, remembered
+
+RESERVED = frozenset({"residual", "file", "allow_pickle"})
+"""Names that neither an axis nor an output can have: of an array of a run's, and of parameters of NumPy's writer."""
 
 
 class Problem(ABC):
@@ -82,13 +86,14 @@ def named_conditions(problem: Problem, extra: Iterable[Condition] = ()) -> tuple
     conditions = [_with_output(condition, problem.outputs) for condition in (*problem.conditions, *extra)]
     kinds = Counter(condition.kind for condition in conditions if not condition.name)
     named: list[Condition] = []
+    taken: set[str] = set()
     for condition in conditions:
         name = condition.name or condition.kind
         if not condition.name and kinds[condition.kind] > 1 and condition.of and len(problem.outputs) > 1:
             name = f"{name}_{condition.of}"
         if not condition.name:
-            taken = [other.name for other in named]
-            name = next(new for new in (name, *(f"{name}_{i}" for i in range(2, 99))) if new not in taken)
+            name = free_name(name, taken)
+        taken.add(name)
         named.append(dataclasses.replace(condition, name=name))
     repeated = [name for name, times in Counter(condition.name for condition in named).items() if times > 1]
     if repeated or any(condition.name == "residual" for condition in named):
@@ -159,7 +164,7 @@ def _validate_parameters(problem: Problem) -> None:
             value = adapter.validate_python(given)
         except ValidationError as error:
             what = error.errors()[0]["msg"]
-            raise InputError(f"{_title(problem)}: {field.name}: {what}, got {given!r}") from None
+            raise InputError(f"{_title(problem)}: {field.name}: {what}, got {shortened(given)}") from None
         object.__setattr__(problem, field.name, value)
 
 
@@ -182,6 +187,9 @@ def _validate_definition(problem: Problem) -> None:
     names = [*outputs, *axes, "points"]
     if repeated := [name for name, times in Counter(names).items() if times > 1]:
         raise InputError(f"{title}: {repeated[0]!r} names two things; outputs, axes and `points` must differ")
+    arrays = {f"{output}{suffix}" for output in outputs for suffix in ("_reference", "_error")} | RESERVED
+    if taken := [name for name in (*outputs, *axes) if name in arrays or name.startswith("residual_")]:
+        raise InputError(f"{title}: {taken[0]!r} means something else in fields.npz; rename it")
     if not isinstance(problem.conditions, tuple | list):
         raise InputError(
             f"{title}: `conditions` must be a tuple: write conditions = (...,) with a comma, got {problem.conditions!r}"

@@ -49,7 +49,7 @@ def evaluate_rows(
         result = call(function, arguments, title)
     except InputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(_explain(error, title, sweep.trial.axes)) from error
     rows = result if isinstance(result, dict) else {name: result}
     if not rows:
@@ -149,15 +149,20 @@ def _checked(values: object, count: int, title: str, name: str) -> Tensor:
     if not isinstance(values, Tensor):
         hint = f"; if this is the .t of an expression: {_product_rule('t', ['t'])}" if callable(values) else ""
         raise InputError(f"{title}: {name!r} must be a torch tensor of shape (n,), got {type(values).__name__}{hint}")
-    if not values.is_floating_point():
-        raise InputError(f"{title}: {name!r} must be a tensor of real numbers, got {values.dtype}")
+    if values.is_complex():
+        raise InputError(
+            f"{title}: {name!r} is complex; return its real and its imaginary part as two equations, and give u two "
+            "outputs if it is complex itself"
+        )
+    if values.dtype not in (torch.float32, torch.float64):
+        raise InputError(f"{title}: {name!r} must be real, in float32 or float64, got {values.dtype}")
     if values.shape != (count,):
         hint = " (an (n, 1) would broadcast to (n, n): index with [:, 0])" if values.shape == (count, 1) else ""
         raise InputError(f"{title}: {name!r} must have shape (n,) = ({count},), got {tuple(values.shape)}{hint}")
     return values
 
 
-def _explain(error: Exception, title: str, axes: Sequence[str]) -> str:
+def _explain(error: BaseException, title: str, axes: Sequence[str]) -> str:
     """A message for an exception that a user's residual raised: the line, and what to write instead if we know."""
     where = title + place(error)
     text = f"{type(error).__name__}: {error}"

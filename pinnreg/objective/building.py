@@ -129,8 +129,11 @@ def _shape_of_equations(bare: Objective, points: Points, parameters: Parameters)
     model = bare.model
     problem, network = model.problem_at(parameters), model.network_at(parameters)
     with torch.no_grad():
+        # the equations may see only derivatives of what carries exact data, which can vanish
+        if model.trial.has_data() and not model.trial.g(points.x).isfinite().all():
+            raise InputError(f"conditions: exact data of {type(problem).__name__} are NaN or Inf")
         operators, names = check_residual(problem, model.trial, network, points, chunk=model.chunk)
-    _note_useless(bare, bare.terms[0], points, parameters, operators)
+    _check_dependence(bare, bare.terms[0], points, parameters, operators)
     _note_idle(bare, points, parameters, operators)
     return Shape(operators, dict.fromkeys(names, 1))
 
@@ -143,7 +146,7 @@ def _shape(bare: Objective, term: Term, placed: Points | None, parameters: Param
         found = term.rows(bare.model.problem_at(parameters), sweep)
         if isinstance(term, Penalised):
             _check_pointwise(bare, term, points, parameters, sweep.operators, found[term.name].values)
-    _note_useless(bare, term, points, parameters, sweep.operators)
+    _check_dependence(bare, term, points, parameters, sweep.operators)
     return Shape(sweep.operators, {name: rows.values.numel() // points.rows for name, rows in found.items()})
 
 
@@ -172,16 +175,19 @@ def _check_pointwise(
         )
 
 
-def _note_useless(
+def _check_dependence(
     bare: Objective, term: Term, points: Points, parameters: Parameters, operators: frozenset[Operator]
 ) -> None:
-    """Say so if rows do not depend on anything that is trained."""
-    sweep = bare.model.sweep(parameters, points.thinned(2), operators, whole=True)
+    """Refuse rows that do not depend on anything that is trained."""
     with torch.enable_grad():
+        sweep = bare.model.sweep(parameters, points.thinned(2), operators, whole=True)
         found = term.rows(bare.model.problem_at(parameters), sweep)
     for name, rows in found.items():
         if not rows.values.requires_grad:
-            logger.warning("%s does not depend on the network, as far as torch can see, and trains nothing", name)
+            raise InputError(
+                f"{name} does not depend on what is trained, as far as torch can see: it is a constant, or a detach(), "
+                "no_grad() or NumPy cuts it off; use torch.* functions of u"
+            )
 
 
 def _note_idle(bare: Objective, points: Points, parameters: Parameters, operators: frozenset[Operator]) -> None:

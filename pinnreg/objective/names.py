@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.errors import InputError, unknown
+from pinnreg.naming import free_name
 from pinnreg.regularisers import Penalty
 
 logger = logging.getLogger("pinnreg")
@@ -20,8 +21,7 @@ def named(penalties: Sequence[Penalty]) -> dict[str, Penalty]:
     """Penalties by the name of their loss term: their kind, with a number from the second of it on."""
     named: dict[str, Penalty] = {}
     for penalty in penalties:
-        names = (penalty.kind, *(f"{penalty.kind}_{number}" for number in range(2, 99)))
-        named[next(name for name in names if name not in named)] = penalty
+        named[free_name(penalty.kind, named)] = penalty
     return named
 
 

@@ -15,6 +15,7 @@ from pinnreg.domain import unit_points
 from pinnreg.equations import Problem, measurements, named_conditions
 from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError, unknown, user_code
+from pinnreg.naming import free_name
 from pinnreg.observations.settings import MeasurementSettings
 from pinnreg.randomness import derive, generator
 from pinnreg.reference import Reference
@@ -41,7 +42,7 @@ def complete(measured: Sequence[MeasurementSettings], problem: Problem) -> tuple
     for number, each in enumerate(measured):
         of = _output(each, problem, number)
         stem = f"measurements_{of}" if several else "measurements"
-        name = each.name or next(new for new in (stem, *(f"{stem}_{i}" for i in range(2, 999))) if new not in taken)
+        name = each.name or free_name(stem, taken)
         taken.append(name)
         completed.append(replace(each, name=name, of=of))
     return tuple(completed)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pinnreg.errors import InputError, unknown
+from pinnreg.errors import InputError, shortened, unknown
 from pinnreg.reference.base import Array
 
 
@@ -25,6 +25,7 @@ def read_columns(path: Path, wanted: Sequence[str], *, what: str) -> dict[str, A
     Raises:
         InputError: naming the file, and the line and column or the key.
     """
+    _check_regular(path)
     kind = path.suffix.lower()
     if kind not in (".csv", ".npz"):
         raise InputError(f"{path}: {what}s are read from a .csv or an .npz file")
@@ -40,6 +41,7 @@ def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, Array]:
     Raises:
         InputError: naming file and key.
     """
+    _check_regular(path)
     try:
         # NumPy leaves a file that it opened itself open when it is a broken archive.
         with path.open("rb") as stream:
@@ -53,11 +55,24 @@ def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, Array]:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except (OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: cannot be read as an .npz file ({error})") from error
+        raise InputError(f"{path}: cannot be read as an .npz file ({shortened(str(error))})") from error
     except ValueError as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path}: cannot be read as an .npz file of plain numbers ({error})") from error
+        raise InputError(
+            f"{path}: cannot be read as an .npz file of plain numbers ({shortened(str(error))})"
+        ) from error
+
+
+def _check_regular(path: Path) -> None:
+    """Refuse what would be waited for without end, such as a pipe."""
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: no regular file; data are read from a .csv or an .npz file")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:  # a NUL in the name, or what has been raised here
+        raise error if isinstance(error, InputError) else InputError(f"{str(path)!r}: {error}") from None
 
 
 def _numbers(path: Path, key: str, array: Array) -> Array:
@@ -109,7 +124,7 @@ def _cell(text: str, where: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise InputError(f"{where}: expected a number, got {text!r}") from None
+        raise InputError(f"{where}: expected a number, got {shortened(text)}") from None
     if not math.isfinite(value):
-        raise InputError(f"{where}: expected a finite number, got {text!r}")
+        raise InputError(f"{where}: expected a finite number, got {shortened(text)}")
     return value

@@ -38,13 +38,10 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
     """Write `data` as JSON, atomically; makes the folder that it lies in.
 
     Raises:
-        InputError: a file that cannot be written.
+        OSError: it cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_report(folder: Path, report: Report) -> None:
@@ -74,7 +71,7 @@ def read_report(folder: Path) -> Report:
         reference = found and _read_reference(found, errors)
         validation = {name: Validation(each["count"], _number(each["rmse"])) for name, each in held_out.items()}
         axes, fields = _read_fields(folder, list(facts["axes"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: not a readable report: {error}") from None
@@ -108,9 +105,13 @@ def _write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
 def _read_arrays(path: Path) -> dict[str, Array]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: np.asarray(file[name]) for name in file.files}
+            arrays = {name: np.asarray(file[name]) for name in file.files}
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: not readable: {error}") from None
+    # a member that does not begin as an array does is given as its bytes
+    if wrong := [name for name, array in arrays.items() if array.dtype.kind not in "biuf"]:
+        raise InputError(f"{path}: not readable: {wrong[0]} holds no numbers")
+    return arrays
 
 
 def _reference(report: ReferenceReport) -> dict[str, Any]:

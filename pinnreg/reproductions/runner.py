@@ -10,7 +10,8 @@ from pinnreg.errors import unknown
 from pinnreg.report import write_json
 from pinnreg.reproductions.experiments import EXPERIMENTS
 from pinnreg.reproductions.model import Progress, Reproduction
-from pinnreg.run.folder import make_writable
+from pinnreg.run.folder import EXPERIMENT, make_writable
+from pinnreg.run.provenance import package_version
 
 
 def reproduce(
@@ -33,11 +34,14 @@ def reproduce(
     if name not in EXPERIMENTS:
         raise unknown("experiment", name, EXPERIMENTS)
     folder = folder_of(name, full=full) if out is None else Path(out)
+    EXPERIMENT.check(folder, f"reproduce: {folder}")
     make_writable(folder)
     started = time.monotonic()
     found = EXPERIMENTS[name](full, progress)
     seconds = time.monotonic() - started
-    write_json(folder / "result.json", {**found.data(), "name": name, "full": full, "seconds": seconds})
+    # the JSON first: it says that the figure is ours, should the process end between the two
+    facts = {"name": name, "full": full, "seconds": seconds, "pinnreg": package_version()}
+    write_json(folder / "result.json", {**found.data(), **facts})
     note = f"{found.paper}; seeds {', '.join(map(str, found.seeds))}; {found.steps:,} steps in {seconds:.0f} s"
     plots.save(plots.panels(found.panels, title=found.title, note=note), folder / "figure.png")
     return found

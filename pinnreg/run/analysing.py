@@ -27,8 +27,9 @@ from pinnreg.equations import Problem
 from pinnreg.errors import InputError
 from pinnreg.objective import INTERIOR, Batch, Objective, batch_of, whole
 from pinnreg.report import finite, write_json
-from pinnreg.run.folder import RunFolder, make_writable
+from pinnreg.run.folder import ANALYSIS, RUN, RunFolder, make_writable
 from pinnreg.run.prepare import Prepared, prepare
+from pinnreg.run.provenance import package_version
 from pinnreg.run.resuming import Begun
 from pinnreg.training import position_of
 
@@ -98,6 +99,7 @@ class Analysis:
         }
         plain: dict[str, Any] = finite(
             {
+                "pinnreg": package_version(),
                 "run": str(self.run),
                 "problem": dict(self.problem),
                 "step": self.step,
@@ -172,12 +174,15 @@ def analyse(
         raise InputError(f"{folder.checkpoint}: the parameters are not finite; there is nothing to analyse")
     target = None if out is False else folder.path if out is None or out is True else Path(out)
     if target is not None:
+        if not RUN.made(target):
+            ANALYSIS.check(target, f"analyse: {target}")
         make_writable(target)
     found = _analysed(folder, prepared, state, eigenvalues)
     if target is None:
         return found
-    _draw(found, target / f"analysis.{figure}")
+    # the JSON first: it says that the figure is ours, should the process end between the two
     write_json(target / "analysis.json", found.summary())
+    _draw(found, target / f"analysis.{figure}")
     return replace(found, folder=target)
 
 

@@ -1,22 +1,112 @@
-"""A run's folder: where it is, and what may be written into it."""
+"""Whose a folder is, and what may be written into it: files that pinnreg did not write are never replaced or removed.
+
+A folder is ours if a file of its kind says so: the config of a run and the `study.yaml` of a study hold provenance, the
+JSON of an analysis or an experiment a version. Whatever else lies in it stays.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import final
 
+from pinnreg.config import read_yaml
 from pinnreg.errors import InputError
+from pinnreg.files import is_temporary, temporary_beside, try_folder
 from pinnreg.locks import LOCK, held
 
 FORMATS = ("png", "pdf", "svg")
-FIGURES = tuple(f"{name}.{suffix}" for name in ("error_field", "history", "analysis") for suffix in FORMATS)
+
+
+def _in_formats(*names: str) -> tuple[str, ...]:
+    return tuple(f"{name}.{suffix}" for name in names for suffix in FORMATS)
+
+
+FIGURES = _in_formats("error_field", "history", "analysis")
 RESULTS = ("report.json", "fields.npz", "measurements.npz", "analysis.json", *FIGURES)
-FILES = ("config.yaml", "history.csv", "checkpoint.pt", *RESULTS)
+
+
+@final
+@dataclass(frozen=True)
+class Kind:
+    """What a folder can hold.
+
+    Attributes:
+        name: in messages.
+        marker: the file that says that pinnreg made it.
+        files: all that pinnreg writes there, as patterns.
+    """
+
+    name: str
+    marker: str
+    files: tuple[str, ...]
+
+    def made(self, folder: Path) -> bool:
+        """Whether a folder holds one that pinnreg made."""
+        return _is_ours(folder / self.marker)
+
+    def files_in(self, folder: Path) -> list[Path]:
+        """What a folder has under the names of its files, whoever wrote it."""
+        return sorted({path for pattern in self.files for path in folder.glob(pattern)})
+
+    def check(self, folder: Path, title: str) -> None:
+        """Refuse to write where a file would be replaced that pinnreg did not write.
+
+        Args:
+            folder: which need not exist.
+            title: of whoever asks, for the message.
+
+        Raises:
+            InputError: there is one, or a folder under the name of a file.
+        """
+        found = self.files_in(folder)
+        if wrong := [path for path in found if path.is_dir()]:
+            raise InputError(f"{title}: {wrong[0]} is a folder, where a file is to be; move it away")
+        if found and not self.made(folder):
+            raise InputError(
+                f"{title}: {found[0]} exists, and nothing says that pinnreg wrote it (it would be {self.marker}); move "
+                "it away or choose another folder"
+            )
+
+
+RUN = Kind("run", "config.yaml", ("config.yaml", "history.csv", "checkpoint.pt", *RESULTS))
+STUDY = Kind(
+    "study",
+    "study.yaml",
+    ("study.yaml", "study.csv", "summary.csv", "summary.md", "errors.png", "weights.png", "fields_*.png", "fields.png"),
+)
+ANALYSIS = Kind("analysis", "analysis.json", ("analysis.json", *_in_formats("analysis")))
+EXPERIMENT = Kind("experiment", "result.json", ("result.json", "figure.png"))
+KINDS = (RUN, STUDY, ANALYSIS, EXPERIMENT)
+
+
+def is_own(path: Path, expected: Iterable[Path] = ()) -> bool:
+    """Whether a file is one that pinnreg keeps in a folder: of a run, a study, an analysis or an experiment.
+
+    Args:
+        path: which need not exist.
+        expected: folders that are about to hold one.
+    """
+    folder = path.absolute().parent.resolve()
+    coming = folder in {each.absolute().resolve() for each in expected}
+    return any(any(path.match(pattern) for pattern in kind.files) and (coming or kind.made(folder)) for kind in KINDS)
+
+
+def _is_ours(marker: Path) -> bool:
+    """Whether a file carries pinnreg's own mark."""
+    try:
+        if marker.suffix == ".json":
+            return "pinnreg" in json.loads(marker.read_text(encoding="utf-8"))
+        provenance = read_yaml(marker).get("provenance")
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
+    return isinstance(provenance, Mapping) and "pinnreg" in provenance
 
 
 @final
@@ -79,10 +169,12 @@ class RunFolder:
         folder._check_free(overwrite)
         make_writable(path)
         with folder.held():
+            with _writing(path):
+                folder._recover()
             # again, since until now another process may have been at work
             folder._check_free(overwrite)
-            folder._empty()
-            yield folder
+            with folder._emptied():
+                yield folder
 
     @staticmethod
     def existing(path: str | Path) -> RunFolder:
@@ -98,17 +190,71 @@ class RunFolder:
 
     def _check_free(self, overwrite: bool) -> None:
         with _writing(self.path):
-            if not self.path.is_dir() or all(path.name == LOCK for path in self.path.iterdir()):
+            if not self.path.is_dir() or not any(map(_counts, self.path.iterdir())):
                 return
-        if not self.config.is_file():
-            raise InputError(f"{self.path}: the folder is not empty and holds no run; choose another with --out")
+        if not RUN.made(self.path):
+            raise InputError(
+                f"{self.path}: the folder is not empty and holds no run that pinnreg made (no config.yaml with its "
+                "provenance); choose another with --out"
+            )
         if not overwrite:
             raise InputError(f"{self.path}: holds a run; --overwrite replaces it, --resume {self.path} goes on with it")
+        RUN.check(self.path, str(self.path))
 
-    def _empty(self) -> None:
-        with _writing(self.path):
-            for name in FILES:
-                (self.path / name).unlink(missing_ok=True)
+    @contextlib.contextmanager
+    def _emptied(self) -> Iterator[None]:
+        """The folder without the run that was there, which comes back if the new one ends before its first checkpoint.
+
+        A folder that then has nothing is removed.
+        """
+        old = RUN.files_in(self.path)
+        try:
+            with _writing(self.path):
+                if old:
+                    (aside := temporary_beside(self.config)).mkdir()
+                # its mark last: it tells a run that was put aside whole from a part of one
+                for path in sorted(old, key=lambda each: each == self.config):
+                    path.rename(aside / path.name)
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                if old:
+                    self._recover()
+                    for aside in self._put_aside():
+                        shutil.rmtree(aside)  # the run that this one has replaced
+                elif not self.checkpoint.is_file():
+                    self._remove()
+
+    def _recover(self) -> None:
+        """Bring back a run that was put aside for another, which then did not begin; remove what was half written."""
+        for half in [path for path in self.path.iterdir() if is_temporary(path) and not path.is_dir()]:
+            half.unlink(missing_ok=True)
+        for leftover in self._put_aside():
+            if (leftover / self.config.name).is_file():
+                if self.checkpoint.is_file():
+                    continue  # the other one has begun
+                for path in RUN.files_in(self.path):
+                    path.unlink()
+            for path in sorted(leftover.iterdir(), key=lambda each: each.name != self.config.name):
+                path.rename(self.path / path.name)
+            leftover.rmdir()
+
+    def _put_aside(self) -> list[Path]:
+        """Where runs are that had to make room for another."""
+        return [path for path in self.path.iterdir() if is_temporary(path) and path.is_dir()]
+
+    def _remove(self) -> None:
+        """Remove the run, and the folder if nothing else is in it."""
+        for path in RUN.files_in(self.path):
+            path.unlink()
+        if not any(map(_counts, self.path.iterdir())):
+            (self.path / LOCK).unlink(missing_ok=True)
+            self.path.rmdir()
+
+
+def _counts(path: Path) -> bool:
+    """Whether something in a folder is more than a trace of a process that was killed."""
+    return path.name != LOCK and not is_temporary(path)
 
 
 def make_writable(path: Path) -> None:
@@ -118,11 +264,7 @@ def make_writable(path: Path) -> None:
         InputError: they cannot.
     """
     with _writing(path):
-        path.mkdir(parents=True, exist_ok=True)
-        # some file systems only say so when written to
-        probe = path / ".writable"
-        probe.touch()
-        probe.unlink()
+        try_folder(path)
 
 
 @contextlib.contextmanager
@@ -131,3 +273,5 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    except ValueError as error:  # a NUL in a name
+        raise InputError(f"{path!r}: cannot be written: {error}") from None

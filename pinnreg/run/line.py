@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from torch import Tensor
 from pinnreg import registry
 from pinnreg.config import Config, Given, Problems, Resolved, fingerprint, problem_folders, resolve, write_config
 from pinnreg.equations import Problem
-from pinnreg.errors import InputError, Interrupted
+from pinnreg.errors import InputError, Interrupted, StorageError
 from pinnreg.objective import Batch, Evaluator
 from pinnreg.report import Solution, read_report, relative_l2, write_report
 from pinnreg.run.combinations import note_unfinished_annealing
@@ -25,7 +25,7 @@ from pinnreg.run.prepare import Prepared, prepare
 from pinnreg.run.provenance import provenance
 from pinnreg.run.results import compared, with_facts, write_figures
 from pinnreg.run.resuming import Begun
-from pinnreg.training import History, Hooks, Outcome, read_history, train
+from pinnreg.training import History, Hooks, Outcome, is_lost, read_history, train
 
 
 def solve(
@@ -61,6 +61,7 @@ def solve(
         InputError: the input is wrong, or another process is at work on the run; nothing was written.
         Diverged: NaN or Inf after the start; the last good state was saved.
         Interrupted: `hooks.interrupted` asked to stop; the state was saved.
+        StorageError: the disk is full, or taken away; the last checkpoint is whole.
     """
     started = time.monotonic()
     hooks = hooks or Hooks()
@@ -68,7 +69,7 @@ def solve(
     begun = _begun(out) if resume else None
     resolved = _resolve(config, changes, problems, begun)
     prepared = prepare(resolved)
-    with _workplace(out, resolved.stem, begun, overwrite=overwrite) as folder:
+    with _workplace(out, resolved.stem, begun, overwrite=overwrite) as folder, _stored(folder):
         state = begun and begun.state_to_go_on(prepared)
         outcome, history = _trained(prepared, folder, state, hooks, begun.began_with if begun else {})
         solution = compared(prepared.solution(outcome.parameters, history), prepared)
@@ -101,7 +102,7 @@ def load(
     objects = {"problem": problem, "network": network, "regularisers": regularisers}
     prepared = prepare(begun.resolved(None, {"device": "cpu"}, problems, objects), with_reference=False)
     folder, parameters = begun.folder, begun.state(prepared)["parameters"]
-    history = read_history(folder.history) if folder.history.is_file() else {}
+    history = {} if is_lost(folder.history) else read_history(folder.history)
     report = read_report(folder.path) if folder.report.is_file() else None
     return replace(prepared.solution(parameters, history), report=report, folder=folder.path)
 
@@ -181,6 +182,30 @@ def _workplace(
     return RunFolder.created(None if out is None or out is True else out, stem, overwrite=overwrite)
 
 
+@contextlib.contextmanager
+def _stored(folder: RunFolder | None) -> Iterator[None]:
+    """Say what is kept when a file cannot be written or a signal comes; a run that has not begun leaves nothing.
+
+    Raises:
+        StorageError: it cannot.
+    """
+    try:
+        yield
+    except Interrupted as stopped:
+        if folder is None or stopped.checkpoint is not None or not folder.checkpoint.is_file():
+            raise
+        raise Interrupted(stopped.signal, folder.checkpoint) from None
+    except OSError as error:
+        if folder is None:
+            raise
+        what = f"{error.filename or folder.path}: cannot be written: {error.strerror or error}"
+        if folder.checkpoint.is_file():
+            what += f"; the last checkpoint is whole: once there is space, go on with --resume {folder.path}"
+        else:
+            what += "; the run had not begun, and nothing is left of it"
+        raise StorageError(what) from error
+
+
 def _trained(
     prepared: Prepared,
     folder: RunFolder | None,
@@ -191,10 +216,13 @@ def _trained(
     """The outcome of training, from the start or from a state, and its history; results of an earlier end are gone."""
     config, path = prepared.resolved.config, folder and folder.history
     history = History(prepared.objective.names, prepared.compared_outputs, path, list(config.unknown))
-    if folder is not None:
-        history.check()
-        folder.forget_results()
-        write_config(folder.config, config, {**provenance(prepared.resolved, prepared.device), **began_with})
+
+    def accepted() -> None:
+        if folder is not None:
+            write_config(folder.config, config, {**provenance(prepared.resolved, prepared.device), **began_with})
+            folder.forget_results()
+
+    history.check()
     outcome = train(
         Evaluator(prepared.objective, compile=config.compile),
         config.train,
@@ -202,6 +230,7 @@ def _trained(
         checkpoint=folder and folder.checkpoint,
         extra={"fingerprint": fingerprint(config)},
         resume=state,
+        accepted=accepted,
         hooks=_with_errors(hooks, prepared),
     )
     note_unfinished_annealing(prepared.objective, outcome.batch.progress)

@@ -119,6 +119,8 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
         seed=config.seed,
         balance=config.balance,
     )
+    for stage in config.train:
+        stage.start(objective.model.initial())  # what refuses its parameters does so now, and not after other stages
     axes = grid_axes(problem.domain, config.evaluate.grid)
     solved = _solve(reference, problem, axes) if with_reference else None
     return Prepared(resolved, split, network, objective, axes, reference, solved, measurements)

@@ -29,8 +29,8 @@ from pinnreg.registry import file_hash, find
 from pinnreg.run.folder import RunFolder
 from pinnreg.run.prepare import Prepared
 from pinnreg.run.provenance import data_hashes
-from pinnreg.scanning import Role
-from pinnreg.training import read_checkpoint
+from pinnreg.scanning import PARTS, Role
+from pinnreg.training import flaw_in, read_checkpoint
 
 logger = logging.getLogger("pinnreg")
 
@@ -61,7 +61,7 @@ class Begun:
         """
         folder = RunFolder.existing(path)
         saved = read_yaml(folder.config)
-        provenance = saved.pop("provenance", None) or {}
+        provenance = _checked(saved.pop("provenance", None) or {}, folder.config)
         return Begun(folder, saved, validate(unfound(saved), str(folder.config)), provenance)
 
     def resolved(
@@ -124,16 +124,9 @@ class Begun:
             raise InputError(
                 f"{self.folder.checkpoint}: the checkpoint belongs to another config than {self.folder.config}"
             )
-        if missing := {"position", "parameters", "optimiser", "objective"} - state.keys():
-            raise InputError(f"{self.folder.checkpoint}: corrupt checkpoint: it lacks {', '.join(sorted(missing))}")
-        was = {name: tuple(each.shape) for name, each in state["parameters"].items()}
-        now = {name: tuple(each.shape) for name, each in prepared.objective.model.initial().items()}
-        if was != now:
-            name = next(each for each in (*was, *now) if was.get(each) != now.get(each))
-            raise InputError(
-                f"{self.folder.path}: the network is not that of the run: its parameter {name!r} has the shape "
-                f"{now.get(name, 'of none')}, in the checkpoint {was.get(name, 'of none')}"
-            )
+        stages = len(prepared.resolved.config.train)
+        if (flaw := flaw_in(state, stages, prepared.objective.model.initial())) is not None:
+            raise InputError(f"{self.folder.checkpoint}: corrupt checkpoint, or that of another network: {flaw}")
         return state
 
     def state_to_go_on(self, prepared: Prepared) -> dict[str, Any]:
@@ -222,3 +215,24 @@ class Begun:
                 f"{path}: train.{current}.steps: {made} steps are made, fewer cannot be asked for, got "
                 f"{now.train[current].steps}"
             )
+
+
+def _checked(provenance: Any, config: Path) -> dict[str, Any]:
+    """What a run says that it was made with; refuses what pinnreg cannot have written."""
+    texts = (str, type(None))
+    sound = isinstance(provenance, dict) and (
+        isinstance(provenance.get("problem_file"), texts)
+        and isinstance(provenance.get("problem_sha256"), texts)
+        and isinstance(provenance.get("data_sha256") or {}, dict)
+        and isinstance(provenance.get("parts") or [], list)
+        and all(
+            isinstance(part, dict)
+            and part.keys() >= {"role", "kind", "file", "sha256"}
+            and part["role"] in PARTS
+            and isinstance(part["file"], texts)
+            for part in provenance.get("parts") or ()
+        )
+    )
+    if not sound:
+        raise InputError(f"{config}: its provenance is not what pinnreg writes; take it out of the file, or mend it")
+    return dict(provenance)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import math
 import re
@@ -18,8 +17,10 @@ from numpy.typing import NDArray
 
 from pinnreg import plots
 from pinnreg.errors import InputError
+from pinnreg.naming import free_name
 from pinnreg.report import read_report
 from pinnreg.studies.entries import Entry, baseline_of, compared_key
+from pinnreg.studies.mark import note_figures, noted_figures
 from pinnreg.studies.measures import DIVERGED, Run
 from pinnreg.studies.model import Study, heading
 
@@ -46,33 +47,47 @@ class _ErrorField:
 
 
 def figure_files(folder: Path) -> list[Path]:
-    """The figures that a study's folder holds."""
-    known = (*(folder / figure for figure in FIGURES), *sorted(folder.glob("fields_*.png")))
-    return [figure for figure in known if figure.exists()]
+    """The figures that a study has drawn into its folder."""
+    return [folder / name for name in noted_figures(folder) if (folder / name).exists()]
 
 
 def write_figures(study: Study, name: str, folder: Path, entries: Sequence[Entry]) -> None:
-    """Draw what there is to draw; figures of an earlier call that do not fit any more are removed."""
-    for figure in figure_files(folder):
-        figure.unlink()
-    title = heading(name)
+    """Draw what there is to draw; figures of an earlier call that do not fit any more are removed, and no others."""
+    title, known = heading(name), noted_figures(folder)
+    asked: dict[Path, Callable[[], Any]] = {}
     if any(entry.errors for entry in entries):
-        _save(folder / FIGURES[0], lambda: plots.study_errors(_rows(study, entries), title=f"{title}: error by entry"))
+        asked[folder / FIGURES[0]] = lambda: plots.study_errors(_rows(study, entries), title=f"{title}: error by entry")
     if any(entry.errors and entry.has_candidates for entry in entries):
-        _save(
-            folder / FIGURES[1], lambda: plots.study_weights(_curves(study, entries), title=f"{title}: error by weight")
+        asked[folder / FIGURES[1]] = lambda: plots.study_weights(
+            _curves(study, entries), title=f"{title}: error by weight"
         )
-    _write_fields(study, title, folder, entries)
+    asked |= _fields_by_group(study, title, folder, entries)
+    for path in list(asked):
+        if path.exists() and path.name not in known:
+            logger.warning("%s is not drawn: a file of that name is there, which no study wrote", path)
+            del asked[path]
+    names = [path.name for path in asked]
+    note_figures(study, folder, [*known, *names])  # first, so that none is a stranger after a crash
+    drawn = [path.name for path, draw in asked.items() if _save(path, draw)]
+    for old in set(known) | set(names):
+        if old not in drawn:
+            (folder / old).unlink(missing_ok=True)
+    note_figures(study, folder, drawn)
 
 
-def _save(path: Path, draw: Callable[[], Any]) -> None:
-    """Draw and write a figure unless it is None. One that cannot be drawn must not cost the result of all the runs."""
+def _save(path: Path, draw: Callable[[], Any]) -> bool:
+    """Draw and write a figure unless it is None; whether there is one.
+
+    One that cannot be drawn must not cost the result of all the runs.
+    """
     try:
         figure = draw()
         if figure is not None:
             plots.save(figure, path)
     except Exception as error:
         logger.warning("%s cannot be drawn: %s: %s", path.name, type(error).__name__, error)
+        return False
+    return figure is not None
 
 
 def _rows(study: Study, entries: Sequence[Entry]) -> dict[str, list[plots.ErrorRow]]:
@@ -137,15 +152,17 @@ def _field(folder: Path, run: Run) -> _ErrorField | None:
     return None if residual is None else _ErrorField(report.axes, report.fields[residual], output, "|residual|")
 
 
-def _write_fields(study: Study, title: str, folder: Path, entries: Sequence[Entry]) -> None:
+def _fields_by_group(study: Study, title: str, folder: Path, entries: Sequence[Entry]) -> dict[Path, Callable[[], Any]]:
     """The error fields of one seed, in a figure for each combination of the keys beside the compared one."""
     key = compared_key(study)
     groups: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
         groups.setdefault(tuple(label for other, label in entry.labels.items() if other != key), []).append(entry)
     paths = _paths(folder, list(groups))
-    for path, members in zip(paths, groups.values(), strict=True):
-        _save(path, partial(_fields, key, title, folder, members))
+    return {
+        path: partial(_fields, key, title, folder, members)
+        for path, members in zip(paths, groups.values(), strict=True)
+    }
 
 
 def _paths(folder: Path, groups: Sequence[tuple[str, ...]]) -> list[Path]:
@@ -155,8 +172,7 @@ def _paths(folder: Path, groups: Sequence[tuple[str, ...]]) -> list[Path]:
     names: list[str] = []
     for group in groups:
         stem = "fields_" + "_".join(re.sub(r"[^\w.-]+", "_", value).strip("_") for value in group)
-        numbered = (f"{stem}_{number}" for number in itertools.count(2))
-        names.append(next(new for new in itertools.chain([stem], numbered) if new not in names))
+        names.append(free_name(stem, names))
     return [folder / f"{name}.png" for name in names]
 
 

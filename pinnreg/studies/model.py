@@ -14,7 +14,7 @@ from pydantic_core import PydanticSerializationError
 
 from pinnreg.config import dump_yaml, explain, numbers, read_yaml
 from pinnreg.config.resolve import STUDY_KEY
-from pinnreg.errors import InputError, unknown
+from pinnreg.errors import InputError, shortened, unknown
 from pinnreg.registry import STUDY_PREFIX, find, shipped_configs
 from pinnreg.settings import STRICT, Positive
 
@@ -55,7 +55,7 @@ def _named(value: Any) -> Any:
     if isinstance(value, Mapping) and value:
         return {str(name): item for name, item in value.items()}
     if not isinstance(value, list | tuple) or not value:
-        raise ValueError(f"expected a list of values, or names with values, got {value!r}")
+        raise ValueError(f"expected a list of values, or names with values, got {shortened(value)}")
     names = [text_of(item) for item in value]
     for name in names:
         if names.count(name) > 1:
@@ -96,12 +96,21 @@ class Study:
         return self
 
     @model_validator(mode="after")
+    def _no_clock_is_a_limit(self) -> Study:
+        for where, key, value in self._given():
+            for limit in _limits(key, value):
+                if limit.endswith(".max_seconds") and self.budget is None:
+                    raise ValueError(
+                        f"{where}: what a run reaches by {limit} is for the machine and its load to say; give steps or "
+                        "max_sweeps, or a budget for all runs"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _the_budget_is_the_only_limit(self) -> Study:
         if self.budget is None:
             return self
-        given = [(f"set.{key}", key, value) for key, value in self.set.items()]
-        given += [(f"vary.{key}", key, value) for key, each in self.vary.items() for value in each.values()]
-        for where, key, value in given:
+        for where, key, value in self._given():
             if (limit := next(_limits(key, value), None)) is not None:
                 raise ValueError(f"{where}: {limit} has no effect, since the budget is the limit of all runs")
         return self
@@ -114,6 +123,11 @@ class Study:
                 if seed == same:
                     raise ValueError(f"vary.seed: {other} and {name} are the same seed, {seed!r}: no repetition")
         return self
+
+    def _given(self) -> list[tuple[str, str, Any]]:
+        """What is set and what is varied: where, the key, the value."""
+        given = [(f"set.{key}", key, value) for key, value in self.set.items()]
+        return given + [(f"vary.{key}", key, value) for key, each in self.vary.items() for value in each.values()]
 
 
 def _limits(key: str, value: Any) -> Iterator[str]:
@@ -163,7 +177,9 @@ def read_study(given: str | Path | Mapping[str, Any]) -> tuple[Study, str, str, 
                 f"make the runs ({error})"
             ) from None
     path = _file(given)
-    study = _validated(read_yaml(path), str(given))
+    data = read_yaml(path)
+    data.pop("provenance", None)  # of the study.yaml in a study's folder
+    study = _validated(data, str(given))
     if isinstance(study.base, str) and (path.parent / study.base).is_file():
         study = _ADAPTER.validate_python({**vars(study), "base": str(path.parent / study.base)})
     return study, path.stem, str(given), path.read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from pinnreg.studies.measures import FORMAT
 from pinnreg.studies.model import REGULARISERS, Study
 from pinnreg.studies.planned import Plan
 
+logger = logging.getLogger("pinnreg")
+
 CANDIDATE_KEYS = ("weight", "sigma")
 """Numbers of a regulariser for which a study may give a list of candidates."""
 
@@ -30,16 +33,23 @@ def plan(study: Study, where: str, folders: Sequence[Path] = ()) -> list[Plan]:
     Raises:
         InputError: values that some run's config cannot have; the message names the run.
     """
-    runs = []
+    runs, clocks = [], set[str]()
     for choice in itertools.product(*(variants.items() for variants in study.vary.values())):
         labels = {key: label for key, (label, _) in zip(study.vary, choice, strict=True)}
         values = {key: value for key, (_, value) in zip(study.vary, choice, strict=True)}
         for candidates, chosen in _expanded(values, where):
-            resolved = _resolved(study, chosen, labels, where, folders)
+            resolved, clock = _without_clock(_resolved(study, chosen, labels, where, folders))
+            clocks |= {clock} if clock else set()
             # before the run's own hash: a file edited in between then fails the run, and is not taken for the old one
             hashes = resolved.problem_hash, _part_hashes(resolved), _data_hashes(as_dict(resolved.config))
             elsewhere = _folders(resolved, folders)
             runs.append(Plan(labels, candidates, resolved, run_hash(resolved), *hashes, elsewhere))
+    if clocks:
+        logger.warning(
+            "%s: %s of the base does not count: what a run reaches by then is for the machine and its load to say",
+            where,
+            ", ".join(sorted(clocks)),
+        )
     return runs
 
 
@@ -113,6 +123,16 @@ def _folders(resolved: Resolved, given: Sequence[Path]) -> tuple[str, ...]:
     file, known = resolved.problem_file, [folder.resolve() for folder in given]
     own = [] if file is None or file.resolve().parent in (*known, shipped("problems").resolve()) else [file.parent]
     return tuple(str(folder.resolve()) for folder in (*own, *known))
+
+
+def _without_clock(resolved: Resolved) -> tuple[Resolved, str]:
+    """A run that no clock ends, and the key that would have; "" if none."""
+    stages = resolved.config.train
+    timed = [f"train.{number}.max_seconds" for number, each in enumerate(stages) if each.max_seconds is not None]
+    if not timed:
+        return resolved, ""
+    free = tuple(replace(each, max_seconds=None) for each in stages)
+    return replace(resolved, config=replace(resolved.config, train=free)), timed[0]
 
 
 def _resolved(

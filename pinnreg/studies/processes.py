@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from types import ModuleType
 from typing import final
 
 from pinnreg.errors import Interrupted
@@ -78,7 +79,7 @@ class _Lane:
         )
         self.run: int | None = None
         self.alive = True
-        with _environment(), _without_interrupts():
+        with _environment(), _without_interrupts(), _without_main():
             self.process.start()
         theirs.close()  # so that the end of the process is the end of the connection
 
@@ -138,6 +139,18 @@ def _end(code: int | None) -> str:
         with contextlib.suppress(ValueError):
             return f"the process was killed by {signal.Signals(-code).name}"
     return f"the process ended with exit code {code}"
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Processes started within do not run the caller's script again, which no `if __name__ == "__main__"` may keep
+    from starting processes of its own; a run needs nothing of it."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextlib.contextmanager

@@ -13,10 +13,12 @@ from pinnreg.config import Problems, as_dict, problem_folders
 from pinnreg.errors import InputError
 from pinnreg.files import write_text
 from pinnreg.run import RunFolder
+from pinnreg.run.folder import STUDY
 from pinnreg.studies.claim import CLAIM, claimed
 from pinnreg.studies.cluster import on_cluster
 from pinnreg.studies.entries import Entry, Score, entries_of, score_of
 from pinnreg.studies.figures import write_figures
+from pinnreg.studies.mark import note_figures, noted_figures
 from pinnreg.studies.measures import INTERRUPTED, Run, read_metrics
 from pinnreg.studies.model import Study, as_plain, read_study
 from pinnreg.studies.plan import check, check_choice, plan
@@ -78,8 +80,7 @@ def study(
 ) -> StudyResult:
     """Make all runs of a study that are not done yet, compare them, and write tables and figures.
 
-    Runs are made in processes of their own, which import the main module: a script that calls this needs
-    `if __name__ == "__main__":` around what it does.
+    Runs are made in processes of their own, which see nothing of the script that calls this.
 
     Args:
         config: a study file, the name of a shipped study, or a dict.
@@ -105,7 +106,9 @@ def study(
         raise InputError(f"{folder}: this is the folder of one run; choose another for the study with --out")
     check_choice(asked, plans, where)
     check(_missing(plans, _finished(plans, folder)), where, device=scheduler is None)
+    STUDY.check(folder, str(folder))
     with claimed(folder) as claim:
+        note_figures(asked, folder, noted_figures(folder))
         # only now, since until now another command may have made some of them
         found = _finished(plans, folder)
         missing = _missing(plans, found)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -87,10 +86,10 @@ def _made(task: Task) -> tuple[str, Measures]:
     if (changed := _changed_before(task)) is not None:
         return failure(changed), {}
     try:
-        if folder.exists():
-            shutil.rmtree(folder)
         hooks = Hooks(interrupted=_stopped(task))
-        solution = solve(task["config"], out=folder, problems=task["problems"], hooks=hooks, figures=False)
+        solution = solve(
+            task["config"], out=folder, problems=task["problems"], overwrite=True, hooks=hooks, figures=False
+        )
         status, measures = OK, measured(solution, validate(unfound(task["config"]), "config"))
     except Diverged:
         status, measures = DIVERGED, measured_of_diverged(folder)

@@ -1,5 +1,5 @@
-from .checkpoint import position_of, read_checkpoint, write_checkpoint
-from .history import History, read_history
+from .checkpoint import flaw_in, position_of, read_checkpoint, write_checkpoint
+from .history import History, is_lost, read_history
 from .hooks import Hooks, Outcome
 from .loop import train
 from .position import Position
@@ -9,6 +9,8 @@ __all__ = [
     "Hooks",
     "Outcome",
     "Position",
+    "flaw_in",
+    "is_lost",
     "position_of",
     "read_checkpoint",
     "read_history",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pinnreg.errors import InputError
-from pinnreg.files import write_text
+from pinnreg.files import append_text, write_text
 from pinnreg.training.position import Position
+
+logger = logging.getLogger("pinnreg")
 
 
 @final
@@ -27,7 +30,7 @@ class History:
         terms: names of the loss terms.
         outputs: names of the outputs whose error is evaluated; none without a reference.
         unknown: names of the unknown coefficients.
-        path: the CSV file; an existing one is continued. None keeps the record in memory only.
+        path: the CSV file, made with the first row; `cut` continues an existing one. None keeps the record in memory.
     """
 
     def __init__(
@@ -38,8 +41,6 @@ class History:
         self.names += [*(f"unknown_{name}" for name in unknown), *(f"error_{output}" for output in outputs)]
         self._rows: list[list[float]] = []
         self._path = path
-        if path is not None and not path.exists():
-            write_text(path, _csv([self.names]))
 
     def add(
         self,
@@ -66,8 +67,10 @@ class History:
         row = [values.get(name, math.nan) for name in self.names]
         self._rows.append(row)
         if self._path is not None:
-            with self._path.open("a", newline="", encoding="utf-8") as file:
-                file.write(_csv([_as_text(row, self.names)]))
+            if len(self._rows) == 1:
+                write_text(self._path, _csv([self.names, _as_text(row, self.names)]))
+            else:
+                append_text(self._path, _csv([_as_text(row, self.names)]))
         return float(values["loss"])
 
     def columns(self) -> dict[str, NDArray[np.float64]]:
@@ -77,7 +80,10 @@ class History:
 
     def cut(self, step: int) -> None:
         """Read an existing file and drop its rows beyond `step`, which a resumed run makes again."""
-        if self._path is None or not self._path.exists():
+        if self._path is None:
+            return
+        if is_lost(self._path):
+            logger.warning("%s is lost, and begins again at step %s", self._path, step)
             return
         self.check()
         columns = read_history(self._path)
@@ -93,7 +99,7 @@ class History:
         Raises:
             InputError: a broken file, or other loss terms.
         """
-        if self._path is not None and self._path.exists():
+        if self._path is not None and not is_lost(self._path):
             columns = read_history(self._path)
             if _without_errors(columns) != _without_errors(self.names):
                 raise InputError(f"{self._path}: columns {list(columns)} are not those of this run, {self.names}")
@@ -103,17 +109,31 @@ class History:
         return int(self._rows[-1][0]) if self._rows else -1
 
 
+def is_lost(path: Path) -> bool:
+    """Whether there is no history, or one without a whole line: a full disk or a crash can leave nothing of it.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return b"\n" not in path.read_bytes()
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise InputError(f"{path}: not a readable history: {error.strerror}") from None
+
+
 def read_history(path: Path) -> dict[str, NDArray[np.float64]]:
-    """The columns of a `history.csv`; NaN where a cell is empty.
+    """The columns of a `history.csv`; NaN where a cell is empty. A last line that is torn does not count.
 
     Raises:
         InputError: a file that is missing or is no history.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            names, *rows = list(csv.reader(file))
+        whole, _, _ = path.read_bytes().rpartition(b"\n")
+        names, *rows = list(csv.reader(io.StringIO(whole.decode(), newline="")))
         table = np.array([[float(cell or "nan") for cell in row] for row in rows]).reshape(len(rows), len(names))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise InputError(f"{path}: not a readable history: {error}") from None
     return {name: table[:, index] for index, name in enumerate(names)}
 

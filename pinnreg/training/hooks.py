@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Generic, final
 
@@ -38,6 +40,7 @@ class Hooks:
         observe: called with (step, seconds, parameters) at the start, at the end of each stage, and between two
             advances once the seconds that it returned last have passed.
         interrupted: the signal number that asks to stop, or None.
+        undisturbed: a context in which a signal only does that; elsewhere it may stop what goes on at once.
         progress: called with (step, steps in all, loss, errors) at every row of the history.
     """
 
@@ -45,4 +48,5 @@ class Hooks:
     evaluate_every: int | None = None
     observe: Callable[[int, float, Parameters], float] = lambda *_: math.inf
     interrupted: Callable[[], int | None] = lambda: None
+    undisturbed: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
     progress: Callable[[int, int, float, Mapping[str, float]], None] = lambda *_: None

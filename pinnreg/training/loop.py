@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, final
 
 import torch
 
-from pinnreg.errors import Diverged, Interrupted
+from pinnreg.errors import Diverged, InputError, Interrupted
 from pinnreg.objective import DrawnBatch, Trainable
 from pinnreg.optimisers import Advance, Optimiser, Stage
 from pinnreg.training.checkpoint import copied, position_of, snapshot, write_checkpoint
@@ -36,6 +36,7 @@ def train(
     checkpoint: Path | None = None,
     extra: Mapping[str, Any] | None = None,
     resume: Mapping[str, Any] | None = None,
+    accepted: Callable[[], object] = lambda: None,
     hooks: Hooks | None = None,
 ) -> Outcome[DrawnBatch]:
     """Minimise the objective in stages, from the start or from a checkpoint's state.
@@ -47,16 +48,28 @@ def train(
         checkpoint: where to save the state, at each stage's end and between, 30 s after the last; None saves nothing.
         extra: what a checkpoint holds besides.
         resume: the state that a checkpoint held.
+        accepted: called once the state is known to be good, before anything is written.
         hooks: what to call along the way.
 
     Raises:
+        InputError: a state that is not of these stages and this objective.
         Diverged: a term became NaN or Inf; the last good state has been restored and saved.
         Interrupted: the hook asked to stop; the state has been saved.
     """
     loop = _Loop(objective, stages, history, checkpoint, dict(extra or {}), hooks or Hooks())
     if resume is not None:
-        loop.restore(resume)
-    loop.run()
+        try:
+            loop.restore(resume)
+        except InputError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise InputError(f"{checkpoint}: corrupt checkpoint: {type(error).__name__}: {reason}") from error
+    with loop.hooks.undisturbed():
+        accepted()
+        if resume is not None:
+            history.cut(loop.position.step)
+        loop.run()
     position = loop.position
     own = loop.parameters, loop.batch
     return Outcome(*own, position.seconds, position.step, position.sweeps, position.stop_reason)
@@ -77,7 +90,6 @@ class _Loop(Generic[DrawnBatch]):
         self.parameters = self.objective.initial()
         self.batch = self.objective.first(self.parameters)
         self._optimiser: Optimiser | None = None
-        self._optimiser_state: dict[str, Any] | None = None
         self._good: dict[str, Any] | None = None
         self._stopped: str | None = None
         self._first_bad = torch.zeros(len(self.objective.names), dtype=torch.bool)
@@ -89,12 +101,14 @@ class _Loop(Generic[DrawnBatch]):
         self._load(state)
         self._stopped = position_of(dict(state)).stop_reason or None
         self.batch = self.objective.restored(state["objective"], self.parameters)
-        self._optimiser_state = state["optimiser"]
+        optimiser = state["optimiser"]
         if position_of(dict(state)).stop_reason and self.position.stage + 1 < len(self.stages):
             # saved at the end of a stage, perhaps before all its steps: it must not go on
             self._next_stage()
-            self._optimiser_state = None
-        self.history.cut(self.position.step)
+            optimiser = None
+        if optimiser is not None:
+            self._optimiser = self.stages[self.position.stage].start(self.parameters)
+            self._optimiser.load_state(optimiser)
         # its own tensors: an optimiser changes those that it was given
         self._good = copied(dict(state))
 
@@ -107,10 +121,7 @@ class _Loop(Generic[DrawnBatch]):
         self._observe()
         while True:
             stage = self.stages[self.position.stage]
-            self._optimiser = stage.start(self.parameters)
-            if self._optimiser_state is not None:
-                self._optimiser.load_state(self._optimiser_state)
-                self._optimiser_state = None
+            self._optimiser = self._optimiser or stage.start(self.parameters)
             self.position.stop_reason = self._run_stage(stage, self._optimiser)
             self._save()
             if self.position.stage + 1 == len(self.stages):
@@ -118,7 +129,7 @@ class _Loop(Generic[DrawnBatch]):
             self._next_stage()
 
     def _next_stage(self) -> None:
-        self._stopped = None
+        self._stopped = self._optimiser = None
         stage = self.position.stage + 1
         self.position = replace(
             self.position, stage=stage, stage_step=0, stage_seconds=0.0, stage_sweeps=0, stop_reason=""
