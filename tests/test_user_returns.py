@@ -133,3 +133,7 @@ def test_a_stage_that_cannot_take_so_many_parameters_is_refused_before_the_first
     with pytest.raises(InputError, match=r"ssbroyden: .* parameters need a dense matrix"):
         pinnreg.solve({"problem": problem(), "network": {"hidden": [200, 200]}, "train": stages}, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+    study = {"base": "poisson", "set": {"network.hidden": [200, 200], "train": stages}, "vary": {"seed": [0]}}
+    with pytest.raises(InputError, match=r"seed 0: ssbroyden: .* parameters"):
+        pinnreg.study(study, out=tmp_path / "study")
+    assert not (tmp_path / "study").exists()

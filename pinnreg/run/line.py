@@ -21,7 +21,7 @@ from pinnreg.objective import Batch, Evaluator
 from pinnreg.report import Solution, read_report, relative_l2, write_report
 from pinnreg.run.combinations import note_unfinished_annealing
 from pinnreg.run.folder import RunFolder
-from pinnreg.run.prepare import Prepared, prepare
+from pinnreg.run.prepare import Prepared, check_stages, prepare
 from pinnreg.run.provenance import provenance
 from pinnreg.run.results import compared, with_facts, write_figures
 from pinnreg.run.resuming import Begun
@@ -69,6 +69,7 @@ def solve(
     begun = _begun(out) if resume else None
     resolved = _resolve(config, changes, problems, begun)
     prepared = prepare(resolved)
+    check_stages(prepared)
     with _workplace(out, resolved.stem, begun, overwrite=overwrite) as folder, _stored(folder):
         state = begun and begun.state_to_go_on(prepared)
         outcome, history = _trained(prepared, folder, state, hooks, begun.began_with if begun else {})

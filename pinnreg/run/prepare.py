@@ -119,11 +119,21 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
         seed=config.seed,
         balance=config.balance,
     )
-    for stage in config.train:
-        stage.start(objective.model.initial())  # what refuses its parameters does so now, and not after other stages
     axes = grid_axes(problem.domain, config.evaluate.grid)
     solved = _solve(reference, problem, axes) if with_reference else None
     return Prepared(resolved, split, network, objective, axes, reference, solved, measurements)
+
+
+def check_stages(prepared: Prepared) -> None:
+    """Refuse stages that cannot train these parameters, all of them before the first begins.
+
+    Not a part of `prepare`: starting an optimiser imports more of torch than loading and comparing a run needs.
+
+    Raises:
+        InputError: for instance more parameters than a dense matrix is good for.
+    """
+    for stage in prepared.resolved.config.train:
+        stage.start(prepared.objective.model.initial())
 
 
 def choose_device(name: str) -> torch.device:

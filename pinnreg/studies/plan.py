@@ -14,7 +14,7 @@ from typing import Any
 from pinnreg.config import Resolved, as_dict, resolve
 from pinnreg.errors import InputError
 from pinnreg.registry import file_hash, shipped
-from pinnreg.run.prepare import prepare
+from pinnreg.run.prepare import check_stages, prepare
 from pinnreg.run.provenance import package_version
 from pinnreg.studies import budget
 from pinnreg.studies.measures import FORMAT
@@ -86,7 +86,7 @@ def check(plans: Sequence[Plan], where: str, *, device: bool) -> None:
         config = first.resolved.config
         used = config if device else replace(config, device="cpu")
         try:
-            prepare(replace(first.resolved, config=used), with_reference=False)
+            check_stages(prepare(replace(first.resolved, config=used), with_reference=False))
         except InputError as error:
             raise InputError(f"{where}: {first.title}: {error}") from None
 
