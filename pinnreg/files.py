@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import json
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, cast, final
 from uuid import uuid4
@@ -92,6 +94,15 @@ def write_text(path: Path, text: str) -> None:
     write(path, lambda file: file.write(text.encode()))
 
 
+def json_text(data: Mapping[str, Any]) -> str:
+    """`data` as all files and commands have JSON.
+
+    Raises:
+        ValueError: NaN or Inf, which JSON lacks.
+    """
+    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def create_text(path: Path, text: str) -> None:
     """Write a text file that is not there yet, in UTF-8; makes its folder.
 
@@ -143,7 +154,7 @@ def followed(path: Path) -> Path:
     try:
         return path.resolve() if path.is_symlink() else path
     except RuntimeError as error:  # which Python 3.13 turned into an OSError
-        raise OSError(40, "links go round in a circle", str(path)) from error
+        raise OSError(errno.ELOOP, "links go round in a circle", str(path)) from error
 
 
 def why_not(path: Path) -> str | None:

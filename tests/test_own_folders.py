@@ -114,6 +114,14 @@ def test_the_files_of_a_run_are_no_targets(cli: Cli, copy: Path, name: str) -> N
     assert not Path("new").exists()
 
 
+@pytest.mark.usefixtures("made")
+def test_the_files_of_a_folder_that_the_command_made_are_no_targets(cli: Cli) -> None:
+    code, _, err = cli("study", "mine.yaml", "--quiet", "--json", "outputs/mine/study.yaml")
+    assert code == 2
+    assert "a file of its own" in err
+    assert STUDY.made(Path("outputs/mine"))
+
+
 # whose a folder is
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import Any, final, get_args
 
-from pinnreg import config, equations, observations, registry
+from pinnreg import config, equations, files, observations, registry
 from pinnreg.cli import bar
 from pinnreg.cli.target import JsonFile
 from pinnreg.domain import SAMPLERS
@@ -34,7 +34,7 @@ def line(text: str) -> None:
 
 def json(data: Mapping[str, Any]) -> None:
     """JSON on stdout."""
-    line(json_module.dumps(data, indent=2, ensure_ascii=False))
+    sys.stdout.write(files.json_text(data))
 
 
 def first_line(path: Path) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json as json_module
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ import typer
 
 from pinnreg import report
 from pinnreg.errors import InputError
-from pinnreg.files import why_not
+from pinnreg.files import json_text, why_not
 from pinnreg.run.folder import is_own
 
 STDOUT = Path("-")
@@ -32,12 +31,14 @@ class JsonFile:
         """Write data as JSON.
 
         Raises:
+            InputError: a file that pinnreg keeps itself by now, as in a folder that the command has made.
             OSError: a file that cannot be written after all.
         """
         if self.stream is None:
+            self.refuse_own()
             report.write_json(self.path, data)
         else:
-            self.stream.write(json_module.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+            self.stream.write(json_text(data))
 
     def refuse_own(self, *coming: Path | None) -> None:
         """Refuse a file that pinnreg keeps itself, of a run or another folder that is there or is to be made."""

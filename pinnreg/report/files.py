@@ -41,7 +41,7 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
         OSError: it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    files.write_text(path, files.json_text(data))
 
 
 def write_report(folder: Path, report: Report) -> None:
