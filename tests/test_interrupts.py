@@ -6,10 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from started import wait_for
 
 import pinnreg
 from pinnreg.cli.process import Signals, signals
@@ -60,11 +60,7 @@ def test_a_signal_is_honoured_while_the_users_own_code_runs(tmp_path: Path, wher
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "ready").exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(tmp_path / "ready", process)
     process.send_signal(number)
     _, err = process.communicate(timeout=10)
     assert process.returncode == 128 + number

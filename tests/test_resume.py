@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from started import wait_for
 
 import pinnreg
 from pinnreg.report import Solution
@@ -447,11 +448,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "ready").exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(tmp_path / "ready", process)
     process.send_signal(signal.SIGINT)
     time.sleep(0.5)
     assert process.poll() is None
