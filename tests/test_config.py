@@ -464,6 +464,8 @@ def test_a_parameter_that_no_config_can_hold_is_refused() -> None:
         ("train", [], "train: expected a list with at least 1 element"),
         ("train.0", "adam", "train.0: expected a section of keys and values, got 'adam'"),
         ("seed", 2**63, "seed: "),
+        ("points.interior", -3, r"^heat: points.interior: input should be greater than 0 or 'data', got -3$"),
+        ("points.interior", [1], r"^heat: points.interior: input should be a valid integer or 'data', got \[1\]$"),
     ],
 )
 def test_wrong_values_are_named_in_plain_words(key: str, value: Any, message: str) -> None:

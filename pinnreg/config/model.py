@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StrictBool, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-from pinnreg.config.messages import explain
+from pinnreg.config.messages import explain, keys_in
 from pinnreg.equations import ConditionMode, Unknown
 from pinnreg.errors import InputError, unknown
 from pinnreg.networks import MLPSettings, NetworkSettings, mlp_if_not_said
@@ -23,6 +23,7 @@ from pinnreg.regularisers import Shipped
 from pinnreg.settings import OWN, STRICT, Count, NonNegative, Seed
 
 MOST_LINES = 30
+EXPECTED = "Input should be "  # as pydantic says it
 Mistake = dict[str, Any]
 """One of the errors that pydantic finds."""
 
@@ -142,10 +143,24 @@ def mistakes(data: Mapping[str, Any]) -> list[Mistake]:
 
 def refusal(found: Sequence[Mistake], data: Mapping[str, Any], where: str) -> InputError:
     """What to raise for mistakes in `data`."""
-    schema = _schema()
-    lines = [f"{where}: {each}" for each in dict.fromkeys(explain(each, data, schema) for each in found[:MOST_LINES])]
-    more = len(found) - MOST_LINES
+    schema, joined = _schema(), _joined(found, data)
+    lines = [f"{where}: {each}" for each in dict.fromkeys(explain(each, data, schema) for each in joined[:MOST_LINES])]
+    more = len(joined) - MOST_LINES
     return InputError("\n".join([*lines, *([f"{where}: and {more} more"] if more > 0 else [])]))
+
+
+def _joined(found: Sequence[Mistake], data: Mapping[str, Any]) -> list[Mistake]:
+    """The mistakes, with those in one for which a value is none of several things that it could be."""
+    joined: dict[tuple[Any, ...], Mistake] = {}
+    for number, mistake in enumerate(found):
+        # names have near ones and are explained by them
+        alternative = mistake["msg"].startswith(EXPECTED) and not isinstance(mistake["input"], str)
+        key = tuple(keys_in(mistake["loc"], data)) if alternative else (number,)
+        if (known := joined.get(key)) is None:
+            joined[key] = mistake
+        else:
+            joined[key] = {**known, "msg": f"{known['msg']} or {mistake['msg'].removeprefix(EXPECTED)}"}
+    return list(joined.values())
 
 
 def _each(error: ValidationError) -> list[Mistake]:
