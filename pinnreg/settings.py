@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Protocol, runtime_checkable
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -29,7 +30,14 @@ def no_boolean(value: Any) -> Any:
     return value
 
 
-Count = Annotated[int, Field(gt=0), BeforeValidator(no_boolean)]
+def countable(value: int) -> int:
+    """Refuse an integer that no float holds: shares of counts are taken."""
+    if value.bit_length() > 1000:
+        raise ValueError(f"expected fewer than 10^300, got a number of {len(f'{value:x}')} hexadecimal digits")
+    return value
+
+
+Count = Annotated[int, Field(gt=0), BeforeValidator(no_boolean), AfterValidator(countable)]
 """A positive integer."""
 
 Positive = Annotated[float, Field(gt=0), BeforeValidator(no_boolean)]

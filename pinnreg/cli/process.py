@@ -17,6 +17,7 @@ import typer
 
 from pinnreg import config
 from pinnreg.errors import Diverged, InputError, Interrupted, StorageError
+from pinnreg.memory import OUT_OF_MEMORY, is_out_of_memory
 
 # a command line that does not parse; typer has no public name for the base of its own BadParameter
 USAGE_ERROR = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
@@ -49,6 +50,8 @@ def guarded(command: Callable[[], object]) -> int:
     except (RuntimeError, MemoryError, OSError, ArithmeticError) as error:
         if isinstance(error, OSError) and error.filename is not None:
             return _failed(1, f"error: {error.filename}: {error.strerror}")
+        if is_out_of_memory(error):
+            return _failed(1, f"error: {OUT_OF_MEMORY} ({type(error).__name__}: {error})")
         return _failed(1, f"error: {type(error).__name__}: {error}")
     return result if isinstance(result, int) else 0
 

@@ -15,6 +15,7 @@ from pinnreg.config.model import Config, as_dict
 from pinnreg.errors import InputError, shortened
 from pinnreg.files import write_text
 
+MOST_BYTES = 10_000_000
 MOST_NODES = 10_000  # that aliases may stand for
 DEEPEST = 50
 TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map", "merge"))
@@ -30,6 +31,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         InputError: a missing, unreadable or broken file, or one that holds no mapping.
     """
     try:
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise InputError(f"{path}: {size} bytes are no config, which has at most {MOST_BYTES}")
         data = _loaded(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
@@ -37,6 +40,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not valid YAML: it is not UTF-8: {error.reason} at byte {error.start}") from None
     except _NoYaml as error:
         raise InputError(f"{path}: not valid YAML: {error}") from None
+    except InputError:
+        raise
     except ValueError as error:  # a NUL in the name
         raise InputError(f"{str(path)!r}: cannot be read: {error}") from None
     if not isinstance(data, dict):

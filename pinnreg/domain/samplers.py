@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import scipy
@@ -34,10 +35,10 @@ def unit_points(sampler: Sampler, count: int, dimension: int, seed: int) -> Tens
 
 
 def _grid(count: int, dimension: int) -> Tensor:
-    sides = [1] * dimension
+    sides = [max(int(count ** (1 / dimension)) - 1, 1)] * dimension
     # grow the shortest side as long as the grid stays within `count`: sides differ by one at most
-    for axis in range(count * dimension):
-        grown = [side + (i == axis % dimension) for i, side in enumerate(sides)]
+    for axis in itertools.cycle(range(dimension)):
+        grown = [side + (i == axis) for i, side in enumerate(sides)]
         if math.prod(grown) > count:
             break
         sides = grown

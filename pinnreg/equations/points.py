@@ -68,7 +68,8 @@ class Points:
     def thinned(self, rows: int) -> Points:
         """At most so many rows, spread over all."""
         # not every k-th: those of a Sobol sequence lie in one part of the domain
-        return self.part(torch.linspace(0, self.rows - 1, min(rows, self.rows), device=self.x.device).long())
+        chosen = torch.linspace(0, self.rows - 1, min(rows, self.rows), device=self.x.device).long()
+        return self.part(chosen.clamp_(max=self.rows - 1))  # beyond 2²⁴ float32 may round up
 
     def _mapped(self, function: Callable[[Tensor], Tensor]) -> Points:
         """The same with a function of all that has one entry a point, but for what is known of g and φ."""

@@ -103,17 +103,18 @@ def check_residual(
     trial: Trial,
     network: Network,
     points: Points,
+    operators: frozenset[Operator] = frozenset(),
     *,
     chunk: int | None = None,
 ) -> tuple[frozenset[Operator], tuple[str, ...]]:
     """Evaluate the residual on all points and on half of them; the operators that it asks for, and its equations.
 
-    `chunk` as for `Sweep`.
+    `operators` are those that it is known to ask for; `chunk` as for `Sweep`.
 
     Raises:
         InputError: NaN or Inf, or a row that depends on other rows: the engine needs row i to depend on point i only.
     """
-    sweep = Sweep(trial, network, points, chunk=chunk)
+    sweep = Sweep(trial, network, points, operators, chunk=chunk)
     whole = evaluate_residual(problem, sweep)
     title = f"residual of {type(problem).__name__}"
     for name, values in whole.items():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import nn
 
+from pinnreg import memory
 from pinnreg.errors import InputError, user_code
 from pinnreg.networks.custom import CustomActivation, CustomNetwork
 from pinnreg.networks.features import InputFeatures
@@ -16,6 +17,8 @@ from pinnreg.networks.settings import MLPSettings, NetworkSettings
 from pinnreg.randomness import derive
 from pinnreg.randomness import generator as random_generator
 
+COPIES = 4
+"""Of the parameters at least: the network's, those that are trained, their gradient, and those before a step."""
 TRIED = 50
 """Points that a user's network is tried on; enough for a dropout to show."""
 
@@ -41,6 +44,7 @@ def build(
             raise InputError(f"network.features.periodic: {axis!r} has no exact periodic condition (periodic: {known})")
     harmonics = {axis: settings.features.periodic.get(axis, 1) for axis in periodic}
     width = InputFeatures.width_before_fourier(list(bounds), harmonics)
+    memory.check({"network": memory.NUMBER * COPIES * settings.entries(width, outputs)}, "take a smaller one", device)
     frequencies = None
     if (fourier := settings.features.fourier) is not None:
         normal = torch.randn((fourier.count, width), generator=random_generator(seed, "fourier features"), dtype=dtype)

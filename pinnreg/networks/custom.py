@@ -42,6 +42,10 @@ class CustomNetwork:
     settings: Mapping[str, Any]
     features: FeatureSettings = field(default_factory=FeatureSettings)
 
+    def entries(self, inputs: int, outputs: int) -> int:
+        """How many numbers its features have; those of the module show when it is made."""
+        return self.features.entries(inputs)
+
     def plain(self) -> dict[str, Any]:
         """What a config file says of it."""
         return {"kind": self.kind, **self.settings, "features": asdict(self.features)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
@@ -31,6 +32,14 @@ class FeatureSettings:
     periodic: dict[str, Count] = Field(default_factory=dict)
     fourier: FourierSettings | None = None
 
+    def width(self, inputs: int) -> int:
+        """The number of features, given that of those before the random ones."""
+        return inputs + (2 * self.fourier.count if self.fourier else 0)
+
+    def entries(self, inputs: int) -> int:
+        """The number of frequencies' components."""
+        return inputs * self.fourier.count if self.fourier else 0
+
 
 @dataclass(frozen=True, config=STRICT)
 class MLPSettings:
@@ -41,6 +50,12 @@ class MLPSettings:
     activation: Annotated[Activation, *OWN] = "tanh"
     spread: Positive | None = 1.0
     features: FeatureSettings = FeatureSettings()
+
+    def entries(self, inputs: int, outputs: int) -> int:
+        """How many numbers it has, given the width of what comes before random features."""
+        fourier = self.features.entries(inputs)
+        sizes = [self.features.width(inputs), *self.hidden, outputs]
+        return fourier + sum((before + 1) * after for before, after in itertools.pairwise(sizes))
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -65,6 +80,13 @@ class QuadraticSettings:
         if self.width is not None and len(self.hidden) == 1:
             raise ValueError("width is what one block hands to the next: it has no effect with one block in hidden")
         return self
+
+    def entries(self, inputs: int, outputs: int) -> int:
+        """How many numbers it has, given the width of what comes before random features."""
+        features = self.features.width(inputs)
+        between = features if self.width is None else self.width
+        # each neuron sees all inputs, and is seen by all outputs of its block
+        return self.features.entries(inputs) + sum(self.hidden) * (features + 2 * between + outputs + 1)
 
 
 NetworkSettings = MLPSettings | QuadraticSettings

@@ -13,6 +13,7 @@ from pinnreg.equations import Points, Problem, Split, Unknown, check_residual, c
 from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError
 from pinnreg.objective.balance import looked_at
+from pinnreg.objective.demand import Tried, check_gradient, tried_on
 from pinnreg.objective.drawing import place, redraw
 from pinnreg.objective.linearise import by_layer_suffices
 from pinnreg.objective.model import Model, Parameters
@@ -108,7 +109,10 @@ def _shaped(bare: Objective, split: Split, weights: Mapping[str, float]) -> Obje
     """The objective with the shapes of its terms and their weights, checked at the first parameters."""
     parameters = bare.model.initial()
     placed = place(bare, 0).points
-    shapes = {INTERIOR: _shape_of_equations(bare, placed[INTERIOR], parameters)}
+    points = {term.name: term.draw(bare.source, placed.get(term.name), 0) for term in bare.terms}
+    tried = {term.name: tried_on(bare, term, points[term.name], parameters) for term in bare.terms}
+    check_gradient(bare, tried, points)
+    shapes = {INTERIOR: _shape_of_equations(bare, points[INTERIOR], parameters, tried[INTERIOR])}
     given = (*shapes[INTERIOR].runs, *(condition.name for condition in split.soft))
     problem = bare.model.problem
     if not given:
@@ -119,12 +123,12 @@ def _shaped(bare: Objective, split: Split, weights: Mapping[str, float]) -> Obje
     sizes = {each.name: each.rows(bare.model.network, network).values.numel() for each in bare.on_parameters}
     check_names((*given, *(term.name for term in bare.terms if isinstance(term, Penalised)), *sizes))
     for term in bare.terms[1:]:
-        shapes[term.name] = _shape(bare, term, placed.get(term.name), parameters)
+        shapes[term.name] = _shape(bare, term, points[term.name], parameters, tried[term.name])
     given_weights = weights_of(weights, given, [condition.name for condition in split.exact])
     return replace(bare, shapes=shapes, sizes=sizes, given=given_weights)
 
 
-def _shape_of_equations(bare: Objective, points: Points, parameters: Parameters) -> Shape:
+def _shape_of_equations(bare: Objective, points: Points, parameters: Parameters, tried: Tried) -> Shape:
     """The PDE's equations, checked."""
     model = bare.model
     problem, network = model.problem_at(parameters), model.network_at(parameters)
@@ -132,22 +136,22 @@ def _shape_of_equations(bare: Objective, points: Points, parameters: Parameters)
         # the equations may see only derivatives of what carries exact data, which can vanish
         if model.trial.has_data() and not model.trial.g(points.x).isfinite().all():
             raise InputError(f"conditions: exact data of {type(problem).__name__} are NaN or Inf")
-        operators, names = check_residual(problem, model.trial, network, points, chunk=model.chunk)
-    _check_dependence(bare, bare.terms[0], points, parameters, operators)
+        operators, names = check_residual(problem, model.trial, network, points, tried.operators, chunk=model.chunk)
+    _check_dependence(tried)
     _note_idle(bare, points, parameters, operators)
-    return Shape(operators, dict.fromkeys(names, 1))
+    return Shape(operators, dict.fromkeys(names, 1), points.rows)
 
 
-def _shape(bare: Objective, term: Term, placed: Points | None, parameters: Parameters) -> Shape:
+def _shape(bare: Objective, term: Term, points: Points, parameters: Parameters, tried: Tried) -> Shape:
     """What a condition or a penalty has, checked."""
-    points = term.draw(bare.source, placed, 0)
     with torch.no_grad():
-        sweep = bare.model.sweep(parameters, points)
+        sweep = bare.model.sweep(parameters, points, tried.operators)
         found = term.rows(bare.model.problem_at(parameters), sweep)
         if isinstance(term, Penalised):
             _check_pointwise(bare, term, points, parameters, sweep.operators, found[term.name].values)
-    _check_dependence(bare, term, points, parameters, sweep.operators)
-    return Shape(sweep.operators, {name: rows.values.numel() // points.rows for name, rows in found.items()})
+    _check_dependence(tried)
+    runs = {name: rows.values.numel() // points.rows for name, rows in found.items()}
+    return Shape(sweep.operators, runs, points.rows)
 
 
 def _check_pointwise(
@@ -175,19 +179,13 @@ def _check_pointwise(
         )
 
 
-def _check_dependence(
-    bare: Objective, term: Term, points: Points, parameters: Parameters, operators: frozenset[Operator]
-) -> None:
+def _check_dependence(tried: Tried) -> None:
     """Refuse rows that do not depend on anything that is trained."""
-    with torch.enable_grad():
-        sweep = bare.model.sweep(parameters, points.thinned(2), operators, whole=True)
-        found = term.rows(bare.model.problem_at(parameters), sweep)
-    for name, rows in found.items():
-        if not rows.values.requires_grad:
-            raise InputError(
-                f"{name} does not depend on what is trained, as far as torch can see: it is a constant, or a detach(), "
-                "no_grad() or NumPy cuts it off; use torch.* functions of u"
-            )
+    for name in tried.constant:
+        raise InputError(
+            f"{name} does not depend on what is trained, as far as torch can see: it is a constant, or a detach(), "
+            "no_grad() or NumPy cuts it off; use torch.* functions of u"
+        )
 
 
 def _note_idle(bare: Objective, points: Points, parameters: Parameters, operators: frozenset[Operator]) -> None:

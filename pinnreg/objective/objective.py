@@ -72,6 +72,12 @@ class Objective:
         return tuple(self.shapes[INTERIOR].runs)
 
     @property
+    def row_count(self) -> int:
+        """How many rows there are, with those of all perturbed networks."""
+        at_points = sum(shape.points * sum(shape.runs.values()) for shape in self.shapes.values())
+        return (1 if self.noise is None else self.noise.copies) * (at_points + sum(self.sizes.values()))
+
+    @property
     def stochastic(self) -> bool:
         """Whether a redraw changes anything but weights: points of penalties, batches, noise, what is trimmed."""
         return self.noise is not None or any(term.stochastic for term in self.terms)

@@ -66,10 +66,12 @@ class Shape:
     Attributes:
         operators: which it asks for.
         runs: how many rows a point each of its loss terms has.
+        points: at so many points, or pairs of them.
     """
 
     operators: frozenset[Operator]
     runs: Mapping[str, int]
+    points: int
 
 
 class Term(Protocol):

@@ -6,7 +6,7 @@ The target does not change within `advance`; `forget` tells the optimiser that i
 """
 
 from pinnreg.optimisers.interface import Advance, Optimiser, Stage
-from pinnreg.optimisers.settings import LBFGS, SGD, Adam, AnyStage, GaussNewton, SSBroyden, learning_rate
+from pinnreg.optimisers.settings import LBFGS, SGD, Adam, AnyStage, GaussNewton, SSBroyden, check_memory, learning_rate
 
 __all__ = [
     "LBFGS",
@@ -18,5 +18,6 @@ __all__ = [
     "Optimiser",
     "SSBroyden",
     "Stage",
+    "check_memory",
     "learning_rate",
 ]

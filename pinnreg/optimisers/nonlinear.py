@@ -11,9 +11,10 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
+from pinnreg import memory
 from pinnreg.errors import InputError
 from pinnreg.optimisers.function import Given, Result, UserFunction
-from pinnreg.optimisers.interface import Linear, Parameters
+from pinnreg.optimisers.interface import JACOBIANS, Linear, Parameters
 from pinnreg.optimisers.settings import GaussNewton
 from pinnreg.optimisers.step import Info, Options, State, init, step
 from pinnreg.optimisers.trust_region import Rules, Trial, square
@@ -208,7 +209,11 @@ class _Search:
             raise InputError("residuals: NaN or Inf at the start, or too large to be squared")
         if residuals.any() and loss < torch.finfo(residuals.dtype).tiny:
             raise InputError("residuals: too small to be squared at the start; scale them")
-        search = _Search(function.start, residuals, loss, as_vector(function.start).abs(), init())
+        start = as_vector(function.start)
+        what = f"least_squares: a Jacobian of {len(residuals)} rows and {len(start)} parameters"
+        needed = int(JACOBIANS * len(residuals) * len(start) * start.element_size())
+        memory.check({what: needed}, "take fewer residuals or parameters", start.device)
+        search = _Search(function.start, residuals, loss, start.abs(), init())
         return search if loss else search.ended("the residuals vanish at the start", converged=True)
 
     def ended(self, reason: str, *, converged: bool = False) -> _Search:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, StrictBool, model_validator
 from pydantic.dataclasses import dataclass
 
-from pinnreg.optimisers.interface import Update
+from pinnreg import memory
+from pinnreg.optimisers.interface import IN_A_SUBSPACE, JACOBIANS, SKETCHED_ABOVE, Update
 from pinnreg.settings import STRICT, Count, Positive, no_boolean
 
 if TYPE_CHECKING:
-    from pinnreg.optimisers.interface import Optimiser, Parameters
+    from pinnreg.optimisers.interface import Optimiser, Parameters, Stage
 
 RateSchedule = Literal["constant", "cosine", "exponential"]
 
@@ -217,3 +219,40 @@ def learning_rate(stage: Adam | SGD, share: float) -> float:
 
 AnyStage = GaussNewton | SSBroyden | LBFGS | Adam | SGD
 """The settings of a stage that a config can name; its `optimiser` key says which."""
+
+
+def check_memory(stages: Sequence[Stage], rows: int, like: Parameters) -> None:
+    """Refuse stages that need more memory than is free, beside what a gradient takes.
+
+    Counted from peaks of processes: of Gauss-Newton's Jacobian 1.9 to 2.3 copies with its factorisation, 3.4 where
+    steps are taken in a subspace, and of self-scaled Broyden's matrix 3.3.
+
+    Args:
+        stages: of a training, one after the other.
+        rows: of the residuals.
+        like: the parameters.
+
+    Raises:
+        InputError: naming the optimiser.
+    """
+    width, first = sum(each.numel() for each in like.values()), next(iter(like.values()))
+    for number, stage in enumerate(stages):
+        entries, of_what, remedy = _entries(stage, rows, width)
+        what = f"train.{number}: {stage.optimiser} with {of_what}"
+        memory.check({what: int(entries * first.element_size())}, remedy, first.device)
+
+
+def _entries(stage: Stage, rows: int, width: int) -> tuple[float, str, str]:
+    """The numbers that a stage holds, what of, and what would take fewer."""
+    match stage:
+        case GaussNewton():
+            copies = IN_A_SUBSPACE if width > SKETCHED_ABOVE or (stage.sketch or width) < width else JACOBIANS
+            advice = "take fewer points, a smaller network, or optimiser: lbfgs or adam, which need no Jacobian"
+            return copies * rows * width, f"a Jacobian of {rows} rows and {width} parameters", advice
+        case SSBroyden():
+            return 3.5 * width**2, f"a matrix of {width} x {width} parameters", "take lbfgs, or a smaller network"
+        case LBFGS():
+            kept = min(stage.history, stage.steps)
+            return 2 * (kept + 2) * width, f"a history of {kept} pairs", "take a shorter history"
+        case _:
+            return 4 * width, f"{width} parameters", "take a smaller network"

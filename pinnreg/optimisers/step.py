@@ -18,13 +18,12 @@ import torch
 from torch import Tensor
 
 from pinnreg.optimisers.damped import DampedLeastSquares
-from pinnreg.optimisers.interface import Linear, Parameters, SumOfSquares
+from pinnreg.optimisers.interface import SKETCHED_ABOVE, Linear, Parameters, SumOfSquares
 from pinnreg.optimisers.sketch import SketchedLeastSquares
 from pinnreg.optimisers.trust_region import Rules, Subproblem, Trial, TrustRegion, square
 from pinnreg.randomness import generator
 
 FIRST_DAMPING = 1e-2
-SKETCHED_ABOVE = 3000
 SKETCH = 1500
 
 

@@ -99,6 +99,7 @@ class Noise(Protocol):
         kind: its name in a config.
         sigma: the standard deviation.
         schedule: how sigma falls.
+        copies: at how many perturbed parameters the loss is taken, at most.
         first_order_only: whether a quasi-Newton or Gauss-Newton step would undo the noise.
     """
 
@@ -110,6 +111,8 @@ class Noise(Protocol):
     def sigma(self) -> float: ...
     @property
     def schedule(self) -> Schedule: ...
+    @property
+    def copies(self) -> int: ...
     @property
     def first_order_only(self) -> bool: ...
 

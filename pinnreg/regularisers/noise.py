@@ -54,6 +54,11 @@ class NoiseStability:
     role: ClassVar[Literal["noise"]] = "noise"
 
     @property
+    def copies(self) -> int:
+        """At how many parameters the loss is taken."""
+        return 2 * self.samples + bool(self.unperturbed)
+
+    @property
     def first_order_only(self) -> bool:
         """Whether a quasi-Newton or Gauss-Newton step would undo the noise."""
         return self.sides == "one"
@@ -103,6 +108,11 @@ class WeightNoise:
     schedule: Schedule = "constant"
 
     role: ClassVar[Literal["noise"]] = "noise"
+
+    @property
+    def copies(self) -> int:
+        """At one."""
+        return 1
 
     @property
     def first_order_only(self) -> bool:

@@ -15,7 +15,7 @@ from .files import (
     write_json,
     write_report,
 )
-from .grid import grid_axes
+from .grid import grid_axes, grid_sizes
 from .markdown import markdown_table
 from .solution import Solution
 
@@ -28,6 +28,7 @@ __all__ = [
     "compare",
     "finite",
     "grid_axes",
+    "grid_sizes",
     "markdown_table",
     "read_report",
     "relative_l2",

@@ -20,9 +20,11 @@ from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError, user_code
 from pinnreg.objective import Objective, objective_of
 from pinnreg.observations.drawing import observe
+from pinnreg.optimisers import check_memory
 from pinnreg.reference import Reference, Solved, from_file
 from pinnreg.report import Solution, grid_axes
 from pinnreg.run.combinations import check_combinations
+from pinnreg.run.sizes import check_sizes
 
 logger = logging.getLogger("pinnreg")
 
@@ -90,6 +92,7 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
             be used.
     """
     config, problem = resolved.config, resolved.problem
+    check_sizes(config, problem, grid=with_reference)
     needed = with_reference or any(each.samples for each in config.measurements)
     reference = _reference(resolved) if needed else None
     measurements = observe(config.measurements, problem, reference, config.seed)
@@ -130,10 +133,12 @@ def check_stages(prepared: Prepared) -> None:
     Not a part of `prepare`: starting an optimiser imports more of torch than loading and comparing a run needs.
 
     Raises:
-        InputError: for instance more parameters than a dense matrix is good for.
+        InputError: for instance more parameters than a dense matrix is good for, or more memory than is free.
     """
+    parameters = prepared.objective.model.initial()
     for stage in prepared.resolved.config.train:
-        stage.start(prepared.objective.model.initial())
+        stage.start(parameters)
+    check_memory(prepared.resolved.config.train, prepared.objective.row_count, parameters)
 
 
 def choose_device(name: str) -> torch.device:

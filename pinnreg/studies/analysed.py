@@ -9,7 +9,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from pinnreg.analysis import sharpness, variation
+from pinnreg.analysis.sharpness import sharpness
+from pinnreg.analysis.variation import variation
 from pinnreg.equations import Points
 from pinnreg.networks import bound
 from pinnreg.report import Solution
