@@ -145,6 +145,16 @@ def append_text(path: Path, text: str) -> None:
             raise
 
 
+def is_file(path: str | Path) -> bool:
+    """Whether a regular file is there; also of names that no file can have, which pathlib raises for."""
+    return os.path.isfile(path)
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether a folder is there; as `is_file`."""
+    return os.path.isdir(path)
+
+
 def followed(path: Path) -> Path:
     """Where a link leads, itself perhaps missing; another path as it is.
 

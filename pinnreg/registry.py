@@ -23,6 +23,7 @@ from typing import Any
 
 from pinnreg import equations
 from pinnreg.errors import InputError, unknown, user_code
+from pinnreg.files import is_file, is_folder
 from pinnreg.scanning import Role, problem_classes, role_of
 
 MODULE_PREFIX = "pinnreg_own_"
@@ -57,10 +58,10 @@ def find(folders: Iterable[Path] = (), role: Role = "problem") -> dict[str, Path
     """
     found: dict[str, Path] = {}
     for folder in (shipped("problems"), *folders):
-        if not folder.is_dir():
+        if not is_folder(folder):
             raise InputError(f"problem folder {str(folder)!r} does not exist")
         for path in sorted(folder.glob("*.py")):
-            if path.stem.startswith("_") or not path.is_file() or role_of(path) != role:
+            if path.stem.startswith("_") or not is_file(path) or role_of(path) != role:
                 continue
             other = found.get(path.stem)
             if other is not None and file_hash(other) != file_hash(path):

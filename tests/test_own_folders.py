@@ -19,6 +19,7 @@ from small_studies import TINY, Cli
 import pinnreg
 from pinnreg import files
 from pinnreg.errors import InputError, StorageError
+from pinnreg.run import redraw
 from pinnreg.run.folder import ANALYSIS, EXPERIMENT, RUN, STUDY
 
 STUDY_OF_ONE = {"base": TINY, "vary": {"seed": [0]}}
@@ -283,3 +284,48 @@ def test_what_a_writer_makes_of_a_full_disk_is_still_said(tmp_path: Path) -> Non
         assert "Traceback" not in ended.stderr
         assert (tmp_path / "run").exists() == left
     assert pinnreg.load(tmp_path / "run").history["step"].tolist() == [0, 3]
+
+
+def no_writing(path: Path) -> None:
+    raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+
+def test_a_folder_that_cannot_be_written_is_refused_and_stays(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = content(copy)
+    monkeypatch.setattr("pinnreg.run.folder.try_folder", no_writing)
+    with pytest.raises(InputError, match="copy: cannot be written: Permission denied"):
+        pinnreg.solve(out=copy, resume=True, overrides={"train.0.steps": 9})
+    with pytest.raises(InputError, match="copy: cannot be written: Permission denied"):
+        redraw(copy, "png")
+    assert content(copy) == before
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "loop"])
+def test_names_that_no_file_can_have(cli: Cli, name: str, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    commands = [
+        ["solve", name],
+        ["solve", f"{name}.yaml"],
+        ["solve", "poisson", "--out", name],
+        ["solve", "poisson", "--out", f"{name}/run"],
+        ["solve", "--resume", name],
+        ["solve", "poisson", "--problems", name],
+        ["solve", "poisson", "--set", f"problem.name={name}"],
+        ["solve", "poisson", "--set", f"evaluate.reference={name}"],
+        ["solve", "poisson", "--set", f"evaluate.reference={name}.npz"],
+        ["solve", "poisson", "--set", f"measurements=[{{file: {name}.csv}}]"],
+        ["solve", "poisson", "--set", f"regularisers=[{{kind: {name}}}]"],
+        ["solve", "poisson", "--json", name],
+        ["evaluate", name],
+        ["plot", name],
+        ["analyse", name],
+        ["study", name],
+        ["study", "mine.yaml", "--out", name],
+        ["study", "mine.yaml", "--out", "out", "--page", name],
+        ["describe", name],
+    ]
+    for command in commands:
+        code, _, err = cli(*command)
+        assert code == 2, (command, err)
+        assert err.startswith("error: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["loop", "mine.yaml"]

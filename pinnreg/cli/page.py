@@ -15,7 +15,7 @@ import typer
 
 from pinnreg import __version__
 from pinnreg.errors import InputError
-from pinnreg.files import write
+from pinnreg.files import is_file, write
 from pinnreg.run.folder import make_writable
 
 MARK = "<!-- Written whole by the command below: changes made by hand are lost when it runs again. -->"
@@ -105,11 +105,11 @@ def _count(number: int, what: str) -> str:
 
 def _stands(path: Path) -> bool:
     """Whether there is something of this name, be it a link to nowhere."""
-    return path.exists() or path.is_symlink()
+    return os.path.lexists(path)
 
 
 def _is_regular(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
+    return is_file(path) and not path.is_symlink()
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -24,6 +24,7 @@ from typing import Any, final, get_args
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from pinnreg.errors import InputError, unknown, user_code
+from pinnreg.files import is_file
 from pinnreg.networks.custom import CustomActivation, CustomNetwork
 from pinnreg.networks.settings import ACTIVATION_NAMES, FeatureSettings, NetworkSettings
 from pinnreg.registry import file_hash, find, load_part
@@ -188,7 +189,7 @@ def _own_file(name: str, role: Role, folders: Sequence[Path]) -> Path | None:
     if name in files:
         return files[name]
     for folder in folders:
-        if (path := folder / f"{name}.py").is_file():
+        if is_file(path := folder / f"{name}.py"):
             raise InputError(f"{path}: {why_not(path, role)}")
     if files:
         raise unknown(role, name, [*shipped, *files])

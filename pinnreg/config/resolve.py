@@ -21,6 +21,7 @@ from pinnreg.config.messages import own_hint
 from pinnreg.config.model import Config, as_dict, validate
 from pinnreg.config.parts import Part, made, named, objects_named, parts_in
 from pinnreg.errors import InputError, shortened, unknown
+from pinnreg.files import is_file
 from pinnreg.registry import create, file_hash, file_of, find, path_of, shipped, shipped_configs
 
 Given = str | Path | Mapping[str, Any]
@@ -147,9 +148,9 @@ def _read(given: Given, folders: Sequence[Path]) -> tuple[dict[str, Any], str, s
         return _of_one_run(data, "config"), "", "config"
     path = Path(given)
     configs = shipped_configs()
-    if not path.is_file() and path.name == str(given):
+    if not is_file(path) and path.name == str(given):
         path = (configs | shipped_configs(studies=True)).get(path.name, path)
-    if path.is_file():
+    if is_file(path):
         if path.suffix == ".py":
             raise InputError(
                 f"{given}: a Python file is no config; say its name, {path.stem}, with --problems {path.parent}"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pinnreg import files
 from pinnreg.errors import InputError
+from pinnreg.files import is_file
 from pinnreg.report.compare import Errors, ReferenceReport, Report, Validation
 
 Array = NDArray[np.float64]
@@ -63,7 +64,7 @@ def read_report(folder: Path) -> Report:
         InputError: a run that has not ended by itself, or files that cannot be read.
     """
     path = folder / "report.json"
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"{folder}: no report.json: the run has not ended; go on with --resume")
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))

@@ -18,7 +18,7 @@ from typing import final
 
 from pinnreg.config import read_yaml
 from pinnreg.errors import InputError
-from pinnreg.files import is_temporary, temporary_beside, try_folder
+from pinnreg.files import is_file, is_folder, is_temporary, temporary_beside, try_folder
 from pinnreg.locks import LOCK, held
 
 FORMATS = ("png", "pdf", "svg")
@@ -53,7 +53,9 @@ class Kind:
 
     def files_in(self, folder: Path) -> list[Path]:
         """What a folder has under the names of its files, whoever wrote it."""
-        return sorted({path for pattern in self.files for path in folder.glob(pattern)})
+        # a name that no folder can have is for whoever makes it to refuse
+        patterns = self.files if is_folder(folder) else ()
+        return sorted({path for pattern in patterns for path in folder.glob(pattern)})
 
     def check(self, folder: Path, title: str) -> None:
         """Refuse to write where a file would be replaced that pinnreg did not write.
@@ -146,8 +148,9 @@ class RunFolder:
         """Work in it as its only process.
 
         Raises:
-            InputError: another process is at work there.
+            InputError: another process is at work there, or it cannot be written.
         """
+        make_writable(self.path)
         with held(self.path, f"{self.path}: another process is at work on the run in this folder; wait for it"):
             yield self
 
@@ -167,7 +170,6 @@ class RunFolder:
             path = Path(out)
         folder = RunFolder(path)
         folder._check_free(overwrite)
-        make_writable(path)
         with folder.held():
             with _writing(path):
                 folder._recover()
@@ -184,13 +186,13 @@ class RunFolder:
             InputError: no folder, or one without a run's `config.yaml`.
         """
         folder = RunFolder(Path(path))
-        if not folder.config.is_file():
+        if not is_file(folder.config):
             raise InputError(f"{path}: not a run's folder (it has no config.yaml)")
         return folder
 
     def _check_free(self, overwrite: bool) -> None:
         with _writing(self.path):
-            if not self.path.is_dir() or not any(map(_counts, self.path.iterdir())):
+            if not is_folder(self.path) or not any(map(_counts, self.path.iterdir())):
                 return
         if not RUN.made(self.path):
             raise InputError(

@@ -13,6 +13,7 @@ import scipy
 import torch
 
 from pinnreg.config import Config, Resolved, fingerprint
+from pinnreg.files import is_file
 from pinnreg.registry import file_hash
 
 
@@ -43,7 +44,7 @@ def data_hashes(config: Config) -> dict[str, str]:
     """SHA-256 of the files that measurements come from, by path."""
     files = [each.file for each in config.measurements]
     files += [config.evaluate.reference] if any(each.samples for each in config.measurements) else []
-    return {file: file_hash(Path(file)) for file in files if file is not None and Path(file).is_file()}
+    return {file: file_hash(Path(file)) for file in files if file is not None and is_file(file)}
 
 
 def package_version() -> str | None:

@@ -19,7 +19,7 @@ from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError
 from pinnreg.objective import Batch
 from pinnreg.report import Report, Solution, Validation, compare, read_report, validate_on, without_reference
-from pinnreg.run.folder import RunFolder
+from pinnreg.run.folder import RunFolder, make_writable
 from pinnreg.run.prepare import Prepared
 from pinnreg.training import Outcome, read_history
 
@@ -82,10 +82,12 @@ def redraw(run: str | Path, suffix: str) -> list[Path]:
     """Draw the figures of a finished run again, from its files alone; returns their paths.
 
     Raises:
-        InputError: a folder without a run, or a run that has not ended.
+        InputError: a folder without a run or that cannot be written, or a run that has not ended.
     """
     folder = RunFolder.existing(run)
-    return write_figures(folder.path, read_report(folder.path), read_history(folder.history), suffix)
+    report, history = read_report(folder.path), read_history(folder.history)
+    make_writable(folder.path)
+    return write_figures(folder.path, report, history, suffix)
 
 
 def _validation(solution: Solution, prepared: Prepared) -> dict[str, Validation]:

@@ -15,6 +15,7 @@ from pydantic_core import PydanticSerializationError
 from pinnreg.config import dump_yaml, explain, numbers, read_yaml
 from pinnreg.config.resolve import STUDY_KEY
 from pinnreg.errors import InputError, shortened, unknown
+from pinnreg.files import is_file
 from pinnreg.registry import STUDY_PREFIX, find, shipped_configs
 from pinnreg.settings import STRICT, Positive
 
@@ -180,14 +181,14 @@ def read_study(given: str | Path | Mapping[str, Any]) -> tuple[Study, str, str, 
     data = read_yaml(path)
     data.pop("provenance", None)  # of the study.yaml in a study's folder
     study = _validated(data, str(given))
-    if isinstance(study.base, str) and (path.parent / study.base).is_file():
+    if isinstance(study.base, str) and is_file(path.parent / study.base):
         study = _ADAPTER.validate_python({**vars(study), "base": str(path.parent / study.base)})
     return study, path.stem, str(given), path.read_text(encoding="utf-8")
 
 
 def _file(given: str | Path) -> Path:
     path, studies = Path(given), shipped_configs(studies=True)
-    if path.is_file():
+    if is_file(path):
         return path
     if path.name != str(given) or path.suffix in (".yaml", ".yml"):
         raise InputError(f"{given}: no such study file")

@@ -13,6 +13,7 @@ from typing import Any
 
 from pinnreg.config import Resolved, as_dict, resolve
 from pinnreg.errors import InputError
+from pinnreg.files import is_file
 from pinnreg.registry import file_hash, shipped
 from pinnreg.run.prepare import check_stages, prepare
 from pinnreg.run.provenance import package_version
@@ -195,7 +196,7 @@ def _items(value: Any) -> list[tuple[str, Any]]:
 
 def _files(value: Any) -> Iterator[str]:
     """The data files that a resolved config names, which it does by their whole paths."""
-    if isinstance(value, str) and Path(value).is_absolute() and Path(value).is_file():
+    if isinstance(value, str) and Path(value).is_absolute() and is_file(value):
         yield value
     for _, item in _items(value):
         yield from _files(item)

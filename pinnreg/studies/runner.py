@@ -11,7 +11,7 @@ from typing import Any, final
 
 from pinnreg.config import Problems, as_dict, problem_folders
 from pinnreg.errors import InputError
-from pinnreg.files import write_text
+from pinnreg.files import is_file, write_text
 from pinnreg.run import RunFolder
 from pinnreg.run.folder import STUDY
 from pinnreg.studies.claim import CLAIM, claimed
@@ -102,7 +102,7 @@ def study(
     asked, name, where, text = read_study(config)
     plans = plan(asked, where, problem_folders(problems))
     folder = Path("outputs") / name if out is None else Path(out)
-    if RunFolder(folder).config.is_file():
+    if is_file(RunFolder(folder).config):
         raise InputError(f"{folder}: this is the folder of one run; choose another for the study with --out")
     check_choice(asked, plans, where)
     check(_missing(plans, _finished(plans, folder)), where, device=scheduler is None)

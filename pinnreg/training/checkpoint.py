@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pinnreg import files
 from pinnreg.errors import InputError
+from pinnreg.files import is_file
 from pinnreg.optimisers import Optimiser
 from pinnreg.training.position import Position
 
@@ -33,7 +34,7 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
     Raises:
         InputError: no such file, a corrupt one, or one of another format.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"{path}: no such checkpoint")
     try:
         with zipfile.ZipFile(path) as file:
