@@ -89,6 +89,12 @@ def is_temporary(path: Path) -> bool:
     return path.name.startswith(".") and path.name.endswith(TEMPORARY)
 
 
+def remove_halves(folder: Path) -> None:
+    """Remove the files in a folder that a process left half written; nobody else may be at work there."""
+    for path in [each for each in folder.iterdir() if is_temporary(each) and not each.is_dir()]:
+        path.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file, in UTF-8 and with the line ends of `text`. Raises as `write`."""
     write(path, lambda file: file.write(text.encode()))

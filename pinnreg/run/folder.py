@@ -18,7 +18,7 @@ from typing import final
 
 from pinnreg.config import read_yaml
 from pinnreg.errors import InputError
-from pinnreg.files import is_file, is_folder, is_temporary, temporary_beside, try_folder
+from pinnreg.files import TEMPORARY, is_file, is_folder, is_temporary, remove_halves, temporary_beside, try_folder
 from pinnreg.locks import LOCK, held
 
 FORMATS = ("png", "pdf", "svg")
@@ -27,6 +27,9 @@ FORMATS = ("png", "pdf", "svg")
 def _in_formats(*names: str) -> tuple[str, ...]:
     return tuple(f"{name}.{suffix}" for name in names for suffix in FORMATS)
 
+
+REPLACED = ".replaced"
+"""What the name of a run begins with that another has replaced."""
 
 FIGURES = _in_formats("error_field", "history", "analysis")
 RESULTS = ("report.json", "fields.npz", "measurements.npz", "analysis.json", *FIGURES)
@@ -145,13 +148,15 @@ class RunFolder:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[RunFolder]:
-        """Work in it as its only process.
+        """Work in it as its only process, without what one that was killed has left.
 
         Raises:
             InputError: another process is at work there, or it cannot be written.
         """
         make_writable(self.path)
         with held(self.path, f"{self.path}: another process is at work on the run in this folder; wait for it"):
+            with _writing(self.path):
+                self._recover()
             yield self
 
     @staticmethod
@@ -171,8 +176,6 @@ class RunFolder:
         folder = RunFolder(path)
         folder._check_free(overwrite)
         with folder.held():
-            with _writing(path):
-                folder._recover()
             # again, since until now another process may have been at work
             folder._check_free(overwrite)
             with folder._emptied():
@@ -180,12 +183,15 @@ class RunFolder:
 
     @staticmethod
     def existing(path: str | Path) -> RunFolder:
-        """The folder of a run that exists.
+        """The folder of a run that exists, or was put aside for another by a process that was killed then.
 
         Raises:
             InputError: no folder, or one without a run's `config.yaml`.
         """
         folder = RunFolder(Path(path))
+        if is_folder(folder.path) and not is_file(folder.checkpoint) and folder._put_aside():
+            with folder.held():
+                pass
         if not is_file(folder.config):
             raise InputError(f"{path}: not a run's folder (it has no config.yaml)")
         return folder
@@ -222,28 +228,30 @@ class RunFolder:
             with contextlib.suppress(OSError):
                 if old:
                     self._recover()
-                    for aside in self._put_aside():
-                        shutil.rmtree(aside)  # the run that this one has replaced
                 elif not self.checkpoint.is_file():
                     self._remove()
 
     def _recover(self) -> None:
-        """Bring back a run that was put aside for another, which then did not begin; remove what was half written."""
-        for half in [path for path in self.path.iterdir() if is_temporary(path) and not path.is_dir()]:
-            half.unlink(missing_ok=True)
+        """Bring back a run that was put aside for another, unless that has begun; remove what was half written."""
+        remove_halves(self.path)
         for leftover in self._put_aside():
             if (leftover / self.config.name).is_file():
                 if self.checkpoint.is_file():
-                    continue  # the other one has begun
+                    # renamed first: a part of it must never be taken for a run that is to come back
+                    leftover.rename(leftover.with_name(REPLACED + leftover.name))
+                    continue
                 for path in RUN.files_in(self.path):
                     path.unlink()
             for path in sorted(leftover.iterdir(), key=lambda each: each.name != self.config.name):
                 path.rename(self.path / path.name)
             leftover.rmdir()
+        for replaced in self.path.glob(f"{REPLACED}*{TEMPORARY}"):
+            shutil.rmtree(replaced)
 
     def _put_aside(self) -> list[Path]:
         """Where runs are that had to make room for another."""
-        return [path for path in self.path.iterdir() if is_temporary(path) and path.is_dir()]
+        found = [path for path in self.path.iterdir() if is_temporary(path) and path.is_dir()]
+        return [path for path in found if not path.name.startswith(REPLACED)]
 
     def _remove(self) -> None:
         """Remove the run, and the folder if nothing else is in it."""

@@ -72,7 +72,7 @@ def solve(
     check_stages(prepared)
     with _workplace(out, resolved.stem, begun, overwrite=overwrite) as folder, _stored(folder):
         state = begun and begun.state_to_go_on(prepared)
-        outcome, history = _trained(prepared, folder, state, hooks, begun.began_with if begun else {})
+        outcome, history = _trained(prepared, folder, state, hooks, begun.began_with if begun and state else {})
         solution = compared(prepared.solution(outcome.parameters, history), prepared)
         earlier = 0.0 if state is None else float(state["position"]["seconds"])
         solution = with_facts(solution, prepared, outcome, time.monotonic() - started + earlier)
@@ -203,7 +203,7 @@ def _stored(folder: RunFolder | None) -> Iterator[None]:
         if folder.checkpoint.is_file():
             what += f"; the last checkpoint is whole: once there is space, go on with --resume {folder.path}"
         else:
-            what += "; the run had not begun, and nothing is left of it"
+            what += "; the run had not begun"
         raise StorageError(what) from error
 
 

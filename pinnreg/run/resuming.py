@@ -30,7 +30,7 @@ from pinnreg.run.folder import RunFolder
 from pinnreg.run.prepare import Prepared
 from pinnreg.run.provenance import data_hashes
 from pinnreg.scanning import PARTS, Role
-from pinnreg.training import flaw_in, read_checkpoint
+from pinnreg.training import flaw_in, is_lost, read_checkpoint, read_history
 
 logger = logging.getLogger("pinnreg")
 
@@ -129,13 +129,25 @@ class Begun:
             raise InputError(f"{self.folder.checkpoint}: corrupt checkpoint, or that of another network: {flaw}")
         return state
 
-    def state_to_go_on(self, prepared: Prepared) -> dict[str, Any]:
-        """The state to go on with; notes another number of CPU threads, with which sums are rounded differently.
+    def _only_began(self) -> bool:
+        """Whether nothing is there but what is written before the first checkpoint."""
+        folder = self.folder
+        if folder.checkpoint.exists() or folder.report.exists():
+            return False
+        return is_lost(folder.history) or not read_history(folder.history)["step"].any()
+
+    def state_to_go_on(self, prepared: Prepared) -> dict[str, Any] | None:
+        """The state to go on with; None if the process was killed before it had saved the first.
+
+        Notes another number of CPU threads, with which sums are rounded differently.
 
         Raises:
             InputError: as `state`, measurements that have changed, or steps or seconds of a stage that cannot be kept
                 any more.
         """
+        if self._only_began():
+            logger.warning("%s: the run was stopped before its first checkpoint, and begins again", self.folder.path)
+            return None
         state = self.state(prepared)
         for file in self._changed_data(prepared.resolved.config):
             raise InputError(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pinnreg.errors import InputError
-from pinnreg.files import write_text
+from pinnreg.files import remove_halves, write_text
 from pinnreg.locks import held
 from pinnreg.run.folder import make_writable
 
@@ -30,6 +30,7 @@ def claimed(folder: Path) -> Iterator[str]:
     with held(folder, f"{folder}: another command is at work on a study in this folder; wait for it"):
         word = secrets.token_hex(8)
         try:
+            remove_halves(folder)
             write_text(folder / CLAIM, word)
         except OSError as error:
             raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
