@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from small_studies import TINY
 
+import pinnreg
 from pinnreg import InputError, registry
 from pinnreg.config import resolve
 from pinnreg.reference.reading import read_columns
+from pinnreg.run.prepare import check_stages, prepare
 from pinnreg.studies.model import read_study
 from pinnreg.studies.plan import plan
 
@@ -129,11 +133,15 @@ COUNTS = [pytest.param(2000, id="some"), pytest.param(20_000, id="many", marks=p
 def test_configs(tmp_path: Path, count: int) -> None:
     sources = [path.read_bytes() for path in registry.shipped_configs().values()]
     draw, file, messages = random.Random(count), tmp_path / "mine.yaml", []
+
+    def prepared() -> None:
+        check_stages(prepare(resolve(file), with_reference=False))
+
     for number in range(count):
         file.write_bytes(mutated(sources[number % len(sources)], draw))
-        messages.append(refused(resolve, file))
+        messages.append(refused(prepared))
     assert_readable(messages)
-    assert count / 4 < sum(message is not None for message in messages) < count
+    assert count / 4 < sum(message is not None for message in messages) < 0.95 * count
 
 
 @pytest.mark.parametrize("count", [pytest.param(40, id="some"), pytest.param(2000, id="many", marks=pytest.mark.slow)])
@@ -173,6 +181,57 @@ def test_measurement_files(tmp_path: Path, kind: str, count: int) -> None:
         messages.append(refused(lambda: read_columns(file, ["x", "t", "u"], what="measurement")))
     assert_readable(messages)
     assert all(message is None or str(file) in message for message in messages)
+
+
+RUN = {**TINY, "train": [{"optimiser": "ssbroyden", "steps": 3}], "measurements": [{"samples": 5, "held_out": 0.3}]}
+
+
+def damaged(folder: Path, draw: random.Random) -> None:
+    """A folder with one of its files deleted, emptied, cut, mixed up with another, replaced by a folder, or broken."""
+    paths = sorted(folder.iterdir())
+    path, other = draw.choice(paths), draw.choice(paths)
+    data = path.read_bytes() if path.is_file() else b""
+    match draw.randrange(9):
+        case 0:
+            path.unlink(missing_ok=True)
+        case 1:
+            path.write_bytes(b"")
+        case 2:
+            path.write_bytes(data[: draw.randrange(len(data) + 1)])
+        case 3:
+            path.write_bytes(other.read_bytes())
+        case 4:
+            path.unlink()
+            path.mkdir()
+        case 5:
+            path.unlink()
+            path.symlink_to(path.name)
+        case _:
+            path.write_bytes(mutated(data, draw) if path.suffix == ".yaml" else broken(data, draw))
+
+
+@pytest.mark.parametrize("count", [pytest.param(30, id="some"), pytest.param(1000, id="many", marks=pytest.mark.slow)])
+def test_folders_of_runs(tmp_path: Path, count: int) -> None:
+    """Whatever is read of a run is refused in plain words, and a refusal leaves the folder as it was."""
+    pinnreg.solve(RUN, out=tmp_path / "sound")
+    draw, messages = random.Random(count), []
+
+    def content(folder: Path) -> dict[str, Any]:
+        return {each.name: each.read_bytes() if each.is_file() else each.is_dir() for each in folder.iterdir()}
+
+    for number in range(count):
+        folder = tmp_path / str(number)
+        shutil.copytree(tmp_path / "sound", folder)
+        damaged(folder, draw)
+        before = content(folder)
+        for call in (pinnreg.load, pinnreg.evaluate):
+            messages.append(refused(call, folder))
+            assert content(folder) == before
+        messages.append(refused(lambda: pinnreg.solve(out=folder, resume=True, overrides={"train.0.steps": 4})))  # noqa: B023
+        if messages[-1] is not None:
+            assert content(folder) == before
+    assert_readable(messages)
+    assert 0 < sum(message is not None for message in messages) < len(messages)
 
 
 def assert_readable(messages: list[str | None]) -> None:

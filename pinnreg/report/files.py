@@ -105,9 +105,10 @@ def _write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
 
 def _read_arrays(path: Path) -> dict[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # NumPy leaves a file that it opened itself open when it is a broken archive
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: np.asarray(file[name]) for name in file.files}
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, ValueError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: not readable: {error}") from None
     # a member that does not begin as an array does is given as its bytes
     if wrong := [name for name, array in arrays.items() if array.dtype.kind not in "biuf"]:
