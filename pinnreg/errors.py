@@ -26,7 +26,11 @@ class StorageError(RuntimeError):
 
 def shortened(value: object, most: int = 400) -> str:
     """A value as messages show it: its repr, of which the middle is left out where it is long."""
-    text = repr(value)
+    return abridged(repr(value), most)
+
+
+def abridged(text: str, most: int = 400) -> str:
+    """A text of which the middle is left out where it is long."""
     return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 4 :]}"
 
 

@@ -49,15 +49,31 @@ class Deadly(Problem):
 '''
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+def test_no_process_sees_an_interrupt() -> None:
+    """Nor the first one, with which multiprocessing starts a process of its own."""
+    code = (
+        "from pathlib import Path\n"
+        "from pinnreg.studies import processes\n"
+        "lanes = [processes._Lane() for _ in range(2)]\n"
+        "for lane in lanes:\n"
+        "    lines = Path(f'/proc/{lane.process.pid}/status').read_text().splitlines()\n"
+        "    print(next(line.split()[1] for line in lines if line.startswith('SigBlk')))\n"
+        "    lane.process.kill()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert [int(mask, 16) >> signal.SIGINT - 1 & 1 for mask in done.stdout.split()] == [1, 1]
+
+
 def test_processes_of_which_one_is_killed(tmp_path: Path) -> None:
     (tmp_path / "problems").mkdir()
     (tmp_path / "problems" / "deadly.py").write_text(DEADLY, encoding="utf-8")
     base = {**TINY, "problem": {"name": "deadly"}}
     asked = {"base": base, "vary": {"problem.number": [0, 1, 2]}}
-    environment = dict(os.environ)
+    environment = {name: os.environ.get(name) for name in processes.ENVIRONMENT}
     found = study(asked, tmp_path / "out", jobs=2, problems=tmp_path / "problems")
     assert [run.status for run in found.runs] == ["ok"] * 2 + ["failed: the process was killed by SIGKILL"]
-    assert dict(os.environ) == environment
+    assert {name: os.environ.get(name) for name in processes.ENVIRONMENT} == environment
     # the same results as in this process
     threads = torch.get_num_threads()
     for number, run in enumerate(found.runs[:2]):

@@ -15,6 +15,10 @@ from pinnreg.cli.page import Page, PageOption, image
 from pinnreg.cli.process import problem_folders, signals
 from pinnreg.errors import Interrupted
 
+PLANNING = "planning"
+PLANNED = 1000
+"""So many runs are planned between two lines, where there is no terminal."""
+
 
 def study(
     context: typer.Context,
@@ -61,6 +65,7 @@ def study(
                 problem_folders(problems),
                 interrupted=interrupted,
                 progress=count,
+                planning=lambda done, total: on_run(done, total, PLANNING),
             )
         except Interrupted as stopped:
             kept = f"{counts[0]} of {counts[1]} runs are kept"
@@ -106,12 +111,15 @@ def _write_page(found: studies.StudyResult, page: Page, command: str) -> None:
     page.write(studies.heading(found.name), command, body, figures)
 
 
-def _shown(done: int, total: int, run: studies.Run | None) -> tuple[str, int, int]:
-    return "runs" if run is None else _outcome(run), total, done
+def _shown(done: int, total: int, run: studies.Run | str | None) -> tuple[str, int, int]:
+    return run if isinstance(run, str) else "runs" if run is None else _outcome(run), total, done
 
 
-def _print_run(done: int, total: int, run: studies.Run | None) -> None:
-    if run is not None:
+def _print_run(done: int, total: int, run: studies.Run | str | None) -> None:
+    if isinstance(run, str):
+        if done and done % PLANNED == 0:
+            print(f"{run} {done}/{total}", file=sys.stderr, flush=True)
+    elif run is not None:
         print(f"{done}/{total}  {run.plan.title}: {_outcome(run)}", file=sys.stderr, flush=True)
     elif done:
         print(f"{done}/{total}  runs were done before", file=sys.stderr, flush=True)

@@ -159,6 +159,17 @@ class RunFolder:
                 self._recover()
             yield self
 
+    @contextlib.contextmanager
+    def continued(self) -> Iterator[RunFolder]:
+        """Go on with the run in it; as `held`.
+
+        Raises:
+            InputError: there is a folder where one of its files is to be.
+        """
+        with self.held():
+            RUN.check(self.path, str(self.path))
+            yield self
+
     @staticmethod
     @contextlib.contextmanager
     def created(out: str | Path | None, stem: str, *, overwrite: bool) -> Iterator[RunFolder]:

@@ -177,7 +177,7 @@ def _workplace(
 ) -> contextlib.AbstractContextManager[RunFolder | None]:
     """The run's folder, held by this process; None if nothing is written."""
     if begun is not None:
-        return begun.folder.held()
+        return begun.folder.continued()
     if out is False:
         return contextlib.nullcontext()
     return RunFolder.created(None if out is None or out is True else out, stem, overwrite=overwrite)

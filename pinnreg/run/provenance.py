@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ def data_hashes(config: Config) -> dict[str, str]:
     return {file: file_hash(Path(file)) for file in files if file is not None and is_file(file)}
 
 
+@cache
 def package_version() -> str | None:
     """The version of pinnreg that is installed; None in a bare checkout."""
     try:

@@ -6,13 +6,15 @@ import hashlib
 import itertools
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pinnreg import memory
 from pinnreg.config import Resolved, as_dict, resolve
-from pinnreg.errors import InputError
+from pinnreg.errors import InputError, abridged
 from pinnreg.files import is_file
 from pinnreg.registry import file_hash, shipped
 from pinnreg.run.prepare import check_stages, prepare
@@ -24,18 +26,33 @@ from pinnreg.studies.planned import Plan
 
 logger = logging.getLogger("pinnreg")
 
+OnPlan = Callable[[int, int], object]
+"""Called with how many combinations of values are planned, and how many there are."""
+
+PLANNED = 4000
+"""Bytes that a run takes before it is made."""
+
 CANDIDATE_KEYS = ("weight", "sigma")
 """Numbers of a regulariser for which a study may give a list of candidates."""
 
 
-def plan(study: Study, where: str, folders: Sequence[Path] = ()) -> list[Plan]:
+def plan(study: Study, where: str, folders: Sequence[Path] = (), *, planning: OnPlan = lambda *_: None) -> list[Plan]:
     """All runs of a study, in the order of the file.
+
+    Args:
+        study: what is asked for.
+        where: it came from, for messages.
+        folders: of problem files besides the shipped one.
+        planning: called along the way, as it takes milliseconds a run.
 
     Raises:
         InputError: values that some run's config cannot have; the message names the run.
     """
     runs, clocks = [], set[str]()
-    for choice in itertools.product(*(variants.items() for variants in study.vary.values())):
+    total = math.prod(map(len, study.vary.values()))
+    memory.check({f"{where}: a study of {total} runs": PLANNED * total}, "vary fewer values")
+    for number, choice in enumerate(itertools.product(*(variants.items() for variants in study.vary.values()))):
+        planning(number, total)
         labels = {key: label for key, (label, _) in zip(study.vary, choice, strict=True)}
         values = {key: value for key, (_, value) in zip(study.vary, choice, strict=True)}
         for candidates, chosen in _expanded(values, where):
@@ -89,7 +106,7 @@ def check(plans: Sequence[Plan], where: str, *, device: bool) -> None:
         try:
             check_stages(prepare(replace(first.resolved, config=used), with_reference=False))
         except InputError as error:
-            raise InputError(f"{where}: {first.title}: {error}") from None
+            raise InputError(f"{where}: {abridged(first.title)}: {error}") from None
 
 
 def run_hash(resolved: Resolved) -> str:
@@ -146,7 +163,7 @@ def _resolved(
         if study.budget is not None:
             resolved = resolve(study.base, overrides | budget.within(study.budget, resolved.config), folders)
     except InputError as error:
-        run = ", ".join(f"{key} {label}" for key, label in labels.items())
+        run = ", ".join(f"{key} {abridged(label)}" for key, label in labels.items())
         raise InputError(f"{where}: {run}: {error}") from None
     if resolved.problem_file is None:
         raise InputError(f"{where}: base.problem: other processes solve it, and need it in a problem file")

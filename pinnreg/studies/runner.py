@@ -21,7 +21,7 @@ from pinnreg.studies.figures import write_figures
 from pinnreg.studies.mark import note_figures, noted_figures
 from pinnreg.studies.measures import INTERRUPTED, Run, read_metrics
 from pinnreg.studies.model import Study, as_plain, read_study
-from pinnreg.studies.plan import check, check_choice, plan
+from pinnreg.studies.plan import OnPlan, check, check_choice, plan
 from pinnreg.studies.planned import Plan
 from pinnreg.studies.processes import cores, in_processes
 from pinnreg.studies.summary import markdown
@@ -77,6 +77,7 @@ def study(
     *,
     interrupted: Callable[[], int | None] = lambda: None,
     progress: OnRun = lambda *_: None,
+    planning: OnPlan = lambda *_: None,
 ) -> StudyResult:
     """Make all runs of a study that are not done yet, compare them, and write tables and figures.
 
@@ -92,6 +93,7 @@ def study(
         interrupted: asked now and then; a signal's number stops the study.
         progress: called with (runs that are done, all runs, the run that has just ended) at the start, without a run,
             and as runs end.
+        planning: called with (combinations of values whose runs are planned, all of them) before that.
 
     Raises:
         InputError: the study or the config of any of its runs is wrong; nothing was run.
@@ -100,7 +102,7 @@ def study(
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs: expected a positive number of processes, got {jobs}")
     asked, name, where, text = read_study(config)
-    plans = plan(asked, where, problem_folders(problems))
+    plans = plan(asked, where, problem_folders(problems), planning=planning)
     folder = Path("outputs") / name if out is None else Path(out)
     if is_file(RunFolder(folder).config):
         raise InputError(f"{folder}: this is the folder of one run; choose another for the study with --out")
