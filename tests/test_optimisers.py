@@ -499,3 +499,32 @@ assert not heavy, heavy
     package = str(Path(pinnreg.__file__).parent)
     done = subprocess.run([sys.executable, "-c", code, package], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("sound", [0, 3])
+def test_lbfgs_does_not_search_on_in_nan(sound: int) -> None:
+    parameters = {"x": torch.full((3,), 2.0, requires_grad=True)}
+    calls = 0
+
+    class Lost:
+        annealing = False
+
+        def gradient(self, at: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+            nonlocal calls
+            calls += 1
+            x = at["x"].detach()
+            value, slope = (x**4).sum(), 4 * x**3
+            if calls > sound:
+                value, slope = value * torch.nan, slope * torch.nan
+            return {"loss": value}, {"x": slope}
+
+        def total(self, losses: dict[str, Tensor]) -> Tensor:
+            return losses["loss"]
+
+    optimiser = LBFGSSteps(parameters, 5)
+    target: Any = Lost()
+    made = 0
+    while made < 50:
+        made += optimiser.advance(target, made, 50 - made).steps
+    # one search, and then once a step until the training loop looks
+    assert calls <= sound + 25 + 50

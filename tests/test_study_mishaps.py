@@ -158,3 +158,24 @@ def test_runs_that_stop_because_the_claim_is_gone_have_failed(
     assert code == 1
     assert "failed: stopped, since .claim in the study's folder was removed or replaced" in err
     assert err.splitlines()[-1] == "6 of 6 runs failed; the same command tries them again"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[" * 100_000, "3", '{"status": "ok"}', '{"status": 1, "measures": 3}', "\x00"]
+)
+def test_a_record_that_is_none_says_that_the_run_is_to_be_made(tmp_path: Path, text: str) -> None:
+    (tmp_path / "metrics.json").write_text(text)
+    assert read_metrics(tmp_path) is None
+
+
+def test_a_study_of_more_runs_than_memory_holds_is_refused(tmp_path: Path) -> None:
+    vary = {f"problem.{name}": list(range(1000)) for name in ("frequency", "a", "b", "c")}
+    with pytest.raises(InputError, match=r"a study of 1000000000000 runs: this needs about 10\^6 GB"):
+        study({"base": TINY, "vary": vary}, tmp_path / "out")
+    assert not any(tmp_path.iterdir())
+
+
+def test_planning_is_told_of(tmp_path: Path, made: list[Task]) -> None:
+    seen: list[tuple[int, int]] = []
+    study({"base": TINY, "vary": {"seed": [0, 1]}}, tmp_path, planning=lambda *counts: seen.append(counts))
+    assert seen == [(0, 2), (1, 2)]

@@ -112,6 +112,15 @@ def test_names_that_the_files_of_a_run_need_are_refused(outputs: tuple[str, ...]
         problem(outputs=outputs)
 
 
+@pytest.mark.parametrize(
+    "defaults", [3, [], "train", {"points": 3}, {"nothing": {}}, {3: {}}, {"points": {3: 4}}, {"train": [{3: 4}]}]
+)
+def test_defaults_that_are_none_are_refused(defaults: Any) -> None:
+    given = problem()
+    type(given).defaults = defaults
+    assert "defaults of problem 'mine'" in refusal(given)
+
+
 def test_hundreds_of_conditions_have_names() -> None:
     many = tuple(dirichlet(float(number), on="x") for number in range(150))
     prepared = prepare(

@@ -89,7 +89,7 @@ def resolve(
         raise InputError(
             f"defaults of problem {name!r}: expected a dict of sections, got {shortened(problem.defaults)}"
         )
-    defaults = copy.deepcopy(dict(problem.defaults))
+    defaults = {str(key): numbers(copy.deepcopy(value)) for key, value in problem.defaults.items()}
     if "problem" in defaults:
         raise InputError(f"defaults of problem {name!r} cannot change the problem itself")
     place = f"defaults of problem {name!r}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, final
 
 import torch
@@ -10,6 +11,13 @@ from torch import Tensor
 from pinnreg.objective import Target
 from pinnreg.optimisers.interface import Advance, Parameters
 from pinnreg.optimisers.vectors import backward
+
+SEARCH = 25
+"""Evaluations of torch's line search, at most."""
+
+
+class _NotFinite(Exception):
+    """Ends a step of torch's, whose line search goes on over NaN."""
 
 
 @final
@@ -44,8 +52,10 @@ class LBFGSSteps:
 
     def advance(self, objective: Target, step: int, limit: int, *, share: float = 0.0) -> Advance:
         first: list[dict[str, Tensor]] = []
+        lost = 0
 
-        def closure() -> Tensor:
+        def closure() -> float:
+            nonlocal lost
             losses = backward(objective, self._parameters)
             if not first:
                 first.append(losses)
@@ -55,17 +65,26 @@ class LBFGSSteps:
                 # a loss near rounding is not blown up as far: the line search squares slopes, which overflow in float32
                 floor = torch.finfo(total.dtype).eps ** 0.5
                 self._scale = self.INITIAL_LOSS / max(float(total), floor)
+            scaled = float(self._scale * total)
+            # at the start it is for the training loop to say so; a search may come across it on its way
+            lost = 0 if math.isfinite(scaled) else lost + 1
+            if lost == SEARCH or (lost and first[0] is losses):
+                raise _NotFinite
             for parameter in self._parameters.values():
                 if parameter.grad is not None:
                     parameter.grad = self._scale * parameter.grad
-            return self._scale * total
+            return scaled
 
         (group,) = self._inner.param_groups
         group["max_iter"] = min(limit, self.ITERATIONS)
-        group["max_eval"] = 25 * group["max_iter"]
+        group["max_eval"] = SEARCH * group["max_iter"]
         before = [parameter.detach().clone() for parameter in self._parameters.values()]
         done = self._iterations()
-        self._inner.step(closure)
+        try:
+            self._inner.step(closure)
+        except _NotFinite:
+            self.forget()
+            return Advance(1, first[0])
         made = max(self._iterations() - done, 1)
         stop = None
         if all(torch.equal(old, new) for old, new in zip(before, self._parameters.values(), strict=True)):

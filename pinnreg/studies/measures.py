@@ -100,7 +100,7 @@ def read_metrics(folder: Path) -> tuple[str, Measures] | None:
     try:
         data: dict[str, Any] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
         return str(data["status"]), dict(data["measures"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
