@@ -2,7 +2,8 @@
 
 A process that asks for too much is killed without a word, and others with it: the system promises more than there is.
 So whatever grows with a number that a user gives is estimated first: what a gradient keeps a point is measured on a few
-points, a Jacobian and a factorisation are counted. Estimates were within a third of the peaks that processes had.
+points, a Jacobian and a factorisation are counted. Estimates were between half and twice the peaks that
+processes had.
 """
 
 from __future__ import annotations

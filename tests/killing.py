@@ -53,11 +53,23 @@ class Trap:
     def _seen(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event not in CHANGES and (event != "open" or not (arguments[2] or 0) & WRITING):
             return
-        path = os.path.abspath(os.fsdecode(arguments[0])) if not isinstance(arguments[0], int) else ""
+        path = _path(event, arguments)
         if path.startswith(self._below):
             self.count += 1
             if self.count > self._number:
                 self._spring(event, path)
+
+
+FOLDER = {"os.remove": 1, "os.rmdir": 1, "os.mkdir": 2, "os.rename": 2, "os.chmod": 2}
+"""Where an event has the open folder that its path begins in, as when a whole folder is removed."""
+
+
+def _path(event: str, arguments: tuple[Any, ...]) -> str:
+    if isinstance(arguments[0], int):
+        return ""
+    folder = arguments[FOLDER[event]] if event in FOLDER else -1
+    beginning = os.readlink(f"/proc/self/fd/{folder}") if folder is not None and folder >= 0 else ""
+    return os.path.abspath(os.path.join(beginning, os.fsdecode(arguments[0])))
 
 
 def die(event: str, path: str) -> None:

@@ -528,3 +528,25 @@ def test_lbfgs_does_not_search_on_in_nan(sound: int) -> None:
         made += optimiser.advance(target, made, 50 - made).steps
     # one search, and then once a step until the training loop looks
     assert calls <= sound + 25 + 50
+    # it stands where the loss was lowest, and not where its search has led
+    assert parameters["x"].isfinite().all()
+    assert (parameters["x"].abs() < 2).all() == (sound > 1)
+
+
+def test_lbfgs_ends_where_nothing_but_nan_lies_ahead() -> None:
+    parameters = {"x": torch.full((1,), 1.0, requires_grad=True)}
+
+    class Cliff:
+        annealing = False
+
+        def gradient(self, at: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+            x = at["x"].detach()
+            return {"loss": torch.where(x < 1, torch.nan, x).sum()}, {"x": torch.ones_like(x)}
+
+        def total(self, losses: dict[str, Tensor]) -> Tensor:
+            return losses["loss"]
+
+    target: Any = Cliff()
+    done = LBFGSSteps(parameters, 5).advance(target, 0, 50)
+    assert done.stop == "L-BFGS found no further decrease in float32"
+    assert parameters["x"].item() == 1

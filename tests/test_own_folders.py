@@ -329,3 +329,44 @@ def test_names_that_no_file_can_have(cli: Cli, name: str, tmp_path: Path) -> Non
         assert code == 2, (command, err)
         assert err.startswith("error: ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["loop", "mine.yaml"]
+
+
+# a run that was put aside
+
+
+@pytest.fixture
+def aside(copy: Path) -> Path:
+    """The run as a process leaves it that is killed when it has put it aside for another."""
+    hidden = copy / ".0123.pinnreg-tmp"
+    hidden.mkdir()
+    for path in [path for path in copy.iterdir() if path != hidden]:
+        path.rename(hidden / path.name)
+    return copy
+
+
+def test_who_only_looks_brings_nothing_back(aside: Path) -> None:
+    before = content(aside)
+    for look in (pinnreg.load, pinnreg.evaluate, lambda run: redraw(run, "png")):
+        with pytest.raises(InputError, match=f"--resume {aside} brings it back"):
+            look(aside)
+    assert content(aside) == before
+
+
+def test_a_run_that_was_put_aside_comes_back_when_it_is_to_go_on(run: Path, aside: Path) -> None:
+    before = content(run)
+    pinnreg.solve(out=aside, resume=True, figures=False)
+    after = content(aside)
+    assert after["fields.npz"] == before["fields.npz"]
+    assert after.keys() == before.keys()
+
+
+def test_a_run_comes_back_over_no_file_of_a_stranger(aside: Path) -> None:
+    (aside / "config.yaml").write_bytes(STRANGER)
+    before = content(aside)
+    for call in (
+        lambda: pinnreg.solve(out=aside, resume=True),
+        lambda: pinnreg.solve(TINY, out=aside, overwrite=True),
+    ):
+        with pytest.raises(InputError, match=r"cannot come back as long as there is|holds no run that pinnreg made"):
+            call()
+    assert content(aside) == before

@@ -9,7 +9,7 @@ import pytest
 from small_studies import STUDY, TINY, Cli, rows
 
 import pinnreg
-from pinnreg import InputError
+from pinnreg import InputError, Interrupted
 from pinnreg.studies import runner, study, worker
 from pinnreg.studies.claim import at_work, claimed
 from pinnreg.studies.measures import read_metrics
@@ -172,6 +172,25 @@ def test_a_study_of_more_runs_than_memory_holds_is_refused(tmp_path: Path) -> No
     vary = {f"problem.{name}": list(range(1000)) for name in ("frequency", "a", "b", "c")}
     with pytest.raises(InputError, match=r"a study of 1000000000000 runs: this needs about 10\^6 GB"):
         study({"base": TINY, "vary": vary}, tmp_path / "out")
+    assert not any(tmp_path.iterdir())
+
+
+def test_candidates_are_runs_that_count(tmp_path: Path) -> None:
+    weights = [10.0**-number for number in range(300)]
+    each = {"kind": "ktv", "samples": 4, "weight": weights}
+    study_of = {"base": TINY, "vary": {"regularisers": {"none": [], "many": [each, {**each, "order": 3}] * 2}}}
+    with pytest.raises(InputError, match="a study of 8100000001 runs"):
+        study(study_of, tmp_path / "out")
+
+
+def test_planning_can_be_interrupted(tmp_path: Path) -> None:
+    asked: list[int] = []
+    with pytest.raises(Interrupted):
+        study(
+            {"base": TINY, "vary": {"seed": list(range(1000))}},
+            tmp_path / "out",
+            interrupted=lambda: 2 if len(asked) > 3 else asked.append(0),  # type: ignore[func-returns-value]
+        )
     assert not any(tmp_path.iterdir())
 
 

@@ -16,7 +16,7 @@ from pinnreg.cli.process import problem_folders, signals
 from pinnreg.errors import Interrupted
 
 PLANNING = "planning"
-PLANNED = 1000
+EVERY = 1000
 """So many runs are planned between two lines, where there is no terminal."""
 
 
@@ -117,7 +117,7 @@ def _shown(done: int, total: int, run: studies.Run | str | None) -> tuple[str, i
 
 def _print_run(done: int, total: int, run: studies.Run | str | None) -> None:
     if isinstance(run, str):
-        if done and done % PLANNED == 0:
+        if done and done % EVERY == 0:
             print(f"{run} {done}/{total}", file=sys.stderr, flush=True)
     elif run is not None:
         print(f"{done}/{total}  {run.plan.title}: {_outcome(run)}", file=sys.stderr, flush=True)

@@ -31,19 +31,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
         InputError: a missing, unreadable or broken file, or one that holds no mapping.
     """
     try:
-        if (size := path.stat().st_size) > MOST_BYTES:
-            raise InputError(f"{path}: {size} bytes are no config, which has at most {MOST_BYTES}")
-        data = _loaded(path.read_text(encoding="utf-8"))
+        size = path.stat().st_size
+        data = None if size > MOST_BYTES else _loaded(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not valid YAML: it is not UTF-8: {error.reason} at byte {error.start}") from None
     except _NoYaml as error:
         raise InputError(f"{path}: not valid YAML: {error}") from None
-    except InputError:
-        raise
     except ValueError as error:  # a NUL in the name
         raise InputError(f"{str(path)!r}: cannot be read: {error}") from None
+    if size > MOST_BYTES:
+        raise InputError(f"{path}: {size} bytes are no config, which has at most {MOST_BYTES}")
     if not isinstance(data, dict):
         raise InputError(f"{path}: expected keys and values, as in `problem: {{name: burgers}}`, got {shortened(data)}")
     return {str(key): numbers(value) for key, value in data.items()}

@@ -82,7 +82,7 @@ class QuadraticSettings:
         return self
 
     def entries(self, inputs: int, outputs: int) -> int:
-        """How many numbers it has, given the width of what comes before random features."""
+        """How many numbers it has at most, given the width of what comes before random features."""
         features = self.features.width(inputs)
         between = features if self.width is None else self.width
         # each neuron sees all inputs, and is seen by all outputs of its block

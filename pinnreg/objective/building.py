@@ -41,6 +41,7 @@ def objective_of(
     seed: int,
     unknown: Mapping[str, Unknown] | None = None,
     balance: bool = False,
+    trains: bool = True,
 ) -> Objective:
     """What is to be minimised.
 
@@ -54,6 +55,7 @@ def objective_of(
         seed: of all draws.
         unknown: the coefficients of the problem that are to be found.
         balance: whether soft conditions without a weight of their own get one by how the parameters act on them.
+        trains: whether gradients will be taken, for which there has to be memory.
 
     Raises:
         InputError: a residual that is not what the engine needs, a weight of no term, two terms of one name, nothing to
@@ -79,7 +81,7 @@ def objective_of(
     bare = Objective(
         model, terms, on_parameters, penalties, noise, tuple(regularisers), points, seed, source, {}, {}, {}
     )
-    shaped = _shaped(bare, split, weights)
+    shaped = _shaped(bare, split, weights, trains=trains)
     # how much measured data count is for the user to say
     unweighted = [each.name for each in split.soft if each.kind != "measurements" and each.name not in weights]
     checked = replace(shaped, to_balance=tuple(unweighted) if balance and shaped.equations else ())
@@ -105,13 +107,14 @@ def _sorted(regularisers: Sequence[Regulariser]) -> tuple[dict[str, Penalty], No
     return penalties, noises[0] if noises else None
 
 
-def _shaped(bare: Objective, split: Split, weights: Mapping[str, float]) -> Objective:
+def _shaped(bare: Objective, split: Split, weights: Mapping[str, float], *, trains: bool) -> Objective:
     """The objective with the shapes of its terms and their weights, checked at the first parameters."""
     parameters = bare.model.initial()
     placed = place(bare, 0).points
     points = {term.name: term.draw(bare.source, placed.get(term.name), 0) for term in bare.terms}
     tried = {term.name: tried_on(bare, term, points[term.name], parameters) for term in bare.terms}
-    check_gradient(bare, tried, points)
+    if trains:
+        check_gradient(bare, tried, points)
     shapes = {INTERIOR: _shape_of_equations(bare, points[INTERIOR], parameters, tried[INTERIOR])}
     given = (*shapes[INTERIOR].runs, *(condition.name for condition in split.soft))
     problem = bare.model.problem
@@ -139,7 +142,7 @@ def _shape_of_equations(bare: Objective, points: Points, parameters: Parameters,
         operators, names = check_residual(problem, model.trial, network, points, tried.operators, chunk=model.chunk)
     _check_dependence(tried)
     _note_idle(bare, points, parameters, operators)
-    return Shape(operators, dict.fromkeys(names, 1), points.rows)
+    return Shape(operators, dict.fromkeys(names, 1), points.rows, tried.kept)
 
 
 def _shape(bare: Objective, term: Term, points: Points, parameters: Parameters, tried: Tried) -> Shape:
@@ -151,7 +154,7 @@ def _shape(bare: Objective, term: Term, points: Points, parameters: Parameters, 
             _check_pointwise(bare, term, points, parameters, sweep.operators, found[term.name].values)
     _check_dependence(tried)
     runs = {name: rows.values.numel() // points.rows for name, rows in found.items()}
-    return Shape(sweep.operators, runs, points.rows)
+    return Shape(sweep.operators, runs, points.rows, tried.kept)
 
 
 def _check_pointwise(

@@ -2,8 +2,8 @@
 
 What autograd keeps for the way back grows with the points; how fast depends on the network, the derivatives that the
 equations ask for and how their formulas are written, all of which a few points show. Peaks of processes were 1.9 to 3.6
-times that a point, for four activations, both kinds of networks, all optimisers, k-TV of order 4 and both precisions:
-beside it stand the derivatives on the way back, and tensors that are freed late.
+times that, for four activations, both kinds of networks, all optimisers, k-TV of order 4 and both precisions: beside it
+stand the derivatives on the way back, and tensors that are freed late.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pinnreg import memory
 from pinnreg.equations import Points
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
+from pinnreg.objective.rows import Rows
 from pinnreg.objective.terms import INTERIOR, Term
 from pinnreg.taylor import Algebra, Operator
 
@@ -36,14 +37,12 @@ class Tried:
     Attributes:
         operators: that it asks for.
         constant: those of its loss terms whose rows do not depend on the parameters.
-        lifted: bytes a point kept of the known parts of the trial function, which are made for all points at once.
-        swept: the same of the network and the rows, which can be made for some points at a time.
+        kept: bytes at the peak of a gradient at all its points.
     """
 
     operators: frozenset[Operator]
     constant: tuple[str, ...]
-    lifted: float
-    swept: float
+    kept: int
 
 
 @final
@@ -78,19 +77,39 @@ def tried_on(objective: Objective, term: Term, points: Points, parameters: Param
     with torch.no_grad():
         asked = model.sweep(parameters, few)
         term.rows(problem, asked)
-    lifted, swept = (_Kept(parameters.values()) for _ in range(2))
-    with torch.enable_grad():
-        if asked.operators:
-            with torch.autograd.graph.saved_tensors_hooks(lifted, _same):
-                few = few.lifted(model.trial, Algebra.of(asked.operators, len(model.trial.axes)))
-        with torch.autograd.graph.saved_tensors_hooks(swept, _same):
-            rows = term.rows(problem, model.sweep(parameters, few, asked.operators, whole=True))
+    operators = asked.operators
+    lifted, swept, rows = _kept(objective, term, few, parameters, operators)
     constant = tuple(name for name, each in rows.items() if not each.values.requires_grad)
-    return Tried(asked.operators, constant, lifted.bytes / len(few), swept.bytes / len(few))
+    more = len(points) - len(few)
+    if more:
+        half = few.thinned(few.rows // 2)
+        # what grows with the points, and not a table that the equations look things up in
+        less_lifted, less_swept, _ = _kept(objective, term, half, parameters, operators)
+        room = objective.settings.chunk
+        at_once = more if room is None else min(max(room - len(few), 0), more)
+        lifted += more * (lifted - less_lifted) // (len(few) - len(half))
+        swept += at_once * (swept - less_swept) // (len(few) - len(half))
+    return Tried(operators, constant, int(PEAK * (lifted + swept)))
+
+
+def _kept(
+    objective: Objective, term: Term, points: Points, parameters: Parameters, operators: frozenset[Operator]
+) -> tuple[int, int, dict[str, Rows]]:
+    """Bytes kept for the known parts of the trial function, and for the rest, which can be made for parts of the
+    points; and the rows."""
+    model, counts = objective.model, [_Kept(parameters.values()) for _ in range(2)]
+    with torch.enable_grad():
+        if operators:
+            with torch.autograd.graph.saved_tensors_hooks(counts[0], _same):
+                points = points.lifted(model.trial, Algebra.of(operators, len(model.trial.axes)))
+        with torch.autograd.graph.saved_tensors_hooks(counts[1], _same):
+            sweep = model.sweep(parameters, points, operators, whole=True)
+            rows = term.rows(model.problem_at(parameters), sweep)
+    return counts[0].bytes, counts[1].bytes, rows
 
 
 def check_gradient(objective: Objective, tried: Mapping[str, Tried], points: Mapping[str, Points]) -> None:
-    """Refuse points for which one gradient of the loss would need more memory than is free.
+    """Refuse points for which one gradient of the loss would need more memory than is free, and too much noise.
 
     Args:
         objective: whose settings and device.
@@ -98,19 +117,17 @@ def check_gradient(objective: Objective, tried: Mapping[str, Tried], points: Map
         points: of each term, all of them.
 
     Raises:
-        InputError: naming the points.
+        InputError: naming the points, or the noise.
     """
-    chunk, needs = objective.settings.chunk, {}
-    for name, each in tried.items():
-        count = len(points[name])
-        at_once = count if chunk is None else min(count, chunk)
-        what = "points of the equations" if name == INTERIOR else f"points of {name!r}"
-        needs[f"a gradient at {count} {what}"] = int(PEAK * (count * each.lifted + at_once * each.swept))
-    like, copies = objective.model.like, 1 if objective.noise is None else objective.noise.copies
-    width = sum(each.numel() for each in objective.model.network.parameters())
-    needs[f"{copies} times {width} parameters"] = like.element_size() * copies * width
-    remedy = "take fewer points or a smaller network" + (", or set points.chunk, as 2000" if chunk is None else "")
-    memory.check(needs, remedy, like.device)
+    like, noise = objective.model.like, objective.noise
+    where = {name: "the equations" if name == INTERIOR else repr(name) for name in tried}
+    needs = {f"a gradient at {len(points[name])} points of {where[name]}": each.kept for name, each in tried.items()}
+    remedy = "" if objective.settings.chunk else ", or set points.chunk, as 2000"
+    memory.check(needs, f"take fewer points or a smaller network{remedy}", like.device)
+    if noise is not None:
+        width = sum(each.numel() for each in objective.model.network.parameters())
+        what = f"regularisers: {noise.kind} at {noise.copies} times {width} parameters"
+        memory.check({what: like.element_size() * noise.copies * width}, "take fewer samples", like.device)
 
 
 def _storage(tensor: Tensor) -> tuple[int, int]:

@@ -74,8 +74,13 @@ class Objective:
     @property
     def row_count(self) -> int:
         """How many rows there are, with those of all perturbed networks."""
-        at_points = sum(shape.points * sum(shape.runs.values()) for shape in self.shapes.values())
+        at_points = sum(shape.rows * sum(shape.runs.values()) for shape in self.shapes.values())
         return (1 if self.noise is None else self.noise.copies) * (at_points + sum(self.sizes.values()))
+
+    @property
+    def kept(self) -> int:
+        """Bytes that a gradient takes at its peak."""
+        return sum(shape.kept for shape in self.shapes.values())
 
     @property
     def stochastic(self) -> bool:

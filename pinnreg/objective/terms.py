@@ -66,12 +66,14 @@ class Shape:
     Attributes:
         operators: which it asks for.
         runs: how many rows a point each of its loss terms has.
-        points: at so many points, or pairs of them.
+        rows: so many points, or pairs of them, have them.
+        kept: bytes that a gradient keeps at them.
     """
 
     operators: frozenset[Operator]
     runs: Mapping[str, int]
-    points: int
+    rows: int
+    kept: int
 
 
 class Term(Protocol):

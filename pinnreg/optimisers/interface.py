@@ -18,9 +18,6 @@ SKETCHED_ABOVE = 3000
 JACOBIANS = 2.5
 """Numbers that a step takes for each of its Jacobian's, itself among them."""
 
-IN_A_SUBSPACE = 3.5
-"""The same for a step in a subspace."""
-
 Update = Literal["ssbroyden", "ssbfgs"]
 """How self-scaled methods change their matrix: the member of Broyden's family chosen anew, or BFGS's."""
 

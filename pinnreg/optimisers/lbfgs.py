@@ -52,10 +52,11 @@ class LBFGSSteps:
 
     def advance(self, objective: Target, step: int, limit: int, *, share: float = 0.0) -> Advance:
         first: list[dict[str, Tensor]] = []
-        lost = 0
+        before = best = self._copies()
+        lost, lowest = 0, math.inf
 
         def closure() -> float:
-            nonlocal lost
+            nonlocal lost, lowest, best
             losses = backward(objective, self._parameters)
             if not first:
                 first.append(losses)
@@ -70,6 +71,8 @@ class LBFGSSteps:
             lost = 0 if math.isfinite(scaled) else lost + 1
             if lost == SEARCH or (lost and first[0] is losses):
                 raise _NotFinite
+            if scaled < lowest:
+                lowest, best = scaled, self._copies()
             for parameter in self._parameters.values():
                 if parameter.grad is not None:
                     parameter.grad = self._scale * parameter.grad
@@ -78,20 +81,26 @@ class LBFGSSteps:
         (group,) = self._inner.param_groups
         group["max_iter"] = min(limit, self.ITERATIONS)
         group["max_eval"] = SEARCH * group["max_iter"]
-        before = [parameter.detach().clone() for parameter in self._parameters.values()]
-        done = self._iterations()
+        done, lost_itself = self._iterations(), False
         try:
             self._inner.step(closure)
         except _NotFinite:
-            self.forget()
-            return Advance(1, first[0])
+            # torch stands somewhere far out on its search
+            lost_itself = True
+            with torch.no_grad():
+                for parameter, value in zip(self._parameters.values(), best, strict=True):
+                    parameter.copy_(value)
         made = max(self._iterations() - done, 1)
+        stuck = all(torch.equal(old, new) for old, new in zip(before, self._parameters.values(), strict=True))
         stop = None
-        if all(torch.equal(old, new) for old, new in zip(before, self._parameters.values(), strict=True)):
-            if done == 0:
-                stop = f"L-BFGS found no further decrease in {before[0].dtype}".replace("torch.", "")
+        if stuck and done == 0 and math.isfinite(lowest):
+            stop = f"L-BFGS found no further decrease in {before[0].dtype}".replace("torch.", "")
+        if stuck or lost_itself:
             self.forget()
         return Advance(made, first[0], stop)
+
+    def _copies(self) -> list[Tensor]:
+        return [parameter.detach().clone() for parameter in self._parameters.values()]
 
     def forget(self) -> None:
         self._inner = self._fresh()

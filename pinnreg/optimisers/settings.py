@@ -11,11 +11,16 @@ from pydantic import BeforeValidator, Field, StrictBool, model_validator
 from pydantic.dataclasses import dataclass
 
 from pinnreg import memory
-from pinnreg.optimisers.interface import IN_A_SUBSPACE, JACOBIANS, SKETCHED_ABOVE, Update
+from pinnreg.optimisers.interface import JACOBIANS, SKETCHED_ABOVE, Update
 from pinnreg.settings import STRICT, Count, Positive, no_boolean
 
 if TYPE_CHECKING:
     from pinnreg.optimisers.interface import Optimiser, Parameters, Stage
+
+IN_A_SUBSPACE = 3.5
+"""Numbers that a step in a subspace takes for each of its Jacobian's, itself among them."""
+MATRICES = 3.5
+"""The same for each of self-scaled Broyden's matrix."""
 
 RateSchedule = Literal["constant", "cosine", "exponential"]
 
@@ -221,8 +226,8 @@ AnyStage = GaussNewton | SSBroyden | LBFGS | Adam | SGD
 """The settings of a stage that a config can name; its `optimiser` key says which."""
 
 
-def check_memory(stages: Sequence[Stage], rows: int, like: Parameters) -> None:
-    """Refuse stages that need more memory than is free, beside what a gradient takes.
+def check_memory(stages: Sequence[Stage], rows: int, like: Parameters, gradient: int) -> None:
+    """Refuse stages that need more memory than is free, together with what a gradient takes.
 
     Counted from peaks of processes: of Gauss-Newton's Jacobian 1.9 to 2.3 copies with its factorisation, 3.4 where
     steps are taken in a subspace, and of self-scaled Broyden's matrix 3.3.
@@ -231,6 +236,7 @@ def check_memory(stages: Sequence[Stage], rows: int, like: Parameters) -> None:
         stages: of a training, one after the other.
         rows: of the residuals.
         like: the parameters.
+        gradient: bytes of a gradient at its peak.
 
     Raises:
         InputError: naming the optimiser.
@@ -239,7 +245,8 @@ def check_memory(stages: Sequence[Stage], rows: int, like: Parameters) -> None:
     for number, stage in enumerate(stages):
         entries, of_what, remedy = _entries(stage, rows, width)
         what = f"train.{number}: {stage.optimiser} with {of_what}"
-        memory.check({what: int(entries * first.element_size())}, remedy, first.device)
+        needs = {what: int(entries * first.element_size()), "its gradients": gradient}
+        memory.check(needs, f"take {remedy}", first.device)
 
 
 def _entries(stage: Stage, rows: int, width: int) -> tuple[float, str, str]:
@@ -247,12 +254,12 @@ def _entries(stage: Stage, rows: int, width: int) -> tuple[float, str, str]:
     match stage:
         case GaussNewton():
             copies = IN_A_SUBSPACE if width > SKETCHED_ABOVE or (stage.sketch or width) < width else JACOBIANS
-            advice = "take fewer points, a smaller network, or optimiser: lbfgs or adam, which need no Jacobian"
+            advice = "fewer points, a smaller network, or optimiser: lbfgs or adam, which need no Jacobian"
             return copies * rows * width, f"a Jacobian of {rows} rows and {width} parameters", advice
         case SSBroyden():
-            return 3.5 * width**2, f"a matrix of {width} x {width} parameters", "take lbfgs, or a smaller network"
+            return MATRICES * width**2, f"a matrix of {width} x {width} parameters", "lbfgs, or a smaller network"
         case LBFGS():
             kept = min(stage.history, stage.steps)
-            return 2 * (kept + 2) * width, f"a history of {kept} pairs", "take a shorter history"
+            return 2 * (kept + 2) * width, f"a history of {kept} pairs", "a shorter history"
         case _:
-            return 4 * width, f"{width} parameters", "take a smaller network"
+            return 4 * width, f"{width} parameters", "a smaller network"

@@ -194,18 +194,38 @@ class RunFolder:
 
     @staticmethod
     def existing(path: str | Path) -> RunFolder:
-        """The folder of a run that exists, or was put aside for another by a process that was killed then.
+        """The folder of a run that exists; whoever only looks changes nothing there.
 
         Raises:
-            InputError: no folder, or one without a run's `config.yaml`.
+            InputError: no folder, one without a run's `config.yaml`, or one whose run is being replaced.
         """
         folder = RunFolder(Path(path))
-        if is_folder(folder.path) and not is_file(folder.checkpoint) and folder._put_aside():
-            with folder.held():
-                pass
+        if folder._waits():
+            raise InputError(
+                f"{path}: the run here is being replaced, or was when a process was killed; then --resume {path} "
+                "brings it back"
+            )
         if not is_file(folder.config):
             raise InputError(f"{path}: not a run's folder (it has no config.yaml)")
         return folder
+
+    @staticmethod
+    def brought_back(path: str | Path) -> RunFolder:
+        """The folder of a run that exists, or was put aside for another by a process that was killed then.
+
+        Raises:
+            InputError: as `existing`; another process is at work there; files of a stranger are in the way.
+        """
+        folder = RunFolder(Path(path))
+        if folder._waits():
+            with folder.held():
+                pass
+        return RunFolder.existing(path)
+
+    def _waits(self) -> bool:
+        """Whether a run is put aside, and no other has begun in its place."""
+        with _writing(self.path):
+            return is_folder(self.path) and not is_file(self.checkpoint) and bool(self._put_aside())
 
     def _check_free(self, overwrite: bool) -> None:
         with _writing(self.path):
@@ -231,12 +251,14 @@ class RunFolder:
             with _writing(self.path):
                 if old:
                     (aside := temporary_beside(self.config)).mkdir()
-                # its mark last: it tells a run that was put aside whole from a part of one
-                for path in sorted(old, key=lambda each: each == self.config):
+                # its checkpoint first: without one nobody takes what is left for a run; its mark last: it tells a run
+                # that was put aside whole from a part of one
+                order = {self.checkpoint: 0, self.config: 2}
+                for path in sorted(old, key=lambda each: order.get(each, 1)):
                     path.rename(aside / path.name)
             yield
         finally:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, InputError):
                 if old:
                     self._recover()
                 elif not self.checkpoint.is_file():
@@ -251,13 +273,29 @@ class RunFolder:
                     # renamed first: a part of it must never be taken for a run that is to come back
                     leftover.rename(leftover.with_name(REPLACED + leftover.name))
                     continue
-                for path in RUN.files_in(self.path):
-                    path.unlink()
-            for path in sorted(leftover.iterdir(), key=lambda each: each.name != self.config.name):
+                self._remove_unbegun()
+            # the mark first and the checkpoint last, for the same reasons as when they were put aside
+            order = {self.config.name: 0, self.checkpoint.name: 2}
+            for path in sorted(leftover.iterdir(), key=lambda each: order.get(each.name, 1)):
                 path.rename(self.path / path.name)
             leftover.rmdir()
         for replaced in self.path.glob(f"{REPLACED}*{TEMPORARY}"):
             shutil.rmtree(replaced)
+
+    def _remove_unbegun(self) -> None:
+        """Remove what a run writes before its first checkpoint.
+
+        Raises:
+            InputError: there is something else under the names of a run's files.
+        """
+        found = RUN.files_in(self.path)
+        if found and (not RUN.made(self.path) or set(found) - {self.config, self.history}):
+            raise InputError(
+                f"{self.path}: the run that was put aside here cannot come back as long as there is {found[-1]}, which "
+                "that run did not write; move it away"
+            )
+        for path in found:
+            path.unlink()
 
     def _put_aside(self) -> list[Path]:
         """Where runs are that had to make room for another."""

@@ -68,7 +68,7 @@ def solve(
     changes = dict(overrides or {}) | ({} if device is None else {"device": device})
     begun = _begun(out) if resume else None
     resolved = _resolve(config, changes, problems, begun)
-    prepared = prepare(resolved)
+    prepared = prepare(resolved, trains=True)
     check_stages(prepared)
     with _workplace(out, resolved.stem, begun, overwrite=overwrite) as folder, _stored(folder):
         state = begun and begun.state_to_go_on(prepared)
@@ -161,7 +161,7 @@ def problem(name: str, **parameters: Any) -> Problem:
 def _begun(out: str | Path | bool | None) -> Begun:
     if out is None or isinstance(out, bool):
         raise InputError("resume: say which run to go on with: out=<its folder>")
-    return Begun.read(out)
+    return Begun.read(out, to_go_on=True)
 
 
 def _resolve(config: Given | None, changes: Mapping[str, Any], problems: Problems, begun: Begun | None) -> Resolved:

@@ -80,12 +80,13 @@ class Prepared:
         return Solution(self.problem, self.split.trial, self.network, own, history, unknown=unknown)
 
 
-def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
+def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = False) -> Prepared:
     """Build and check everything that a run needs; writes nothing.
 
     Args:
         resolved: config and problem.
         with_reference: whether to compute the reference on the evaluation grid.
+        trains: whether it will be trained on this machine, for which there has to be memory.
 
     Raises:
         InputError: no such device, or a problem, condition, measurement, weight, regulariser or reference that cannot
@@ -121,14 +122,15 @@ def prepare(resolved: Resolved, *, with_reference: bool = True) -> Prepared:
         unknown=config.unknown,
         seed=config.seed,
         balance=config.balance,
+        trains=trains,
     )
     axes = grid_axes(problem.domain, config.evaluate.grid)
     solved = _solve(reference, problem, axes) if with_reference else None
     return Prepared(resolved, split, network, objective, axes, reference, solved, measurements)
 
 
-def check_stages(prepared: Prepared) -> None:
-    """Refuse stages that cannot train these parameters, all of them before the first begins.
+def check_stages(prepared: Prepared, *, here: bool = True) -> None:
+    """Refuse stages that cannot train these parameters, all of them before the first begins; `here`: on this machine.
 
     Not a part of `prepare`: starting an optimiser imports more of torch than loading and comparing a run needs.
 
@@ -138,7 +140,9 @@ def check_stages(prepared: Prepared) -> None:
     parameters = prepared.objective.model.initial()
     for stage in prepared.resolved.config.train:
         stage.start(parameters)
-    check_memory(prepared.resolved.config.train, prepared.objective.row_count, parameters)
+    if here:
+        objective = prepared.objective
+        check_memory(prepared.resolved.config.train, objective.row_count, parameters, objective.kept)
 
 
 def choose_device(name: str) -> torch.device:

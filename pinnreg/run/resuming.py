@@ -53,13 +53,17 @@ class Begun:
     provenance: Mapping[str, Any]
 
     @staticmethod
-    def read(path: str | Path) -> Begun:
+    def read(path: str | Path, *, to_go_on: bool = False) -> Begun:
         """The run in a folder.
+
+        Args:
+            path: the folder.
+            to_go_on: whether a run is to be brought back that a process which was killed has put aside.
 
         Raises:
             InputError: a folder without a run, or with a config that cannot be read.
         """
-        folder = RunFolder.existing(path)
+        folder = RunFolder.brought_back(path) if to_go_on else RunFolder.existing(path)
         saved = read_yaml(folder.config)
         provenance = _checked(saved.pop("provenance", None) or {}, folder.config)
         return Begun(folder, saved, validate(unfound(saved), str(folder.config)), provenance)

@@ -12,8 +12,8 @@ from pinnreg.report import grid_sizes
 
 COORDINATES = 10
 """Numbers that drawing one coordinate of a point takes: a Sobol point has integers beside it, and is moved twice."""
-CANDIDATES = 20
-"""The same where points are drawn by their residual, among five times as many."""
+CANDIDATES = 2
+"""So many times as much where points are drawn by their residual: five times as many, which are only looked at."""
 EVALUATED = 40
 """Numbers that a point of the evaluation grid takes: coordinates, fields and errors 15, the figures the rest. Heat on
 2000 x 2000 points had a peak of 414 MB above that of training without figures, of 1334 MB with."""
@@ -44,13 +44,13 @@ def check_sizes(config: Config, problem: Problem, *, grid: bool) -> None:
 def _points(config: Config, problem: Problem) -> dict[str, int]:
     settings, dimension = config.points, problem.domain.dimension
     conditions = len(named_conditions(problem))
-    needs = {"points.boundary": settings.boundary * conditions}
+    needs = {"points.boundary": settings.boundary * (0 if config.conditions == "exact" else conditions)}
     if isinstance(settings.interior, int):
-        needs["points.interior"] = settings.interior
+        candidates = CANDIDATES if settings.resample == "residual" else 1
+        needs["points.interior"] = settings.interior * candidates
     needs |= {f"measurements.{n}.samples": each.samples or 0 for n, each in enumerate(config.measurements)}
     needs |= {f"regularisers.{n}.samples": _samples(each) for n, each in enumerate(config.regularisers)}
-    numbers = CANDIDATES if settings.resample == "residual" else COORDINATES
-    return {key: memory.NUMBER * numbers * dimension * count for key, count in needs.items()}
+    return {key: memory.NUMBER * COORDINATES * dimension * count for key, count in needs.items()}
 
 
 def _samples(regulariser: Regulariser) -> int:

@@ -19,6 +19,7 @@ from pinnreg.files import is_file
 from pinnreg.registry import file_hash, shipped
 from pinnreg.run.prepare import check_stages, prepare
 from pinnreg.run.provenance import package_version
+from pinnreg.run.sizes import check_sizes
 from pinnreg.studies import budget
 from pinnreg.studies.measures import FORMAT
 from pinnreg.studies.model import REGULARISERS, Study
@@ -27,10 +28,10 @@ from pinnreg.studies.planned import Plan
 logger = logging.getLogger("pinnreg")
 
 OnPlan = Callable[[int, int], object]
-"""Called with how many combinations of values are planned, and how many there are."""
+"""Called with how many runs are planned, and how many there are to be."""
 
-PLANNED = 4000
-"""Bytes that a run takes before it is made."""
+PLAN = 4000
+"""Bytes that a planned run takes."""
 
 CANDIDATE_KEYS = ("weight", "sigma")
 """Numbers of a regulariser for which a study may give a list of candidates."""
@@ -48,14 +49,15 @@ def plan(study: Study, where: str, folders: Sequence[Path] = (), *, planning: On
     Raises:
         InputError: values that some run's config cannot have; the message names the run.
     """
-    runs, clocks = [], set[str]()
-    total = math.prod(map(len, study.vary.values()))
-    memory.check({f"{where}: a study of {total} runs": PLANNED * total}, "vary fewer values")
-    for number, choice in enumerate(itertools.product(*(variants.items() for variants in study.vary.values()))):
-        planning(number, total)
+    runs: list[Plan] = []
+    clocks = set[str]()
+    total = _count(study)
+    memory.check({f"{where}: a study of {total} runs": PLAN * total}, "vary fewer values")
+    for choice in itertools.product(*(variants.items() for variants in study.vary.values())):
         labels = {key: label for key, (label, _) in zip(study.vary, choice, strict=True)}
         values = {key: value for key, (_, value) in zip(study.vary, choice, strict=True)}
         for candidates, chosen in _expanded(values, where):
+            planning(len(runs), total)
             resolved, clock = _without_clock(_resolved(study, chosen, labels, where, folders))
             clocks |= {clock} if clock else set()
             # before the run's own hash: a file edited in between then fails the run, and is not taken for the old one
@@ -69,6 +71,15 @@ def plan(study: Study, where: str, folders: Sequence[Path] = (), *, planning: On
             ", ".join(sorted(clocks)),
         )
     return runs
+
+
+def _count(study: Study) -> int:
+    """The number of runs, those of candidates among them."""
+    variants = {key: [1] * len(each) for key, each in study.vary.items()}
+    if REGULARISERS in variants:
+        lists = [_candidates(value, REGULARISERS) for value in study.vary[REGULARISERS].values()]
+        variants[REGULARISERS] = [math.prod(len(numbers) for _, numbers in each) for each in lists]
+    return math.prod(map(sum, variants.values()))
 
 
 def check_choice(study: Study, plans: Sequence[Plan], where: str) -> None:
@@ -104,7 +115,10 @@ def check(plans: Sequence[Plan], where: str, *, device: bool) -> None:
         config = first.resolved.config
         used = config if device else replace(config, device="cpu")
         try:
-            check_stages(prepare(replace(first.resolved, config=used), with_reference=False))
+            if device:
+                check_sizes(used, first.resolved.problem, grid=True)
+            prepared = prepare(replace(first.resolved, config=used), with_reference=False, trains=device)
+            check_stages(prepared, here=device)
         except InputError as error:
             raise InputError(f"{where}: {abridged(first.title)}: {error}") from None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, final
 
 from pinnreg.config import Problems, as_dict, problem_folders
-from pinnreg.errors import InputError
+from pinnreg.errors import InputError, Interrupted
 from pinnreg.files import is_file, write_text
 from pinnreg.run import RunFolder
 from pinnreg.run.folder import STUDY
@@ -93,7 +93,7 @@ def study(
         interrupted: asked now and then; a signal's number stops the study.
         progress: called with (runs that are done, all runs, the run that has just ended) at the start, without a run,
             and as runs end.
-        planning: called with (combinations of values whose runs are planned, all of them) before that.
+        planning: called with (runs that are planned, all runs) before that.
 
     Raises:
         InputError: the study or the config of any of its runs is wrong; nothing was run.
@@ -102,7 +102,13 @@ def study(
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs: expected a positive number of processes, got {jobs}")
     asked, name, where, text = read_study(config)
-    plans = plan(asked, where, problem_folders(problems), planning=planning)
+
+    def on_plan(done: int, total: int) -> None:
+        if (number := interrupted()) is not None:
+            raise Interrupted(number, None)
+        planning(done, total)
+
+    plans = plan(asked, where, problem_folders(problems), planning=on_plan)
     folder = Path("outputs") / name if out is None else Path(out)
     if is_file(RunFolder(folder).config):
         raise InputError(f"{folder}: this is the folder of one run; choose another for the study with --out")
