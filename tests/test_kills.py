@@ -67,10 +67,10 @@ def test_some_kills_and_full_disks(tmp_path: Path) -> None:
         tmp_path,
         new={"config": RUN, "at_events": ["die"], "stride": 41},
         over={"config": RUN, "old": OLD, "at_events": ["die", "fill_up"], "stride": 37, "at_random": 1},
-        study={"config": STUDY, "kind": "study", "at_events": ["die"], "stride": 67},
+        study={"config": STUDY, "kind": "study", "at_events": ["die"], "stride": 97},
     )
     assert min(found["events"].values()) > 50
-    assert found["trials"] > 10
+    assert found["trials"] > 8
 
 
 @pytest.mark.slow
