@@ -233,6 +233,7 @@ def writes_of_a_run(tmp_path: Path) -> int:
     return disk.writes
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_at_any_write_costs_nothing_that_was_there(
     run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -152,6 +152,7 @@ def test_a_signal_stops_the_command_which_then_continues(
     assert [row["status"] for row in rows(folder)] == ["ok"] * 15
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_when_the_command_is_killed_its_processes_end(tmp_path: Path) -> None:
     long = {**TINY, "train": [{"optimiser": "adam", "steps": 10**7}]}
