@@ -63,7 +63,9 @@ def user_code(what: str) -> Iterator[None]:
     except InputError:
         raise
     except (Exception, SystemExit) as error:
-        raise InputError(f"{what}{place(error)}: {type(error).__name__}: {error}") from error
+        # how NumPy says that a function of its own was given a field
+        hint = "; torch cannot see inside NumPy, use torch.* functions" if "support ufuncs" in str(error) else ""
+        raise InputError(f"{what}{place(error)}: {type(error).__name__}: {error}{hint}") from error
 
 
 def place(error: BaseException) -> str:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import IO, Any, cast, final
 from uuid import uuid4
 
-TEMPORARY = ".pinnreg-tmp"  # a user's own file may end in .tmp
+PRIVATE = ".pinnreg-"
+"""What names have that are pinnreg's alone: a user's own file may end in .tmp, or be called .lock."""
+TEMPORARY = f"{PRIVATE}tmp"
 LONGEST_NAME = 255  # bytes, on every file system of today
 
 
@@ -87,6 +89,16 @@ def temporary_beside(path: Path) -> Path:
 def is_temporary(path: Path) -> bool:
     """Whether a file is what a process left that was killed while it wrote."""
     return path.name.startswith(".") and path.name.endswith(TEMPORARY)
+
+
+def is_private(path: Path) -> bool:
+    """Whether a name is one that only pinnreg gives, to files that show that it is at work or was killed."""
+    return path.name.startswith(PRIVATE) or is_temporary(path)
+
+
+def is_odd(path: Path) -> bool:
+    """Whether something other than a regular file, or a link to one, has a name; a link that leads nowhere is odd."""
+    return os.path.lexists(path) and not is_file(path)
 
 
 def remove_halves(folder: Path) -> None:

@@ -338,9 +338,9 @@ def test_resume_with_another_config(refused: Refused, tmp_path: Path) -> None:
 
 def test_no_run(refused: Refused, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for folder in ("missing", "empty"):
+    for folder, reason in {"missing": "no such folder", "empty": "not a run's folder"}.items():
         for command in (("solve", "--resume"), ("evaluate",), ("plot",)):
-            assert f"{folder}: not a run's folder" in refused(*command, folder)
+            assert f"{folder}: {reason}" in refused(*command, folder)
 
 
 def test_broken_config_of_a_run(refused: Refused, tmp_path: Path) -> None:

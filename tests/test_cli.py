@@ -388,3 +388,18 @@ def test_a_terminal_gets_a_bar(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "\x1b" in err
     assert "120/120" in err
     assert "\x1b" not in out
+
+
+def test_a_run_without_a_reference_shows_its_progress(cli: Cli) -> None:
+    problems = Path(__file__).parent / "data" / "problems"
+    code, _, err = cli("solve", "no_reference", "--problems", problems, "--set", "train.0.steps=10")
+    assert code == 0
+    assert "step 10/10  loss" in err
+
+
+def test_a_run_s_folder_in_the_place_of_a_config_is_explained(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text("{}")
+    code, _, err = cli("solve", tmp_path / "run")
+    assert code == 2
+    assert "--resume" in err

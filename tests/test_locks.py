@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -59,3 +60,15 @@ def test_a_file_system_without_locks_does_without(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
     with held(tmp_path, "taken"), held(tmp_path, "taken"):
         pass
+
+
+@pytest.mark.parametrize("odd", ["link", "pipe", "folder"])
+def test_what_is_no_plain_file_under_the_name_of_the_lock_is_refused(tmp_path: Path, odd: str) -> None:
+    target, mark = tmp_path / "precious", tmp_path / "run" / LOCK
+    target.write_text("a week's work")
+    mark.parent.mkdir()
+    {"link": lambda: mark.symlink_to(target), "pipe": lambda: os.mkfifo(mark), "folder": mark.mkdir}[odd]()
+    with pytest.raises(InputError, match="move it away"), held(mark.parent, "taken"):
+        pass
+    assert os.path.lexists(mark)
+    assert target.read_text() == "a week's work"

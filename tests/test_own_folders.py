@@ -115,12 +115,20 @@ def test_the_files_of_a_run_are_no_targets(cli: Cli, copy: Path, name: str) -> N
     assert not Path("new").exists()
 
 
+@pytest.mark.parametrize("target", ["new", "new/run", "new/run/.pinnreg-lock"])
+def test_a_folder_that_is_to_be_made_is_no_target(cli: Cli, target: str) -> None:
+    code, _, err = cli("solve", "poisson1d", "--out", "new/run", "--json", target)
+    assert code == 2
+    assert "a file of its own" in err
+    assert not Path("new").exists()
+
+
 @pytest.mark.usefixtures("made")
 def test_the_files_of_a_folder_that_the_command_made_are_no_targets(cli: Cli) -> None:
     code, _, err = cli("study", "mine.yaml", "--quiet", "--json", "outputs/mine/study.yaml")
     assert code == 2
     assert "a file of its own" in err
-    assert STUDY.made(Path("outputs/mine"))
+    assert not STUDY.made(Path("outputs/mine"))  # refused before anything ran
 
 
 # whose a folder is
@@ -371,3 +379,50 @@ def test_a_run_comes_back_over_no_file_of_a_stranger(aside: Path) -> None:
         with pytest.raises(InputError, match=r"cannot come back as long as there is|holds no run that pinnreg made"):
             call()
     assert content(aside) == before
+
+
+# what is no file
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "history.csv", "checkpoint.pt", "report.json"])
+def test_a_pipe_among_the_files_of_a_run_is_refused_at_once(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    os.mkfifo(copy / name)
+    calls: list[Callable[[], object]] = [
+        lambda: pinnreg.evaluate(copy),
+        lambda: pinnreg.load(copy),
+        lambda: redraw(copy, "png"),
+        lambda: pinnreg.solve(out=copy, resume=True),
+        lambda: pinnreg.solve(TINY, out=copy, overwrite=True),
+    ]
+    for call in calls:
+        with pytest.raises(InputError, match=r"no regular file|no config\.yaml"):
+            call()
+    assert stat.S_ISFIFO((copy / name).stat().st_mode)
+
+
+def test_a_stranger_s_marks_stay(tmp_path: Path) -> None:
+    for name in (".lock", ".claim"):
+        (tmp_path / name).write_bytes(STRANGER)
+    pinnreg.study(STUDY_OF_ONE, out=tmp_path, jobs=1)
+    assert (tmp_path / ".lock").read_bytes() == (tmp_path / ".claim").read_bytes() == STRANGER
+
+
+@pytest.mark.parametrize("odd", ["link", "pipe"])
+def test_a_claim_that_is_no_plain_file_is_refused(tmp_path: Path, odd: str) -> None:
+    precious, study = tmp_path / "precious", tmp_path / "study"
+    precious.write_bytes(STRANGER)
+    study.mkdir()
+    claim = study / ".pinnreg-claim"
+    _ = claim.symlink_to(precious) if odd == "link" else os.mkfifo(claim)
+    with pytest.raises(InputError, match="move it away"):
+        pinnreg.study(STUDY_OF_ONE, out=study, jobs=1)
+    assert [path.name for path in study.iterdir()] == [claim.name]
+    assert precious.read_bytes() == STRANGER
+
+
+def test_a_file_where_the_runs_of_a_study_are_to_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_bytes(STRANGER)
+    with pytest.raises(InputError, match=r"runs: cannot be written"):
+        pinnreg.study(STUDY_OF_ONE, out=tmp_path, jobs=1)
+    assert content(tmp_path) == {"runs": STRANGER}

@@ -131,21 +131,21 @@ def test_a_run_that_nobody_waits_for_stops(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(worker, "ASK_SECONDS", 0.0)
     (planned,) = plan(*read_study({"base": TINY, "vary": {"seed": [0]}})[::2])
     task: Task = {**runner._task(planned, tmp_path, "mine"), "folder": str(tmp_path / "run")}
-    (tmp_path / ".claim").write_text("of another command", encoding="utf-8")
+    (tmp_path / ".pinnreg-claim").write_text("of another command", encoding="utf-8")
     assert work(task)["status"] == "interrupted"
     assert read_metrics(tmp_path / "run") is None
-    (tmp_path / ".claim").write_text("mine", encoding="utf-8")
+    (tmp_path / ".pinnreg-claim").write_text("mine", encoding="utf-8")
     assert work(task)["status"] == "ok"
     assert read_metrics(tmp_path / "run") is not None
 
 
 def test_a_claim_that_cannot_be_read_counts_as_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / ".claim").write_text("mine", encoding="utf-8")
+    (tmp_path / ".pinnreg-claim").write_text("mine", encoding="utf-8")
     assert at_work(tmp_path, "mine")
     assert not at_work(tmp_path, "another")
-    (tmp_path / ".claim").unlink()
+    (tmp_path / ".pinnreg-claim").unlink()
     assert not at_work(tmp_path, "mine")
-    (tmp_path / ".claim").mkdir()  # as good as any other reason that it cannot be read
+    (tmp_path / ".pinnreg-claim").mkdir()  # as good as any other reason that it cannot be read
     assert at_work(tmp_path, "mine")
 
 
@@ -156,7 +156,7 @@ def test_runs_that_stop_because_the_claim_is_gone_have_failed(
     monkeypatch.setattr(worker, "at_work", lambda *_: False)
     code, _, err = cli("study", "mine.yaml")
     assert code == 1
-    assert "failed: stopped, since .claim in the study's folder was removed or replaced" in err
+    assert "failed: stopped, since .pinnreg-claim in the study's folder was removed or replaced" in err
     assert err.splitlines()[-1] == "6 of 6 runs failed; the same command tries them again"
 
 

@@ -165,7 +165,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     asked, _, where, _ = read_study(ASKED)
     folder = tmp_path_factory.mktemp("studies")
-    (folder / ".claim").write_text("mine", encoding="utf-8")
+    (folder / ".pinnreg-claim").write_text("mine", encoding="utf-8")
     for planned in plan(asked, where):
         work(runner._task(planned, folder, "mine"))
     return folder

@@ -58,6 +58,7 @@ REFUSED: dict[str, tuple[Residual, str]] = {
     "tensor of data": (lambda u, x: torch.tensor(u.value.tolist()), "does not depend on what is trained"),
     "exit": (lambda u, x: sys.exit("enough"), "SystemExit: enough"),
     "NaN": (lambda u, x: u.value / 0 * 0, "NaN or Inf at the start"),
+    "function of numpy": (lambda u, x: u.xx + np.sin(u), "use torch.* functions"),
     "none": (lambda u, x: None, "must be a torch tensor"),
 }
 

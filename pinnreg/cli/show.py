@@ -24,7 +24,7 @@ from pinnreg.scanning import Role
 
 WIDE = 400
 
-OnRow = Callable[[int, int, float, Mapping[str, float]], None]
+OnRow = Callable[[int, int, float, Mapping[str, float] | None], None]
 
 
 def line(text: str) -> None:
@@ -116,7 +116,7 @@ def result(folder: Path, facts: Mapping[str, Any], quiet: bool, target: JsonFile
     _errors(facts)
     for name, found in facts["unknown"].items():
         truth = "" if found["truth"] is None else f", the truth {found['truth']:.6g}"
-        error = "" if found["relative_error"] is None else f", off by {found['relative_error']:.2e}"
+        error = "" if found["relative_error"] is None else f", {found['relative_error']:.1%} off"
         line(f"{name} = {found['estimate']:.6g} (from {found['start']:.6g}{truth}{error})")
     line(f"stopped: {facts['stop_reason']} ({facts['steps']} steps, {facts['wall_seconds']:.1f} s in all)")
     line(f"figures: {folder / 'error_field.png'} and history.png")
@@ -154,8 +154,8 @@ def progress(quiet: bool) -> contextlib.AbstractContextManager[OnRow]:
     """A function to call at every row of the history."""
     known: dict[str, float] = {}
 
-    def shown(step: int, steps: int, loss: float, found: Mapping[str, float]) -> tuple[str, int, int]:
-        known.update(found)
+    def shown(step: int, steps: int, loss: float, found: Mapping[str, float] | None) -> tuple[str, int, int]:
+        known.update(found or {})
         return _row(loss, known), steps, step
 
     return bar.progress(quiet, shown, _print_row)
@@ -191,8 +191,8 @@ class _Once(logging.Filter):
         return new
 
 
-def _print_row(step: int, steps: int, loss: float, found: Mapping[str, float]) -> None:
-    if found:
+def _print_row(step: int, steps: int, loss: float, found: Mapping[str, float] | None) -> None:
+    if found is not None:
         print(f"step {step}/{steps}  {_row(loss, found)}", file=sys.stderr, flush=True)
 
 

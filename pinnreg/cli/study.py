@@ -43,9 +43,9 @@ def study(
     Finished runs are kept in the study's folder and never made twice: the same command goes on with a study that was
     stopped, and one whose file was changed makes what is new.
     """
+    _, name, _, _ = studies.read_study(given)  # a wrong file is refused before torch is imported
     if json is not None:
-        json.refuse_own(out)
-    studies.read_study(given)  # a wrong file is refused before torch is imported
+        json.refuse_own(studies.folder_of(name) if out is None else out)
     written = None if page is None else Page(page, Path(given).stem)
     if written is not None:
         written.check()

@@ -158,6 +158,10 @@ def _read(given: Given, folders: Sequence[Path]) -> tuple[dict[str, Any], str, s
         return _of_one_run(read_yaml(path), str(given)), path.stem, str(given)
     if path.name == str(given) and path.name in find(folders):
         return {"problem": {"name": path.name}}, path.name, str(given)
+    if is_file(path / "config.yaml"):
+        raise InputError(
+            f"{given}: a folder; --resume {given} goes on with the run in it, and {path / 'config.yaml'} repeats it"
+        )
     if path.suffix in (".yaml", ".yml") or path.name != str(given):
         raise InputError(f"{given}: no such config file")
     raise InputError(f"{unknown('config or problem', str(given), [*configs, *find(folders)])}{own_hint(str(given))}")
@@ -178,7 +182,7 @@ def _own(
         try:
             path_of(str({**description, **parameters}["name"]), folders)
         except InputError as error:
-            raise InputError(f"{where}: {error}") from error
+            raise InputError(f"{where}: {error}{own_hint(str(description['name']))}") from error
     check_sections(sections, settings, where, folders)
     return data, changes, stem, where
 

@@ -138,7 +138,9 @@ def _with_output(condition: Condition, outputs: Sequence[str]) -> Condition:
                 f"a {condition.kind} condition must say of which output: of={' | '.join(map(repr, outputs))}"
             )
     elif condition.of not in outputs:
-        raise unknown(f"output of a {condition.kind} condition:", condition.of, outputs)
+        article = "an" if condition.kind == "initial" else "a"
+        refusal = unknown(f"output of {article} {condition.kind} condition:", condition.of, outputs)
+        raise InputError(f'{refusal}; several are named by the class, as in outputs = ("u", "v")')
     return condition
 
 

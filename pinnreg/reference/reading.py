@@ -69,9 +69,9 @@ def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, Array]:
     except ValueError as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(
-            f"{path}: cannot be read as an .npz file of plain numbers ({shortened(str(error))})"
-        ) from error
+        # NumPy takes whatever it does not know for pickled data, and advises to run it
+        why = "" if "pickle" in str(error) else f" ({shortened(str(error))})"
+        raise InputError(f"{path}: cannot be read as an .npz file of plain numbers{why}") from error
 
 
 def _check_regular(path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +19,17 @@ from typing import final
 
 from pinnreg.config import read_yaml
 from pinnreg.errors import InputError
-from pinnreg.files import TEMPORARY, is_file, is_folder, is_temporary, remove_halves, temporary_beside, try_folder
+from pinnreg.files import (
+    TEMPORARY,
+    is_file,
+    is_folder,
+    is_odd,
+    is_private,
+    is_temporary,
+    remove_halves,
+    temporary_beside,
+    try_folder,
+)
 from pinnreg.locks import LOCK, held
 
 FORMATS = ("png", "pdf", "svg")
@@ -68,11 +79,12 @@ class Kind:
             title: of whoever asks, for the message.
 
         Raises:
-            InputError: there is one, or a folder under the name of a file.
+            InputError: there is one, or no regular file under the name of one.
         """
         found = self.files_in(folder)
-        if wrong := [path for path in found if path.is_dir()]:
-            raise InputError(f"{title}: {wrong[0]} is a folder, where a file is to be; move it away")
+        if wrong := [path for path in found if is_odd(path)]:
+            what = "a folder" if wrong[0].is_dir() else "no regular file"
+            raise InputError(f"{title}: {wrong[0]} is {what}, where a file is to be; move it away")
         if found and not self.made(folder):
             raise InputError(
                 f"{title}: {found[0]} exists, and nothing says that pinnreg wrote it (it would be {self.marker}); move "
@@ -92,19 +104,25 @@ KINDS = (RUN, STUDY, ANALYSIS, EXPERIMENT)
 
 
 def is_own(path: Path, expected: Iterable[Path] = ()) -> bool:
-    """Whether a file is one that pinnreg keeps in a folder: of a run, a study, an analysis or an experiment.
+    """Whether a file is one that pinnreg keeps in a folder, of a run, a study, an analysis or an experiment.
+
+    So are folders that are about to be made, and marks of processes at work.
 
     Args:
         path: which need not exist.
         expected: folders that are about to hold one.
     """
-    folder = path.absolute().parent.resolve()
-    coming = folder in {each.absolute().resolve() for each in expected}
+    folder, folders = path.absolute().parent.resolve(), {each.absolute().resolve() for each in expected}
+    itself, coming = folder / path.name, folder in folders
+    if is_private(path) or any(itself == each or itself in each.parents for each in folders):
+        return True
     return any(any(path.match(pattern) for pattern in kind.files) and (coming or kind.made(folder)) for kind in KINDS)
 
 
 def _is_ours(marker: Path) -> bool:
     """Whether a file carries pinnreg's own mark."""
+    if not is_file(marker):  # a pipe would be waited for without end
+        return False
     try:
         if marker.suffix == ".json":
             return "pinnreg" in json.loads(marker.read_text(encoding="utf-8"))
@@ -205,8 +223,14 @@ class RunFolder:
                 f"{path}: the run here is being replaced, or was when a process was killed; then --resume {path} "
                 "brings it back"
             )
+        if not is_folder(path):
+            raise InputError(f"{path}: no such folder" if not os.path.lexists(path) else f"{path}: no folder")
         if not is_file(folder.config):
             raise InputError(f"{path}: not a run's folder (it has no config.yaml)")
+        for each in RUN.files_in(folder.path):
+            if is_odd(each) and not each.is_dir():
+                # which would be waited for without end
+                raise InputError(f"{each}: no regular file, as those of a run are")
         return folder
 
     @staticmethod

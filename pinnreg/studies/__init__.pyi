@@ -3,7 +3,7 @@ from .figures import figure_files
 from .measures import Run
 from .model import Study, heading, read_study
 from .origins import origins
-from .runner import StudyResult, study
+from .runner import StudyResult, folder_of, study
 from .summary import body, cells, columns, verdict
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "cells",
     "columns",
     "figure_files",
+    "folder_of",
     "heading",
     "origins",
     "read_study",

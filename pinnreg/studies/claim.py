@@ -1,6 +1,6 @@
 """Which command is at work in a study's folder: one at a time, and its runs stop when it does.
 
-The folder's `.claim` holds a word of the command's own as long as the command is at work. A worker that finds no such
+The folder's `CLAIM` holds a word of the command's own as long as the command is at work. A worker that finds no such
 file, or another word in it, wherever it runs, knows that nobody waits for its run any more.
 """
 
@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pinnreg.errors import InputError
-from pinnreg.files import remove_halves, write_text
-from pinnreg.locks import held
+from pinnreg.files import PRIVATE, remove_halves, write_text
+from pinnreg.locks import check_mark, held
 from pinnreg.run.folder import make_writable
 
-CLAIM = ".claim"
+CLAIM = f"{PRIVATE}claim"
 
 
 @contextlib.contextmanager
@@ -24,10 +24,11 @@ def claimed(folder: Path) -> Iterator[str]:
     """Make the folder and hold it; yields the word that its workers compare.
 
     Raises:
-        InputError: another command is at work there, or the folder cannot be written.
+        InputError: another command is at work there, the folder cannot be written, or the claim's name is taken.
     """
     make_writable(folder)
     with held(folder, f"{folder}: another command is at work on a study in this folder; wait for it"):
+        check_mark(folder / CLAIM)
         word = secrets.token_hex(8)
         try:
             remove_halves(folder)

@@ -13,7 +13,7 @@ from pinnreg.config import Problems, as_dict, problem_folders
 from pinnreg.errors import InputError, Interrupted
 from pinnreg.files import is_file, write_text
 from pinnreg.run import RunFolder
-from pinnreg.run.folder import STUDY
+from pinnreg.run.folder import STUDY, make_writable
 from pinnreg.studies.claim import CLAIM, claimed
 from pinnreg.studies.cluster import on_cluster
 from pinnreg.studies.entries import Entry, Score, entries_of, score_of
@@ -31,6 +31,9 @@ from pinnreg.studies.worker import Answer, Task, failure
 logger = logging.getLogger("pinnreg")
 
 ABANDONED = f"stopped, since {CLAIM} in the study's folder was removed or replaced while the study was at work"
+
+RUNS = "runs"
+"""The folder of the runs in that of a study."""
 
 OnRun = Callable[[int, int, Run | None], None]
 
@@ -109,13 +112,14 @@ def study(
         planning(done, total)
 
     plans = plan(asked, where, problem_folders(problems), planning=on_plan)
-    folder = Path("outputs") / name if out is None else Path(out)
+    folder = folder_of(name) if out is None else Path(out)
     if is_file(RunFolder(folder).config):
         raise InputError(f"{folder}: this is the folder of one run; choose another for the study with --out")
     check_choice(asked, plans, where)
     check(_missing(plans, _finished(plans, folder)), where, device=scheduler is None)
     STUDY.check(folder, str(folder))
     with claimed(folder) as claim:
+        make_writable(folder / RUNS)
         note_figures(asked, folder, noted_figures(folder))
         # only now, since until now another command may have made some of them
         found = _finished(plans, folder)
@@ -127,6 +131,11 @@ def study(
                 found[run.plan.hash] = run
                 progress(len(found), total, run)
         return _written(asked, name, text, folder, [_as_planned(planned, found[planned.hash]) for planned in plans])
+
+
+def folder_of(name: str) -> Path:
+    """The folder of a study that is given none."""
+    return Path("outputs") / name
 
 
 def _made(
@@ -182,7 +191,7 @@ def _as_planned(planned: Plan, run: Run) -> Run:
 
 
 def _run_folder(folder: Path, planned: Plan) -> Path:
-    return folder / "runs" / planned.hash
+    return folder / RUNS / planned.hash
 
 
 def _written(asked: Study, name: str, text: str, folder: Path, runs: Sequence[Run]) -> StudyResult:

@@ -41,7 +41,8 @@ class Hooks:
             advances once the seconds that it returned last have passed.
         interrupted: the signal number that asks to stop, or None.
         undisturbed: a context in which a signal only does that; elsewhere it may stop what goes on at once.
-        progress: called with (step, steps in all, loss, errors) at every row of the history.
+        progress: called with (step, steps in all, loss, errors) at every row of the history; errors are None where it
+            was not time to evaluate them.
     """
 
     errors: Callable[[Parameters], Mapping[str, float]] = lambda _: {}
@@ -49,4 +50,4 @@ class Hooks:
     observe: Callable[[int, float, Parameters], float] = lambda *_: math.inf
     interrupted: Callable[[], int | None] = lambda: None
     undisturbed: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
-    progress: Callable[[int, int, float, Mapping[str, float]], None] = lambda *_: None
+    progress: Callable[[int, int, float, Mapping[str, float] | None], None] = lambda *_: None

@@ -241,9 +241,9 @@ class _Loop(Generic[DrawnBatch]):
         position = self.position
         losses, weighted = self._losses()
         with self._uncounted():
-            errors = dict(self.hooks.errors(self.parameters)) if evaluate else {}
+            errors = dict(self.hooks.errors(self.parameters)) if evaluate else None
         coefficients = self.objective.coefficient_values(self.parameters)
-        loss = self.history.add(position, losses, weighted, errors, coefficients)
+        loss = self.history.add(position, losses, weighted, errors or {}, coefficients)
         bad = [name for name, flag in zip(losses, self._first_bad.tolist(), strict=True) if flag]
         bad = bad or [name for name, value in losses.items() if not math.isfinite(value)]
         if bad:
