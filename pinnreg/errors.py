@@ -57,15 +57,22 @@ class Interrupted(BaseException):
 
 @contextlib.contextmanager
 def user_code(what: str) -> Iterator[None]:
-    """Turn an exception in a user's own code into an `InputError` that names `what`, the line, and the exception."""
+    """Turn whatever a user's own code raises into an `InputError` that names `what`, the line, and the exception."""
     try:
         yield
     except InputError:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if is_signal(error):
+            raise
         # how NumPy says that a function of its own was given a field
         hint = "; torch cannot see inside NumPy, use torch.* functions" if "support ufuncs" in str(error) else ""
         raise InputError(f"{what}{place(error)}: {type(error).__name__}: {error}{hint}") from error
+
+
+def is_signal(error: BaseException) -> bool:
+    """Whether an exception that passes through a user's code is none of its own."""
+    return isinstance(error, KeyboardInterrupt | Interrupted)
 
 
 def place(error: BaseException) -> str:

@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from pinnreg import equations
-from pinnreg.errors import InputError, unknown, user_code
+from pinnreg.errors import InputError, is_signal, unknown, user_code
 from pinnreg.files import is_file, is_folder
 from pinnreg.scanning import Role, problem_classes, role_of
 
@@ -203,8 +203,8 @@ def _execute(path: Path) -> ModuleType:
         exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))
     except BaseException as error:
         del sys.modules[name]
-        if not isinstance(error, Exception | SystemExit):
-            raise  # a signal
+        if is_signal(error):
+            raise
         line = getattr(error, "lineno", None)
         where = f" (line {line})" if line else ""
         raise InputError(f"{path}: fails to import{where}: {type(error).__name__}: {error}") from error

@@ -220,6 +220,8 @@ def test_csv_and_npz_read_alike(tmp_path: Path) -> None:
         ("x,t,u\n0,0,nan", r"line 2, column 'u': expected a finite number, got 'nan'"),
         ("x,t,u\n1e999,0,0", r"line 2, column 'x': expected a finite number"),
         ("x,t,u\n0,0", r"line 2: expected 3 values, one for each column of the header, got 2"),
+        ('x,t,u\n0,0,0\n0,"0,"0', "cannot be read as a CSV file"),
+        ("x,t,u\n1_0,0,0", "expected a number, got '1_0'"),
         ("x,t,u,x\n0,0,0,0", "two columns are named 'x'"),
         ("x,t,u\n", r"data\.csv: no measurements in it"),
         ("x,t,u\n0,0,0\n3,0,0", r"data\.csv: condition 'measurements': 1 points lie outside .* \[3\.0, 0\.0\]"),

@@ -328,6 +328,19 @@ def test_load_of_a_run_that_has_not_ended(tmp_path: Path) -> None:
     assert np.isfinite(loaded([[0.5, 0.5]])).all()
 
 
+@pytest.mark.parametrize(
+    "points", [[["a", "b"]], [[1.0], [1.0, 2.0]], [[1j, 0]], np.array([["2020-01-01"] * 2], "M8"), 3]
+)
+def test_points_that_are_no_numbers_are_refused(run: tuple[Path, Any], points: Any) -> None:
+    with pytest.raises(pinnreg.InputError, match="points: expected"):
+        run[1](points)
+
+
+def test_points_may_be_a_tensor_in_a_graph(run: tuple[Path, Any]) -> None:
+    points = torch.tensor([[0.5, 0.25]], requires_grad=True)
+    np.testing.assert_array_equal(run[1](points), run[1](points.detach()))
+
+
 def test_derivatives_of_a_solution(run: tuple[Path, Any]) -> None:
     _, solution = run
     points = np.random.default_rng(1).uniform(0.1, 0.9, size=(20, 2))

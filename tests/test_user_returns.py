@@ -45,6 +45,14 @@ def refusal(given: Problem, **sections: Any) -> str:
     return str(caught.value)
 
 
+class Odd(BaseException):
+    """As libraries have them to get past `except Exception`."""
+
+
+def raised(error: BaseException) -> None:
+    raise error
+
+
 REFUSED: dict[str, tuple[Residual, str]] = {
     "complex": (lambda u, x: torch.complex(u.value, u.x), "its real and its imaginary part as two equations"),
     "integer": (lambda u, x: u.value.long(), "must be real"),
@@ -55,8 +63,13 @@ REFUSED: dict[str, tuple[Residual, str]] = {
     "constant": (lambda u, x: x - 1, "does not depend on what is trained"),
     "one constant": (lambda u, x: {"first": u.xx, "second": x}, "second does not depend on what is trained"),
     "numpy": (lambda u, x: torch.from_numpy(np.sin(u.value.numpy())), "numpy"),
-    "tensor of data": (lambda u, x: torch.tensor(u.value.tolist()), "does not depend on what is trained"),
+    "tensor of data": (
+        lambda u, x: torch.tensor(u.value.tolist(), dtype=x.dtype),
+        "does not depend on what is trained",
+    ),
     "exit": (lambda u, x: sys.exit("enough"), "SystemExit: enough"),
+    "single in double": (lambda u, x: u.value.float(), "must be torch.float64 as the points"),
+    "own exception": (lambda u, x: raised(Odd("it")), "Odd: it"),
     "NaN": (lambda u, x: u.value / 0 * 0, "NaN or Inf at the start"),
     "function of numpy": (lambda u, x: u.xx + np.sin(u), "use torch.* functions"),
     "none": (lambda u, x: None, "must be a torch tensor"),
@@ -147,3 +160,7 @@ def test_a_stage_that_cannot_take_so_many_parameters_is_refused_before_the_first
     with pytest.raises(InputError, match=r"seed 0: ssbroyden: .* parameters"):
         pinnreg.study(study, out=tmp_path / "study")
     assert not (tmp_path / "study").exists()
+
+
+def test_a_reference_whose_square_overflows_is_refused() -> None:
+    assert "would overflow" in refusal(problem(reference=lambda x: 1e200 * np.ones_like(x)))

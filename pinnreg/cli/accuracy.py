@@ -18,6 +18,7 @@ from pinnreg.cli import options, show
 from pinnreg.cli.page import Page, PageOption, image
 from pinnreg.cli.process import use_threads
 from pinnreg.cli.target import check_file
+from pinnreg.errors import InputError
 
 PRINTED = (2, 4, 6, 8, 10)  # of the decades
 METHODS = {"gauss_newton": "Gauss-Newton", "ssbroyden": "Adam, SSBroyden", "lbfgs": "Adam, L-BFGS", "adam": "Adam"}
@@ -56,6 +57,8 @@ def accuracy(
         tuple(dict.fromkeys(problem or PROBLEMS)), tuple(dict.fromkeys(optimiser or RECIPES)), seeds, max_seconds
     )
     check_file("--figure", figure)
+    if figure is not None and json is not None and figure.resolve() == json.path.resolve():
+        raise InputError(f"--figure {figure}: the same file as --json; give them two names")
     if figure is not None:
         plots.check_format(figure)
     written = None if page is None else Page(page, "bench_accuracy")

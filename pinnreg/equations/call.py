@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pinnreg.errors import InputError, unknown
+from pinnreg.errors import InputError, is_signal, unknown
 
 Data = float | Callable[..., Any]
 """The data of a condition: a number, or a function of coordinates named by its parameters, in torch.* functions."""
@@ -55,7 +55,9 @@ def evaluate_data(data: Data, axes: Sequence[str], points: Tensor, what: str) ->
         values = call(data, coordinates(axes, points), what)
     except InputError:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if is_signal(error):
+            raise
         hint = "; write its data in torch.* functions" if "numpy" in str(error) else ""
         raise InputError(f"{what}: its data fail: {type(error).__name__}: {error}{hint}") from error
     if isinstance(values, int | float):

@@ -15,7 +15,7 @@ from pinnreg.equations.field import Field, Sweep, Table
 from pinnreg.equations.points import Points
 from pinnreg.equations.problem import Problem
 from pinnreg.equations.trial import Network, Trial
-from pinnreg.errors import InputError, place
+from pinnreg.errors import InputError, is_signal, place
 from pinnreg.taylor import Laplacian, MultiIndex, Operator
 
 
@@ -49,12 +49,14 @@ def evaluate_rows(
         result = call(function, arguments, title)
     except InputError:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if is_signal(error):
+            raise
         raise InputError(_explain(error, title, sweep.trial.axes)) from error
     rows = result if isinstance(result, dict) else {name: result}
     if not rows:
         raise InputError(f"{title}: returned an empty dict, expected one named (n,) tensor an equation")
-    return {str(key): _checked(values, len(sweep.points), title, str(key)) for key, values in rows.items()}
+    return {str(key): _checked(values, sweep.points.x, title, str(key)) for key, values in rows.items()}
 
 
 def residual_gradient(problem: Problem, sweep: Sweep, axes: Sequence[str]) -> dict[str, dict[str, Tensor]]:
@@ -144,7 +146,8 @@ def _product_rule(name: str, axes: Sequence[str]) -> str:
     )
 
 
-def _checked(values: object, count: int, title: str, name: str) -> Tensor:
+def _checked(values: object, x: Tensor, title: str, name: str) -> Tensor:
+    count = len(x)
     if isinstance(values, Field):
         values = values.value
     if not isinstance(values, Tensor):
@@ -157,6 +160,8 @@ def _checked(values: object, count: int, title: str, name: str) -> Tensor:
         )
     if values.dtype not in (torch.float32, torch.float64):
         raise InputError(f"{title}: {name!r} must be real, in float32 or float64, got {values.dtype}")
+    if values.dtype != x.dtype:
+        raise InputError(f"{title}: {name!r} must be {x.dtype} as the points and the network are, got {values.dtype}")
     if values.shape != (count,):
         hint = " (an (n, 1) would broadcast to (n, n): index with [:, 0])" if values.shape == (count, 1) else ""
         raise InputError(f"{title}: {name!r} must have shape (n,) = ({count},), got {tuple(values.shape)}{hint}")

@@ -22,6 +22,9 @@ IN_A_SUBSPACE = 3.5
 MATRICES = 3.5
 """The same for each of self-scaled Broyden's matrix."""
 
+MOST_PAIRS = 10_000
+"""Of L-BFGS. A dense matrix takes less beyond, and torch makes room for all of them at the start."""
+
 RateSchedule = Literal["constant", "cosine", "exponential"]
 
 
@@ -131,13 +134,13 @@ class LBFGS(_Settings):
         steps: at most so many iterations.
         max_seconds: at most so long.
         max_sweeps: at most about so many network sweeps times points.
-        history: number of pairs kept.
+        history: number of pairs kept, at most 10,000.
         redraw_every: iterations between new penalty points; the pairs are dropped then, since they describe another
             function. Without a stochastic regulariser it has nothing to do.
     """
 
     optimiser: Literal["lbfgs"] = "lbfgs"
-    history: Count = 50
+    history: Annotated[int, Field(ge=1, le=MOST_PAIRS), BeforeValidator(no_boolean)] = 50
     redraw_every: Count = 200
 
     needs_smooth: ClassVar[bool] = True

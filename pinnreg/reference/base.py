@@ -19,6 +19,8 @@ Values = dict[str, Array]
 """Values by output name, each of shape `tuple(len(a) for a in axes.values())`."""
 
 ROUNDING = float(np.finfo(np.float64).eps)
+LARGEST = 1e150
+"""Of a reference's values."""
 _FEW_VALUES, _MANY_VALUES = 2**6, 2**22
 
 
@@ -147,4 +149,6 @@ def on_grid(given: object, shape: tuple[int, ...], what: str) -> Array:
         raise InputError(f"{what}: has shape {array.shape}, which does not broadcast to {shape}") from error
     if not np.isfinite(full).all():
         raise InputError(f"{what}: is NaN or Inf at {int((~np.isfinite(full)).sum())} of {full.size} points")
+    if (largest := np.abs(full).max(initial=0)) > LARGEST:
+        raise InputError(f"{what}: reaches {largest:.1e}, and sums of squares would overflow; rescale the problem")
     return full

@@ -108,7 +108,7 @@ def _read_csv(path: Path, wanted: Sequence[str]) -> dict[str, Array]:
         memory.check({str(path): COPIES * TEXT * path.stat().st_size}, "take a smaller file")
         # spreadsheets mark UTF-8 by an invisible first character
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream)
+            reader = csv.reader(stream, strict=True)  # a torn file may end inside a quotation
             header = [cell.strip() for cell in next(reader, [])]
             for name in wanted:
                 if name not in header:
@@ -135,7 +135,7 @@ def _row(row: Sequence[str], header: Sequence[str], wanted: Sequence[str], where
 
 def _cell(text: str, where: str) -> float:
     try:
-        value = float(text)
+        value = float(text if "_" not in text else "no number, though Python takes it for one")
     except ValueError:
         raise InputError(f"{where}: expected a number, got {shortened(text)}") from None
     if not math.isfinite(value):

@@ -101,7 +101,15 @@ class Solution:
         return _numpy(torch.cat(pieces))
 
     def _tensor(self, points: ArrayLike) -> Tensor:
-        array = np.asarray(points, dtype=np.float64)
+        if isinstance(points, Tensor):
+            points = points.detach().cpu().numpy()
+        try:
+            array = np.asarray(points)
+            if array.dtype.kind not in "iuf":
+                raise TypeError(f"they are {array.dtype}")
+            array = array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"points: expected real numbers in an array (n, d): {error}") from None
         if array.ndim != 2 or array.shape[1] != len(self.trial.axes):
             raise InputError(
                 f"points: expected (n, {len(self.trial.axes)}), one column for each of the axes "
