@@ -82,8 +82,9 @@ def problem(resolved: config.Resolved, target: JsonFile | None) -> None:
     """A problem with its parameters, domain, conditions and defaults."""
     described, settings = resolved.problem, resolved.config
     split = equations.split_conditions(described, settings.conditions)
-    exact = [condition.name for condition in split.exact]
-    conditions = {c.name: _condition(c, described, c.name in exact) for c in (*split.exact, *split.soft)}
+    reasons = {c.name: f"soft: {split.reasons[c.name]}" if c.name in split.reasons else "soft" for c in split.soft}
+    ways = reasons | {condition.name: "exact" for condition in split.exact}
+    conditions = {c.name: _condition(c, described, ways[c.name]) for c in (*split.exact, *split.soft)}
     measured = {str(each.name): _measured(each) for each in observations.complete(settings.measurements, described)}
     data = {
         "name": settings.problem["name"],
@@ -240,13 +241,13 @@ def _compact(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _condition(condition: equations.Condition, described: equations.Problem, exact: bool) -> str:
+def _condition(condition: equations.Condition, described: equations.Problem, way: str) -> str:
     if isinstance(condition, equations.Measurements):
         where = " at given points"
     else:
         where = f" on {', '.join(map(str, condition.faces(described.domain)))}"
     says = condition.formula if isinstance(condition, equations.FaceCondition) else condition.of or "all outputs"
-    return f"{condition.kind}, {says}{where} ({'exact' if exact else 'soft'})"
+    return f"{condition.kind}, {says}{where} ({way})"
 
 
 def _measured(measured: observations.MeasurementSettings) -> str:

@@ -16,6 +16,8 @@ from pinnreg.differentiation import nested_derivative
 from pinnreg.domain import Box, Domain, Face, unit_points
 from pinnreg.equations.call import Data, evaluate_data
 from pinnreg.equations.conditions import Condition, FaceCondition, Measurements, Periodic
+from pinnreg.equations.kinks import why_not_smooth
+from pinnreg.equations.linearity import Linearity
 from pinnreg.equations.problem import Problem, named_conditions
 from pinnreg.equations.settings import ConditionMode
 from pinnreg.equations.trial import AxisData, Trial
@@ -91,6 +93,7 @@ def _reasons_against(problem: Problem, conditions: Iterable[Condition]) -> dict[
     reasons |= _partial_periodicity(problem, candidates)
     periodic = {c.on: c.name for c in candidates if isinstance(c, Periodic) and c.name not in reasons}
     accepted: list[_FaceData] = []
+    linearity = Linearity(problem)
     # time last, and values before slopes, as the trial function is built
     ordered = sorted((c for c in candidates if isinstance(c, FaceCondition)), key=lambda c: (c.kind, c.slope))
     for condition in ordered:
@@ -99,6 +102,7 @@ def _reasons_against(problem: Problem, conditions: Iterable[Condition]) -> dict[
         ]
         why = _obstacle(problem.domain, data, accepted, periodic)
         why = why or _without_derivatives(problem.domain, condition)
+        why = why or why_not_smooth(problem.domain, condition, linearity.order)
         if why:
             reasons[condition.name] = why
         else:

@@ -1,0 +1,150 @@
+"""Where functions jump along lines, found by differences: autograd and the names of functions cannot say.
+
+A function is sampled at the ends of cells of lines, and a gap is computed for each cell: by how much what is known at
+its two ends disagrees. Cells with a gap are halved again and again. Where the function is smooth, however steep, the
+gaps vanish as soon as the cells resolve it; at a jump one stays. Jumps that cancel between two neighbouring samples are
+not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from pinnreg.domain import Domain, Face, unit_points
+from pinnreg.randomness import derive, generator
+
+POINTS = 2048
+"""How many points on all lines along an axis are looked at first."""
+MOST_LINES = 32
+HALVINGS = 16
+"""Cells of 1/1024 of the side, on few lines, end as cells of 10⁻⁸ of it, those of 1/64 at 3 10⁻⁷."""
+MARGIN = 1e-4
+"""How much of the side is left out at either end, where data may be steep without an end, as √x at 0 is."""
+SPLIT = 0.4798
+"""Where a cell is cut: not in the middle, so that no cut meets a jump at a round number."""
+LAST, STAYS = 6, 0.25
+"""A gap stays if it is more than this part of what it was so many halvings before; √h becomes 0.14 of itself."""
+MOST_CELLS = 4096
+
+Sample = Callable[[Tensor, Tensor], Tensor]
+"""What is known at places s (n,) in (0, 1) of lines (n,), by number: (n, k)."""
+Gap = Callable[[Tensor, Tensor], Tensor]
+"""The gap of cells (n,) from rows (n, 1 + k) at their two ends: s and what is known there. What is below 1 is none."""
+
+
+@final
+@dataclass(frozen=True)
+class Jumps:
+    """Cells that a jump is in: their lines (n,), and the rows (n, 1 + k) at their two ends."""
+
+    line: Tensor
+    left: Tensor
+    right: Tensor
+
+    def __len__(self) -> int:
+        return len(self.line)
+
+    def some(self, kept: Tensor) -> Jumps:
+        """Some of the cells, by a mask or by numbers."""
+        return Jumps(self.line[kept], self.left[kept], self.right[kept])
+
+
+@final
+@dataclass(frozen=True)
+class Lines:
+    """Lines from end to end of a box along one axis: where they start and where they go, each (lines, d)."""
+
+    axes: tuple[str, ...]
+    start: Tensor
+    along: Tensor
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def at(self, line: Tensor, s: Tensor) -> Tensor:
+        """Points (n, d) at s (n,) on lines (n,)."""
+        return self.start[line] + s[:, None] * self.along[line]
+
+    def place(self, cell: Jumps) -> str:
+        """Where the first of some cells is, in words."""
+        point = self.at(cell.line[:1], cell.left[:1, 0])[0].tolist()
+        return ", ".join(f"{axis}={x:.4g}" for axis, x in zip(self.axes, point, strict=True))
+
+    def edges(self) -> Tensor:
+        """The ends of the cells of each line, (lines, cells + 1), irregular for the reason of `SPLIT`."""
+        cells = max(POINTS // max(len(self), 2), POINTS // MOST_LINES)
+        shift = torch.rand((len(self), cells - 1), generator=generator(0, "cells of lines"), dtype=torch.float64)
+        inner = (torch.arange(1, cells, dtype=torch.float64) + 0.8 * (shift - 0.5)) / cells
+        ends = [torch.full((len(self), 1), end, dtype=torch.float64) for end in (MARGIN, 1 - MARGIN)]
+        return torch.cat([ends[0], inner, ends[1]], dim=1)
+
+
+def lines_along(domain: Domain, axis: str, faces: Sequence[Face] | None = None) -> Lines:
+    """Lines along an axis through a box, or on some of its faces, at places that are the same each time."""
+    number = domain.axes.index(axis)
+    if faces is None:
+        start = domain.interior(_places(domain, axis, MOST_LINES if domain.dimension > 1 else 1, ""))
+    else:
+        count = max(MOST_LINES // len(faces), 2) if domain.dimension > 2 else 1
+        start = torch.cat([_on_face(domain, face, _places(domain, axis, count, str(face))) for face in faces])
+    start[:, number], upper = domain.bounds[axis]
+    along = torch.zeros_like(start)
+    along[:, number] = upper - start[:, number]
+    return Lines(domain.axes, start, along)
+
+
+def _places(domain: Domain, axis: str, count: int, where: str) -> Tensor:
+    return unit_points("sobol", count, domain.dimension, derive(0, f"lines/{axis}/{where}"))
+
+
+def _on_face(domain: Domain, face: Face, unit: Tensor) -> Tensor:
+    points = domain.interior(unit)
+    points[:, domain.axes.index(face.axis)] = domain.bounds[face.axis][0 if face.side == "min" else 1]
+    return points
+
+
+def jumps(sample: Sample, gap: Gap, edges: Tensor, known: Tensor) -> Jumps:
+    """The cells whose gap stays as they shrink, the largest gap first.
+
+    Args:
+        sample: of the function.
+        gap: of cells.
+        edges: the ends of the cells of each line, (lines, cells + 1).
+        known: the samples there, (lines, cells + 1, k).
+    """
+    rows = torch.cat([edges[..., None], known], dim=2)
+    line = torch.arange(len(edges)).repeat_interleave(edges.shape[1] - 1)
+    cells = Jumps(line, rows[:, :-1].flatten(0, 1), rows[:, 1:].flatten(0, 1))
+    gaps = _clean(gap(cells.left, cells.right))[:, None]
+    for _ in range(HALVINGS):
+        kept = _largest(gaps[:, -1])
+        if not len(kept):
+            return cells.some(kept)
+        cells = _halved(cells.some(kept), sample)
+        smaller = _clean(gap(cells.left, cells.right))
+        gaps = torch.cat([gaps[kept].repeat(2, 1), smaller[:, None]], dim=1)
+    kept = _largest(gaps[:, -1])
+    return cells.some(kept[gaps[kept, -1] > STAYS * gaps[kept, -1 - LAST]])
+
+
+def _halved(cells: Jumps, sample: Sample) -> Jumps:
+    left, right = cells.left, cells.right
+    s = left[:, 0] + SPLIT * (right[:, 0] - left[:, 0])
+    middle = torch.cat([s[:, None], sample(cells.line, s)], dim=1)
+    return Jumps(cells.line.repeat(2), torch.cat([left, middle]), torch.cat([middle, right]))
+
+
+def _largest(gaps: Tensor) -> Tensor:
+    """The numbers of the gaps (n,) that are some, the largest first."""
+    order = torch.argsort(gaps, descending=True, stable=True)[:MOST_CELLS]
+    return order[gaps[order] > 1]
+
+
+def _clean(gaps: Tensor) -> Tensor:
+    """NaN is for other checks to refuse, with where it is."""
+    return gaps.nan_to_num(0.0)
