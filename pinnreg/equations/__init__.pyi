@@ -1,3 +1,4 @@
+from .coefficients import jumping_coefficients
 from .conditions import (
     Condition,
     FaceCondition,
@@ -37,6 +38,7 @@ __all__ = [
     "evaluate_residual",
     "evaluate_rows",
     "initial",
+    "jumping_coefficients",
     "measurements",
     "named_conditions",
     "neumann",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from pinnreg import networks
 from pinnreg.config import Resolved
-from pinnreg.equations import Problem, Split, reference_of, split_conditions
+from pinnreg.equations import Problem, Split, jumping_coefficients, reference_of, split_conditions
 from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError, user_code
 from pinnreg.objective import Objective, objective_of
@@ -124,6 +124,10 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
         balance=config.balance,
         trains=trains,
     )
+    if trains:
+        # after the residual was checked, which says better what is wrong with it
+        for note in jumping_coefficients(problem, objective.model.like.device):
+            logger.warning("%s", note)
     axes = grid_axes(problem.domain, config.evaluate.grid)
     solved = _solve(reference, problem, axes) if with_reference else None
     return Prepared(resolved, split, network, objective, axes, reference, solved, measurements)
