@@ -139,6 +139,24 @@ def test_describe(cli: Cli) -> None:
     assert data["reference"] is True
 
 
+def test_describe_says_why_a_condition_is_soft(cli: Cli) -> None:
+    Path("problems").mkdir(exist_ok=True)
+    lines = (
+        "from dataclasses import dataclass",
+        "from pinnreg import Box, Problem, initial",
+        "@dataclass(frozen=True)",
+        "class Hat(Problem):",
+        "    domain = Box(x=(0, 1), t=(0, 1))",
+        "    conditions = (initial(lambda x: 1 - abs(2 * x - 1)),)",
+        "    def residual(self, u):",
+        "        return u.t - u.xx",
+    )
+    Path("problems/hat.py").write_text("\n".join(lines))
+    code, out, err = cli("describe", "hat")
+    assert (code, err) == (0, "")
+    assert "u = f(x) on t=min (soft: its data have a kink at x=0.5" in out
+
+
 def test_schema(cli: Cli) -> None:
     code, out, err = cli("schema")
     assert (code, err) == (0, "")

@@ -68,9 +68,10 @@ def _along(linearity: Linearity, problem: Problem, axis: str) -> Iterator[str]:
 def _gap(size: float) -> Gap:
     """By which part of itself a coefficient changes over a cell, in units of the smallest that counts."""
 
-    def gap(left: Tensor, right: Tensor) -> Tensor:
+    def gap(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
         local = torch.maximum(left[:, 1].abs(), right[:, 1].abs()).clamp(min=FLOOR * size)
-        return (right[:, 1] - left[:, 1]).abs() / (SMALLEST * local)
+        change = (right[:, 1] - left[:, 1]).abs() / (SMALLEST * local)
+        return change, change
 
     return gap
 

@@ -29,12 +29,13 @@ SPLIT = 0.4798
 """Where a cell is cut: not in the middle, so that no cut meets a jump at a round number."""
 LAST, STAYS = 6, 0.25
 """A gap stays if it is more than this part of what it was so many halvings before; √h becomes 0.14 of itself."""
-MOST_CELLS = 4096
+MOST_CELLS = 16384
 
 Sample = Callable[[Tensor, Tensor], Tensor]
 """What is known at places s (n,) in (0, 1) of lines (n,), by number: (n, k)."""
-Gap = Callable[[Tensor, Tensor], Tensor]
-"""The gap of cells (n,) from rows (n, 1 + k) at their two ends: s and what is known there. What is below 1 is none."""
+Gap = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Of cells, from rows (n, 1 + k) at their two ends, s and what is known there: the gap, (n,), and what of it cannot be
+the next derivative's doing, (n,), which is to stay. What is below 1 is none."""
 
 
 @final
@@ -120,16 +121,17 @@ def jumps(sample: Sample, gap: Gap, edges: Tensor, known: Tensor) -> Jumps:
     rows = torch.cat([edges[..., None], known], dim=2)
     line = torch.arange(len(edges)).repeat_interleave(edges.shape[1] - 1)
     cells = Jumps(line, rows[:, :-1].flatten(0, 1), rows[:, 1:].flatten(0, 1))
-    gaps = _clean(gap(cells.left, cells.right))[:, None]
+    gaps, stays = gap(cells.left, cells.right)
+    history = stays[:, None]
     for _ in range(HALVINGS):
-        kept = _largest(gaps[:, -1])
+        kept = _largest(gaps)
         if not len(kept):
             return cells.some(kept)
         cells = _halved(cells.some(kept), sample)
-        smaller = _clean(gap(cells.left, cells.right))
-        gaps = torch.cat([gaps[kept].repeat(2, 1), smaller[:, None]], dim=1)
-    kept = _largest(gaps[:, -1])
-    return cells.some(kept[gaps[kept, -1] > STAYS * gaps[kept, -1 - LAST]])
+        gaps, stays = gap(cells.left, cells.right)
+        history = torch.cat([history[kept].repeat(2, 1), stays[:, None]], dim=1)
+    kept = _largest(history[:, -1])
+    return cells.some(kept[history[kept, -1] > STAYS * history[kept, -1 - LAST]])
 
 
 def _halved(cells: Jumps, sample: Sample) -> Jumps:
@@ -141,10 +143,6 @@ def _halved(cells: Jumps, sample: Sample) -> Jumps:
 
 def _largest(gaps: Tensor) -> Tensor:
     """The numbers of the gaps (n,) that are some, the largest first."""
+    gaps = gaps.nan_to_num(0.0)  # NaN is for other checks to refuse, with where it is
     order = torch.argsort(gaps, descending=True, stable=True)[:MOST_CELLS]
     return order[gaps[order] > 1]
-
-
-def _clean(gaps: Tensor) -> Tensor:
-    """NaN is for other checks to refuse, with where it is."""
-    return gaps.nan_to_num(0.0)

@@ -108,10 +108,11 @@ def _slope(values: Tensor, s: Tensor) -> Tensor:
 def _gap(derivative: int, unit: float) -> Gap:
     """By how much a derivative changes over a cell otherwise than the next one says, in units."""
 
-    def gap(left: Tensor, right: Tensor) -> Tensor:
+    def gap(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
         change = right[:, 1 + derivative] - left[:, 1 + derivative]
-        # where the next is infinite, as beside √|x|'s cusp, it says nothing
-        return torch.minimum(change.abs(), (change - _said_change(left, right, derivative)).abs()) / unit
+        unsaid = (change - _said_change(left, right, derivative)).abs() / unit
+        # beside a point where the next is infinite, as for |x|^1.5, it says too much
+        return unsaid, torch.minimum(unsaid, change.abs() / unit)
 
     return gap
 
@@ -126,7 +127,7 @@ def _is_another(sample: Sample, places: Tensor, derivative: int, size: float) ->
     line = torch.arange(len(places)).repeat_interleave(places.shape[1])
     left = places.reshape(-1)
     start = torch.cat([left[:, None], sample(line, left)], dim=1)
-    for width in (1e-3, 1e-4, 1e-5):  # rounding spoils short ones, and steep data long ones
+    for width in (1e-3, 1e-4, 1e-5, 1e-6):  # rounding spoils short ones, and steep data long ones
         right = left + width
         end = torch.cat([right[:, None], sample(line, right)], dim=1)
         change = end[:, 1 + derivative] - start[:, 1 + derivative]
