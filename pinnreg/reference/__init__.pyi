@@ -4,6 +4,8 @@ from .cole_hopf import burgers_cole_hopf
 from .datafile import from_file
 from .evolution import method_of_lines
 from .remembered import SCIPY_KINDS, forget_solves, remembered
+from .runge_kutta import ordinary
+from .sines import heat_sines
 from .spectral import poisson
 
 __all__ = [
@@ -17,7 +19,9 @@ __all__ = [
     "closed_form",
     "forget_solves",
     "from_file",
+    "heat_sines",
     "method_of_lines",
+    "ordinary",
     "poisson",
     "remembered",
 ]
