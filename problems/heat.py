@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from math import pi
+from typing import Literal
 
-import numpy as np
 import torch
 from pydantic import PositiveFloat, PositiveInt
 
@@ -10,31 +10,36 @@ from pinnreg import Box, Problem, dirichlet, initial, reference
 
 @dataclass(frozen=True)
 class Heat(Problem):
-    """uₜ = α uₓₓ on (0, 1) × (0, 1], u(x, 0) = sin mπx + c sin (m + 1)πx, u(0, t) = u(1, t) = 0.
+    """uₜ = α uₓₓ on (0, L) × (0, T], u(x, 0) = b + A (s(mx/L) + c s((m + 1)x/L)), u(0, t) = u(L, t) = b.
 
-    m is the mode and c the overtone; each sin kπx decays at its own rate, as exp(-α k²π² t).
+    "sine" is s(z) = sin πz, "hat" straight lines between its zeros and peaks. m is the mode, c the overtone.
     """
 
     alpha: PositiveFloat = 0.4
     mode: PositiveInt = 1
     overtone: float = 0.0
-    domain = Box(x=(0, 1), t=(0, 1))
+    start: Literal["sine", "hat"] = "sine"
+    length: PositiveFloat = 1.0
+    duration: PositiveFloat = 1.0
+    base: float = 0.0
+    amplitude: PositiveFloat = 1.0
     defaults = {
         "network": {"hidden": [20, 20]},
         "points": {"interior": 1500},
         "train": [{"optimiser": "gauss_newton", "max_seconds": 12}],
     }
-    conditions = property(lambda self: (initial(self.start), dirichlet(0.0, on="x")))
+    domain = property(lambda self: Box(x=(0, self.length), t=(0, self.duration)))
+    conditions = property(lambda self: (initial(self.first), dirichlet(self.base, on="x")))
 
-    def start(self, x):
-        return torch.sin(self.mode * pi * x) + self.overtone * torch.sin((self.mode + 1) * pi * x)
+    def first(self, x):
+        shape = {"sine": torch.sin, "hat": lambda z: 1 - 2 * abs((z / pi + 0.5) % 2 - 1)}[self.start]
+        one, two = (shape(k * pi / self.length * x) for k in (self.mode, self.mode + 1))
+        return self.base + self.amplitude * (one + self.overtone * two)
 
     def residual(self, u):
         return u.t - self.alpha * u.xx
 
     def reference(self):
-        alpha, k, above = self.alpha, self.mode * pi, (self.mode + 1) * pi
-        decaying = lambda k, x, t: np.exp(-alpha * k**2 * t) * np.sin(k * x)  # noqa: E731
-        exact = lambda x, t: decaying(k, x, t) + self.overtone * decaying(above, x, t)  # noqa: E731
-        scipy = reference.method_of_lines(lambda x, u, ux, uxx: alpha * uxx, lambda x: exact(x, 0), x=(0, 1), t=(0, 1))
-        return reference.closed_form(exact, scipy=scipy)
+        size = {self.mode: self.amplitude, self.mode + 1: self.amplitude * self.overtone}
+        rod = {"length": self.length, "duration": self.duration, "base": self.base}
+        return reference.heat_sines(self.alpha, size, zigzag=self.start == "hat", **rod)
