@@ -63,10 +63,14 @@ def other_value(name: str, parameter: str) -> Any:
 EASY = {("burgers", "shift"): {"nu": 0.05}}
 """Other parameters, with which the reference needs a coarser grid."""
 
+ADDED_TO_ALL = {("heat", "base")}
+"""Parameters that move solution and exact conditions alike, which the loss of a linear equation cannot tell."""
+
 
 @pytest.mark.parametrize(("name", "parameter"), parameters_of_problems())
 def test_every_parameter_of_every_problem_changes_problem_and_reference(name: str, parameter: str) -> None:
-    base = config(problem={"name": name, **EASY.get((name, parameter), {})})
+    mode = "soft" if (name, parameter) in ADDED_TO_ALL else "default"
+    base = config(problem={"name": name, **EASY.get((name, parameter), {})}, conditions=mode)
     one, two = solved(base), solved(base, **{f"problem__{parameter}": other_value(name, parameter)})
     assert one.history["loss"][0] != two.history["loss"][0]
     assert one.report is not None
