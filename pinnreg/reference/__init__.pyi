@@ -3,6 +3,7 @@ from .base import Axes, Reference, Solved, Values
 from .cole_hopf import burgers_cole_hopf
 from .datafile import from_file
 from .evolution import method_of_lines
+from .fourier import fourier
 from .remembered import SCIPY_KINDS, forget_solves, remembered
 from .runge_kutta import ordinary
 from .sines import heat_sines
@@ -18,6 +19,7 @@ __all__ = [
     "burgers_cole_hopf",
     "closed_form",
     "forget_solves",
+    "fourier",
     "from_file",
     "heat_sines",
     "method_of_lines",

@@ -1,0 +1,179 @@
+"""Evolution equations by Fourier modes: accuracy, order, corners, complex solutions, honest estimates."""
+
+from __future__ import annotations
+
+from math import pi
+
+import numpy as np
+import pytest
+
+from pinnreg.errors import InputError
+from pinnreg.reference import fourier, method_of_lines
+from pinnreg.reference.modes import _phi
+
+PERIOD = {"x": (0.0, 1.0), "t": (0.0, 0.5)}
+GRID = {"x": np.linspace(0, 1, 41), "t": np.linspace(0, 0.5, 12)}
+
+
+def relative(values, truth):
+    return np.linalg.norm(values - truth) / np.linalg.norm(truth)
+
+
+def bell(x):
+    return 0.5 * np.exp(np.sin(2 * pi * x) - 1)
+
+
+def logistic(t):
+    return bell(GRID["x"])[:, None] / (bell(GRID["x"])[:, None] + (1 - bell(GRID["x"])[:, None]) * np.exp(-6 * t))
+
+
+def nothing(u):
+    return 0 * u
+
+
+def test_the_functions_of_the_exponential_steps_have_their_values_on_either_side_of_the_formulas():
+    z = np.array([0.0, 1e-9, 0.3j, -0.999, 0.999j, -1.001, 1.001j, -40.0, 1e6j])
+    found = _phi(z)
+    for n, whole in enumerate((1, 2, 6)):
+        # ∫₀¹ exp((1 − s) z) sⁿ/n! ds by Gauss-Legendre
+        nodes, weights = np.polynomial.legendre.leggauss(60)
+        s = (nodes + 1) / 2
+        integral = (np.exp(np.outer(z[:-1], 1 - s)) * s**n / [1, 1, 2][n]) @ (weights / 2)
+        assert found[n + 1][0] == pytest.approx(1 / whole)
+        assert np.abs(found[n + 1][:-1] - integral).max() < 1e-14
+    assert np.abs(found[3][-1]) < 1e-6
+
+
+def test_the_linear_part_alone_is_exact_whatever_the_steps():
+    found = fourier(lambda k: -0.01 * k**2 - 3j * k, nothing, bell, **PERIOD, modes=64, steps=16)
+    solved = found.solve(GRID)
+    samples = np.fft.fft(bell(np.arange(64) / 64)) / 64
+    wave = 2 * pi * np.fft.fftfreq(64, 1 / 64)[:, None, None]
+    moved = np.exp(1j * wave * (GRID["x"][:, None] - 3 * GRID["t"]) - 0.01 * wave**2 * GRID["t"])
+    truth = (samples[:, None, None] * moved).sum(axis=0).real
+    assert found.kind == "Fourier method"
+    assert relative(solved.values["u"], truth) < 1e-14
+    assert solved.error_estimate < 1e-14
+
+
+@pytest.mark.parametrize("shift", [0.0, 40.0], ids=["explicit", "stiff"])
+def test_the_steps_are_of_fourth_order_with_an_honest_estimate(shift):
+    steps, errors = np.array([16, 32, 64, 128]) * (1 if shift == 0 else 4), []
+    for count in steps:
+        found = fourier(lambda k: -shift + 0 * k, lambda u: 6 * u * (1 - u) + shift * u, bell, **PERIOD, steps=count)
+        solved = found.solve(GRID)
+        errors.append(relative(solved.values["u"], logistic(GRID["t"])))
+        assert errors[-1] <= solved.error_estimate <= 100 * errors[-1]
+    slope = np.polyfit(np.log(steps), np.log(errors), 1)[0]
+    assert -4.4 < slope < -3.6
+
+
+@pytest.mark.parametrize("speed", [0.0, 1.5])
+def test_a_soliton_keeps_its_shape(speed):
+    # sech(x − ct) exp(icx + i(1 − c²)t/2) for i hₜ + ½ hₓₓ + |h|² h = 0, on a period of whole waves
+    half = 12 * pi
+    soliton = lambda x, t: np.exp(1j * (speed * x + (1 - speed**2) * t / 2)) / np.cosh(x - speed * t)  # noqa: E731
+    found = fourier(
+        lambda k: -0.5j * k**2,
+        lambda h: 1j * np.abs(h) ** 2 * h,
+        lambda x: soliton(x, 0.0),
+        x=(-half, half),
+        t=(0, 2),
+        steps=1000,
+        outputs=("u", "v"),
+    )
+    axes = {"x": np.linspace(-8, 8, 33), "t": np.linspace(0, 2, 7)}
+    solved = found.solve(axes)
+    truth = soliton(axes["x"][:, None], axes["t"])
+    error = max(relative(solved.values["u"], truth.real), relative(solved.values["v"], truth.imag))
+    assert error < 1e-9
+    assert error / 10 <= solved.error_estimate < 1e-8
+
+
+def test_a_corner_of_the_start_is_known_to_the_tail_of_its_modes():
+    corner = lambda x: np.abs(x - 0.5)  # noqa: E731
+    times = np.array([0.0, 1e-5, 1e-3, 0.1])
+    found = fourier(lambda k: -0.1 * k**2, nothing, corner, **PERIOD, modes=32, steps=16)
+    values = found.solve({"x": GRID["x"], "t": times}).values["u"]
+    n = np.arange(1, 6001, 2)[:, None, None]
+    x = GRID["x"][:, None]
+    series = 2 / (pi * n) ** 2 * np.cos(2 * pi * n * x) * np.exp(-0.1 * (2 * pi * n) ** 2 * times[1:])
+    assert np.array_equal(values[:, 0], corner(GRID["x"]))
+    # of 32 modes sixteen times as many are carried
+    assert np.abs(values[:, 1:] - 0.25 - series.sum(axis=0)).max(axis=0) == pytest.approx([0, 0, 0], abs=3e-5)
+    assert np.abs(values[:, 2:] - 0.25 - series.sum(axis=0)[:, 1:]).max() < 1e-9
+
+
+def test_a_reaction_with_diffusion_agrees_with_the_method_of_lines():
+    rhs = lambda x, u, ux, uxx: 0.02 * uxx + 5 * (u - u**3)  # noqa: E731
+    start = lambda x: np.cos(2 * pi * x) + 0.3  # noqa: E731
+    lines = method_of_lines(rhs, start, **PERIOD, boundary="periodic").solve(GRID)
+    found = fourier(lambda k: -0.02 * k**2, lambda u: 5 * (u - u**3), start, **PERIOD, modes=128, steps=500).solve(GRID)
+    assert relative(lines.values["u"], found.values["u"]) <= lines.error_estimate + found.error_estimate
+    assert found.error_estimate < 1e-10
+
+
+def test_times_come_in_any_order_and_the_ends_agree():
+    found = fourier(lambda k: -0.01 * k**2, lambda u: 6 * u * (1 - u), bell, **PERIOD, steps=3000)
+    shuffled = np.array([0.3, 0.0, 0.5, 0.3, 0.123456])
+    values = found.solve({"x": GRID["x"], "t": shuffled}).values["u"]
+    assert np.array_equal(values[:, 1], bell(GRID["x"]))
+    assert np.array_equal(values[:, 0], values[:, 3])
+    assert np.allclose(values[0], values[-1], rtol=0, atol=1e-14)
+    scattered = found.at({"x": np.array([0.3, 0.8]), "t": np.array([0.123456, 0.3])})["u"]
+    assert scattered == pytest.approx([values[12, 4], values[32, 0]], abs=1e-14)
+
+
+def test_the_equation_is_marched_through_once():
+    calls = []
+    found = fourier(lambda k: -0.01 * k**2, lambda u: calls.append(1) or u, bell, **PERIOD, steps=400)
+    found.solve(GRID)
+    made = len(calls)
+    found.solve({"x": GRID["x"], "t": np.array([0.25])})
+    assert made > 4 * 600
+    assert len(calls) - made <= 4 * 4
+
+
+def test_a_solution_that_blows_up_is_an_error():
+    found = fourier(lambda k: 0 * k, lambda u: 50 * u**3, lambda x: 2 + 0 * x, **PERIOD)
+    with pytest.raises(RuntimeError, match=r"did not reach t = 0.5"):
+        found.solve(GRID)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"x": (1, 0)}, "fourier, x"),
+        ({"t": (0, np.nan)}, "fourier, t"),
+        ({"modes": 30}, "even number of modes"),
+        ({"modes": 65}, "even number of modes"),
+        ({"steps": 15}, "16 steps"),
+        ({"outputs": ()}, "got 0"),
+        ({"outputs": ("u", "v", "w")}, "got 3"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        fourier(lambda k: -(k**2), nothing, bell, **PERIOD | arguments)
+
+
+@pytest.mark.parametrize(
+    ("linear", "nonlinear", "initial", "message"),
+    [
+        (lambda k: k[:3], nothing, bell, r"linear: expected .*\(3,\)"),
+        (lambda k: 1 / k, nothing, bell, "linear: is NaN or Inf at 1 of"),
+        (lambda k: 0 * k, lambda u: u[:, None], bell, "nonlinear: expected"),
+        (lambda k: 0 * k, lambda u: 1j * u, bell, "nonlinear: complex values for one output"),
+        (lambda k: 0 * k, nothing, np.log, "initial data: is NaN or Inf"),
+        (lambda k: 0 * k, nothing, lambda x: np.exp(2j * pi * x), "initial data: complex"),
+        (lambda k: 0 * k, nothing, lambda x: "no", "initial data: expected"),
+    ],
+)
+def test_functions_that_do_not_fit_are_refused(linear, nonlinear, initial, message):
+    with pytest.raises(InputError, match=message):
+        fourier(linear, nonlinear, initial, **PERIOD, steps=16).solve(GRID)
+
+
+def test_points_outside_are_refused():
+    with pytest.raises(InputError, match="axis 'x'"):
+        fourier(lambda k: 0 * k, nothing, bell, **PERIOD).solve({"x": np.array([1.5]), "t": np.zeros(1)})
