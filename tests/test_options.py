@@ -30,17 +30,21 @@ def test_a_run_repeats_so_that_a_difference_is_the_keys(kind: str) -> None:
     assert same(solved(base), solved(base))
 
 
+LONG = ("advection", "allen_cahn", "schroedinger")
+"""Problems whose SciPy solve takes a second or more on any grid."""
+
+
 @case("problem")
 def problem(_: Path) -> None:
-    names = sorted(registry.find())
+    names = sorted(registry.find().keys() - LONG)
     losses = [solved(config(problem={"name": name}, evaluate={"grid": 5})).history["loss"][0] for name in names]
     assert len(names) >= 3
     assert len(set(losses)) == len(names)
 
 
-def parameters_of_problems() -> list[tuple[str, str]]:
+def parameters_of_problems() -> list[Any]:
     return [
-        (name, field.name)
+        pytest.param(name, field.name, marks=pytest.mark.slow if name in LONG else ())
         for name in sorted(registry.find())
         for field in dataclasses.fields(registry.load(registry.find()[name]))  # type: ignore[arg-type]
     ]
