@@ -129,7 +129,8 @@ def test_describe(cli: Cli) -> None:
     assert out.startswith("heat: uₜ = α uₓₓ")
     assert "alpha = 0.4, mode = 1, overtone = 0.0" in out
     data = json.loads(Path("heat.json").read_text())
-    assert data["parameters"] == {"alpha": 0.4, "mode": 1, "overtone": 0.0}
+    units = {"length": 1.0, "duration": 1.0, "base": 0.0, "amplitude": 1.0}
+    assert data["parameters"] == {"alpha": 0.4, "mode": 1, "overtone": 0.0, "start": "sine", **units}
     assert data["domain"] == {"x": [0.0, 1.0], "t": [0.0, 1.0]}
     assert data["outputs"] == ["u"]
     assert data["conditions"] == {

@@ -111,6 +111,6 @@ def _integrate(
     except _StalledError:
         result = None
     if result is None or not result.success or not np.isfinite(result.y).all():
-        raise RuntimeError(f"Runge-Kutta method: did not reach t = {span[1]:g}; does the solution blow up?")
+        raise RuntimeError(f"Runge-Kutta method: did not reach t = {span[1]:g}; is it stiff, or does it blow up?")
     dense: Callable[[Array], Array] = result.sol
     return dense
