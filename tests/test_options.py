@@ -30,8 +30,8 @@ def test_a_run_repeats_so_that_a_difference_is_the_keys(kind: str) -> None:
     assert same(solved(base), solved(base))
 
 
-LONG = ("advection", "allen_cahn", "schroedinger")
-"""Problems whose SciPy solve takes a second or more on any grid."""
+LONG = ("advection", "allen_cahn", "kdv", "schroedinger")
+"""Problems of which a run takes half a second or more, with any settings."""
 
 
 @case("problem")

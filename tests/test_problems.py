@@ -83,7 +83,7 @@ CORNERED = "schroedinger"
 """With corners that never go, so that second derivatives are no functions: below it is checked mode by mode."""
 SLOW = (
     *("burgers-shift=0.5", "advection-beta=75", CORNERED),
-    *("allen_cahn-diffusivity=0.00025", "allen_cahn-rate=12.5"),
+    *("allen_cahn-diffusivity=0.00025", "allen_cahn-rate=12.5", "heat-start=hat-mode=2-overtone=-0.5"),
 )
 """Variants, slow where another one of their kind is solved: their SciPy solves take seconds."""
 
@@ -302,12 +302,12 @@ def test_the_residual_vanishes_on_the_reference(problem: Problem) -> None:
     assert residual_of_reference(problem) < 1e-6
 
 
-@pytest.mark.parametrize("problem", variants(slow=FOURIER, without=[CORNERED]))
+@pytest.mark.parametrize("problem", variants(slow=["allen_cahn", *FOURIER], without=[CORNERED]))
 def test_a_wrong_sign_in_a_residual_would_show(problem: Problem) -> None:
     assert residual_of_reference(problem, flipped=True) > 1e-4
 
 
-@pytest.mark.parametrize("problem", variants(slow=FOURIER, without=[CORNERED]))
+@pytest.mark.parametrize("problem", variants(slow=["allen_cahn", *FOURIER], without=[CORNERED]))
 def test_the_reference_satisfies_the_conditions(problem: Problem) -> None:
     reference = reference_of(problem)
     for condition in named_conditions(problem):

@@ -114,7 +114,7 @@ def test_a_reaction_with_diffusion_agrees_with_the_method_of_lines():
 
 
 def test_times_come_in_any_order_and_the_ends_agree():
-    found = fourier(lambda k: -0.01 * k**2, lambda u: 6 * u * (1 - u), bell, **PERIOD, steps=3000)
+    found = fourier(lambda k: -0.01 * k**2, lambda u: 6 * u * (1 - u), bell, **PERIOD, modes=128, steps=1500)
     shuffled = np.array([0.3, 0.0, 0.5, 0.3, 0.123456])
     values = found.solve({"x": GRID["x"], "t": shuffled}).values["u"]
     assert np.array_equal(values[:, 1], bell(GRID["x"]))
