@@ -47,7 +47,7 @@ GALLERY := outputs/gallery
 gallery: $(PICTURES) analysis $(STUDIES) $(EXPERIMENTS) $(BENCHMARKS)
 
 $(PICTURES): .venv/.stamp
-	$(RUN) solve $@ --set train.0.max_seconds=null --out outputs/pictures/$@ --overwrite
+	$(RUN) solve $@ --out outputs/pictures/$@ --overwrite
 	cp outputs/pictures/$@/error_field.png $(GALLERY)/$@.png
 
 analysis: .venv/.stamp

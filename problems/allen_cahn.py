@@ -19,6 +19,7 @@ class AllenCahn(Problem):
     diffusivity: PositiveFloat = 1e-4
     rate: PositiveFloat = 5.0
     domain = Box(x=(-1, 1), t=(0, 1))
+    defaults = {"points": {"interior": 2500}, "train": [{"optimiser": "gauss_newton", "steps": 200}]}
     conditions = (initial(lambda x: x**2 * torch.cos(pi * x)), periodic("x"))
 
     def residual(self, u):

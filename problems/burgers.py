@@ -22,7 +22,7 @@ class Burgers(Problem):
     defaults = {
         "network": {"hidden": [20, 20, 20]},
         "points": {"interior": 2500, "resample": "residual", "resample_every": 10},
-        "train": [{"optimiser": "gauss_newton", "steps": 1000, "max_seconds": 70}],
+        "train": [{"optimiser": "gauss_newton", "steps": 300}],
     }
     conditions = property(lambda self: (initial(self.start), dirichlet(0.0, on="x")))
 

@@ -26,7 +26,6 @@ class Heat(Problem):
     defaults = {
         "network": {"hidden": [20, 20]},
         "points": {"interior": 1500},
-        "train": [{"optimiser": "gauss_newton", "max_seconds": 12}],
     }
     domain = property(lambda self: Box(x=(0, self.length), t=(0, self.duration)))
     conditions = property(lambda self: (initial(self.first), dirichlet(self.base, on="x")))

@@ -28,7 +28,6 @@ class Poisson(Problem):
         return {
             "network": {"hidden": [16 + 2 * k] * 2, "activation": "sin", "spread": 2.0},
             "points": {"interior": {1: 100, 2: 800, 3: 2000}[d] + {1: 100, 2: 300, 3: 500}[d] * k},
-            "train": [{"optimiser": "gauss_newton", "max_seconds": {1: 3, 2: 6, 3: 20}[d] * k}],
         }
 
     def residual(self, u, points):

@@ -19,6 +19,7 @@ class Schroedinger(Problem):
     start: Literal["sech", "images"] = "sech"
     outputs = ("u", "v")
     domain = Box(x=(-5, 5), t=(0, pi / 2))
+    defaults = {"points": {"interior": 2500}, "train": [{"optimiser": "gauss_newton", "steps": 200}]}
 
     @property
     def conditions(self):

@@ -219,7 +219,7 @@ def test_an_analysis_does_not_outlive_its_run(run: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "nowhere: not a run's folder"),
+        (["nowhere"], "nowhere: no such folder"),
         (["RUN", "--format", "gif"], "gif"),
         (["RUN", "--eigenvalues", "0"], "at least 1 eigenvalue, got 0"),
         (["RUN", "--out", "mine.yaml"], "mine.yaml: cannot be written"),
@@ -267,7 +267,7 @@ ODD: dict[str, tuple[dict[str, Any], set[str]]] = {
         {
             "regularisers": [{"kind": "weight_noise", "sigma": 0.01}],
             "points": {"interior": 20, "chunk": 7},
-            "conditions": "default",
+            "conditions": "exact",
         },
         {"the noise of weight_noise"},
     ),
@@ -281,7 +281,7 @@ ODD: dict[str, tuple[dict[str, Any], set[str]]] = {
         {
             "regularisers": [{**KTV, "schedule": "linear"}],
             "train": [{"optimiser": "gauss_newton", "steps": 3}],
-            "conditions": "default",
+            "conditions": "exact",
         },
         set(),
     ),
@@ -313,7 +313,7 @@ def test_a_problem_that_is_an_object(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="given as an object of Python"):
         pinnreg.analyse(tmp_path / "run", out=False)
     found = pinnreg.analyse(tmp_path / "run", problem=Waves(), out=False)
-    assert list(found.hessian) == ["first", "second"]
+    assert list(found.hessian) == ["first", "second", "initial_u", "initial_v"]
     assert found.summary()["problem"] == {"name": "waves"}
 
 

@@ -401,7 +401,7 @@ def test_the_solution_and_not_the_network_is_measured() -> None:
     @dataclass(frozen=True)
     class Started(Problem):
         domain = Box(x=(0, 1), t=(0, 2))
-        conditions = (initial(lambda x: torch.cos(2 * x)),)
+        conditions = (initial(lambda x: torch.cos(2 * x), exact=True),)
 
         def residual(self, u: Any) -> Any:
             return u.t

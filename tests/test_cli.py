@@ -134,7 +134,7 @@ def test_describe(cli: Cli) -> None:
     assert data["domain"] == {"x": [0.0, 1.0], "t": [0.0, 1.0]}
     assert data["outputs"] == ["u"]
     assert data["conditions"] == {
-        "initial": "initial, u = f(x) on t=min (exact)",
+        "initial": "initial, u = f(x) on t=min (soft)",
         "dirichlet": "dirichlet, u = 0 on x=min, x=max (exact)",
     }
     assert data["reference"] is True
@@ -148,7 +148,7 @@ def test_describe_says_why_a_condition_is_soft(cli: Cli) -> None:
         "@dataclass(frozen=True)",
         "class Hat(Problem):",
         "    domain = Box(x=(0, 1), t=(0, 1))",
-        "    conditions = (initial(lambda x: 1 - abs(2 * x - 1)),)",
+        "    conditions = (initial(lambda x: 1 - abs(2 * x - 1), exact=True),)",
         "    def residual(self, u):",
         "        return u.t - u.xx",
     )

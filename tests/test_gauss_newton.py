@@ -202,8 +202,11 @@ def test_a_function_that_is_zero_is_left_at_once() -> None:
     assert way.points[-1].tolist() == [1, 2]
 
 
-def test_slow_progress_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gauss_newton, "SLOW_STEPS", 8)
+@pytest.mark.parametrize("deep", [False, True])
+def test_slow_progress_ends_it(monkeypatch: pytest.MonkeyPatch, deep: bool) -> None:
+    """Sooner where the loss has come down far."""
+    monkeypatch.setattr(gauss_newton, "SLOW_STEPS" if deep else "PATIENCE", 8)
+    monkeypatch.setattr(gauss_newton, "DEEP", 1.0 if deep else 1e-18)
 
     # beside the constant the other residual, which a step divides by e, soon does not count
     def slow(x: Tensor) -> Tensor:
@@ -260,9 +263,9 @@ def test_a_failed_step_is_not_the_end_where_the_next_objective_is_another(change
     parameters = {"x": vector(0.0, 0.0).requires_grad_()}
     function = Function(lambda x: 1 + 0 * x, **changes)
     optimiser = GaussNewton().start(parameters)
-    stops = [optimiser.advance(function, step, 1).stop for step in range(20)]  # type: ignore[arg-type]
-    assert stops[:19] == [None] * 19
-    assert "the last 20 steps" in (stops[19] or "")
+    stops = [optimiser.advance(function, step, 1).stop for step in range(60)]  # type: ignore[arg-type]
+    assert stops[:59] == [None] * 59
+    assert "the last 60 steps" in (stops[59] or "")
 
 
 # one search
@@ -413,7 +416,12 @@ class Exponential(Problem):
 
 
 def objective(problem: Problem | None = None, **sections: Any) -> Placed:
-    config = {"problem": problem or Sine(), "network": {"hidden": [6]}, "points": {"interior": 12}, **sections}
+    config = {
+        "problem": problem or Sine(),
+        "network": {"hidden": [6], "scale": 1.0},
+        "points": {"interior": 12},
+        **sections,
+    }
     return placed(prepare(resolve(config), with_reference=False).objective)
 
 

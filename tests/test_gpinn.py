@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from math import pi
 from typing import Any
 
@@ -13,12 +13,14 @@ import torch
 from objectives import Placed, penalty_rows, placed, value_of
 from torch import Tensor
 
-from pinnreg import Box, InputError, Laplacian, Problem, dirichlet, initial, measurements
+import pinnreg
+from pinnreg import Box, InputError, Laplacian, Problem, dirichlet, measurements
 from pinnreg.config import resolve
 from pinnreg.equations import Points, Sweep, Trial
 from pinnreg.regularisers import GPINN
 from pinnreg.run.prepare import prepare
 
+initial = partial(pinnreg.initial, exact=True)
 F64 = torch.float64
 Function = Callable[[Tensor], Tensor]
 

@@ -64,6 +64,8 @@ def objective(problem: Problem, *, chunk: int | None = None, **regulariser: Any)
         "network": {"hidden": [5], "activation": "tanh"},
         "points": {"interior": 16, "boundary": 8, "chunk": chunk},
         "regularisers": [{"kind": "ktv", "mixed": "full", **regulariser}],
+        "conditions": "exact",
+        "balance": False,
         "seed": 4,
     }
     return placed(prepare(resolve(config), with_reference=False).objective)

@@ -51,7 +51,6 @@ BASE: dict[str, Any] = {"problem": {"name": "heat"}, "points": {"interior": 50},
         ("network.features.fourier", {"count": HUGE}, "network: "),
         ("evaluate.grid", HUGE, r"evaluate\.grid .* as in evaluate\.grid: 50"),
         ("evaluate.grid", [10**5, 10**5], r"evaluate\.grid \(100000 x 100000\): this needs about 3360\.0 GB"),
-        ("train", [{"optimiser": "lbfgs", "history": HUGE, "steps": HUGE}], r"train\.0: lbfgs .* shorter history"),
     ],
 )
 def test_counts_beyond_any_machine(tmp_path: Path, key: str, value: Any, named: str) -> None:
@@ -84,8 +83,8 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         # 1500 points of heat keep 1.3 MB a layer; a Jacobian of 1500 x 501 has 6 MB
         ({"points.interior": 100_000}, 500e6, r"a gradient at 100000 points of the equations: .* set points\.chunk"),
         ({"conditions": "soft", "points.boundary": 40_000}, 60e6, "a gradient at 40000 points of 'initial'"),
-        ({"regularisers": [{"kind": "ktv", "samples": 30_000}]}, 300e6, "a gradient at 30000 points of 'ktv'"),
-        ({"train": [{"optimiser": "gauss_newton"}], "points.interior": 10_000}, 100e6, r"a Jacobian of 10000 rows"),
+        ({"regularisers": [{"kind": "ktv", "samples": 30_000}]}, 280e6, "a gradient at 30000 points of 'ktv'"),
+        ({"train": [{"optimiser": "gauss_newton"}], "points.interior": 10_000}, 100e6, r"a Jacobian of 10200 rows"),
         (
             {"train": [{"optimiser": "adam", "steps": 1}, {"optimiser": "ssbroyden"}], "network.hidden": [50, 50]},
             100e6,

@@ -49,6 +49,7 @@ def config(noise: dict[str, Any] | list[dict[str, Any]], *stages: dict[str, Any]
         "problem": Decay(),
         "network": {"hidden": [4]},
         "points": {"interior": 12},
+        "conditions": "exact",
         "regularisers": noise if isinstance(noise, list) else [noise],
         "train": list(stages),
         "evaluate": {"grid": 4},

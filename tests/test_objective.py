@@ -72,7 +72,7 @@ def test_terms_are_named_after_equations_conditions_and_regularisers() -> None:
     soft = objective(Decay(), conditions="soft", regularisers=regularisers)
     assert soft.names == ("residual", "initial", "dirichlet", "neumann", "ktv", "ktv_2")
     default = objective(Decay(), regularisers=regularisers)
-    assert default.names == ("residual", "neumann", "ktv", "ktv_2")  # the others are exact
+    assert default.names == ("residual", "initial", "neumann", "ktv", "ktv_2")  # the walls are exact
     assert objective(System(), conditions="soft").names == ("momentum", "mass", "dirichlet_u", "dirichlet_v")
     for of in (soft, default):
         assert tuple(of.losses(of.parameters)) == of.names == tuple(of.weights)
@@ -151,8 +151,8 @@ def test_an_unknown_weight_is_refused() -> None:
 
 def test_a_weight_of_an_exact_condition_is_announced_as_idle(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="pinnreg"):
-        weighted = objective(Decay(), weights={"initial": 5.0})
-    assert "weights.initial has no effect" in caplog.text
+        weighted = objective(Decay(), weights={"dirichlet": 5.0})
+    assert "weights.dirichlet has no effect" in caplog.text
     assert torch.equal(flat_gradient(weighted), flat_gradient(objective(Decay())))
 
 

@@ -344,7 +344,8 @@ def config(*entries: dict[str, Any], **sections: Any) -> dict[str, Any]:
 def test_measurements_are_soft_beside_exact_conditions(mode: str) -> None:
     split = prepare(resolve(config(conditions=mode)), with_reference=False).split
     assert [c.name for c in split.soft][-1] == "measurements"
-    assert [c.name for c in split.exact] == ([] if mode == "soft" else ["initial", "dirichlet"])
+    exact = {"default": ["dirichlet"], "exact": ["initial", "dirichlet"], "soft": []}
+    assert [c.name for c in split.exact] == exact[mode]
     assert "measurements" not in split.reasons
 
 

@@ -59,7 +59,7 @@ class Sine(Problem):
 
 
 def objective(**sections: Any) -> Placed:
-    config = {"problem": Sine(), "network": {"hidden": [6]}, "points": {"interior": 12}, **sections}
+    config = {"problem": Sine(), "network": {"hidden": [6], "scale": 1.0}, "points": {"interior": 12}, **sections}
     return placed(prepare(resolve(config), with_reference=False).objective)
 
 

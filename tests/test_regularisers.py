@@ -56,6 +56,7 @@ def objective(problem: Problem, *regularisers: dict[str, Any], **sections: Any) 
         "problem": problem,
         "network": {"hidden": [4], "activation": "tanh"},
         "points": {"interior": 16, "boundary": 8},
+        "conditions": "exact",
         "regularisers": [{"kind": "ktv", **each} for each in regularisers],
         "train": [{"optimiser": "adam"}, {"optimiser": "lbfgs"}],  # which take power 1, and smooth it
         **sections,

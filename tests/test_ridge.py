@@ -33,7 +33,7 @@ class Reaction(Problem):
 def objective(*regularisers: dict[str, Any], **sections: Any) -> Placed:
     config = {
         "problem": Reaction(),
-        "network": {"hidden": [3, 2]},
+        "network": {"hidden": [3, 2], "scale": 1.0},
         "points": {"interior": 9, "boundary": 2},
         "regularisers": [{"kind": "ridge", **each} for each in regularisers],
         **sections,

@@ -49,6 +49,7 @@ REPORT_KEYS = {
 }
 TINY: dict[str, Any] = {
     "problem": "heat",
+    "conditions": "exact",
     "network": {"hidden": [6]},
     "points": {"interior": 20, "boundary": 8},
     "regularisers": [{"kind": "ktv", "samples": 8}],

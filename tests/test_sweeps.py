@@ -57,6 +57,7 @@ def config(*stages: dict[str, Any], **sections: Any) -> dict[str, Any]:
         "problem": Decay(),
         "network": {"hidden": [4]},
         "points": {"interior": 16},
+        "conditions": "exact",
         "train": list(stages),
         "evaluate": {"grid": 4, "every": 1},
         **sections,
@@ -108,7 +109,7 @@ def test_points_of_soft_conditions_count_and_pairs_twice() -> None:
     given = config(stage, problem=Ring(), points=points, conditions="soft")
     assert sweeps_of(given) == 3 * (16 + 2 * 5 + 5)
     assert sweeps_of({**given, "regularisers": [NOISE]}) == 2 * 3 * (16 + 2 * 5 + 5)
-    assert sweeps_of({**given, "conditions": "default"}) == 3 * 16
+    assert sweeps_of({**given, "conditions": "exact"}) == 3 * 16
 
 
 def test_chunks_and_evaluations_do_not_count() -> None:

@@ -50,6 +50,7 @@ def config(train_: list[Config], **sections: Any) -> Config:
         "problem": Decay(),
         "network": {"hidden": [5]},
         "points": {"interior": 16, "boundary": 8},
+        "conditions": "exact",
         "train": train_,
         **sections,
     }
@@ -437,8 +438,9 @@ def test_divergence_names_the_term_that_began_it() -> None:
         def residual(self, u: Any) -> Any:
             return {"harmless": u.x - 5, "brittle": 1e-3 * torch.sqrt(3 - u.x)}
 
+    network = {"hidden": [5], "scale": 1.0}  # a larger one begins where the second term does not exist
     with pytest.raises(Diverged, match="'brittle' became NaN or Inf"):
-        run({**config([{**ADAM, "steps": 2000, "learning_rate": 1e-2}]), "problem": Bounded()})
+        run(config([{**ADAM, "steps": 2000, "learning_rate": 1e-2}], problem=Bounded(), network=network))
 
 
 def test_a_history_of_other_columns_is_refused(tmp_path: Path) -> None:

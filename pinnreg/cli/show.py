@@ -119,6 +119,8 @@ def result(folder: Path, facts: Mapping[str, Any], quiet: bool, target: JsonFile
         truth = "" if found["truth"] is None else f", the truth {found['truth']:.6g}"
         error = "" if found["relative_error"] is None else f", {found['relative_error']:.1%} off"
         line(f"{name} = {found['estimate']:.6g} (from {found['start']:.6g}{truth}{error})")
+    verdict = {True: "converged", False: "NOT CONVERGED", None: "unknown whether it has converged"}
+    line(f"{verdict[facts['converged']]}: {facts['convergence']}")
     line(f"stopped: {facts['stop_reason']} ({facts['steps']} steps, {facts['wall_seconds']:.1f} s in all)")
     line(f"figures: {folder / 'error_field.png'} and history.png")
 

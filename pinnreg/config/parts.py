@@ -26,7 +26,7 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pinnreg.errors import InputError, unknown, user_code
 from pinnreg.files import is_file
 from pinnreg.networks.custom import CustomActivation, CustomNetwork
-from pinnreg.networks.settings import ACTIVATION_NAMES, FeatureSettings, NetworkSettings
+from pinnreg.networks.settings import ACTIVATION_NAMES, FeatureSettings, NetworkSettings, Scale
 from pinnreg.registry import file_hash, find, load_part
 from pinnreg.regularisers import COMMON, Custom, Shipped, custom
 from pinnreg.scanning import Role, why_not
@@ -200,7 +200,7 @@ def _object_named(role: Role, key: str, entry: Any) -> Any:
     if role == "network":
         if isinstance(entry, Mapping | str | int | float | list | tuple | Part | None):
             return entry
-        return Part("network", _name_of(entry, role), {"features": {}}, given=_module(entry))
+        return Part("network", _name_of(entry, role), {"scale": "auto", "features": {}}, given=_module(entry))
     if role == "activation":
         return Part("activation", _name_of(entry, role), given=entry) if callable(entry) else entry
     shipped = isinstance(entry, (Mapping, Part, *get_args(Shipped), *get_args(Custom)))
@@ -235,16 +235,17 @@ def _shipped(role: Role) -> Sequence[str]:
 def _network(part: Part) -> CustomNetwork:
     settings = dict(part.settings)
     features = _valid(FeatureSettings, settings.pop("features", {}), "network.features")
+    scale = _valid(Scale, settings.pop("scale", "auto"), "network.scale")
     if part.given is not None:
-        return CustomNetwork(part.kind, lambda inputs, outputs: copy.deepcopy(part.given), settings, features)
+        return CustomNetwork(part.kind, lambda inputs, outputs: copy.deepcopy(part.given), settings, features, scale)
     assert part.file is not None
     cls, title = load_part(part.file, "network"), f"network {part.kind!r}"
-    known = _parameters(cls, title, ("kind", "features"))
+    known = _parameters(cls, title, ("kind", "features", "scale"))
     if not {"inputs", "outputs"} <= known.keys():
         raise InputError(f"{title}: {part.file}: {cls.__name__} must take inputs and outputs, the numbers of columns")
     own = {name: each for name, each in known.items() if name not in ("inputs", "outputs")}
     valid = _settings(cls, own, settings, title)
-    return CustomNetwork(part.kind, partial(_build, cls, valid), _written(valid, settings), features)
+    return CustomNetwork(part.kind, partial(_build, cls, valid), _written(valid, settings), features, scale)
 
 
 def _build(cls: Callable[..., Any], settings: Mapping[str, Any], inputs: int, outputs: int) -> Any:

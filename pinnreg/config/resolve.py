@@ -44,6 +44,7 @@ class Resolved:
         problem_file: where the problem was found; None if it was given as an object.
         hidden: unknown coefficients whose true value is not given (null); in `problem` they have their start.
         parts: the user's own networks, activations and regularisers.
+        scale: the sizes and the offsets of the outputs that the run was begun with; None if they are still to be found.
     """
 
     config: Config
@@ -52,6 +53,7 @@ class Resolved:
     problem_file: Path | None
     hidden: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
+    scale: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
     @property
     def problem_hash(self) -> str | None:

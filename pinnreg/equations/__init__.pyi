@@ -14,7 +14,9 @@ from .exact import Split, split_conditions
 from .field import Field, Sweep, Table
 from .points import Points
 from .problem import Problem, named_conditions, reference_of
+from .relative import relative_residual
 from .residual import check_residual, evaluate_residual, evaluate_rows, residual_gradient
+from .scale import scaled
 from .settings import ConditionMode, Unknown
 from .trial import Trial
 from .unknown import check_unknown, with_values
@@ -44,8 +46,10 @@ __all__ = [
     "neumann",
     "periodic",
     "reference_of",
+    "relative_residual",
     "residual_gradient",
     "robin",
+    "scaled",
     "split_conditions",
     "with_values",
 ]

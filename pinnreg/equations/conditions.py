@@ -43,6 +43,7 @@ class FaceCondition:
     name: str
     value_factor: Data
     normal_factor: Data
+    exact: bool | None = None
 
     def __post_init__(self) -> None:
         for data in (self.value, self.value_factor, self.normal_factor):
@@ -115,6 +116,7 @@ class Periodic:
     of: str | None
     name: str
     order: int
+    exact: bool | None = None
 
     def check(self, domain: Domain) -> None:
         """Refuse a domain that lacks the condition's axis."""
@@ -206,7 +208,9 @@ def _factor(data: Data) -> str:
     return "" if not callable(data) and data == 1 else f"{_written(data)} "
 
 
-def dirichlet(value: Data, on: On = None, *, of: str | None = None, name: str = "") -> Condition:
+def dirichlet(
+    value: Data, on: On = None, *, of: str | None = None, name: str = "", exact: bool | None = None
+) -> Condition:
     """u = value on faces.
 
     Args:
@@ -214,8 +218,9 @@ def dirichlet(value: Data, on: On = None, *, of: str | None = None, name: str = 
         on: "x" (both faces), "x=min", "x=max" or several of these; None for every face of space.
         of: the output, when there are several.
         name: the name of the loss term; "dirichlet" if not given.
+        exact: whether it is to hold exactly, where that is possible; None: yes.
     """
-    return FaceCondition("dirichlet", value, on, of, name, 1.0, 0.0)
+    return FaceCondition("dirichlet", value, on, of, name, 1.0, 0.0, exact)
 
 
 def neumann(value: Data, on: On = None, *, of: str | None = None, name: str = "") -> Condition:
@@ -228,34 +233,39 @@ def robin(alpha: Data, beta: Data, value: Data, on: On = None, *, of: str | None
     return FaceCondition("robin", value, on, of, name, alpha, beta)
 
 
-def initial(value: Data, order: Literal[0, 1] = 0, *, of: str | None = None, name: str = "") -> Condition:
-    """u = value (order 0) or ∂u/∂t = value (order 1) at the first time. Other arguments as in `dirichlet`.
+def initial(
+    value: Data, order: Literal[0, 1] = 0, *, of: str | None = None, name: str = "", exact: bool | None = None
+) -> Condition:
+    """u = value (order 0) or ∂u/∂t = value (order 1) at the first time.
+
+    Other arguments as in `dirichlet`, but for `exact`: None means only where time is the only axis.
 
     Raises:
         InputError: an order other than 0 and 1.
     """
     if order not in (0, 1):
         raise InputError(f"initial: order must be 0 (u) or 1 (its time derivative), got {order!r}")
-    return FaceCondition("initial", value, "t=min", of, name, 1.0 - order, -float(order))
+    return FaceCondition("initial", value, "t=min", of, name, 1.0 - order, -float(order), exact)
 
 
-def periodic(on: str, *, order: int = 1, of: str | None = None, name: str = "") -> Condition:
+def periodic(on: str, *, order: int = 1, of: str | None = None, name: str = "", exact: bool | None = None) -> Condition:
     """u is periodic along an axis.
 
-    Exact (the default) makes every derivative periodic; soft matches those of orders 0..order on the two faces.
+    Exact makes every derivative periodic; soft matches those of orders 0..order on the two faces.
 
     Args:
         on: the axis, such as "x".
         order: the highest derivative that a soft condition matches.
         of: the output; None for all.
         name: the name of the loss term; "periodic" if not given.
+        exact: whether it is to hold exactly; None: yes, unless only values are to agree (order 0).
 
     Raises:
         InputError: a negative order.
     """
     if not isinstance(order, int) or order < 0:
         raise InputError(f"periodic: order must be an integer of at least 0, got {order!r}")
-    return Periodic("periodic", on, of, name, order)
+    return Periodic("periodic", on, of, name, order, exact)
 
 
 def measurements(

@@ -1,10 +1,10 @@
-"""The trial function u = g + φ N: the network N corrected so that some conditions hold exactly.
+"""The trial function u = g + φ s N: the network N of size s, corrected so that some conditions hold exactly.
 
 g carries the data and φ vanishes where they are given. On a box both are built axis by axis: along an axis with data on
 its faces g becomes g + P(data - g on the face), where P interpolates between the faces: linearly between two, constant
 from one, value and slope from an initial condition of order 1. What the earlier axes have fixed stays, because the data
 agree where faces meet (transfinite interpolation; Gordon & Hall 1973). φ is the product of one polynomial an axis, at
-most 1.
+most 1. Without exact data g is an offset.
 
 Derivatives of g and φ come from automatic differentiation of these formulas, once for a set of points, and join the
 network's own by Leibniz' rule, which is the product of their series.
@@ -58,42 +58,60 @@ class AxisData:
 @final
 @dataclass(frozen=True)
 class Trial:
-    """u = g + φ N for every output.
+    """u = g + φ s N for every output.
 
     Attributes:
         axes: names of the coordinates.
         outputs: names of the network's outputs.
         data: for each output the axes with exact data, time last; empty where the output is the network itself.
         periodic: axes in which the network itself is periodic.
+        sizes: s of each output; empty for 1.
+        offsets: g of each output without exact data; empty for 0.
     """
 
     axes: tuple[str, ...]
     outputs: tuple[str, ...]
     data: tuple[tuple[AxisData, ...], ...]
     periodic: tuple[str, ...] = ()
+    sizes: tuple[float, ...] = ()
+    offsets: tuple[float, ...] = ()
+
+    @property
+    def bare(self) -> bool:
+        """Whether u is the network itself."""
+        return not any(self.data) and all(size == 1 for size in self.sizes) and not any(self.offsets)
 
     def __call__(self, network: Network, points: Tensor) -> Tensor:
         """The values of u at points (n, d): (n, outputs)."""
         values = network(points)
         # from the formulas and not from `lift`, whose tables are constants: this stays differentiable in the points
-        return self.g(points) + self.phi(points) * values if any(self.data) else values
+        return values if self.bare else self.g(points) + self.phi(points) * values
 
     def g(self, points: Tensor) -> Tensor:
         """The part that carries the data, (n, outputs)."""
-        return torch.stack([self._interpolate(data, points) for data in self.data], dim=1)
+        offsets = self.offsets or (0.0,) * len(self.data)
+        parts = [
+            self._interpolate(data, points) if data else torch.full_like(points[:, 0], offset)
+            for data, offset in zip(self.data, offsets, strict=True)
+        ]
+        return torch.stack(parts, dim=1)
 
     def phi(self, points: Tensor) -> Tensor:
-        """The factor that vanishes where data are given, (n, outputs)."""
-        ones = torch.ones_like(points[:, 0])
-        factors = [math.prod((axis.factor(points) for axis in data), start=ones) for data in self.data]
+        """The network's factor φ s, which vanishes where data are given, (n, outputs)."""
+        sizes = self.sizes or (1.0,) * len(self.data)
+        starts = [torch.full_like(points[:, 0], size) for size in sizes]
+        factors = [
+            math.prod((axis.factor(points) for axis in data), start=start)
+            for data, start in zip(self.data, starts, strict=True)
+        ]
         return torch.stack([torch.as_tensor(factor) for factor in factors], dim=1)
 
     def lift(self, points: Tensor, algebra: Algebra) -> Lift:
         """The series of g and φ at points (n, d), or None for one that is not needed."""
-        if not any(self.data):
+        if self.bare:
             return None, None
         with torch.no_grad():
-            g = nested(self.g, points, algebra) if self.has_data() else None
+            g = nested(self.g, points, algebra) if self.has_data() or any(self.offsets) else None
             phi = nested(self.phi, points, algebra, self._phi_survives)
         return g, phi
 
@@ -104,7 +122,7 @@ class Trial:
         return product if g is None else g + product
 
     def has_data(self) -> bool:
-        """Whether g is anything but zero."""
+        """Whether g is anything but an offset."""
         # g vanishes identically if all data are the number zero
         values = (
             value

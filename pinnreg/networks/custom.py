@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
-from pinnreg.networks.settings import FeatureSettings
+from pinnreg.networks.settings import FeatureSettings, Scale
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -35,12 +35,14 @@ class CustomNetwork:
         make: gives the module, from `inputs` and `outputs`.
         settings: what `make` was told besides, as a config says it.
         features: what the inputs are.
+        scale: the size of what it gives.
     """
 
     kind: str
     make: Callable[[int, int], nn.Module]
     settings: Mapping[str, Any]
     features: FeatureSettings = field(default_factory=FeatureSettings)
+    scale: Scale = "auto"
 
     def entries(self, inputs: int, outputs: int) -> int:
         """How many numbers its features have; those of the module show when it is made."""
@@ -48,7 +50,7 @@ class CustomNetwork:
 
     def plain(self) -> dict[str, Any]:
         """What a config file says of it."""
-        return {"kind": self.kind, **self.settings, "features": asdict(self.features)}
+        return {"kind": self.kind, **self.settings, "scale": self.scale, "features": asdict(self.features)}
 
 
 @final

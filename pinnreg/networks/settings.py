@@ -11,6 +11,9 @@ from pydantic.dataclasses import dataclass
 
 from pinnreg.settings import OWN, STRICT, Count, Positive
 
+Scale = Positive | Literal["auto"]
+"""The size of what a network gives: a number for all outputs, or what their data ask for."""
+
 Activation = Literal["tanh", "sin", "gelu", "softplus", "swish"]
 ACTIVATION_NAMES: tuple[Activation, ...] = get_args(Activation)
 
@@ -49,6 +52,7 @@ class MLPSettings:
     hidden: Annotated[tuple[Count, ...], Field(min_length=1)] = (20, 20, 20)
     activation: Annotated[Activation, *OWN] = "tanh"
     spread: Positive | None = 1.0
+    scale: Scale = "auto"
     features: FeatureSettings = FeatureSettings()
 
     def entries(self, inputs: int, outputs: int) -> int:
@@ -67,12 +71,14 @@ class QuadraticSettings:
         width: the features that a block hands to the next, beside the inputs; null for as many as there are inputs.
         variant: "plain"; "norm" with a trained multiple of the inputs' squared norm in each output; "orth", which
             starts with orthogonal weights and needs the regulariser `orthogonality`.
+        scale: the size of what it gives.
     """
 
     kind: Literal["quadratic"] = "quadratic"
     hidden: Annotated[tuple[Count, ...], Field(min_length=1)] = (20, 20, 20)
     width: Count | None = None
     variant: Variant = "plain"
+    scale: Scale = "auto"
     features: FeatureSettings = FeatureSettings()
 
     @model_validator(mode="after")

@@ -1,9 +1,11 @@
-"""Weights of soft conditions, so that no term drowns in another.
+"""Weights of soft conditions and of several equations, so that no term drowns in another.
 
-A condition's row and a row of the PDE's residual should answer alike to a change of the parameters: the weight of
-condition c is mean |∂r/∂θ|² / mean |∂c/∂θ|² over their rows, the ratio of the mean diagonals of their neural tangent
-kernels (Wang, Yu & Perdikaris 2022, arXiv:2007.14527, eq. 6.5). It depends on the derivatives of the terms and not on
-their values, so that a term that has become small is not blown up: nothing runs away.
+Rows of all of them should answer alike to a change of the parameters: the weight of a condition c is mean |∂r/∂θ|² /
+mean |∂c/∂θ|² over its rows and those of the PDE's residual r, the ratio of the mean diagonals of their neural tangent
+kernels (Wang, Yu & Perdikaris 2022, arXiv:2007.14527, eq. 6.5), and so is that of one equation of several. It depends
+on the derivatives of the terms and not on their values, so that a term that has become small is not blown up: nothing
+runs away. The units of equations, coordinates and outputs cancel, so that there are no other limits than those of
+numbers.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
 from pinnreg.objective.terms import INTERIOR
 
-SMALLEST, LARGEST = 1e-3, 1e6
+SMALLEST, LARGEST = 1e-100, 1e100
 ROWS, ENTRIES = 200, 10**7
 
 
@@ -30,8 +32,9 @@ def looked_at(batch: Batch, parameters: Parameters, names: Sequence[str]) -> dic
 
 
 def balanced(objective: Objective, batch: Batch, parameters: Parameters) -> dict[str, float]:
-    """A weight for each condition to be balanced, relative to equations of weight 1, within 1e-3 and 1e6."""
-    points = looked_at(batch, parameters, (INTERIOR, *objective.to_balance))
+    """A weight for each term to be balanced, relative to the mean of all equations."""
+    conditions = [name for name in objective.to_balance if name not in objective.equations]
+    points = looked_at(batch, parameters, (INTERIOR, *conditions))
     at = linearise_rows(objective, points, parameters, by_layer=objective.by_layer)
     # unknown coefficients, whose columns come last, have a scale of their own
     columns = sum(each.numel() for each in objective.model.network_part(parameters).values())

@@ -54,7 +54,8 @@ def objective_of(
         regularisers: penalties and noise.
         seed: of all draws.
         unknown: the coefficients of the problem that are to be found.
-        balance: whether soft conditions without a weight of their own get one by how the parameters act on them.
+        balance: whether soft conditions, and equations if there are several, get a weight by how the parameters act on
+            them where none is given.
         trains: whether gradients will be taken, for which there has to be memory.
 
     Raises:
@@ -83,7 +84,9 @@ def objective_of(
     )
     shaped = _shaped(bare, split, weights, trains=trains)
     # how much measured data count is for the user to say
-    unweighted = [each.name for each in split.soft if each.kind != "measurements" and each.name not in weights]
+    terms_to_weigh = [each.name for each in split.soft if each.kind != "measurements"]
+    terms_to_weigh += shaped.equations if len(shaped.equations) > 1 else ()
+    unweighted = [name for name in terms_to_weigh if name not in weights]
     checked = replace(shaped, to_balance=tuple(unweighted) if balance and shaped.equations else ())
     parameters = model.initial()
     batch = redraw(checked, place(checked, 0), parameters, 0, progress=0.0, smooth=False)

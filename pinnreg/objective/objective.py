@@ -42,7 +42,7 @@ class Objective:
         shapes: of the terms at points.
         sizes: the number of rows of the penalties on the parameters.
         given: the weight of each equation and soft condition.
-        to_balance: the soft conditions whose weights are found, in place of that.
+        to_balance: the soft conditions and equations whose weights are found, in place of that.
         by_layer: whether the parameters act through linear layers only; None if that was not needed so far.
     """
 

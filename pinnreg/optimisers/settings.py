@@ -50,8 +50,8 @@ class GaussNewton(_Settings):
 
     Each term has to be a sum of squares: regularisers with power 2. Penalty points are drawn anew before each step and
     are the same for the Jacobian and all trial steps. The stage ends by itself when no step lowers the loss by more
-    than rounding, or when twenty in a row lower it by less than a quarter in all; not while a regulariser's weight is
-    still to fall.
+    than rounding, or when sixty in a row lower it by less than a quarter in all, twenty once it has fallen by eighteen
+    decades; not while a regulariser's weight is still to fall.
 
     Attributes:
         steps: at most so many steps.

@@ -220,7 +220,11 @@ def _trained(
 
     def accepted() -> None:
         if folder is not None:
-            write_config(folder.config, config, {**provenance(prepared.resolved, prepared.device), **began_with})
+            write_config(
+                folder.config,
+                config,
+                {**provenance(prepared.resolved, prepared.split.trial, prepared.device), **began_with},
+            )
             folder.forget_results()
 
     history.check()

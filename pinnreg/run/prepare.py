@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -15,7 +15,17 @@ from torch import Tensor, nn
 
 from pinnreg import networks
 from pinnreg.config import Resolved
-from pinnreg.equations import Problem, Split, jumping_coefficients, reference_of, split_conditions
+from pinnreg.equations import (
+    Problem,
+    Split,
+    Trial,
+    check_unknown,
+    jumping_coefficients,
+    reference_of,
+    scaled,
+    split_conditions,
+    with_values,
+)
 from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError, user_code
 from pinnreg.objective import Objective, objective_of
@@ -110,6 +120,7 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
         device=choose_device(config.device),
     )
     check_combinations(config)
+    split = replace(split, trial=_scaled(split, resolved, network))
     if config.unknown and not any(isinstance(condition, Measurements) for condition in split.soft):
         logger.warning("unknown: there are no measurements, without which many coefficients may fit as well")
     objective = objective_of(
@@ -159,6 +170,20 @@ def choose_device(name: str) -> torch.device:
     if name == "cuda" and not available:
         raise InputError("device: 'cuda' was asked for, but this machine has no CUDA device; use 'cpu' or 'auto'")
     return torch.device("cuda" if available and name in ("auto", "cuda") else "cpu")
+
+
+def _scaled(split: Split, resolved: Resolved, network: nn.Module) -> Trial:
+    """The trial function with the sizes of its outputs: those that the run began with, given ones, or found."""
+    config, problem = resolved.config, resolved.problem
+    if resolved.scale is not None:
+        return replace(split.trial, sizes=resolved.scale[0], offsets=resolved.scale[1])
+    if not isinstance(config.network.scale, str):
+        count = len(problem.outputs)
+        return replace(split.trial, sizes=(float(config.network.scale),) * count, offsets=(0.0,) * count)
+    like = next(network.parameters()).detach()
+    check_unknown(problem, config.unknown)
+    starts = {name: each.value(like.new_tensor(each.first)) for name, each in config.unknown.items()}
+    return scaled(split.trial, with_values(problem, starts), (*split.exact, *split.soft), network, like)
 
 
 def _reference(resolved: Resolved) -> Reference | None:

@@ -14,12 +14,13 @@ import scipy
 import torch
 
 from pinnreg.config import Config, Resolved, fingerprint
+from pinnreg.equations import Trial
 from pinnreg.files import is_file
 from pinnreg.registry import file_hash
 
 
-def provenance(resolved: Resolved, device: torch.device) -> dict[str, Any]:
-    """Versions, device, threads, commit, and the files of the problem, of own parts and of data with their hashes."""
+def provenance(resolved: Resolved, trial: Trial, device: torch.device) -> dict[str, Any]:
+    """Versions, device, threads, commit, scales, and the files of the problem, own parts and data with their hashes."""
     return {
         "pinnreg": package_version(),
         "python": platform.python_version(),
@@ -37,6 +38,7 @@ def provenance(resolved: Resolved, device: torch.device) -> dict[str, Any]:
             for each in resolved.parts
         ],
         "data_sha256": data_hashes(resolved.config),
+        "scale": {"sizes": list(trial.sizes), "offsets": list(trial.offsets)},
         "fingerprint": fingerprint(resolved.config),
     }
 

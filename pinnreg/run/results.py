@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError
 from pinnreg.objective import Batch
 from pinnreg.report import Report, Solution, Validation, compare, read_report, validate_on, without_reference
+from pinnreg.run.convergence import judged
 from pinnreg.run.folder import RunFolder, make_writable
 from pinnreg.run.prepare import Prepared
 from pinnreg.training import Outcome, read_history
@@ -64,6 +65,7 @@ def with_facts(solution: Solution, prepared: Prepared, outcome: Outcome[Batch], 
         "dtype": config.dtype,
         "sweeps": outcome.sweeps,
         "stop_reason": outcome.stop_reason,
+        **asdict(judged(solution, prepared, outcome)),
         "regularisers": as_dict(config)["regularisers"],
         "unknown": _found(solution, prepared.resolved),
     }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -24,7 +25,7 @@ from pinnreg.config import (
 )
 from pinnreg.config.parts import unfound
 from pinnreg.equations import Problem
-from pinnreg.errors import InputError
+from pinnreg.errors import InputError, shortened
 from pinnreg.registry import file_hash, find
 from pinnreg.run.folder import RunFolder
 from pinnreg.run.prepare import Prepared
@@ -108,7 +109,21 @@ class Begun:
         self._check_same(resolved)
         if not found_by_name and resolved.problem_hash != self.provenance.get("problem_sha256"):
             logger.warning("the code of problem %r has changed since the run began", resolved.config.problem["name"])
-        return resolved
+        return replace(resolved, scale=self._scale(len(resolved.problem.outputs)))
+
+    def _scale(self, outputs: int) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+        """The sizes and offsets that the run was begun with: they depend on the first parameters of the network."""
+        if (found := self.provenance.get("scale")) is None:
+            return None
+        pair = [found.get(name) for name in ("sizes", "offsets")] if isinstance(found, dict) else []
+        numbers = [each for part in pair if isinstance(part, list) for each in part]
+        sound = len(numbers) == 2 * outputs and all(isinstance(each, float) and math.isfinite(each) for each in numbers)
+        if not sound or min(numbers[:outputs]) <= 0:
+            raise InputError(
+                f"{self.folder.config}: provenance.scale: expected sizes and offsets, a number for each output; got "
+                f"{shortened(found)}"
+            )
+        return tuple(numbers[:outputs]), tuple(numbers[outputs:])
 
     @property
     def began_with(self) -> dict[str, Any]:

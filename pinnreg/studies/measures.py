@@ -12,8 +12,8 @@ import numpy as np
 
 from pinnreg.config import Config
 from pinnreg.report import Report, Solution, write_json
+from pinnreg.run.fresh import fresh_loss, fresh_points, fresh_residual
 from pinnreg.studies.analysed import analysed
-from pinnreg.studies.fresh import fresh_loss, fresh_points, fresh_residual
 from pinnreg.studies.planned import Plan
 from pinnreg.training import read_history
 

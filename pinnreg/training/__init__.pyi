@@ -2,7 +2,7 @@ from .checkpoint import flaw_in, position_of, read_checkpoint, write_checkpoint
 from .history import History, is_lost, read_history
 from .hooks import Hooks, Outcome
 from .loop import train
-from .position import Position
+from .position import Position, is_limit
 
 __all__ = [
     "History",
@@ -10,6 +10,7 @@ __all__ = [
     "Outcome",
     "Position",
     "flaw_in",
+    "is_limit",
     "is_lost",
     "position_of",
     "read_checkpoint",

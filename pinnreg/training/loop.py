@@ -22,7 +22,7 @@ from pinnreg.optimisers import Advance, Optimiser, Stage
 from pinnreg.training.checkpoint import copied, position_of, snapshot, write_checkpoint
 from pinnreg.training.history import History
 from pinnreg.training.hooks import Hooks, Outcome
-from pinnreg.training.position import Position
+from pinnreg.training.position import LIMITS, Position
 from pinnreg.training.progress import annealed_share, share_of
 
 CHECKPOINT_SECONDS = 30.0
@@ -168,11 +168,11 @@ class _Loop(Generic[DrawnBatch]):
 
     def _ended(self, stage: Stage) -> str | None:
         if stage.max_seconds is not None and self.position.stage_seconds >= stage.max_seconds:
-            return f"{stage.optimiser}: max_seconds {stage.max_seconds:g} reached"
+            return f"{stage.optimiser}: max_seconds {stage.max_seconds:g} {LIMITS[1]}"
         if stage.max_sweeps is not None and self.position.stage_sweeps >= stage.max_sweeps:
-            return f"{stage.optimiser}: max_sweeps {stage.max_sweeps:g} reached"
+            return f"{stage.optimiser}: max_sweeps {stage.max_sweeps:g} {LIMITS[1]}"
         if self.position.stage_step >= stage.steps:
-            return f"{stage.optimiser}: all {stage.steps} steps done"
+            return f"{stage.optimiser}: all {stage.steps} {LIMITS[0]}"
         return None
 
     def _room(self, stage: Stage) -> int:

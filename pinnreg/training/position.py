@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
+LIMITS = "steps done", "reached"
+"""How the reason of a stage ends that a limit has ended, of steps, or of seconds or sweeps."""
+
+
+def is_limit(reason: str) -> bool:
+    """Whether it was a limit that ended a stage, which would have gone on otherwise."""
+    return reason.endswith(LIMITS)
+
 
 @final
 @dataclass

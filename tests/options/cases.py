@@ -50,7 +50,7 @@ class Slope(Problem):
 
     alpha: float = 0.3
     domain = Box(x=(0, 1), t=(0, 1))
-    conditions = (initial(lambda x: x),)
+    conditions = (initial(lambda x: x, exact=True),)
 
     def residual(self, u: Any) -> Any:
         return u.t - self.alpha * u.xx - 1

@@ -57,6 +57,13 @@ def network_spread(_: Path) -> None:
     assert same(runs[2], solved(config()))  # the default
 
 
+@case("network.scale")
+def network_scale(_: Path) -> None:
+    runs = differ(config(), "network__scale", "auto", 1.0, 3.0)
+    assert same(runs[0], solved(config()))  # the default
+    assert runs[2].trial.sizes == (3.0,)
+
+
 @case("network.width")
 def network_width(_: Path) -> None:
     base = config(network={"kind": "quadratic", "hidden": [4, 3]})

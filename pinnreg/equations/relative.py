@@ -1,0 +1,47 @@
+"""How large a residual is beside its own terms: a number without units, whatever the equation's factor and scales."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from pinnreg.differentiation import slope
+from pinnreg.equations.field import Sweep, Table
+from pinnreg.equations.problem import Problem
+from pinnreg.equations.residual import evaluate_residual
+
+
+def relative_residual(problem: Problem, sweep: Sweep) -> dict[str, float]:
+    """‖r‖ / Σ_k ‖∂r/∂u_k · u_k‖ by equation, with root mean squares over the points and u_k the derivatives of u in it.
+
+    What the residual holds besides, as a source, counts as one more term. 0 where all terms vanish.
+    """
+    x = sweep.points.x
+    asked = Table(sweep, x, {})
+    evaluate_residual(problem, asked)
+    values = asked.values
+
+    def residual(x: Tensor, *derivatives: Tensor) -> dict[str, Tensor]:
+        return evaluate_residual(problem, Table(sweep, x, dict(zip(values, derivatives, strict=True))))
+
+    with torch.no_grad():
+        found = residual(x, *values.values())
+    rest = {name: rows.clone() for name, rows in found.items()}
+    sizes = dict.fromkeys(found, 0.0)
+    for number, derivative in enumerate(values.values()):
+        for output in range(derivative.shape[1]):
+            tangents = [torch.zeros_like(each) for each in values.values()]
+            tangents[number][:, output] = derivative[:, output]
+            terms = slope(residual, (x, *values.values()), (torch.zeros_like(x), *tangents))
+            for name, rows in terms.items():
+                rest[name] = rest[name] - rows
+                sizes[name] += _size(rows)
+    sizes = {name: size + _size(rest[name]) for name, size in sizes.items()}
+    return {name: _size(rows) / sizes[name] if sizes[name] else 0.0 for name, rows in found.items()}
+
+
+def _size(rows: Tensor) -> float:
+    size = float(rows.detach().double().square().mean().sqrt())
+    return size if math.isfinite(size) else 0.0

@@ -1,0 +1,201 @@
+"""The size of each output, found before training, so that the network itself is of size one.
+
+A network begins with values of about one, and its parameters are made for that: u = c + s N, with the offset c and the
+size s that the data ask for; with exact data u = g + φ s N. Both stay as they are. Without them uₜ = 0.3125 uₓₓ from
+300 + 700 sin πx (kelvin) ended six to ten orders of magnitude above what the same network reaches from sin πx.
+
+- What conditions prescribe tells c, the middle of their values where no exact data are, and s, how far they lie from
+  what u is without the network, a prescribed slope counting by the length of its axis.
+- A source tells s where it asks for more: the multiple of the network by which its part of the residual is as large as
+  what is to be balanced. Each output has an equation for that.
+- Data that are one constant, as u(0) = 0.01, say nothing of how far u goes. Where the equation is not linear, s is the
+  size at which that shows (1 for u (1 - u)), up to `FARTHEST` constants; otherwise the constant.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pinnreg.domain import unit_points
+from pinnreg.equations.conditions import Condition, FaceCondition, Measurements
+from pinnreg.equations.field import Sweep
+from pinnreg.equations.points import Points
+from pinnreg.equations.problem import Problem
+from pinnreg.equations.residual import evaluate_residual
+from pinnreg.equations.trial import Network, Trial
+from pinnreg.errors import InputError
+from pinnreg.randomness import derive
+
+POINTS = 256
+"""So many are looked at, of each condition and inside."""
+PROBE = 1e-3
+"""The size at which the residual is differenced, relative to what is expected."""
+FACTOR, FARTHEST = 2.0, 1e3
+
+Rows = Callable[[Sequence[float]], Mapping[str, Tensor]]
+"""The equations' residuals with the outputs' networks multiplied by numbers."""
+
+
+def scaled(trial: Trial, problem: Problem, conditions: Sequence[Condition], network: Network, like: Tensor) -> Trial:
+    """The trial function with the offset and the size of each output.
+
+    Args:
+        trial: without.
+        problem: what is solved.
+        conditions: all of its conditions, with measurements.
+        network: at the parameters that training begins with.
+        like: a tensor of its precision where it is.
+    """
+    values = [_prescribed(problem, conditions, output, like) for output in trial.outputs]
+    middles = [_middle(each) for each in values]
+    offsets = tuple(0.0 if data else middle for data, middle in zip(trial.data, middles, strict=True))
+    bare = replace(trial, offsets=offsets)
+    gaps = [_gap(bare, number, prescribed, middles[number]) for number, prescribed in enumerate(values)]
+    gaps = [max(gap, slope) for gap, slope in zip(gaps, _slopes(problem, conditions, trial, like), strict=True)]
+    sizes = _by_equations(bare, problem, network, gaps, middles, like)
+    return replace(bare, sizes=tuple(sizes))
+
+
+def _prescribed(
+    problem: Problem, conditions: Sequence[Condition], output: str, like: Tensor
+) -> list[tuple[Tensor, Tensor]]:
+    """Points (n, d) and values (n,) of each condition that says what an output is."""
+    found = []
+    for condition in conditions:
+        if condition.of != output:
+            continue
+        if isinstance(condition, Measurements):
+            found.append((condition.points.to(like), condition.values.to(like)))
+        elif (
+            isinstance(condition, FaceCondition) and condition.kind in ("dirichlet", "initial") and not condition.slope
+        ):
+            points = condition.sample(problem.domain, POINTS, "sobol", 0).on(like)
+            found.append((points.x, _values(condition, problem, points)))
+    return found
+
+
+def _slopes(problem: Problem, conditions: Sequence[Condition], trial: Trial, like: Tensor) -> list[float]:
+    """How far u gets along an axis by the largest slope that is prescribed, by output."""
+    found = dict.fromkeys(trial.outputs, 0.0)
+    for condition in conditions:
+        if isinstance(condition, FaceCondition) and (condition.kind == "neumann" or condition.slope):
+            points = condition.sample(problem.domain, POINTS, "sobol", 0).on(like)
+            ends = [problem.domain.bounds[face.axis] for face in condition.faces(problem.domain)]
+            length = max(upper - lower for lower, upper in ends)
+            largest = length * float(_values(condition, problem, points).abs().max())
+            found[str(condition.of)] = max(found[str(condition.of)], largest)
+    return list(found.values())
+
+
+def _values(condition: FaceCondition, problem: Problem, points: Points) -> Tensor:
+    return condition.data(points, problem.domain.axes)[: len(points)].detach()
+
+
+def _middle(prescribed: Sequence[tuple[Tensor, Tensor]]) -> float:
+    ends = [float(end) for _, values in prescribed for end in (values.min(), values.max())]
+    return (min(ends) + max(ends)) / 2 if ends else 0.0
+
+
+def _gap(bare: Trial, output: int, prescribed: Sequence[tuple[Tensor, Tensor]], middle: float) -> float:
+    """How far from u without the network values are, or from their middle where u obeys them already."""
+    gap = 0.0
+    for points, values in prescribed:
+        with torch.no_grad():
+            away = (values - bare.g(points)[:, output]).abs().max()
+        gap = max(gap, float(away))
+    if bare.data[output]:
+        ends = [float((values - middle).abs().max()) for _, values in prescribed]
+        gap = max([gap, *ends])
+    return gap if gap > 1e-9 * abs(middle) else 0.0
+
+
+def _by_equations(
+    bare: Trial,
+    problem: Problem,
+    network: Network,
+    gaps: Sequence[float],
+    middles: Sequence[float],
+    like: Tensor,
+) -> list[float]:
+    """The sizes, with what the equations ask for besides."""
+    sizes, expected = list(gaps), [gap or abs(middle) for gap, middle in zip(gaps, middles, strict=True)]
+    # what is wrong with a residual is said where it is checked
+    with contextlib.suppress(InputError):
+        rows = _rows(bare, problem, network, like)
+        reference = max(expected) or 1.0
+        sizes = _by_sources(rows, gaps, PROBE * reference)
+        if not any(gaps) and any(middles):
+            sizes = _nonlinear(rows, [max(pair) for pair in zip(sizes, map(abs, middles), strict=True)], sizes)
+    found = [size or constant for size, constant in zip(sizes, expected, strict=True)]
+    usable = [size for size in found if 0 < size < math.inf]
+    return [size if size in usable else max(usable, default=1.0) for size in found]
+
+
+def _rows(bare: Trial, problem: Problem, network: Network, like: Tensor) -> Rows:
+    unit = unit_points("sobol", POINTS, problem.domain.dimension, derive(0, "scale"))
+    points = Points(problem.domain.interior(unit)).on(like)
+
+    def rows(sizes: Sequence[float]) -> Mapping[str, Tensor]:
+        with torch.no_grad():
+            sweep = Sweep(replace(bare, sizes=tuple(sizes)), network, points)
+            return {name: each.double() for name, each in evaluate_residual(problem, sweep).items()}
+
+    return rows
+
+
+def _by_sources(rows: Rows, gaps: Sequence[float], probe: float) -> list[float]:
+    """The sizes with those by which each output balances its equation, the others being as large as they are."""
+    sizes, slopes = list(gaps), [_slope(rows, len(gaps), number, probe) for number in range(len(gaps))]
+    assigned = _assigned(slopes)
+    for _ in sizes:  # what one asks for may be what the next is to balance
+        for output, name in assigned.items():
+            without = [size * (number != output) for number, size in enumerate(sizes)]
+            sizes[output] = max(gaps[output], _size(rows(without)[name]) / _size(slopes[output][name]))
+    return sizes
+
+
+def _assigned(slopes: Sequence[Mapping[str, Tensor]]) -> dict[int, str]:
+    """An equation for each output, as far as there are any: those that answer to it most, on the whole.
+
+    The largest product of slopes, which no units of outputs or equations change (as Duff & Koster 2001,
+    doi:10.1137/S0895479899358443, choose pivots).
+    """
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415
+
+    names = list(slopes[0])
+    table = np.array([[_size(slope[name]) for name in names] for slope in slopes])
+    with np.errstate(divide="ignore"):
+        logarithms = np.log(table)
+    usable = np.isfinite(logarithms)
+    lowest = logarithms[usable].min(initial=0.0) - 1e3
+    pairs = zip(*linear_sum_assignment(np.where(usable, logarithms, lowest), maximize=True), strict=True)
+    return {int(output): names[equation] for output, equation in pairs if usable[output, equation]}
+
+
+def _slope(rows: Rows, outputs: int, output: int, probe: float) -> Mapping[str, Tensor]:
+    ends = [rows([side * probe * (number == output) for number in range(outputs)]) for side in (1, -1)]
+    return {name: (ends[0][name] - ends[1][name]) / (2 * probe) for name in ends[0]}
+
+
+def _nonlinear(rows: Rows, least: Sequence[float], otherwise: Sequence[float]) -> list[float]:
+    """The first multiple of some sizes at which the residual is no longer nearly linear in them."""
+    still, factor = rows([0.0] * len(least)), 1.0
+    probe = {name: (rows([PROBE * each for each in least])[name] - still[name]) / PROBE for name in still}
+    while factor <= FARTHEST:
+        moved = rows([factor * each for each in least])
+        bent = sum(_size(moved[name] - still[name] - factor * probe[name]) for name in still)
+        if bent >= factor * sum(map(_size, probe.values())):
+            return [factor * each for each in least]
+        factor *= FACTOR
+    return list(otherwise)
+
+
+def _size(values: Tensor) -> float:
+    return float(values.square().mean().sqrt())

@@ -1,0 +1,85 @@
+"""What a run says of itself: converged, or not and why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_studies import Cli
+
+import pinnreg
+from pinnreg.training import is_limit
+
+SMALL: dict[str, Any] = {"network": {"hidden": [10, 10]}, "device": "cpu", "evaluate": {"grid": 15}}
+
+
+def facts(problem: Any, **sections: Any) -> dict[str, Any]:
+    report = pinnreg.solve({**SMALL, "problem": problem, **sections}, out=False, figures=False).report
+    assert report is not None
+    return dict(report.facts)
+
+
+def steps(count: int, **settings: Any) -> list[dict[str, Any]]:
+    return [{"optimiser": "gauss_newton", "steps": count, **settings}]
+
+
+@pytest.mark.parametrize("mode", ["default", "soft", "exact"])
+def test_a_good_run_has_converged(mode: str) -> None:
+    found = facts("heat", points={"interior": 300}, train=steps(30), conditions=mode)
+    assert found["converged"] is True
+    assert found["relative_residual"] < 1e-4
+
+
+def test_a_run_that_was_cut_says_how_fast_it_was() -> None:
+    found = facts("heat", points={"interior": 300}, train=steps(4))
+    assert found["converged"] is False
+    assert "all 4 steps done, and the loss fell by" in found["convergence"]
+
+
+def test_too_few_points_are_named() -> None:
+    found = facts("heat", points={"interior": 30}, train=steps(60))
+    assert found["converged"] is False
+    assert "points.interior" in found["convergence"]
+
+
+def test_a_condition_that_is_missed_counts() -> None:
+    found = facts("heat", points={"interior": 300}, train=steps(30), weights={"initial": 1e-14})
+    assert found["converged"] is False
+    assert "'initial'" in found["convergence"]
+
+
+def test_a_plateau_is_no_convergence() -> None:
+    # a tiny network cannot do more, and comes to rest
+    found = facts("van_der_pol", network={"hidden": [2]}, points={"interior": 100}, train=steps(300))
+    assert found["converged"] is False
+    assert not is_limit(found["stop_reason"])
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"measurements": [{"samples": 30, "noise": 0.1}]},
+        {"regularisers": [{"kind": "ktv", "order": 2, "weight": 1e-3, "samples": 30}]},
+    ],
+)
+def test_where_a_loss_stays_it_has_to_come_to_rest(extra: dict[str, Any]) -> None:
+    assert facts("heat", points={"interior": 60}, train=steps(40), **extra)["converged"] is True
+    cut = facts("heat", points={"interior": 100}, train=steps(2), **extra)
+    assert cut["converged"] is False
+    assert "was falling" in cut["convergence"]
+
+
+def test_the_command_says_so(cli: Cli, tmp_path: Path) -> None:
+    code, out, _ = cli("solve", "heat", "--set", "train.0.steps=2", "--out", tmp_path / "run")
+    assert code == 0
+    assert "NOT CONVERGED" in out
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["converged"] is False
+    # the same after a resume that has nothing to do
+    assert cli("solve", "--resume", tmp_path / "run")[0] == 0
+    again = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert {key: again[key] for key in ("converged", "convergence")} == {
+        key: report[key] for key in ("converged", "convergence")
+    }
