@@ -25,9 +25,9 @@ def steps(count: int, **settings: Any) -> list[dict[str, Any]]:
     return [{"optimiser": "gauss_newton", "steps": count, **settings}]
 
 
-@pytest.mark.parametrize("mode", ["default", "soft", "exact"])
+@pytest.mark.parametrize("mode", ["default", "soft"])
 def test_a_good_run_has_converged(mode: str) -> None:
-    found = facts("heat", points={"interior": 300}, train=steps(30), conditions=mode)
+    found = facts("heat", points={"interior": 200}, train=steps(25), conditions=mode)
     assert found["converged"] is True
     assert found["relative_residual"] < 1e-4
 
@@ -45,14 +45,14 @@ def test_too_few_points_are_named() -> None:
 
 
 def test_a_condition_that_is_missed_counts() -> None:
-    found = facts("heat", points={"interior": 300}, train=steps(30), weights={"initial": 1e-14})
+    found = facts("heat", points={"interior": 200}, train=steps(20), weights={"initial": 1e-14})
     assert found["converged"] is False
     assert "'initial'" in found["convergence"]
 
 
 def test_a_plateau_is_no_convergence() -> None:
     # a tiny network cannot do more, and comes to rest
-    found = facts("van_der_pol", network={"hidden": [2]}, points={"interior": 100}, train=steps(300))
+    found = facts("van_der_pol", network={"hidden": [2]}, points={"interior": 100}, train=steps(150))
     assert found["converged"] is False
     assert not is_limit(found["stop_reason"])
 

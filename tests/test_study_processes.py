@@ -65,6 +65,7 @@ def test_no_process_sees_an_interrupt() -> None:
     assert [int(mask, 16) >> signal.SIGINT - 1 & 1 for mask in done.stdout.split()] == [1, 1]
 
 
+@pytest.mark.slow
 def test_processes_of_which_one_is_killed(tmp_path: Path) -> None:
     (tmp_path / "problems").mkdir()
     (tmp_path / "problems" / "deadly.py").write_text(DEADLY, encoding="utf-8")

@@ -28,7 +28,7 @@ class Decay(Problem):
     """A heat equation with a closed form, and one condition only, which makes the many runs cheap."""
 
     domain = Box(x=(0, 1), t=(0, 1))
-    conditions = (initial(lambda x: torch.sin(pi * x)),)
+    conditions = (initial(lambda x: torch.sin(pi * x), exact=True),)
 
     def residual(self, u: Any) -> Any:
         return u.t - 0.1 * u.xx
@@ -59,7 +59,7 @@ class Slope(Problem):
 def config(*stages: Config, **sections: Any) -> Config:
     return {
         "problem": Decay(),
-        "network": {"hidden": [4]},
+        "network": {"hidden": [4], "scale": 1.0},
         "points": {"interior": 16, "boundary": 8},
         "train": list(stages) or [{"optimiser": "adam", "steps": 4}],
         "evaluate": {"grid": 5},

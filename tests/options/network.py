@@ -60,7 +60,7 @@ def network_spread(_: Path) -> None:
 @case("network.scale")
 def network_scale(_: Path) -> None:
     runs = differ(config(), "network__scale", "auto", 1.0, 3.0)
-    assert same(runs[0], solved(config()))  # the default
+    assert same(runs[0], solved(config(network={"hidden": [4]})))  # the default
     assert runs[2].trial.sizes == (3.0,)
 
 
