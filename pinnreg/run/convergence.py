@@ -26,7 +26,7 @@ from pinnreg.objective import Batch
 from pinnreg.randomness import derive
 from pinnreg.regularisers import strength
 from pinnreg.report import Solution
-from pinnreg.run.fresh import FRESH_POINTS, fresh_points, fresh_residual
+from pinnreg.run.fresh import fresh_points, fresh_residual
 from pinnreg.run.prepare import Prepared
 from pinnreg.training import Outcome, is_limit
 
@@ -34,6 +34,8 @@ logger = logging.getLogger("pinnreg")
 
 TOLERANCE = 1e-4
 """Of the relative residual. Of all runs tried none with an error above 1e-2 was below, and all with one below 1e-6."""
+LOOKED_AT = 1024
+"""Fresh points, inside and on the faces of each condition."""
 OVERFITTED = 100.0
 """By so much more the mean square is at fresh points than at those of the training where these are too few."""
 LAST = 0.1
@@ -100,7 +102,7 @@ def _largest(solution: Solution, prepared: Prepared) -> tuple[str, float] | None
     if not solution.problem.has_residual:
         return None
     seed, like = prepared.resolved.config.seed, next(iter(solution.parameters.values()))
-    points = Points(torch.from_numpy(fresh_points(solution, seed))).on(like)
+    points = Points(torch.from_numpy(fresh_points(solution, seed)[:LOOKED_AT])).on(like)
     sweep = solution.sweep(points)
     try:
         sizes = relative_residual(with_values(solution.problem, solution.unknown), sweep)
@@ -118,7 +120,7 @@ def _largest(solution: Solution, prepared: Prepared) -> tuple[str, float] | None
 def _of_condition(solution: Solution, condition: FaceCondition | Periodic, inside: Sweep, seed: int) -> float:
     """A condition's rows beside the variation of u, and of its derivatives, inside the domain."""
     domain, axes = solution.problem.domain, solution.trial.axes
-    at = condition.sample(domain, FRESH_POINTS, "sobol", derive(seed, f"fresh {condition.name}")).on(inside.points.x)
+    at = condition.sample(domain, LOOKED_AT, "sobol", derive(seed, f"fresh {condition.name}")).on(inside.points.x)
     with torch.no_grad():
         rows = condition.residual(solution.sweep(at).fields(), at, axes)
         fields = inside.fields()
