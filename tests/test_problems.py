@@ -610,6 +610,14 @@ def test_every_regulariser_has_a_config(kind: str) -> None:
 # accuracy
 
 
+def test_no_shipped_default_ends_by_a_clock() -> None:
+    """The same run ends at the same bits on a fast and on a slow machine."""
+    studies = registry.shipped_configs(studies=True)
+    for path in [*FILES.values(), *CONFIGS.values(), *studies.values()]:
+        assert "max_seconds" not in path.read_text(encoding="utf-8"), path
+    assert all(stage.max_seconds is None for stage in resolve("poisson").config.train)
+
+
 def test_every_config_has_an_accuracy_to_reach() -> None:
     assert set(CONFIGS) <= set(ACCURACY)
 
