@@ -167,10 +167,12 @@ def _assigned(slopes: Sequence[Mapping[str, Tensor]]) -> dict[int, str]:
     The largest product of slopes, which no units of outputs or equations change (as Duff & Koster 2001,
     doi:10.1137/S0895479899358443, choose pivots).
     """
-    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415
-
     names = list(slopes[0])
     table = np.array([[_size(slope[name]) for name in names] for slope in slopes])
+    if len(names) == len(slopes) == 1:  # as mostly, which is no reason to import SciPy
+        return {0: names[0]} if table[0, 0] > 0 and np.isfinite(table[0, 0]) else {}
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415
+
     with np.errstate(divide="ignore"):
         logarithms = np.log(table)
     usable = np.isfinite(logarithms)

@@ -149,7 +149,7 @@ def _spread(values: torch.Tensor) -> float:
 
 def _excuse(solution: Solution, prepared: Prepared, end: str) -> str:
     """Why it may not have converged."""
-    fresh = fresh_residual(solution, fresh_points(solution, prepared.resolved.config.seed))
+    fresh = fresh_residual(solution, fresh_points(solution, prepared.resolved.config.seed)[:LOOKED_AT])
     seen = {name: float(solution.history[name][-1]) for name in fresh if name in solution.history}
     if any(0 < seen[name] * OVERFITTED < fresh[name] for name in seen):
         return "its points are too few for this network, since there it is far smaller; more points.interior would help"
