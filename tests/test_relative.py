@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import pi
@@ -49,3 +50,9 @@ def test_terms_are_linearised() -> None:
 def test_equations_are_apart_and_nothing_is_zero() -> None:
     both = found(lambda u, x: {"one": u.x, "none": 0 * u.value}, lambda x: 2 * x)
     assert both == {"one": 1.0, "none": 0.0}
+
+
+def test_what_is_not_finite_is_never_small() -> None:
+    """Of a square root that training never saw negative, for instance."""
+    assert found(lambda u, x: u.x + torch.sqrt(x - 0.5), lambda x: 2 * x)["residual"] == math.inf
+    assert found(lambda u, x: u.x / (x - 1), lambda x: 2 * x)["residual"] == math.inf

@@ -16,7 +16,8 @@ from pinnreg.equations.residual import evaluate_residual
 def relative_residual(problem: Problem, sweep: Sweep) -> dict[str, float]:
     """‖r‖ / Σ_k ‖∂r/∂u_k · u_k‖ by equation, with root mean squares over the points and u_k the derivatives of u in it.
 
-    What the residual holds besides, as a source, counts as one more term. 0 where all terms vanish.
+    What the residual holds besides, as a source, counts as one more term. 0 where all terms vanish, and infinite where
+    anything is NaN or Inf.
     """
     x = sweep.points.x
     asked = Table(sweep, x, {})
@@ -39,9 +40,14 @@ def relative_residual(problem: Problem, sweep: Sweep) -> dict[str, float]:
                 rest[name] = rest[name] - rows
                 sizes[name] += _size(rows)
     sizes = {name: size + _size(rest[name]) for name, size in sizes.items()}
-    return {name: _size(rows) / sizes[name] if sizes[name] else 0.0 for name, rows in found.items()}
+    return {name: share(_size(rows), sizes[name]) for name, rows in found.items()}
+
+
+def share(size: float, of: float) -> float:
+    """size / of; 0 of nothing is 0, and what is not finite is infinitely much."""
+    found = size / of if of else math.inf * size if size else 0.0
+    return found if math.isfinite(found) else math.inf
 
 
 def _size(rows: Tensor) -> float:
-    size = float(rows.detach().double().square().mean().sqrt())
-    return size if math.isfinite(size) else 0.0
+    return float(rows.detach().double().square().mean().sqrt())

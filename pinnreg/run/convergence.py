@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from pinnreg.equations import Points, Sweep, relative_residual, with_values
 from pinnreg.equations.conditions import FaceCondition, Measurements, Periodic
+from pinnreg.equations.relative import share
 from pinnreg.errors import InputError
 from pinnreg.objective import Batch
 from pinnreg.randomness import derive
@@ -138,8 +139,7 @@ def _of_condition(solution: Solution, condition: FaceCondition | Periodic, insid
 
 
 def _share(rows: torch.Tensor, of: float) -> float:
-    size = float(rows.square().mean().sqrt())
-    return size / of if of else float(size > 0)
+    return share(float(rows.square().mean().sqrt()), of)
 
 
 def _spread(values: torch.Tensor) -> float:
