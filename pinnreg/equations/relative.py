@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from pinnreg.differentiation import slope
-from pinnreg.equations.field import Sweep, Table
+from pinnreg.equations.field import Sweep
 from pinnreg.equations.problem import Problem
-from pinnreg.equations.residual import evaluate_residual
+from pinnreg.equations.residual import residual_of_derivatives
 
 
 def relative_residual(problem: Problem, sweep: Sweep) -> dict[str, float]:
@@ -20,13 +20,7 @@ def relative_residual(problem: Problem, sweep: Sweep) -> dict[str, float]:
     anything is NaN or Inf.
     """
     x = sweep.points.x
-    asked = Table(sweep, x, {})
-    evaluate_residual(problem, asked)
-    values = asked.values
-
-    def residual(x: Tensor, *derivatives: Tensor) -> dict[str, Tensor]:
-        return evaluate_residual(problem, Table(sweep, x, dict(zip(values, derivatives, strict=True))))
-
+    residual, values = residual_of_derivatives(problem, sweep)
     with torch.no_grad():
         found = residual(x, *values.values())
     rest = {name: rows.clone() for name, rows in found.items()}

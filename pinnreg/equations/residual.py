@@ -59,6 +59,24 @@ def evaluate_rows(
     return {str(key): _checked(values, sweep.points.x, title, str(key)) for key, values in rows.items()}
 
 
+def residual_of_derivatives(
+    problem: Problem, sweep: Sweep
+) -> tuple[Callable[..., dict[str, Tensor]], dict[Operator, Tensor]]:
+    """The residual as a function of coordinates (n, d) and of the derivatives of u, and these, each (n, outputs).
+
+    Raises:
+        InputError: as `evaluate_residual`.
+    """
+    asked = Table(sweep, sweep.points.x, {})
+    evaluate_residual(problem, asked)
+    values = asked.values
+
+    def residual(x: Tensor, *derivatives: Tensor) -> dict[str, Tensor]:
+        return evaluate_residual(problem, Table(sweep, x, dict(zip(values, derivatives, strict=True))))
+
+    return residual, values
+
+
 def residual_gradient(problem: Problem, sweep: Sweep, axes: Sequence[str]) -> dict[str, dict[str, Tensor]]:
     """The derivatives of the residual along axes, by equation and axis, each (n,).
 
@@ -69,13 +87,7 @@ def residual_gradient(problem: Problem, sweep: Sweep, axes: Sequence[str]) -> di
         InputError: as `evaluate_residual`.
     """
     x, at = sweep.points.x, sweep.trial.axes
-    asked = Table(sweep, x, {})
-    evaluate_residual(problem, asked)
-    values = asked.values
-
-    def residual(x: Tensor, *derivatives: Tensor) -> dict[str, Tensor]:
-        return evaluate_residual(problem, Table(sweep, x, dict(zip(values, derivatives, strict=True))))
-
+    residual, values = residual_of_derivatives(problem, sweep)
     slopes = {}
     for axis in axes:
         number = at.index(axis)
