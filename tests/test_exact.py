@@ -501,6 +501,17 @@ def test_zero_data_need_no_lift() -> None:
     assert [algebra.elements[row] for row in phi.support] == [(0, 0), (1, 0), (2, 0)]  # φ is quadratic in x
 
 
+def test_one_condition_can_be_soft_or_exact_by_itself() -> None:
+    given = problem(STRIP, pinnreg.initial(wave_start), dirichlet(wave, "x=min", exact=False), dirichlet(wave, "x=max"))
+    names = {mode: [c.name for c in split_conditions(given, mode).exact] for mode in ("default", "exact", "soft")}
+    assert names == {"default": ["dirichlet_2"], "exact": ["initial", "dirichlet", "dirichlet_2"], "soft": []}
+    ring = [Box(x=(0, 2), t=(0, 1)), Box(t=(0, 1))]
+    assert not split_conditions(problem(ring[0], periodic("x", exact=False)), "default").exact
+    assert not split_conditions(problem(ring[0], pinnreg.initial(0.0)), "default").exact
+    assert split_conditions(problem(ring[1], pinnreg.initial(0.0)), "default").exact
+    assert not split_conditions(problem(ring[1], pinnreg.initial(0.0, exact=False)), "default").exact
+
+
 def test_single_precision_is_exact_to_its_rounding() -> None:
     domain, conditions = CASES["x-t inhomogeneous"]
     split = split_conditions(problem(domain, *conditions), "exact")
