@@ -5,11 +5,14 @@ from .equations import (
     Field,
     Problem,
     dirichlet,
+    even,
     initial,
     measurements,
     neumann,
+    odd,
     periodic,
     robin,
+    shift,
 )
 from .errors import Diverged, InputError, Interrupted
 from .optimisers.nonlinear import least_squares
@@ -32,6 +35,7 @@ __all__ = [
     "derivatives",
     "dirichlet",
     "evaluate",
+    "even",
     "initial",
     "least_squares",
     "load",
@@ -39,11 +43,13 @@ __all__ = [
     "measurements",
     "networks",
     "neumann",
+    "odd",
     "periodic",
     "problem",
     "reference",
     "reproduce",
     "robin",
+    "shift",
     "solve",
     "study",
 ]

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from pydantic import PositiveFloat
 
-from pinnreg import Box, Problem, initial, periodic, reference
+from pinnreg import Box, Problem, even, initial, periodic, reference
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class AllenCahn(Problem):
     diffusivity: PositiveFloat = 1e-4
     rate: PositiveFloat = 5.0
     domain = Box(x=(-1, 1), t=(0, 1))
-    defaults = {"points": {"interior": 2500}, "train": [{"optimiser": "gauss_newton", "steps": 200}]}
+    symmetry = even("x")
+    defaults = {"train": [{"optimiser": "gauss_newton", "steps": 200}]}
     conditions = (initial(lambda x: x**2 * torch.cos(pi * x)), periodic("x"))
 
     def residual(self, u):

@@ -5,7 +5,7 @@ from typing import Annotated
 import torch
 from pydantic import Field, PositiveFloat
 
-from pinnreg import Box, Problem, dirichlet, initial, reference
+from pinnreg import Box, Problem, dirichlet, initial, odd, reference
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class Burgers(Problem):
     domain = Box(x=(-1, 1), t=(0, 1))
     defaults = {
         "network": {"hidden": [20, 20, 20]},
-        "points": {"interior": 2500, "resample": "residual", "resample_every": 10},
-        "train": [{"optimiser": "gauss_newton", "steps": 300}],
+        "train": [{"optimiser": "gauss_newton", "steps": 250}],
     }
     conditions = property(lambda self: (initial(self.start), dirichlet(0.0, on="x")))
+    symmetry = property(lambda self: odd("x") if self.shift == 0 else ())
 
     def start(self, x):
         return -torch.sin(pi * x) + self.shift * torch.cos(pi / 2 * x)

@@ -21,6 +21,7 @@ class Duffing(Problem):
     gamma: float = 0.5
     omega: PositiveFloat = 1.2
     domain = Box(t=(0, 10))
+    defaults = {"network": {"hidden": [20, 20]}}
     conditions = (initial(1.0), initial(0.0, order=1))
 
     def residual(self, u, t):

@@ -14,6 +14,7 @@ class Logistic(Problem):
 
     rate: PositiveFloat = 1.0
     domain = Box(t=(0, 10))
+    defaults = {"network": {"hidden": [20, 20]}}
     conditions = (initial(START),)
 
     def residual(self, u):

@@ -24,10 +24,10 @@ class Poisson(Problem):
 
     @property
     def defaults(self):
-        d, k = self.dimension, min(self.frequency, 8)
+        width = (16 if self.dimension == 1 else 24) + 2 * min(self.frequency, 8)
         return {
-            "network": {"hidden": [16 + 2 * k] * 2, "activation": "sin", "spread": 2.0},
-            "points": {"interior": {1: 100, 2: 800, 3: 2000}[d] + {1: 100, 2: 300, 3: 500}[d] * k},
+            "network": {"hidden": [width, width], "activation": "sin", "spread": 2.0},
+            "train": [{"optimiser": "gauss_newton", "steps": 100}],
         }
 
     def residual(self, u, points):

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from pinnreg import Box, Problem, initial, periodic, reference
+from pinnreg import Box, Problem, even, initial, periodic, reference
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Schroedinger(Problem):
     start: Literal["sech", "images"] = "sech"
     outputs = ("u", "v")
     domain = Box(x=(-5, 5), t=(0, pi / 2))
-    defaults = {"points": {"interior": 2500}, "train": [{"optimiser": "gauss_newton", "steps": 200}]}
+    symmetry = even("x")
+    defaults = {"train": [{"optimiser": "gauss_newton", "steps": 100}]}
 
     @property
     def conditions(self):

@@ -17,7 +17,7 @@ class Wave(Problem):
 
     speed: PositiveFloat = 2.0
     domain = Box(x=(0, 1), t=(0, 1))
-    defaults = {"train": [{"optimiser": "gauss_newton", "steps": 200}]}
+    defaults = {"network": {"activation": "sin"}, "train": [{"optimiser": "gauss_newton", "steps": 200}]}
     conditions = (
         initial(lambda x: torch.sin(pi * x) + 0.5 * torch.sin(4 * pi * x)),
         initial(0.0, order=1, name="velocity"),

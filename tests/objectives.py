@@ -23,6 +23,7 @@ from pinnreg.objective import (
     whole,
 )
 from pinnreg.objective.batch import Batch
+from pinnreg.objective.drawing import widen
 from pinnreg.objective.functions import Gradient
 from pinnreg.objective.model import Model, Parameters
 from pinnreg.objective.terms import Penalised
@@ -103,8 +104,8 @@ class Placed:
         """The rows of the term of a name at any points."""
         return self.objective.rows_at(self.objective.term(name), points, parameters)
 
-    def resample_due(self, step: int) -> bool:
-        return self.evaluator.resample_due(self.batch, step)
+    def resample_due(self, step: int, share: float = 0.0) -> bool:
+        return self.evaluator.resample_due(self.batch, step, share)
 
     def at(self, batch: Batch) -> Placed:
         return replace(self, batch=batch)
@@ -122,6 +123,9 @@ class Placed:
 
     def resample(self, parameters: Parameters, step: int) -> Placed:
         return self.at(resample(self.objective, self.batch, parameters, step))
+
+    def widen(self, step: int, window: float) -> Placed:
+        return self.at(widen(self.objective, self.batch, self.parameters, step, window))
 
     def whole(self) -> Placed:
         return self.at(whole(self.objective, self.batch))

@@ -64,9 +64,9 @@ def config(problem: Problem, **sections: Any) -> dict[str, Any]:
     return {
         "problem": problem,
         "network": {"hidden": [5]},
-        "points": {"interior": 24, "boundary": 12},
         "conditions": "soft",
         **sections,
+        "points": {"interior": 24, "boundary": 12, "resample": "fresh", **sections.get("points", {})},
     }
 
 
@@ -174,7 +174,7 @@ def test_the_size_of_the_residuals_does_not_matter(changed: dict[str, float]) ->
 
 @pytest.mark.parametrize("sampler", ["sobol", "latin_hypercube", "uniform", "grid"])
 def test_some_of_many_points_suffice(monkeypatch: pytest.MonkeyPatch, sampler: str) -> None:
-    points = {"interior": 3200, "boundary": 800, "sampler": sampler}
+    points = {"interior": 3200, "boundary": 800, "sampler": sampler, "resample_every": None}
     seen: list[Tensor] = []
     sweep = Model.sweep
 

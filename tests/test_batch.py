@@ -15,7 +15,7 @@ from torch import Tensor
 from pinnreg import Box, Problem, dirichlet, initial, measurements, periodic
 from pinnreg.config import resolve
 from pinnreg.equations import Points
-from pinnreg.objective import INTERIOR, Batch, Linearised, gradient, linearise, linearise_rows
+from pinnreg.objective import INTERIOR, Batch, Linearised, drawing, gradient, linearise, linearise_rows
 from pinnreg.run.prepare import prepare
 from pinnreg.taylor import Algebra
 
@@ -80,7 +80,7 @@ def contents(batch: Batch) -> tuple[dict[str, Tensor], list[object]]:
     numbers = [dict(batch.weights), dict(batch.counts), batch.smooth, batch.step, batch.progress, batch.cost]
     return {name: each.clone() for name, each in tensors_of(batch)}, [
         *numbers,
-        placement.step,
+        (placement.step, placement.drawn, placement.settled, placement.window),
         dict(placement.balanced),
     ]
 
@@ -123,14 +123,21 @@ def test_what_is_drawn_anew_is_another_batch(draw: str) -> None:
     assert all(torch.equal(each, parameters[name]) for name, each in of.parameters.items())
 
 
-def test_a_state_brings_a_batch_back_and_leaves_the_one_that_it_is_given() -> None:
-    points = {"resample": "residual", "resample_every": 5, "importance": True}
+@pytest.mark.parametrize("resample", ["refine", "residual"])
+def test_a_state_brings_a_batch_back_and_leaves_the_one_that_it_is_given(
+    resample: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "REFINED", 0.0)  # as if the residual were larger between the points each time
+    points = {"resample": resample, "resample_every": 5, "importance": resample == "residual"}
     of, other = (objective(points=points, regularisers=[*PENALTIES, RIDGE, NOISE]) for _ in range(2))
     of = of.resample(moved(of), 10).redraw(12, progress=0.5, smooth=True, parameters=moved(of))
     before = contents(other.batch)
     back = other.with_state(of.state())
     assert not changed(replace(back.batch, cost=of.batch.cost), contents(of.batch))
     assert not changed(other.batch, before)
+    # and what comes next is the same
+    again, on = (each.resample(moved(of), 15) for each in (back, of))
+    assert not changed(again.batch, contents(on.batch))
 
 
 @dataclass(frozen=True)
@@ -175,6 +182,21 @@ def halves(batch: Batch) -> list[Batch]:
         return points.part(slice(0, cut) if number == 0 else slice(cut, points.rows))
 
     return [replace(batch, points={name: part(each, i) for name, each in batch.points.items()}) for i in range(2)]
+
+
+def test_slices_join_to_the_whole() -> None:
+    of = objective(points={"resample": "residual", "resample_every": 5, "importance": True})
+    batch = of.resample(of.parameters, 5).batch
+    one, two = halves(batch)
+    assert {each.points_per_row for each in batch.points.values()} == {1, 2}
+    for name, whole in batch.points.items():
+        joined = one.points[name].joined(two.points[name])
+        assert (joined.rows, joined.lifts) == (whole.rows, {})
+        for found, expected in zip(joined.tensors(), replace(whole, lifts={}).tensors(), strict=True):
+            assert (found is expected is None) or torch.equal(found, expected)
+        # what is known of one part only is not known of both
+        bare = replace(two.points[name], normals=None, values=None)
+        assert one.points[name].joined(bare).tensors()[1:3] == (None, None)
 
 
 @pytest.mark.parametrize("smooth", [False, True])

@@ -42,7 +42,7 @@ def objective(problem: Problem, *, compile: bool = True, **sections: Any) -> Pla
     config = {
         "problem": problem,
         "network": {"hidden": [5], "activation": "tanh"},
-        "points": {"interior": 16, "boundary": 8},
+        "points": {"interior": 16, "boundary": 8, "resample": "fresh"},
         "train": [{"optimiser": "adam"}],
         "compile": compile,
         **sections,

@@ -381,8 +381,8 @@ def test_config_is_frozen() -> None:
         ({"points": {"interior": "many"}}, ["points.interior", "'many'"]),
         ({"points": {"interior": True}}, ["points.interior", "true"]),
         ({"points": {"sampler": "sobel"}}, ["points.sampler", "did you mean 'sobol'"]),
-        ({"points": {"resample": "residual"}}, ["points", "resample_every"]),
-        ({"points": {"sampler": "grid", "resample_every": 3}}, ["points", "grid"]),
+        ({"points": {"resample": "residual", "resample_every": None}}, ["points", "resample_every"]),
+        ({"points": {"sampler": "grid", "resample": "fresh"}}, ["points", "grid"]),
         ({"conditions": "hard"}, ["conditions", "'hard'", "soft"]),
         ({"seed": -1}, ["seed", "-1"]),
         ({"seed": "x"}, ["seed", "'x'"]),
@@ -431,7 +431,7 @@ def test_validate_says_where() -> None:
 
 
 def test_overrides_reach_the_elements_of_every_default_list() -> None:
-    assert resolve("heat", {"network.hidden.0": 7}).config.network.hidden == (7, 20)
+    assert resolve("heat", {"network.hidden.0": 7}).config.network.hidden == (7, 32)
     assert resolve("burgers", {"network.hidden.2": 7}).config.network.hidden == (20, 20, 7)
     with pytest.raises(InputError, match=r"regularisers\.0\.weight: the list is empty"):
         resolve("heat", {"regularisers.0.weight": 1})
@@ -462,8 +462,8 @@ def test_a_parameter_that_no_config_can_hold_is_refused() -> None:
         ("train", [], "train: expected a list with at least 1 element"),
         ("train.0", "adam", "train.0: expected a section of keys and values, got 'adam'"),
         ("seed", 2**63, "seed: "),
-        ("points.interior", -3, r"^heat: points.interior: input should be greater than 0 or 'data', got -3$"),
-        ("points.interior", [1], r"^heat: points.interior: input should be a valid integer or 'data', got \[1\]$"),
+        ("points.interior", -3, r"^heat: points.interior: input should be greater than 0 or 'auto' or 'data', got -3$"),
+        ("points.interior", [1], r"^heat: points.interior: .* valid integer or 'auto' or 'data', got \[1\]$"),
     ],
 )
 def test_wrong_values_are_named_in_plain_words(key: str, value: Any, message: str) -> None:

@@ -39,7 +39,7 @@ def test_a_run_that_was_cut_says_how_fast_it_was() -> None:
 
 
 def test_too_few_points_are_named() -> None:
-    found = facts("heat", points={"interior": 30}, train=steps(60))
+    found = facts("heat", points={"interior": 30, "resample_every": None}, train=steps(60))
     assert found["converged"] is False
     assert "points.interior" in found["convergence"]
 
@@ -50,11 +50,16 @@ def test_a_condition_that_is_missed_counts() -> None:
     assert "'initial'" in found["convergence"]
 
 
-def test_a_plateau_is_no_convergence() -> None:
+@pytest.mark.parametrize("windows", [1, "auto"])
+def test_a_plateau_is_no_convergence(windows: Any) -> None:
     # a tiny network cannot do more, and comes to rest
-    found = facts("van_der_pol", network={"hidden": [2]}, points={"interior": 100}, train=steps(150))
+    train = steps(150, windows=windows)
+    found = facts("van_der_pol", network={"hidden": [2]}, points={"interior": 100}, train=train)
     assert found["converged"] is False
-    assert not is_limit(found["stop_reason"])
+    assert found["stop_reason"] in found["convergence"]
+    # time windows, which are tried then, do not help
+    assert found["stop_reason"].startswith("stuck at step ") == (windows == "auto")
+    assert windows == "auto" or not is_limit(found["stop_reason"])
 
 
 @pytest.mark.parametrize(

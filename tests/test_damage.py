@@ -193,7 +193,7 @@ def test_an_entry_that_is_wrong_is_refused_by_name(run: Path, edit: Callable[[St
     assert content(run) == before
 
 
-@pytest.mark.parametrize("entry", ["optimiser/inner", "optimiser/scale", "objective/interior", "objective/balanced"])
+@pytest.mark.parametrize("entry", ["optimiser/inner", "optimiser/scale", "objective/placed", "objective/balanced"])
 def test_what_only_the_optimiser_or_the_batch_can_judge_costs_no_results(run: Path, entry: str) -> None:
     """Results of an earlier end, say, are there until the state has been accepted."""
     (run / "report.json").write_text("{}")

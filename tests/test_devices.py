@@ -109,7 +109,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "float32": {"dtype": "float32"},
     "fourier": {"network": {"hidden": [5], "features": {"fourier": {"count": 3}}}},
     "chunk": {"points": {"chunk": 7}},
-    "resampled": {"points": {"resample_every": 2}},
+    "refined": {"points": {"resample": "refine", "resample_every": 2}},
+    "resampled": {"points": {"resample": "fresh", "resample_every": 2}},
     "resampled_by_residual": {"points": {"resample": "residual", "resample_every": 2}},
     "importance": {"points": {"resample": "residual", "resample_every": 2, "importance": True}},
     "unbalanced": {"balance": False},
@@ -180,7 +181,7 @@ def run(steps: int = 3, hooks: Hooks | None = None, **changes: Any) -> pinnreg.S
     config: dict[str, Any] = {
         "problem": Wave(),
         "network": {"hidden": [3]},
-        "points": {"interior": 16, "boundary": 8} | changes.pop("points", {}),
+        "points": {"interior": 16, "boundary": 8, "resample_every": None} | changes.pop("points", {}),
         "evaluate": {"grid": 2},
         "train": [changes.pop("stage", PLAIN) | {"steps": steps}],
     }

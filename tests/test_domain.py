@@ -214,6 +214,21 @@ def test_latin_hypercube_puts_one_point_into_each_slab() -> None:
     assert torch.equal(slabs, torch.arange(50, dtype=torch.float64)[:, None].expand(50, 3))
 
 
+@pytest.mark.parametrize("box", BOXES)
+@pytest.mark.parametrize("share", [1 / 8, 0.4, 1])
+def test_a_share_of_the_time_is_the_first_part_of_the_domain(box: Box, share: float) -> None:
+    part = box.until(share)
+    if "t" not in box.axes or share == 1:
+        assert part is box
+        return
+    assert {**part.bounds, "t": box.bounds["t"]} == box.bounds
+    assert part.bounds["t"][0] == box.bounds["t"][0]
+    assert part.volume == pytest.approx(share * box.volume, rel=1e-12)
+    unit = unit_points("sobol", 5, box.dimension - 1, 0)
+    start = Face("t", "min")
+    assert torch.equal(part.on_face(start, unit), box.on_face(start, unit))
+
+
 def test_a_face_is_a_value() -> None:
     assert Face("x", "min") == Face("x", "min") != Face("x", "max")
     assert len({Face("x", "min"), Face("x", "min")}) == 1

@@ -376,14 +376,14 @@ SOFT: dict[str, tuple[Domain, tuple[Condition, ...], tuple[str, ...], list[str],
     ),
     "initial data not periodic": (
         STRIP,
-        (periodic("x"), initial(lambda x: x)),
+        (periodic("x", exact=True), initial(lambda x: x)),
         ("u",),
         ["initial"],
         {"initial": "not periodic in 'x'"},
     ),
     "initial data with a slope that is not periodic": (
         STRIP,
-        (periodic("x"), initial(lambda x: (x + 1) * (x - 3))),
+        (periodic("x", exact=True), initial(lambda x: (x + 1) * (x - 3))),
         ("u",),
         ["initial"],
         {"initial": "not periodic in 'x'"},
@@ -467,6 +467,9 @@ def test_only_a_box_has_exact_conditions() -> None:
         def on_face(self, face: Any, unit: Tensor) -> Tensor:
             raise NotImplementedError
 
+        def until(self, share: float) -> Domain:
+            return self
+
     split = split_conditions(problem(Disc(), dirichlet(0.0, "x")), "default")
     assert split.exact == ()
     assert split.reasons == {"dirichlet": "only a Box has exact conditions"}
@@ -536,3 +539,30 @@ def test_data_that_vary_without_derivatives_are_soft(data: Any) -> None:
     assert "have no derivatives" in split.reasons["initial"]
     with pytest.raises(InputError, match="initial: its data vary but have no derivatives"):
         split_conditions(given, "exact")
+
+
+SPACETIME = Box(x=(-1, 1), t=(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (lambda x: x**2 * torch.cos(math.pi * x), "have a kink"),
+        (lambda x: 1e6 + x**2, "have a kink"),
+        (lambda x: x**3, "jump"),
+        (lambda x: 300 + 2 / torch.cosh(5 * x), "have a kink"),
+        (lambda x: torch.sin(math.pi * x), None),
+        (lambda x: torch.cos(3 * math.pi * x) * x**0, None),
+        (lambda x: x**4 - 2 * x**2, None),
+        (lambda x: torch.exp(-50 * x**2), None),
+        (1.0, None),
+    ],
+)
+def test_a_period_is_soft_where_data_have_a_corner_at_its_end(data: Any, said: str | None) -> None:
+    given = problem(SPACETIME, pinnreg.initial(data), periodic("x"))
+    split = split_conditions(given, "default")
+    assert split.trial.periodic == (("x",) if said is None else ())
+    assert split.reasons == ({} if said is None else {"periodic": f"the data of 'initial' {said} where x begins again"})
+    # it is possible all the same
+    asked = problem(SPACETIME, pinnreg.initial(data), periodic("x", exact=True))
+    assert split_conditions(asked, "default").trial.periodic == ("x",)

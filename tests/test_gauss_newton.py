@@ -41,7 +41,7 @@ class Function:
     of: Residuals
     annealing: bool = False
     stochastic: bool = False
-    resample_every: int | None = None
+    settled: bool = True
     seed: int = 0
     asked: list[Tensor] = field(default_factory=list)
 
@@ -258,7 +258,7 @@ def test_a_derivative_that_is_not_finite_is_left_to_the_training_loop_too() -> N
     assert parameters["x"].tolist() == [1, 2]
 
 
-@pytest.mark.parametrize("changes", [{"stochastic": True}, {"resample_every": 3}])
+@pytest.mark.parametrize("changes", [{"stochastic": True}, {"settled": False}])
 def test_a_failed_step_is_not_the_end_where_the_next_objective_is_another(changes: dict[str, Any]) -> None:
     parameters = {"x": vector(0.0, 0.0).requires_grad_()}
     function = Function(lambda x: 1 + 0 * x, **changes)
@@ -419,8 +419,8 @@ def objective(problem: Problem | None = None, **sections: Any) -> Placed:
     config = {
         "problem": problem or Sine(),
         "network": {"hidden": [6], "scale": 1.0},
-        "points": {"interior": 12},
         **sections,
+        "points": {"interior": 12, "resample_every": None, **sections.get("points", {})},
     }
     return placed(prepare(resolve(config), with_reference=False).objective)
 
@@ -613,13 +613,13 @@ def test_adapted_points_with_importance() -> None:
     of = objective(network={"hidden": [8]}, points=points)
     of, outcome, _ = run(of, GaussNewton(steps=22))
     assert outcome.steps > 7
-    assert of.state()["importance"] is not None
+    assert of.points[""].importance is not None
     assert error(of, sine) < 1e-6
 
 
 def test_a_loss_that_becomes_nan_is_reported(tmp_path: Path) -> None:
     """New points reach where the residual is not defined."""
-    settings = PointSettings(interior=12, resample_every=5)
+    settings = PointSettings(interior=12)
     ends = [float(interior_points(settings, Sine().domain, None, 0, step).max()) for step in (0, 5)]
     assert ends[0] != ends[1]
     limit, falls_out = sum(ends) / 2, (ends[1] > ends[0])
@@ -634,7 +634,7 @@ def test_a_loss_that_becomes_nan_is_reported(tmp_path: Path) -> None:
 
     if not falls_out:
         pytest.fail("choose another number of points: those of step 5 must reach further")
-    of = objective(Torn(), points={"interior": 12, "resample_every": 5})
+    of = objective(Torn(), points={"interior": 12, "resample": "fresh", "resample_every": 5})
     with pytest.raises(Diverged, match="'residual' became NaN or Inf"):
         run(of, GaussNewton(steps=20), checkpoint=tmp_path / "checkpoint.pt")
     good = read_checkpoint(tmp_path / "checkpoint.pt", torch.device("cpu"))["parameters"]
@@ -661,7 +661,8 @@ def test_a_sketch_of_all_parameters_is_none() -> None:
 
 
 def test_networks_with_many_parameters_are_sketched(monkeypatch: pytest.MonkeyPatch) -> None:
-    one, two, three = objective(), objective(), objective()
+    many = {"interior": 30, "resample_every": None}
+    one, two, three = (objective(points=many) for _ in range(3))
     advanced(one, 2, sketch=10)
     advanced(two, 2)
     monkeypatch.setattr(stepping, "SKETCHED_ABOVE", 18)
@@ -670,9 +671,22 @@ def test_networks_with_many_parameters_are_sketched(monkeypatch: pytest.MonkeyPa
     assert same(one, three)
     assert not same(one, two)
     monkeypatch.setattr(stepping, "SKETCHED_ABOVE", 19)
-    four = objective()
+    four = objective(points=many)
     advanced(four, 2)
     assert same(four, two)
+
+
+def test_many_parameters_are_not_sketched_where_rows_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = {"interior": 9, "resample_every": None}
+    one, two, three = (objective(points=few) for _ in range(3))
+    advanced(one, 2)
+    monkeypatch.setattr(stepping, "SKETCH", 5)
+    monkeypatch.setattr(stepping, "SKETCHED_ABOVE", 9)
+    advanced(two, 2)
+    assert same(one, two)
+    monkeypatch.setattr(stepping, "SKETCHED_ABOVE", 8)
+    advanced(three, 2)
+    assert not same(one, three)
 
 
 # state

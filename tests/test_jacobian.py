@@ -341,11 +341,12 @@ def test_a_weight_of_zero_gives_rows_of_zeros() -> None:
 
 def test_importance_enters_as_its_root() -> None:
     of = adapted(Coupled(), weights={"mass": 3.0})
-    importance = of.state()["importance"]
+    importance = of.points[""].importance
+    assert importance is not None
     assert float(importance.std()) > 0.1
     plain = objective(Coupled(), weights={"mass": 3.0}, points={"resample": "residual", "resample_every": 5})
     plain = plain.resample(plain.parameters, 5)
-    assert torch.equal(plain.state()["interior"], of.state()["interior"])
+    assert torch.equal(plain.x, of.x)
     weighted, unweighted = of.linearise(of.parameters), plain.linearise(plain.parameters)
     root = importance.sqrt().repeat(3)  # three equations
     assert_close(weighted.residuals[:33], root * unweighted.residuals[:33])
@@ -393,7 +394,9 @@ def test_the_jacobian_lies_in_memory_one_parameter_after_the_other() -> None:
 
 
 def test_new_points_and_weights_are_seen() -> None:
-    of = objective(Wave(), regularisers=[{**KTV, "schedule": "linear"}], points={"resample_every": 3})
+    of = objective(
+        Wave(), regularisers=[{**KTV, "schedule": "linear"}], points={"resample": "fresh", "resample_every": 3}
+    )
     for step in range(3):
         of = of.redraw(step, progress=step / 4).resample(of.parameters, 3 * step)
         residuals, jacobian = row_by_row(of)

@@ -249,7 +249,7 @@ def test_a_centre_of_numbers_is_subtracted_from_its_axes() -> None:
 
 
 def test_the_collocation_points_are_used_and_the_new_ones_after_a_resample() -> None:
-    of = objective(Slab(), {}, {"samples": 9}, points={"resample_every": 4})
+    of = objective(Slab(), {}, {"samples": 9}, points={"resample": "fresh", "resample_every": 4})
     drawn = of.points["jacobian_2"].x.clone()
     for step in (0, 4, 8):
         before = of.points[""].x.clone()

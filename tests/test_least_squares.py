@@ -522,7 +522,7 @@ class Plain:
     seed: int = 0
     annealing: bool = False
     stochastic: bool = False
-    resample_every: int | None = None
+    settled: bool = True
 
     def residuals(self, parameters: dict[str, Tensor]) -> Tensor:
         return self.of(parameters["x"].detach())

@@ -21,6 +21,7 @@ from pinnreg import Box, Problem, memory
 from pinnreg.config import resolve
 from pinnreg.equations import Points
 from pinnreg.errors import InputError
+from pinnreg.objective.settings import TIMES
 from pinnreg.optimisers import LBFGS, Adam, GaussNewton, SSBroyden, check_memory
 from pinnreg.reference.reading import read_columns
 from pinnreg.run.prepare import prepare
@@ -28,7 +29,13 @@ from pinnreg.studies.model import read_study
 from pinnreg.studies.plan import check, plan
 
 HUGE = 10**30
-BASE: dict[str, Any] = {"problem": {"name": "heat"}, "points": {"interior": 50}, "train": [{"optimiser": "adam"}]}
+FIXED: dict[str, Any] = {"resample_every": None}
+BASE: dict[str, Any] = {
+    "problem": {"name": "heat"},
+    "network": {"hidden": [20, 20]},
+    "points": FIXED | {"interior": 50},
+    "train": [{"optimiser": "adam"}],
+}
 
 
 @pytest.mark.parametrize(
@@ -179,6 +186,13 @@ def test_rows_of_all_perturbed_networks_count() -> None:
     assert prepared.objective.row_count == (2 * 3 + 1) * (50 + 2 * 20 + 501)
 
 
+@pytest.mark.parametrize(("most", "times"), [(None, TIMES), (75, 1.5)])
+def test_points_that_may_be_added_count(most: int | None, times: float) -> None:
+    changes = {"conditions": "soft", "points.boundary": 20, "points.resample_every": 10, "points.most": most}
+    objective = prepare(resolve(BASE, changes | {"measurements": [{"samples": 7}]})).objective
+    assert objective.row_count == times * (50 + 2 * 20) + 7
+
+
 @pytest.mark.parametrize(
     ("stage", "entries"),
     [
@@ -324,12 +338,16 @@ print(json.dumps([found[-1], peak() - before]))
         {"train": [{"optimiser": "gauss_newton"}], "network": {"kind": "quadratic"}},
         {"train": [{"optimiser": "adam"}], "dtype": "float32"},
         {"train": [{"optimiser": "adam"}], "regularisers": [{"kind": "ktv", "order": 3, "samples": 50_000}]},
-        {"train": [{"optimiser": "gauss_newton"}], "network": {"hidden": [70, 70]}, "points": {"interior": 8000}},
-        {"train": [{"optimiser": "ssbroyden"}], "network": {"hidden": [70, 70]}, "points": {"interior": 1000}},
+        {
+            "train": [{"optimiser": "gauss_newton"}],
+            "network": {"hidden": [70, 70]},
+            "points": FIXED | {"interior": 8000},
+        },
+        {"train": [{"optimiser": "ssbroyden"}], "network": {"hidden": [70, 70]}, "points": FIXED | {"interior": 1000}},
     ],
 )
 def test_estimates_are_near_the_peaks_of_processes(changes: dict[str, Any]) -> None:
-    config = {"problem": {"name": "heat"}, "points": {"interior": 80_000}, **changes}
+    config = {"problem": {"name": "heat"}, "points": FIXED | {"interior": 80_000}, **changes}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", MEASURE, json.dumps(config)], capture_output=True, text=True, check=True
     )

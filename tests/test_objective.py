@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pinnreg import Box, InputError, Problem, dirichlet, initial, measurements, neumann
 from pinnreg.config import resolve
-from pinnreg.objective import PointSettings, residual_size
+from pinnreg.objective import INTERIOR, PointSettings, residual_size
 from pinnreg.objective.sampling import CANDIDATES_PER_POINT, adapted_points, interior_points
 from pinnreg.run.prepare import prepare
 
@@ -50,11 +50,17 @@ def objective(problem: Problem, seed: int = 0, **sections: Any) -> Placed:
     config = {
         "problem": problem,
         "network": {"hidden": [5]},
-        "points": {"interior": 24, "boundary": 12},
         "balance": False,  # test_balance is about that
         "train": [{"optimiser": "adam"}],  # which takes penalties of power 1 too
         "seed": seed,
         **sections,
+        "points": {
+            "interior": 24,
+            "boundary": 12,
+            "resample": "fresh",
+            "resample_every": None,
+            **sections.get("points", {}),
+        },
     }
     return placed(prepare(resolve(config), with_reference=False).objective)
 
@@ -321,8 +327,13 @@ def test_the_size_of_the_residual_joins_weighted_equations() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"resample": "residual"},
-        {"sampler": "grid", "resample_every": 10},
+        {"resample": "residual", "resample_every": None},
+        {"resample": "residual", "interior": "data"},
+        {"importance": True},
+        {"most": 50, "interior": 51},
+        {"most": 50, "resample": "fresh"},
+        {"most": 50, "resample_every": None},
+        {"sampler": "grid", "resample": "fresh"},
         {"interior": 0},
         {"boundary": -1},
         {"sampler": "sobel"},
@@ -335,8 +346,9 @@ def test_point_settings_without_effect_or_sense_are_refused(settings: dict[str, 
         PointSettings(**settings)
 
 
-def test_a_grid_may_be_adapted_to_the_residual() -> None:
-    assert PointSettings(sampler="grid", resample_every=10, resample="residual").sampler == "grid"
+@pytest.mark.parametrize("resample", ["refine", "residual"])
+def test_a_grid_may_be_adapted_to_the_residual(resample: Any) -> None:
+    assert PointSettings(sampler="grid", resample=resample).sampler == "grid"
 
 
 # state
@@ -366,7 +378,7 @@ def test_a_saved_state_gives_identical_losses(resample: str) -> None:
 def test_a_state_is_a_copy() -> None:
     of = objective(Decay())
     state = of.state()
-    state["interior"].zero_()
+    state["placed"][INTERIOR]["x"].zero_()
     assert of.x.abs().sum() > 0
 
 

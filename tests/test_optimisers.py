@@ -59,7 +59,8 @@ class Sine(Problem):
 
 
 def objective(**sections: Any) -> Placed:
-    config = {"problem": Sine(), "network": {"hidden": [6], "scale": 1.0}, "points": {"interior": 12}, **sections}
+    config = {"problem": Sine(), "network": {"hidden": [6], "scale": 1.0}, **sections}
+    config["points"] = {"interior": 12, "resample_every": None} | config.get("points", {})
     return placed(prepare(resolve(config), with_reference=False).objective)
 
 
@@ -440,6 +441,7 @@ class Descent:
     steps: int = 7
     max_seconds: float | None = None
     max_sweeps: float | None = None
+    windows: int = 1
     redraw_every: int = 1
     log_every: int = 5
     evaluate_every: int = 5

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pinnreg import Box, Problem, dirichlet
 from pinnreg.config import resolve
+from pinnreg.objective import INTERIOR
 from pinnreg.objective.sampling import adapted_points
 from pinnreg.run.prepare import prepare
 
@@ -37,6 +38,11 @@ def objective(**sections: Any) -> Placed:
     config = {"problem": Slope(), "network": {"hidden": [5]}, "conditions": "soft", "balance": False, **sections}
     config["points"] = points | config.get("points", {})
     return placed(prepare(resolve(config), with_reference=False).objective)
+
+
+def saved(of: Placed) -> Any:
+    """What a checkpoint keeps of the collocation points."""
+    return of.state()["placed"][INTERIOR]
 
 
 def steep(points: Tensor) -> Tensor:
@@ -84,10 +90,10 @@ def test_a_mean_with_importance_is_that_over_the_domain() -> None:
 
 def test_the_loss_of_an_equation_is_weighted_and_those_of_conditions_are_not() -> None:
     of = objective()
-    assert of.state()["importance"] is None  # the first points are not drawn by the residual
+    assert saved(of)["importance"] is None  # the first points are not drawn by the residual
     of = of.resample(of.parameters, 10)
-    importance = of.state()["importance"]
-    points = of.state()["interior"]
+    importance = saved(of)["importance"]
+    points = saved(of)["x"]
     with torch.no_grad():
         losses, rows = of.losses(of.parameters), of.rows(of.parameters)
     assert float(losses["known"]) == pytest.approx(float((importance * 9 * points[:, 0] ** 2).mean()))
@@ -102,8 +108,8 @@ def test_importance_is_an_option_and_does_not_change_the_points() -> None:
         objective(weights={"other": 0.0}, points=points | {"importance": each}) for each in (True, False)
     )
     weighted, plain = (of.resample(of.parameters, 10) for of in (weighted, plain))
-    assert torch.equal(weighted.state()["interior"], plain.state()["interior"])
-    assert plain.state()["importance"] is None
+    assert torch.equal(saved(weighted)["x"], saved(plain)["x"])
+    assert saved(plain)["importance"] is None
     one, two = (of.losses(of.parameters)["known"].item() for of in (weighted, plain))
     # the mean of 9 x² over the domain is 3; points where x is large are preferred
     assert abs(one - 3) < 0.3
@@ -115,25 +121,25 @@ def test_the_next_points_do_not_depend_on_importance() -> None:
     weighted, plain = objective(), objective(points={"importance": False})
     for step in (10, 20):
         weighted, plain = (of.resample(of.parameters, step) for of in (weighted, plain))
-    assert torch.equal(weighted.state()["interior"], plain.state()["interior"])
+    assert torch.equal(saved(weighted)["x"], saved(plain)["x"])
 
 
 def test_a_saved_state_has_the_importance() -> None:
     one, two = objective(), objective()
     one = one.resample(one.parameters, 10)
     two = two.with_state(one.state())
-    assert torch.equal(two.state()["importance"], one.state()["importance"])
+    assert torch.equal(saved(two)["importance"], saved(one)["importance"])
     assert all(
         torch.equal(two.losses(two.parameters)[name], value) for name, value in one.losses(one.parameters).items()
     )
-    one.state()["importance"].zero_()  # a copy
-    assert float(one.state()["importance"].sum()) > 0
+    saved(one)["importance"].zero_()  # a copy
+    assert float(saved(one)["importance"].sum()) > 0
 
 
 def test_the_gradient_is_that_of_the_weighted_loss() -> None:
     of = objective(problem=Slope())
     of = of.resample(of.parameters, 10)
-    importance, points = of.state()["importance"], of.state()["interior"]
+    importance, points = saved(of)["importance"], saved(of)["x"]
     _, gradient = of.gradient(of.parameters)
 
     def loss(parameters: dict[str, Tensor]) -> Tensor:

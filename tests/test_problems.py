@@ -428,7 +428,7 @@ def test_burgers_solves_its_equation_from_its_initial_data(shift: float) -> None
 
 AGAIN: dict[str, tuple[Function, Function | None]] = {
     "logistic": (lambda d, t: d("t") - d("") + d("") ** 2, None),
-    "van_der_pol": (lambda d, t: d("tt") - d("t") + d("") ** 2 * d("t") + d(""), None),
+    "van_der_pol": (lambda d, t: d("tt") - 5 * (1 - d("") ** 2) * d("t") + d(""), None),
     "duffing": (lambda d, t: d("tt") + 0.3 * d("t") - d("") + d("") ** 3 - 0.5 * np.cos(1.2 * t), None),
     "advection": (lambda d, x, t: d("t") + 30 * d("x"), np.sin),
     "reaction": (lambda d, x, t: d("t") - 5 * d("") + 5 * d("") ** 2, lambda x: np.exp(-((x - pi) ** 2) / (pi**2 / 8))),

@@ -245,7 +245,7 @@ def test_replicas_are_trained_side_by_side_as_alone() -> None:
 
 
 def test_another_kind_of_network_begins_with_its_own_defaults() -> None:
-    assert resolve("poisson").config.network == MLPSettings(hidden=(18, 18), activation="sin", spread=2.0)
+    assert resolve("poisson").config.network == MLPSettings(hidden=(26, 26), activation="sin", spread=2.0)
     for given, overrides in (
         ({"problem": "poisson", "network": {"kind": "quadratic"}}, {}),
         ({"problem": "poisson"}, {"network.kind": "quadratic"}),
@@ -260,7 +260,7 @@ def test_another_kind_of_network_begins_with_its_own_defaults() -> None:
 
 def test_the_kind_that_a_problem_is_solved_by_anyway_keeps_its_defaults() -> None:
     named = resolve({"problem": "poisson", "network": {"kind": "mlp", "activation": "tanh"}}).config.network
-    assert named == MLPSettings(hidden=(18, 18), activation="tanh", spread=2.0)
+    assert named == MLPSettings(hidden=(26, 26), activation="tanh", spread=2.0)
 
 
 QUADRATIC_BY_DEFAULT = '''
@@ -316,6 +316,6 @@ def test_keys_of_the_wrong_kind_are_refused(
 
 
 def test_features_stand_before_a_quadratic_network_too() -> None:
-    of = objective({"hidden": [4], "features": {"fourier": {"count": 3}}})
+    of = objective({"hidden": [4], "features": {"fourier": {"count": 3}}, "symmetry": False})
     assert of.parameters["1.blocks.0.weight"].shape == (4, 2 + 6 + 1)
     assert of.network[0].get_buffer("frequencies").shape == (3, 2)

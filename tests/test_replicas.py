@@ -27,7 +27,7 @@ Parameters = dict[str, torch.Tensor]
 
 CONFIG = {
     "network": {"hidden": [5]},
-    "points": {"interior": 12, "boundary": 6, "resample_every": 4},
+    "points": {"interior": 12, "boundary": 6, "resample": "fresh", "resample_every": 4},
     "conditions": "soft",
     "balance": False,
     "train": [{"optimiser": "adam", "steps": 10, "learning_rate": 1e-2}],
@@ -166,6 +166,15 @@ def test_a_penalty_of_another_order_and_other_buffers_are_refused() -> None:
         Replicas([solving(seed, network={"features": {"fourier": {"count": 3}}}) for seed in range(2)])
     with pytest.raises(InputError, match="at least one"):
         Replicas([])
+
+
+def test_points_that_come_one_by_one_are_refused_and_there_are_no_windows() -> None:
+    refined = {**CONFIG["points"], "resample": "refine"}  # type: ignore[dict-item]
+    with pytest.raises(InputError, match=r"resample: refine adds to each another number .*: resample_every: null"):
+        Replicas([solving(seed, points=refined) for seed in range(2)])
+    fixed = refined | {"resample_every": None}
+    one, two = (trained(Replicas([solving(0, points=fixed)]), [Adam(steps=4, windows=n)])[0] for n in (1, 2))
+    assert all(torch.equal(one[name], two[name]) for name in one)
 
 
 @pytest.mark.parametrize("stage", [GaussNewton(steps=2), LBFGS(steps=2)])

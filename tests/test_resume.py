@@ -39,7 +39,7 @@ RICH: dict[str, Any] = {
 }
 RESIDUAL = {"points.resample": "residual"}
 PLAIN: dict[str, Any] = RICH | {
-    "points": {"interior": 20},
+    "points": {"interior": 20, "resample_every": None},
     "conditions": "default",
     "regularisers": [],
     "train": [{"optimiser": "adam", "steps": 20, "learning_rate": 1e-2}],
@@ -127,8 +127,9 @@ def test_history_beyond_the_checkpoint_is_cut(whole: Solution, tmp_path: Path) -
 
 def test_a_stage_that_ended_early_does_not_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that dies just after L-BFGS gave up in single precision, before the next stage was saved."""
-    stages = [{"optimiser": "lbfgs", "steps": 5000}, {"optimiser": "adam", "steps": 10}]
-    config = PLAIN | {"network": {"hidden": [3]}, "points": {"interior": 5}, "dtype": "float32", "train": stages}
+    stages = [{"optimiser": "lbfgs", "steps": 5000, "windows": 1}, {"optimiser": "adam", "steps": 10}]
+    small = {"network": {"hidden": [3]}, "points": {"interior": 5, "resample_every": None}}
+    config = PLAIN | small | {"dtype": "float32", "train": stages}
     whole = pinnreg.solve(config, out=False)
     assert whole.history["step"][-1] < 5000
     save = loop._Loop._save
@@ -180,7 +181,7 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_run_that_stopped_by_itself_goes_on_only_when_asked_for_more(tmp_path: Path) -> None:
     stage = {"optimiser": "gauss_newton", "steps": 200}
-    problem, points = {"name": "poisson", "dimension": 1}, {"interior": 8}
+    problem, points = {"name": "poisson", "dimension": 1}, {"interior": 8, "resample_every": None}
     plain = {"problem": problem, "network": {"hidden": [6]}, "points": points, "train": [stage]}
     first = pinnreg.solve(plain, out=tmp_path / "run")
     assert first.history["step"][-1] < 200

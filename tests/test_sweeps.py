@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from objectives import placed
 import pinnreg
 from pinnreg import Box, Problem, dirichlet, initial, periodic
 from pinnreg.config import resolve
-from pinnreg.objective import Batch, Evaluator
+from pinnreg.objective import Batch, Evaluator, drawing
 from pinnreg.optimisers import Adam, learning_rate
 from pinnreg.report import Solution
 from pinnreg.run.prepare import prepare
@@ -56,11 +57,11 @@ def config(*stages: dict[str, Any], **sections: Any) -> dict[str, Any]:
     return {
         "problem": Decay(),
         "network": {"hidden": [4]},
-        "points": {"interior": 16},
         "conditions": "exact",
         "train": list(stages),
         "evaluate": {"grid": 4, "every": 1},
         **sections,
+        "points": {"interior": 16, "resample_every": None, **sections.get("points", {})},
     }
 
 
@@ -124,6 +125,16 @@ def test_an_adaptive_resample_counts_its_candidates() -> None:
     points = {"interior": 16, "resample_every": 4, "resample": "residual"}
     given = config({"optimiser": "adam", "steps": 10}, points=points)
     assert sweeps_of(given) == 10 * 16 + 2 * 5 * 16  # before the steps 4 and 8, five candidates a point
+
+
+def test_a_look_between_the_points_counts_candidates_and_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the steps 4 and 8: candidates for each of the points that would be added, and those that are there."""
+    given = config({"optimiser": "adam", "steps": 10}, points={"interior": 16, "resample_every": 4})
+    would_be = -(-16 // drawing.ADDED)
+    for refined, added in ((math.inf, 0), (0.0, would_be)):
+        monkeypatch.setattr(drawing, "REFINED", refined)
+        steps = 4 * 16 + 4 * (16 + added) + 2 * (16 + 2 * added)
+        assert sweeps_of(given) == steps + 2 * drawing.CANDIDATES_PER_ADDED * would_be + 16 + (16 + added)
 
 
 @pytest.mark.parametrize("copies", [1, 2])

@@ -21,7 +21,7 @@ from torch import Tensor
 import pinnreg
 from pinnreg import Box, Diverged, InputError, Interrupted, Problem, dirichlet, initial
 from pinnreg.config import read_yaml, resolve
-from pinnreg.objective import Batch, Evaluator, Objective
+from pinnreg.objective import Batch, Evaluator, Objective, drawing
 from pinnreg.objective.functions import total
 from pinnreg.objective.sampling import uniform_points
 from pinnreg.registry import shipped
@@ -49,10 +49,16 @@ def config(train_: list[Config], **sections: Any) -> Config:
     return {
         "problem": Decay(),
         "network": {"hidden": [5]},
-        "points": {"interior": 16, "boundary": 8},
         "conditions": "exact",
         "train": train_,
         **sections,
+        "points": {
+            "interior": 16,
+            "boundary": 8,
+            "resample": "fresh",
+            "resample_every": None,
+            **sections.get("points", {}),
+        },
     }
 
 
@@ -354,7 +360,7 @@ def uninterrupted() -> Callable[[str], tuple[Outcome, dict[str, Any]]]:
     return cache(lambda resample: run(stopped(resample))[:2])
 
 
-# every other moment with one kind of points or the other, and all with both in the slow suite
+# each kind of points at some moments, and at all in the slow suite
 STOPS = list(enumerate([1, 2, 7, 12, 13, 15, 18, 20, 25]))
 
 
@@ -362,13 +368,18 @@ STOPS = list(enumerate([1, 2, 7, 12, 13, 15, 18, 20, 25]))
     ("calls", "resample"),
     [
         pytest.param(calls, resample, marks=() if number % 4 == turn else pytest.mark.slow)
-        for turn, resample in enumerate(["fresh", "residual"])
+        for turn, resample in enumerate(["fresh", "residual", "refine"])
         for number, calls in STOPS
     ],
 )
 def test_a_stopped_run_goes_on_bit_for_bit(
-    tmp_path: Path, calls: int, resample: str, uninterrupted: Callable[[str], tuple[Outcome, dict[str, Any]]]
+    tmp_path: Path,
+    calls: int,
+    resample: str,
+    uninterrupted: Callable[[str], tuple[Outcome, dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(drawing, "REFINED", 0.0)  # so that points are added each time
     given = stopped(resample)
     whole, history = uninterrupted(resample)
     with pytest.raises(Interrupted) as caught:

@@ -53,7 +53,7 @@ class {name}(Problem):
         return lib.exp(-self.nu * k**2 * t) * lib.sin(k * (x - self.speed * t))
 
     # Settings that this problem needs; a config file stands above them.
-    defaults = {{"points": {{"interior": 1000}}, "train": [{{"optimiser": "gauss_newton", "steps": 200}}]}}
+    defaults = {{"network": {{"hidden": [20, 20]}}, "train": [{{"optimiser": "gauss_newton", "steps": 200}}]}}
 '''
 
 

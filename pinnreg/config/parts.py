@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, final, get_args
 
-from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from pydantic import PydanticUserError, StrictBool, TypeAdapter, ValidationError
 
 from pinnreg.errors import InputError, unknown, user_code
 from pinnreg.files import is_file
@@ -200,7 +200,9 @@ def _object_named(role: Role, key: str, entry: Any) -> Any:
     if role == "network":
         if isinstance(entry, Mapping | str | int | float | list | tuple | Part | None):
             return entry
-        return Part("network", _name_of(entry, role), {"scale": "auto", "features": {}}, given=_module(entry))
+        return Part(
+            "network", _name_of(entry, role), {"scale": "auto", "symmetry": True, "features": {}}, given=_module(entry)
+        )
     if role == "activation":
         return Part("activation", _name_of(entry, role), given=entry) if callable(entry) else entry
     shipped = isinstance(entry, (Mapping, Part, *get_args(Shipped), *get_args(Custom)))
@@ -236,16 +238,18 @@ def _network(part: Part) -> CustomNetwork:
     settings = dict(part.settings)
     features = _valid(FeatureSettings, settings.pop("features", {}), "network.features")
     scale = _valid(Scale, settings.pop("scale", "auto"), "network.scale")
+    symmetry = _valid(StrictBool, settings.pop("symmetry", True), "network.symmetry")
     if part.given is not None:
-        return CustomNetwork(part.kind, lambda inputs, outputs: copy.deepcopy(part.given), settings, features, scale)
+        make = lambda inputs, outputs: copy.deepcopy(part.given)  # noqa: E731
+        return CustomNetwork(part.kind, make, settings, features, scale, symmetry)
     assert part.file is not None
     cls, title = load_part(part.file, "network"), f"network {part.kind!r}"
-    known = _parameters(cls, title, ("kind", "features", "scale"))
+    known = _parameters(cls, title, ("kind", "features", "scale", "symmetry"))
     if not {"inputs", "outputs"} <= known.keys():
         raise InputError(f"{title}: {part.file}: {cls.__name__} must take inputs and outputs, the numbers of columns")
     own = {name: each for name, each in known.items() if name not in ("inputs", "outputs")}
     valid = _settings(cls, own, settings, title)
-    return CustomNetwork(part.kind, partial(_build, cls, valid), _written(valid, settings), features, scale)
+    return CustomNetwork(part.kind, partial(_build, cls, valid), _written(valid, settings), features, scale, symmetry)
 
 
 def _build(cls: Callable[..., Any], settings: Mapping[str, Any], inputs: int, outputs: int) -> Any:

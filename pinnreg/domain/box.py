@@ -52,6 +52,10 @@ class Domain(ABC):
     def on_face(self, face: Face, unit: Tensor) -> Tensor:
         """Points on a face, (n, d), uniform if `unit`, (n, d - 1), is uniform on the unit cube."""
 
+    @abstractmethod
+    def until(self, share: float) -> Domain:
+        """The part of the domain in the first share of its time, the whole where it has none."""
+
     @property
     def axes(self) -> tuple[str, ...]:
         """The names of the axes, time last."""
@@ -137,6 +141,12 @@ class Box(Domain):
         # lower + (upper - lower) * 1 can miss the face by a rounding error
         points[:, index] = self._bounds[face.axis][0 if face.side == "min" else 1]
         return points
+
+    def until(self, share: float) -> Box:
+        if "t" not in self._bounds or share == 1:
+            return self
+        start, end = self._bounds["t"]
+        return Box(**{**self._bounds, "t": (start, start + share * (end - start))})
 
     def _corners(self, like: Tensor) -> tuple[Tensor, Tensor]:
         # filled there: points are drawn at each step, which would wait for a copy from the CPU

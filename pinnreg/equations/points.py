@@ -65,6 +65,20 @@ class Points:
         lifts = {algebra: _picked(lift, pick) for algebra, lift in self.lifts.items()}
         return replace(self._mapped(pick), lifts=lifts)
 
+    def joined(self, others: Points) -> Points:
+        """These and others of their kind, of which the same is known; nothing is known of g and φ."""
+
+        def join(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+            if one is None or other is None:
+                return None
+            runs = zip(one.chunk(self.points_per_row), other.chunk(self.points_per_row), strict=True)
+            return torch.cat([each for pair in runs for each in pair])
+
+        x = join(self.x, others.x)
+        assert x is not None
+        normals, values = join(self.normals, others.normals), join(self.values, others.values)
+        return Points(x, normals, values, join(self.importance, others.importance), self.points_per_row)
+
     def thinned(self, rows: int) -> Points:
         """At most so many rows, spread over all."""
         # not every k-th: those of a Sobol sequence lie in one part of the domain

@@ -29,6 +29,7 @@ class Problem(ABC):
         domain: where the equation holds.
         outputs: names of the unknown functions.
         conditions: boundary and initial conditions, measurements.
+        symmetry: of the solution: `odd("x")`, `even("x")`, `shift("x", 2)`, or several; built into the network.
         defaults: settings that this problem needs (sections `network`, `points`, `train`, ... of a config); they stand
             between the global defaults and the user's YAML.
 
@@ -41,6 +42,7 @@ class Problem(ABC):
     # without annotations: a dataclass would take annotated names for its fields
     outputs = ("u",)
     conditions: ClassVar[Any] = ()
+    symmetry: ClassVar[Any] = ()
     domain: ClassVar[Any]
     defaults: ClassVar[Mapping[str, Any]] = {}
 

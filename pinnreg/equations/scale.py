@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -43,7 +43,14 @@ Rows = Callable[[Sequence[float]], Mapping[str, Tensor]]
 """The equations' residuals with the outputs' networks multiplied by numbers."""
 
 
-def scaled(trial: Trial, problem: Problem, conditions: Sequence[Condition], network: Network, like: Tensor) -> Trial:
+def scaled(
+    trial: Trial,
+    problem: Problem,
+    conditions: Sequence[Condition],
+    network: Network,
+    like: Tensor,
+    centred: Collection[str] = (),
+) -> Trial:
     """The trial function with the offset and the size of each output.
 
     Args:
@@ -52,9 +59,11 @@ def scaled(trial: Trial, problem: Problem, conditions: Sequence[Condition], netw
         conditions: all of its conditions, with measurements.
         network: at the parameters that training begins with.
         like: a tensor of its precision where it is.
+        centred: the outputs that have no offset, as they are odd.
     """
     values = [_prescribed(problem, conditions, output, like) for output in trial.outputs]
     middles = [_middle(each) for each in values]
+    middles = [0.0 if each in centred else middle for each, middle in zip(trial.outputs, middles, strict=True)]
     offsets = tuple(0.0 if data else middle for data, middle in zip(trial.data, middles, strict=True))
     bare = replace(trial, offsets=offsets)
     gaps = [_gap(bare, number, prescribed, middles[number]) for number, prescribed in enumerate(values)]

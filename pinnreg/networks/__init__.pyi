@@ -14,6 +14,7 @@ from .settings import (
     Variant,
     mlp_if_not_said,
 )
+from .symmetric import Symmetric
 
 __all__ = [
     "ACTIVATIONS",
@@ -28,6 +29,7 @@ __all__ = [
     "Quadratic",
     "QuadraticBlock",
     "QuadraticSettings",
+    "Symmetric",
     "Variant",
     "bound",
     "build",

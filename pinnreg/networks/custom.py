@@ -36,6 +36,7 @@ class CustomNetwork:
         settings: what `make` was told besides, as a config says it.
         features: what the inputs are.
         scale: the size of what it gives.
+        symmetry: whether it is made to have the symmetries that the problem declares.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class CustomNetwork:
     settings: Mapping[str, Any]
     features: FeatureSettings = field(default_factory=FeatureSettings)
     scale: Scale = "auto"
+    symmetry: bool = True
 
     def entries(self, inputs: int, outputs: int) -> int:
         """How many numbers its features have; those of the module show when it is made."""
@@ -50,7 +52,13 @@ class CustomNetwork:
 
     def plain(self) -> dict[str, Any]:
         """What a config file says of it."""
-        return {"kind": self.kind, **self.settings, "scale": self.scale, "features": asdict(self.features)}
+        return {
+            "kind": self.kind,
+            **self.settings,
+            "scale": self.scale,
+            "symmetry": self.symmetry,
+            "features": asdict(self.features),
+        }
 
 
 @final

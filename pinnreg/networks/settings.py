@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 from pydantic.dataclasses import dataclass
 
 from pinnreg.settings import OWN, STRICT, Count, Positive
@@ -53,6 +53,7 @@ class MLPSettings:
     activation: Annotated[Activation, *OWN] = "tanh"
     spread: Positive | None = 1.0
     scale: Scale = "auto"
+    symmetry: StrictBool = True
     features: FeatureSettings = FeatureSettings()
 
     def entries(self, inputs: int, outputs: int) -> int:
@@ -72,6 +73,7 @@ class QuadraticSettings:
         variant: "plain"; "norm" with a trained multiple of the inputs' squared norm in each output; "orth", which
             starts with orthogonal weights and needs the regulariser `orthogonality`.
         scale: the size of what it gives.
+        symmetry: whether it is made to have the symmetries that the problem declares.
     """
 
     kind: Literal["quadratic"] = "quadratic"
@@ -79,6 +81,7 @@ class QuadraticSettings:
     width: Count | None = None
     variant: Variant = "plain"
     scale: Scale = "auto"
+    symmetry: StrictBool = True
     features: FeatureSettings = FeatureSettings()
 
     @model_validator(mode="after")

@@ -20,12 +20,18 @@ class Placement:
 
     Attributes:
         points: collocation points, those of soft conditions with all measurements, by term.
-        step: at which they were drawn.
+        step: at which they were last looked after.
+        drawn: at which those of conditions were drawn.
+        settled: whether a look at the residual between the collocation points found them to be enough.
+        window: the share of the time, from the start, in which they lie.
         balanced: the weights that were found for soft conditions at that step.
     """
 
     points: Mapping[str, Points]
     step: int = 0
+    drawn: int = 0
+    settled: bool = False
+    window: float = 1.0
     balanced: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -57,6 +63,11 @@ class Batch:
     progress: float = 0.0
     placement: Placement = field(default_factory=lambda: Placement({}))
     cost: int = 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether a look at the residual between the collocation points found them to be enough."""
+        return self.placement.settled
 
     def tensors(self, names: Iterable[str]) -> dict[str, Tensors]:
         """The tensors of the points of some terms."""

@@ -64,6 +64,7 @@ def objective_of(
             cannot be trained.
     """
     penalties, noise = _sorted(regularisers)
+    points = points.for_parameters(sum(each.numel() for each in network.parameters()) // len(problem.outputs))
     for each in penalties.values():
         if each.role == "points":
             each.check(problem, split.trial)

@@ -19,10 +19,16 @@ from pinnreg.objective.balance import balanced
 from pinnreg.objective.batch import Batch, Placement
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
-from pinnreg.objective.sampling import adapted_points
-from pinnreg.objective.terms import INTERIOR, Term
+from pinnreg.objective.sampling import adapted_points, density_of, peak, stratified
+from pinnreg.objective.terms import INTERIOR, Equations, Penalised, Soft, Term
 from pinnreg.regularisers import UNSHIFTED, Shift, annealed
 from pinnreg.taylor import Algebra
+
+REFINED = 2.0
+"""By so much the mean of r² where it is large is larger between the collocation points if there are too few."""
+ADDED = 4
+"""The share of their first number that is added at a time, as a part of one."""
+CANDIDATES_PER_ADDED = 20
 
 
 def first_batch(objective: Objective, parameters: Parameters) -> Batch:
@@ -31,14 +37,15 @@ def first_batch(objective: Objective, parameters: Parameters) -> Batch:
     return rebalanced(objective, batch, parameters)
 
 
-def place(objective: Objective, step: int, interior: Points | None = None) -> Placement:
+def place(objective: Objective, step: int, interior: Points | None = None, *, window: float = 1.0) -> Placement:
     """Points that stay until the next resampling; the collocation points are those of the sampler unless given."""
     points: dict[str, Points] = {}
+    source = objective.source_in(window)
     for term in objective.terms:
-        own = term.place(objective.source, points.get(INTERIOR, interior), step)
+        own = term.place(source, points.get(INTERIOR, interior), step)
         if own is not None:
             points[term.name] = _lifted(objective, term, own)
-    return Placement(points, step)
+    return Placement(points, step, step, window=window)
 
 
 def redraw(
@@ -62,10 +69,10 @@ def redraw(
         smooth: whether the optimiser needs |s| smoothed.
         before: the last batch, whose tensor of weights is used again where they are the same.
     """
-    points = {}
+    points, source = {}, objective.source_in(placement.window)
     for term in objective.terms:
         placed = placement.points.get(term.name)
-        drawn = term.draw(objective.source, placed, step)
+        drawn = term.draw(source, placed, step)
         points[term.name] = drawn if placed is not None else _lifted(objective, term, drawn)
     weights = objective.weights(placement.balanced, progress)
     same = before is not None and before.weights == weights
@@ -77,11 +84,29 @@ def redraw(
 
 
 def resample(objective: Objective, batch: Batch, parameters: Parameters, step: int) -> Batch:
-    """New collocation points, for conditions too; interior ones by the residual if the settings say so."""
-    interior, cost = None, 0
-    if objective.settings.resample == "residual":
-        interior, cost = _adapted(objective, batch, parameters, step)
-    placement = place(objective, step, interior)
+    """Other collocation points, as the settings say: more, or all anew, for conditions too."""
+    before, interior, cost = batch.placement, None, 0
+    match objective.settings.resample:
+        case "refine":
+            more, cost = _refined(objective, batch, parameters, step)
+            if not more:
+                return replace(batch, placement=replace(before, step=step, settled=True), cost=cost)
+            placement = replace(_with_points(objective, before, more), step=step, settled=False)
+        case "residual":
+            interior, cost = _adapted(objective, batch, parameters, step)
+            placement = place(objective, step, interior, window=before.window)
+        case "fresh":
+            placement = place(objective, step, window=before.window)
+    moved = _moved(objective, batch, placement, parameters)
+    return replace(moved, cost=moved.cost + cost)
+
+
+def widen(objective: Objective, batch: Batch, parameters: Parameters, step: int, window: float) -> Batch:
+    """All points anew, in a share of the time, from the start."""
+    return _moved(objective, batch, place(objective, step, window=window), parameters)
+
+
+def _moved(objective: Objective, batch: Batch, placement: Placement, parameters: Parameters) -> Batch:
     moved = redraw(
         objective,
         replace(placement, balanced=batch.placement.balanced),
@@ -91,8 +116,7 @@ def resample(objective: Objective, batch: Batch, parameters: Parameters, step: i
         smooth=batch.smooth,
         before=batch,
     )
-    moved = rebalanced(objective, moved, parameters)
-    return replace(moved, cost=moved.cost + cost)
+    return rebalanced(objective, moved, parameters)
 
 
 def rebalanced(objective: Objective, batch: Batch, parameters: Parameters) -> Batch:
@@ -113,19 +137,18 @@ def whole(objective: Objective, batch: Batch) -> Batch:
 
 def residual_size(objective: Objective, parameters: Parameters, x: Tensor) -> Tensor:
     """√(Σ_i w_i r_i²) over the PDE's equations at points (n, d), (n,), without gradients; w_i as they were given."""
-    with torch.no_grad():
-        rows = objective.rows_at(objective.term(INTERIOR), Points(x), parameters)
-        squares = [objective.given[name] * each.values.square() for name, each in rows.items()]
-        return torch.stack(squares).sum(dim=0).sqrt()
+    return _size(objective, objective.term(INTERIOR), Points(x), parameters)
 
 
 def state_of(objective: Objective, batch: Batch) -> dict[str, Any]:
     """What a checkpoint needs to continue with the same batch."""
-    interior = batch.placement.points[INTERIOR]
+    placed = {name: batch.placement.points[name] for name in _chosen(objective)}
     return {
-        "interior": interior.x.clone(),
-        "importance": None if interior.importance is None else interior.importance.clone(),
+        "placed": {name: _as_state(points) for name, points in placed.items()},
         "resampled_at": batch.placement.step,
+        "placed_at": batch.placement.drawn,
+        "settled": batch.placement.settled,
+        "window": batch.placement.window,
         "trimmed": {term.name: batch.points[term.name].importance for term in objective.terms if term.trim},
         "drawn_at": batch.step,
         "progress": batch.progress,
@@ -136,8 +159,17 @@ def state_of(objective: Objective, batch: Batch) -> dict[str, Any]:
 
 def batch_of(objective: Objective, state: Mapping[str, Any], parameters: Parameters) -> Batch:
     """The batch that `state_of` was asked about."""
-    interior = Points(state["interior"], importance=state["importance"]).on(objective.source.like)
-    placement = replace(place(objective, state["resampled_at"], interior), balanced=dict(state["balanced"]))
+    drawn = place(objective, state["placed_at"], window=state["window"])
+    found = {
+        name: replace(drawn.points[name], **{**state["placed"][name], "lifts": {}}).on(objective.source.like)
+        for name in _chosen(objective)
+    }
+    placement = replace(
+        _with_points(objective, drawn, found),
+        step=state["resampled_at"],
+        settled=state["settled"],
+        balanced=dict(state["balanced"]),
+    )
     batch = redraw(
         objective, placement, parameters, state["drawn_at"], progress=state["progress"], smooth=state["smooth"]
     )
@@ -203,7 +235,7 @@ def _trimmed(objective: Objective, batch: Batch, parameters: Parameters) -> Batc
 
 def _adapted(objective: Objective, batch: Batch, parameters: Parameters, step: int) -> tuple[Points, int]:
     """Collocation points that prefer large residuals, and the sweeps times points that choosing them took."""
-    source, cost = objective.source, 0
+    source, cost = objective.source_in(batch.placement.window), 0
 
     def size(x: Tensor) -> Tensor:
         nonlocal cost
@@ -220,6 +252,60 @@ def _adapted(objective: Objective, batch: Batch, parameters: Parameters, step: i
         dtype=source.like.dtype,
     )
     return Points(x, importance=importance if objective.settings.importance else None), cost
+
+
+def _refined(objective: Objective, batch: Batch, parameters: Parameters, step: int) -> tuple[dict[str, Points], int]:
+    """The points of the terms that have too few, with more where the residual is large; and what it took."""
+    source, found, cost = objective.source_in(batch.placement.window), {}, 0
+    for term in objective.terms:
+        here = batch.placement.points.get(term.name)
+        first = objective.shapes[term.name].rows
+        count = min(-(-first // ADDED), objective.settings.most_of(first) - (0 if here is None else here.rows))
+        pool = term.candidates(source, CANDIDATES_PER_ADDED * count, step) if count > 0 else None
+        if here is None or pool is None:
+            continue
+        size, known = (_size(objective, term, points, parameters) for points in (pool, here))
+        cost += len(pool) + len(here)
+        if peak(size) > REFINED * peak(known):
+            draws = source.generator(f"refinement of {term.name}", step)
+            chosen = stratified(pool.x[: pool.rows], density_of(size), count, draws)
+            found[term.name] = here.joined(pool.part(chosen))
+    return found, cost
+
+
+def _size(objective: Objective, term: Term, points: Points, parameters: Parameters) -> Tensor:
+    """√(Σ w r²) over the loss terms of a term at points, (rows,), without gradients; weights as they were given."""
+    with torch.no_grad():
+        rows = objective.rows_at(term, points, parameters)
+        squares = [objective.given[name] * each.values.view(-1, points.rows).square() for name, each in rows.items()]
+        return torch.cat(squares).sum(dim=0).sqrt()
+
+
+def _with_points(objective: Objective, placement: Placement, found: Mapping[str, Points]) -> Placement:
+    """The placement with other points of some terms, and of those that follow the collocation points."""
+    points = dict(placement.points)
+    for term in objective.terms:
+        if term.name in found:
+            points[term.name] = _lifted(objective, term, found[term.name])
+        elif INTERIOR in found and isinstance(term, Penalised) and term.name in points:
+            own = term.place(objective.source, points[INTERIOR], placement.drawn)
+            assert own is not None
+            points[term.name] = _lifted(objective, term, own)
+    return replace(placement, points=points)
+
+
+def _chosen(objective: Objective) -> list[str]:
+    """The terms whose points depend on more than the seed and the step."""
+    return [
+        term.name
+        for term in objective.terms
+        if isinstance(term, Equations) or (isinstance(term, Soft) and term.measured is None)
+    ]
+
+
+def _as_state(points: Points) -> dict[str, Tensor | None]:
+    tensors = {"x": points.x, "normals": points.normals, "importance": points.importance}
+    return {name: None if each is None else each.clone() for name, each in tensors.items()}
 
 
 def _is_batch(batch: Batch, term: Term) -> bool:

@@ -17,6 +17,10 @@ from pinnreg.objective.linearise import Linearised, by_layer_suffices, linearise
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
 
+LAST = 0.1
+"""The share of a stage, at its end, in which no points are chosen by their residual: ending right after Burgers'
+equation was given others cost up to fifty times the error."""
+
 
 @final
 class Evaluator:
@@ -52,7 +56,20 @@ class Evaluator:
     @property
     def resample_every(self) -> int | None:
         """Steps between new collocation points; None for never."""
-        return self.objective.settings.resample_every
+        settings = self.objective.settings
+        # there is nothing to refine by where there are no equations, and where points are measured ones
+        idle = settings.resample == "refine" and (settings.interior == "data" or not self.objective.equations)
+        return None if idle else settings.resample_every
+
+    @property
+    def refines(self) -> bool:
+        """Whether `resample` adds points where there are too few, and changes nothing else."""
+        return self.objective.settings.resample == "refine" and self.resample_every is not None
+
+    @property
+    def in_time(self) -> bool:
+        """Whether what happens first does not depend on what happens later."""
+        return self.objective.in_time
 
     def initial(self) -> Parameters:
         """The parameters that training begins with."""
@@ -68,14 +85,23 @@ class Evaluator:
             self.objective, batch.placement, parameters, step, progress=progress, smooth=smooth, before=batch
         )
 
-    def resample_due(self, batch: Batch, step: int) -> bool:
-        """Whether the collocation points are to be drawn anew before `step`."""
+    def resample_due(self, batch: Batch, step: int, share: float) -> bool:
+        """Whether the collocation points are to be looked after before `step`, after a share of the stage."""
         every = self.resample_every
-        return every is not None and step // every > batch.placement.step // every
+        last = share >= 1 - LAST and self.objective.settings.resample != "fresh"
+        return every is not None and not last and step // every > batch.placement.step // every
+
+    def may_refine(self, batch: Batch, share: float) -> bool:
+        """Whether `resample` does nothing but add points, and may do so, after a share of the stage."""
+        return self.refines and not batch.settled and share < 1 - LAST
 
     def resample(self, batch: Batch, parameters: Parameters, step: int) -> Batch:
-        """A batch with new collocation points."""
+        """A batch with other collocation points, or the same where they are settled."""
         return drawing.resample(self.objective, batch, parameters, step)
+
+    def widen(self, batch: Batch, parameters: Parameters, step: int, window: float) -> Batch:
+        """A batch with points in a share of the time, from the start."""
+        return drawing.widen(self.objective, batch, parameters, step, window)
 
     def at(self, batch: Batch) -> FixedObjective:
         """What an optimiser sees of a batch."""
@@ -152,9 +178,9 @@ class FixedObjective:
         return self.batch.progress < 1 and self.evaluator.scheduled
 
     @property
-    def resample_every(self) -> int | None:
-        """Steps between new collocation points; None for never."""
-        return self.evaluator.resample_every
+    def settled(self) -> bool:
+        """Whether the collocation points stay while they are enough."""
+        return self.evaluator.refines or self.evaluator.resample_every is None
 
     def gradient(self, parameters: Parameters) -> Gradient:
         """The unweighted value of each term and the gradient of the weighted sum by parameter."""

@@ -9,18 +9,20 @@ tensors, the network's parameters and the unknown coefficients. Of the three onl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from torch import Tensor
 
+from pinnreg.domain import Face
 from pinnreg.equations import Points
+from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError
 from pinnreg.objective.batch import Batch
 from pinnreg.objective.model import Model, Parameters
 from pinnreg.objective.rows import Rows
 from pinnreg.objective.settings import PointSettings
-from pinnreg.objective.terms import INTERIOR, OnParameters, Shape, Source, Term
+from pinnreg.objective.terms import INTERIOR, OnParameters, Shape, Soft, Source, Term
 from pinnreg.regularisers import Noise, Penalty, Regulariser, annealed, strength
 
 
@@ -73,9 +75,14 @@ class Objective:
 
     @property
     def row_count(self) -> int:
-        """How many rows there are, with those of all perturbed networks."""
-        at_points = sum(shape.rows * sum(shape.runs.values()) for shape in self.shapes.values())
+        """How many rows there are at most, with those of all perturbed networks."""
+        at_points = sum(self._most_rows(term) * sum(self.shapes[term.name].runs.values()) for term in self.terms)
         return (1 if self.noise is None else self.noise.copies) * (at_points + sum(self.sizes.values()))
+
+    def _most_rows(self, term: Term) -> int:
+        rows = self.shapes[term.name].rows
+        grows = not isinstance(term, Soft) or term.measured is None
+        return self.settings.most_of(rows) if grows else rows
 
     @property
     def kept(self) -> int:
@@ -92,9 +99,24 @@ class Objective:
         """Whether a regulariser's strength that is not zero follows a schedule."""
         return any(strength(each) > 0 and each.schedule != "constant" for each in self.regularisers)
 
+    @property
+    def in_time(self) -> bool:
+        """Whether there is a time, and nothing is prescribed at its end."""
+        domain = self.model.problem.domain
+        late = Face("t", "max")
+        soft = [term.condition for term in self.terms if isinstance(term, Soft)]
+        ends = [face for each in soft if not isinstance(each, Measurements) for face in each.faces(domain)]
+        exact = [axis for data in self.model.trial.data for axis in data if domain.axes[axis.axis] == "t"]
+        periodic = "t" in self.model.trial.periodic
+        return "t" in domain.axes and late not in ends and not periodic and all(each.at_max is None for each in exact)
+
     def term(self, name: str) -> Term:
         """The term at points of a name."""
         return next(term for term in self.terms if term.name == name)
+
+    def source_in(self, window: float) -> Source:
+        """What points in a share of the time, from the start, are drawn from."""
+        return replace(self.source, domain=self.source.domain.until(window))
 
     def weights(self, balanced: Mapping[str, float], progress: float) -> dict[str, float]:
         """The weight of each loss term: given, balanced, or a regulariser's after a share of the training."""

@@ -63,6 +63,11 @@ class Batches:
         return self.each[0].progress
 
     @property
+    def settled(self) -> bool:
+        """Never: what is drawn for each is drawn anew for all."""
+        return False
+
+    @property
     def cost(self) -> int:
         """Network sweeps times points that drawing them took."""
         return sum(batch.cost for batch in self.each)
@@ -93,6 +98,11 @@ class Replicas:
         self.diverged: list[int] = []
         self._first = objectives[0]
         self._alone = Evaluator(self._first)
+        if self._alone.refines:
+            raise InputError(
+                "replicas: points.resample: refine adds to each another number of points; for fixed ones: "
+                "resample_every: null"
+            )
         self._records: dict[object, Callable[..., Gradient]] = {}
         own = [each.model.initial() for each in objectives]
         for other, parameters in zip(objectives[1:], own[1:], strict=True):
@@ -138,14 +148,22 @@ class Replicas:
         ]
         return self._stack(drawn, batch)
 
-    def resample_due(self, batch: Batches, step: int) -> bool:
-        """Whether the collocation points are to be drawn anew before `step`."""
-        return self._alone.resample_due(batch.each[0], step)
+    def resample_due(self, batch: Batches, step: int, share: float) -> bool:
+        """Whether the collocation points are to be drawn anew before `step`, after a share of the stage."""
+        return self._alone.resample_due(batch.each[0], step, share)
+
+    def may_refine(self, batch: Batches, share: float) -> bool:
+        """Never: each would come to another number of points."""
+        return False
 
     def resample(self, batch: Batches, parameters: Parameters, step: int) -> Batches:
         """New collocation points, for each replica its own."""
         drawn = [drawing.resample(each, own, at, step) for each, own, at in self._alongside(batch, parameters)]
         return self._stack(drawn, batch)
+
+    def widen(self, batch: Batches, parameters: Parameters, step: int, window: float) -> NoReturn:
+        """Refused: each would be ready for a wider window at another step."""
+        _refuse()
 
     def at(self, batch: Batches) -> FixedReplicas:
         """What an optimiser sees of the batches."""
@@ -174,6 +192,11 @@ class Replicas:
     def resample_every(self) -> int | None:
         """Steps between new collocation points; None for never."""
         return self._alone.resample_every
+
+    @property
+    def in_time(self) -> bool:
+        """There are no windows for several."""
+        return False
 
     def state(self, batch: Batches) -> dict[str, Any]:
         """What a checkpoint needs to continue."""
@@ -289,9 +312,9 @@ class FixedReplicas:
         return self.batch.progress < 1 and self.replicas.scheduled
 
     @property
-    def resample_every(self) -> int | None:
-        """Steps between new collocation points; None for never."""
-        return self.replicas.resample_every
+    def settled(self) -> bool:
+        """Whether the collocation points stay."""
+        return self.replicas.resample_every is None
 
     def gradient(self, parameters: Parameters) -> Gradient:
         """As `Replicas.gradient`."""

@@ -101,6 +101,9 @@ class Term(Protocol):
     def draw(self, source: Source, placed: Points | None, step: int) -> Points:
         """The points of one step, given those that stay."""
 
+    def candidates(self, source: Source, count: int, step: int) -> Points | None:
+        """So many uniform points of which some may join those that stay; None where these are given."""
+
     def rows(self, problem: Problem, sweep: Sweep) -> dict[str, Rows]:
         """The vectors of its loss terms by name, at the points of a sweep of the solution.
 
@@ -129,6 +132,10 @@ class Equations:
     def draw(self, source: Source, placed: Points | None, step: int) -> Points:
         """Those that stay."""
         return _staying(placed)
+
+    def candidates(self, source: Source, count: int, step: int) -> Points | None:
+        """Uniform ones in the domain."""
+        return Points(uniform_points(source.domain, count, source.seed, "refinement", step, source.like))
 
     def rows(self, problem: Problem, sweep: Sweep) -> dict[str, Rows]:
         """A vector an equation, (n,)."""
@@ -179,6 +186,13 @@ class Soft:
         draws, device = source.generator(f"batch {self.name}", step), source.like.device
         return whole.part(torch.randperm(len(whole), generator=draws, device=device)[: self.measured.batch])
 
+    def candidates(self, source: Source, count: int, step: int) -> Points | None:
+        """Uniform ones on the faces; there are no more measurements."""
+        if self.measured is not None:
+            return None
+        seed = derive(source.seed, f"refinement {self.name}", step)
+        return self.condition.sample(source.domain, count, "uniform", seed).on(source.like)
+
     def rows(self, problem: Problem, sweep: Sweep) -> dict[str, Rows]:
         """One vector."""
         residual = self.condition.residual(sweep.fields(), sweep.points, sweep.trial.axes)
@@ -220,6 +234,10 @@ class Penalised:
         draws = source.generator(f"{self.name} projections", step)
         values = self.penalty.draw(len(points), source.outputs, draws, source.like)
         return points if values is None else replace(points, values=values)
+
+    def candidates(self, source: Source, count: int, step: int) -> Points | None:
+        """None: its points are those of the equations, or drawn anew at each step."""
+        return None
 
     def rows(self, problem: Problem, sweep: Sweep) -> dict[str, Rows]:
         """One vector, the rows of the penalty one after the other."""

@@ -18,7 +18,7 @@ class Target(Protocol):
         seed: of all draws.
         stochastic: whether the next batch has other points, or noise.
         annealing: whether a regulariser's strength is still to change.
-        resample_every: steps between new collocation points; None for never.
+        settled: whether its collocation points stay while they are enough.
     """
 
     @property
@@ -28,7 +28,7 @@ class Target(Protocol):
     @property
     def annealing(self) -> bool: ...
     @property
-    def resample_every(self) -> int | None: ...
+    def settled(self) -> bool: ...
 
     def gradient(self, parameters: Parameters) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The unweighted value of each term, and the gradient of the weighted sum by parameter."""
@@ -50,8 +50,11 @@ class Drawn(Protocol):
         step: at which it was drawn.
         progress: the share of the training that the schedules of then are for.
         cost: network sweeps times points that drawing it took.
+        settled: whether a look at the residual between the collocation points found them to be enough.
     """
 
+    @property
+    def settled(self) -> bool: ...
     @property
     def step(self) -> int: ...
     @property
@@ -84,6 +87,9 @@ class Trainable(Protocol[DrawnBatch]):
     def resample_every(self) -> int | None: ...
     @property
     def sweeps(self) -> int: ...
+    @property
+    def in_time(self) -> bool:
+        """Whether what happens first does not depend on what happens later, so that `widen` has its use."""
 
     def initial(self) -> Parameters:
         """The parameters that training begins with, leaf tensors of their own."""
@@ -96,11 +102,17 @@ class Trainable(Protocol[DrawnBatch]):
     ) -> DrawnBatch:
         """A batch with new random points, noise and measurements, as a function of the step."""
 
-    def resample_due(self, batch: DrawnBatch, step: int) -> bool:
-        """Whether the collocation points are to be drawn anew before `step`."""
+    def resample_due(self, batch: DrawnBatch, step: int, share: float) -> bool:
+        """Whether the collocation points are to be looked after before `step`, after a share of the stage."""
+
+    def may_refine(self, batch: DrawnBatch, share: float) -> bool:
+        """Whether `resample` does nothing but add points, and may do so, after a share of the stage."""
 
     def resample(self, batch: DrawnBatch, parameters: Parameters, step: int) -> DrawnBatch:
-        """A batch with new collocation points."""
+        """A batch with other collocation points, or the same where they are settled."""
+
+    def widen(self, batch: DrawnBatch, parameters: Parameters, step: int, window: float) -> DrawnBatch:
+        """A batch with points in a share of the time, from the start."""
 
     def at(self, batch: DrawnBatch) -> Target:
         """What an optimiser sees of a batch."""

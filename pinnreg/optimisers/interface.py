@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Parameters: TypeAlias = "dict[str, Tensor]"
 
 SKETCHED_ABOVE = 3000
-"""Parameters from which Gauss-Newton steps are taken in a subspace, if nothing else is asked for."""
+"""Parameters, and rows, from which Gauss-Newton steps are taken in a subspace, if nothing else is asked for."""
 
 JACOBIANS = 2.5
 """Numbers that a step takes for each of its Jacobian's, itself among them."""
@@ -91,6 +91,10 @@ class Stage(Protocol):
     @property
     def max_sweeps(self) -> float | None:
         """At most about so many network sweeps times points."""
+
+    @property
+    def windows(self) -> int | Literal["auto"]:
+        """Time windows that it trains in one after the other; "auto": in some once it has stuck."""
 
     @property
     def redraw_every(self) -> int:

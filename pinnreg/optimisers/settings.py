@@ -25,6 +25,9 @@ MATRICES = 3.5
 MOST_PAIRS = 10_000
 """Of L-BFGS. A dense matrix takes less beyond, and torch makes room for all of them at the start."""
 
+Windows = Count | Literal["auto"]
+"""Parts of the time, each with all before it, that a stage trains in one after the other; the last is the whole."""
+
 RateSchedule = Literal["constant", "cosine", "exponential"]
 
 
@@ -36,6 +39,7 @@ class _Settings:
     steps: Count = 500
     max_seconds: Positive | None = None
     max_sweeps: Positive | None = None
+    windows: Windows = "auto"
 
     first_order: ClassVar[bool] = False
     needs_smooth: ClassVar[bool] = False
@@ -57,11 +61,13 @@ class GaussNewton(_Settings):
         steps: at most so many steps.
         max_seconds: at most so long.
         max_sweeps: at most about so many network sweeps times points.
+        windows: parts of the time that it trains in, each with all before it, the last being the whole; `auto` begins
+            again in eight if it has stuck in the whole.
         ratio: the share of the predicted decrease that a step must reach; the boldest step that does is taken.
         acceleration: whether steps follow the curvature of the residuals to second order.
         corrections: at most so many corrections at the end of a trial step.
-        sketch: the dimension of the random subspace that a step is taken in; null for all parameters up to 3000, and
-            for 1500 dimensions beyond.
+        sketch: the dimension of the random subspace that a step is taken in; null for all parameters while these or
+            the rows are up to 3000, and for 1500 dimensions beyond.
         mixed_precision: whether to factorise in float32 while the damping is large enough for that.
 
     Source: after Webb, Jerad & Cartis 2026, arXiv:2607.02194.
@@ -100,6 +106,8 @@ class SSBroyden(_Settings):
         steps: at most so many iterations.
         max_seconds: at most so long.
         max_sweeps: at most about so many network sweeps times points.
+        windows: parts of the time that it trains in, each with all before it, the last being the whole; `auto` begins
+            again in eight if it has stuck in the whole.
         update: "ssbroyden" chooses the member of Broyden's family anew at each iteration; "ssbfgs" only scales BFGS.
         redraw_every: iterations between new penalty points; the matrix is kept. Without a stochastic regulariser it has
             nothing to do.
@@ -134,6 +142,8 @@ class LBFGS(_Settings):
         steps: at most so many iterations.
         max_seconds: at most so long.
         max_sweeps: at most about so many network sweeps times points.
+        windows: parts of the time that it trains in, each with all before it, the last being the whole; `auto` begins
+            again in eight if it has stuck in the whole.
         history: number of pairs kept, at most 10,000.
         redraw_every: iterations between new penalty points; the pairs are dropped then, since they describe another
             function. Without a stochastic regulariser it has nothing to do.
@@ -182,6 +192,8 @@ class Adam(_FirstOrder):
         steps: at most so many steps.
         max_seconds: at most so long.
         max_sweeps: at most about so many network sweeps times points.
+        windows: parts of the time that it trains in, each with all before it, the last being the whole; `auto` begins
+            again in eight if it has stuck in the whole.
         learning_rate: at the start of the stage.
         schedule: how it falls to `final_learning_rate` (1e-3 of it if not given) by the end of the stage.
     """
@@ -256,7 +268,9 @@ def _entries(stage: Stage, rows: int, width: int) -> tuple[float, str, str]:
     """The numbers that a stage holds, what of, and what would take fewer."""
     match stage:
         case GaussNewton():
-            copies = IN_A_SUBSPACE if width > SKETCHED_ABOVE or (stage.sketch or width) < width else JACOBIANS
+            copies = (
+                IN_A_SUBSPACE if min(rows, width) > SKETCHED_ABOVE or (stage.sketch or width) < width else JACOBIANS
+            )
             advice = "fewer points, a smaller network, or optimiser: lbfgs or adam, which need no Jacobian"
             return copies * rows * width, f"a Jacobian of {rows} rows and {width} parameters", advice
         case SSBroyden():

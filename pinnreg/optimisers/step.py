@@ -34,8 +34,8 @@ class Options:
 
     Attributes:
         rules: what counts as success, and the remedies for curvature.
-        sketch: the dimension of the random subspace that a step is taken in; None for all parameters up to
-            `SKETCHED_ABOVE`, and for `SKETCH` dimensions beyond.
+        sketch: the dimension of the random subspace that a step is taken in; None for all parameters while these or
+            the rows are up to `SKETCHED_ABOVE`, and for `SKETCH` dimensions beyond.
         mixed_precision: whether to factorise in float32 while the damping is large enough for that.
         scaled: whether a parameter is measured by the largest norm that its column of the Jacobian has had (Moré 1978,
             doi:10.1007/BFb0067700); otherwise by 1.
@@ -145,7 +145,8 @@ def _units(jacobian: Tensor, before: Tensor | None) -> Tensor:
 
 def _problem(at: Linear, number: int, options: Options) -> Subproblem:
     size, width = options.sketch, at.jacobian.shape[1]
-    if size is None and width > SKETCHED_ABOVE:
+    # few rows have factors as small as few columns have, and all of the parameters to choose from
+    if size is None and min(at.jacobian.shape) > SKETCHED_ABOVE:
         size = SKETCH
     if size is None or size >= width:
         return DampedLeastSquares(at.jacobian, at.residuals, single=options.mixed_precision)

@@ -34,12 +34,16 @@ SETTINGS: Mapping[str, list[dict[str, Any]]] = {
 NONE, CONSTANT, FALLING = SETTINGS
 COMMON = {"network": {"hidden": [12, 12]}, "train": [{"optimiser": "gauss_newton", "steps": 40}], "device": "cpu"}
 CASES: Mapping[str, dict[str, Any]] = {
-    "Poisson, 40 points": {**COMMON, "problem": {"name": "poisson"}, "points": {"interior": 40}},
-    "heat, 30 points": {**COMMON, "problem": {"name": "heat"}, "points": {"interior": 30}},
+    "Poisson, 40 points": {
+        **COMMON,
+        "problem": {"name": "poisson"},
+        "points": {"interior": 40, "resample_every": None},
+    },
+    "heat, 30 points": {**COMMON, "problem": {"name": "heat"}, "points": {"interior": 30, "resample_every": None}},
     "heat, 300 points, soft": {
         **COMMON,
         "problem": {"name": "heat"},
-        "points": {"interior": 300, "boundary": 100},
+        "points": {"interior": 300, "boundary": 100, "resample_every": None},
         "conditions": "soft",
     },
 }

@@ -34,7 +34,7 @@ Array = NDArray[np.float64]
 CONFIG = {
     "problem": {"name": "poisson"},
     "network": {"hidden": [12, 12]},
-    "points": {"interior": 100},
+    "points": {"interior": 100, "resample_every": None},
     "device": "cpu",
 }
 SIGMAS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)

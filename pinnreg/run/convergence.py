@@ -91,6 +91,12 @@ def judged(solution: Solution, prepared: Prepared, outcome: Outcome[Batch]) -> V
     return Verdict(False, f"{what}, more than {TOLERANCE:g}: {_excuse(solution, prepared, end)}", size)
 
 
+def wrong(solution: Solution, prepared: Prepared) -> float | None:
+    """The largest relative residual of an equation or a soft condition at fresh points; None if it does not tell."""
+    largest = None if _has_rest(prepared) else _largest(solution, prepared)
+    return None if largest is None else largest[1]
+
+
 def _has_rest(prepared: Prepared) -> bool:
     """Whether the loss cannot vanish."""
     objective = prepared.objective

@@ -20,6 +20,7 @@ from pinnreg.errors import InputError, Interrupted, StorageError
 from pinnreg.objective import Batch, Evaluator
 from pinnreg.report import Solution, read_report, relative_l2, write_report
 from pinnreg.run.combinations import note_unfinished_annealing
+from pinnreg.run.convergence import wrong
 from pinnreg.run.folder import RunFolder
 from pinnreg.run.prepare import Prepared, check_stages, prepare
 from pinnreg.run.provenance import provenance
@@ -236,7 +237,7 @@ def _trained(
         extra={"fingerprint": fingerprint(config)},
         resume=state,
         accepted=accepted,
-        hooks=_with_errors(hooks, prepared),
+        hooks=_with_looks(hooks, prepared),
     )
     note_unfinished_annealing(prepared.objective, outcome.batch.progress)
     return outcome, history.columns()
@@ -257,9 +258,10 @@ def _kept(solution: Solution, folder: RunFolder, hooks: Hooks, *, figures: bool)
     return replace(solution, folder=folder.path)
 
 
-def _with_errors(hooks: Hooks, prepared: Prepared) -> Hooks:
-    """The hooks, with the error against the reference."""
+def _with_looks(hooks: Hooks, prepared: Prepared) -> Hooks:
+    """The hooks, with the relative residual, and the error against the reference."""
     every = prepared.resolved.config.evaluate.every
+    hooks = replace(hooks, wrong=lambda parameters: wrong(prepared.solution(parameters, {}), prepared))
     if (solved := prepared.solved) is None:
         return replace(hooks, evaluate_every=every)
 

@@ -19,12 +19,15 @@ from pinnreg.equations import (
     Problem,
     Split,
     Trial,
+    check_symmetry,
     check_unknown,
     jumping_coefficients,
     reference_of,
     scaled,
     split_conditions,
+    symmetric,
     with_values,
+    without_mean,
 )
 from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError, user_code
@@ -119,8 +122,13 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
         dtype=DTYPES[config.dtype],
         device=choose_device(config.device),
     )
+    if config.network.symmetry:
+        network = symmetric(network, problem)
     check_combinations(config)
     split = replace(split, trial=_scaled(split, resolved, network))
+    if config.network.symmetry and problem.symmetry != ():
+        like = next(network.parameters()).detach()
+        check_symmetry(problem, split.trial, (*split.exact, *split.soft), network, like)
     if config.unknown and not any(isinstance(condition, Measurements) for condition in split.soft):
         logger.warning("unknown: there are no measurements, without which many coefficients may fit as well")
     objective = objective_of(
@@ -183,7 +191,8 @@ def _scaled(split: Split, resolved: Resolved, network: nn.Module) -> Trial:
     like = next(network.parameters()).detach()
     check_unknown(problem, config.unknown)
     starts = {name: each.value(like.new_tensor(each.first)) for name, each in config.unknown.items()}
-    return scaled(split.trial, with_values(problem, starts), (*split.exact, *split.soft), network, like)
+    centred = without_mean(problem) if config.network.symmetry else ()
+    return scaled(split.trial, with_values(problem, starts), (*split.exact, *split.soft), network, like, centred)
 
 
 def _reference(resolved: Resolved) -> Reference | None:

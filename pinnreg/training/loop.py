@@ -7,6 +7,7 @@ extra checkpoints, which change nothing), so that a resumed run repeats an unint
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +26,17 @@ from pinnreg.training.hooks import Hooks, Outcome
 from pinnreg.training.position import LIMITS, Position
 from pinnreg.training.progress import annealed_share, share_of
 
+logger = logging.getLogger("pinnreg")
+
 CHECKPOINT_SECONDS = 30.0
+WINDOWS = 8
+"""In which a stage begins again that has stuck."""
+STUCK = 1e-2
+"""The relative residual above which a stage that ends by itself has stuck."""
+LOW = 1e-8
+"""The share of the first loss at which a window is left for a wider one."""
+IN_WINDOWS = 0.5
+"""The share of a stage's steps by which it comes to the whole time."""
 
 
 def train(
@@ -121,8 +132,9 @@ class _Loop(Generic[DrawnBatch]):
         self._observe()
         while True:
             stage = self.stages[self.position.stage]
-            self._optimiser = self._optimiser or stage.start(self.parameters)
-            self.position.stop_reason = self._run_stage(stage, self._optimiser)
+            if self._optimiser is None:
+                self._begin(stage)
+            self.position.stop_reason = self._run_stage(stage)
             self._save()
             if self.position.stage + 1 == len(self.stages):
                 return  # a finished run stays in its last stage, so that more steps extend it
@@ -130,32 +142,44 @@ class _Loop(Generic[DrawnBatch]):
 
     def _next_stage(self) -> None:
         self._stopped = self._optimiser = None
-        stage = self.position.stage + 1
-        self.position = replace(
-            self.position, stage=stage, stage_step=0, stage_seconds=0.0, stage_sweeps=0, stop_reason=""
-        )
+        here = self.position
+        if here.window < here.windows:
+            self.batch = self.objective.widen(self.batch, self.parameters, here.step, 1.0)
+        self.position = Position(stage=here.stage + 1, step=here.step, seconds=here.seconds, sweeps=here.sweeps)
 
-    def _run_stage(self, stage: Stage, optimiser: Optimiser) -> str:
+    def _begin(self, stage: Stage) -> None:
+        """Start the optimiser, in the first window if there are several."""
+        self._optimiser = stage.start(self.parameters)
+        windows = 1 if stage.windows == "auto" or not self.objective.in_time else stage.windows
+        if self.position.stage_step == 0 and windows > 1:
+            self._set_windows(stage, windows)
+
+    def _run_stage(self, stage: Stage) -> str:
         position = self.position
         # what stopped by itself stays so, unless more steps or seconds are asked for
         stop = self._stopped if position.planned == _plan(stage) else None
         position.planned = _plan(stage)
-        stop = stop or self._ended(stage)
+        if stop is not None:
+            return stop
+        stop = self._ended(stage)
         while stop is None:
             if (signal := self.hooks.interrupted()) is not None:
                 self._save()
                 raise Interrupted(signal, self.checkpoint)
             swept, before = self.objective.sweeps, position.step
-            drawing = self._renew(stage, optimiser)
+            assert self._optimiser is not None
+            drawing = self._renew(stage, self._optimiser)
             fixed = self.objective.at(self.batch)
-            advance = optimiser.advance(fixed, position.stage_step, self._room(stage), share=share_of(stage, position))
+            advance = self._optimiser.advance(
+                fixed, position.stage_step, self._room(stage), share=share_of(stage, position)
+            )
             self._watch(advance)
             position.sweeps += drawing + self.objective.sweeps - swept
             position.stage_sweeps += drawing + self.objective.sweeps - swept
             position.step += advance.steps
             position.stage_step += advance.steps
             self._tick()
-            stop = advance.stop or self._ended(stage)
+            stop = self._gone_on(stage, advance) or self._ended(stage)
             if stop is not None or position.seconds >= self._observe_at:
                 self._observe()
             evaluate = stop is not None or _crossed(before, position.step, self._evaluate_every(stage))
@@ -164,7 +188,7 @@ class _Loop(Generic[DrawnBatch]):
                 self._tick()
             if time.monotonic() - self._saved_at > CHECKPOINT_SECONDS:
                 self._save()
-        return stop
+        return position.note + stop
 
     def _ended(self, stage: Stage) -> str | None:
         if stage.max_seconds is not None and self.position.stage_seconds >= stage.max_seconds:
@@ -175,12 +199,77 @@ class _Loop(Generic[DrawnBatch]):
             return f"{stage.optimiser}: all {stage.steps} {LIMITS[0]}"
         return None
 
+    def _gone_on(self, stage: Stage, advance: Advance) -> str | None:
+        """Why the stage has ended by itself, if there is nothing else to try; goes on to the next window."""
+        position, stop = self.position, advance.stop
+        if self._ended(stage) is not None:
+            return stop
+        if position.window < position.windows:
+            loss = float(self.objective.at(self.batch).total(advance.losses))
+            position.first = position.first or loss
+            if stop is None and loss > LOW * position.first and position.stage_step < self._until(stage):
+                return None
+            self._set_window(stage, position.window + 1)
+            return None
+        if stop is None or self._has_refined(stage):
+            return None
+        if stage.windows != "auto" or position.windows > 1 or not self.objective.in_time:
+            return stop
+        with self._uncounted():
+            wrong = self.hooks.wrong(self.parameters)
+        if wrong is None or wrong <= STUCK:
+            return stop
+        position.note = f"stuck at step {position.step}, where it began again in {WINDOWS} time windows; "
+        logger.warning("%s (a relative residual of %.1e): the stage begins again in time windows", stop, wrong)
+        with torch.no_grad():
+            for name, first in self.objective.initial().items():
+                self.parameters[name].copy_(first)
+        self._set_windows(stage, WINDOWS)
+        return None
+
+    def _has_refined(self, stage: Stage) -> bool:
+        """Whether points were too few where a stage would end, and have been added."""
+        position = self.position
+        if not self.objective.may_refine(self.batch, share_of(stage, position)):
+            return False
+        self.batch = self.objective.resample(self.batch, self.parameters, position.step)
+        position.sweeps += self.batch.cost
+        position.stage_sweeps += self.batch.cost
+        if self.batch.settled:
+            return False
+        assert self._optimiser is not None
+        self._optimiser.forget()
+        self._optimiser.load_state(self._optimiser.state())  # by which it has not ended
+        return True
+
+    def _set_windows(self, stage: Stage, windows: int) -> None:
+        position = self.position
+        position.windows, position.begun, position.first = windows, position.stage_step, 0.0
+        self._set_window(stage, 1)
+
+    def _set_window(self, stage: Stage, window: int) -> None:
+        """Points in a time window, with an optimiser of its own: what one has learnt about λ is of no use here."""
+        position = self.position
+        position.window = window
+        self.batch = self.objective.widen(self.batch, self.parameters, position.step, window / position.windows)
+        position.sweeps += self.batch.cost
+        position.stage_sweeps += self.batch.cost
+        self._optimiser = stage.start(self.parameters)
+
+    def _until(self, stage: Stage) -> int:
+        """The step of the stage at which the present window is left at the latest: all but the last have half of it."""
+        position = self.position
+        share = position.window / position.windows
+        return position.begun + math.ceil(IN_WINDOWS * share * (stage.steps - position.begun))
+
     def _room(self, stage: Stage) -> int:
         """How many steps there are until something else is due."""
         periods = (stage.log_every, self._evaluate_every(stage), self.objective.resample_every)
         to_event = min(period - self.position.step % period for period in periods if period is not None)
         to_redraw = stage.redraw_every - self.position.stage_step % stage.redraw_every
         left = stage.steps - self.position.stage_step
+        if self.position.window < self.position.windows:
+            left = min(left, max(self._until(stage) - self.position.stage_step, 1))
         redraws = self.objective.stochastic or self.objective.at(self.batch).annealing
         return min(to_event, left, to_redraw if redraws else left)
 
@@ -211,9 +300,9 @@ class _Loop(Generic[DrawnBatch]):
     def _renew(self, stage: Stage, optimiser: Optimiser) -> int:
         """Draw points anew where that is due, only ever between two advances; returns the sweeps that it took."""
         position, changed, cost = self.position, False, 0
-        if self.objective.resample_due(self.batch, position.step):
+        if self.objective.resample_due(self.batch, position.step, share_of(stage, position)):
             self.batch = self.objective.resample(self.batch, self.parameters, position.step)
-            changed, cost = True, self.batch.cost
+            changed, cost = not self.batch.settled, self.batch.cost
         stage_start = position.step - position.stage_step
         drawn = self.batch.step - stage_start
         if position.stage_step == 0 or position.stage_step // stage.redraw_every > drawn // stage.redraw_every:

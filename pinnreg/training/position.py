@@ -23,6 +23,9 @@ class Position:
         stage: the number of the stage, with steps, seconds and sweeps (times points) in it.
         step: steps in all, with seconds and sweeps.
         stop_reason: why the last stage ended, empty before.
+        window: the number of the time window, of so many `windows`, that began at the step `begun` of the stage.
+        first: the loss at the first step of the first window, 0 before.
+        note: what has happened to the stage besides, empty for nothing.
         planned: the steps, seconds and sweeps that the stage was allowed.
     """
 
@@ -34,4 +37,9 @@ class Position:
     seconds: float = 0.0
     sweeps: int = 0
     stop_reason: str = ""
+    window: int = 1
+    windows: int = 1
+    begun: int = 0
+    first: float = 0.0
+    note: str = ""
     planned: tuple[int, float | None, float | None] = (0, None, None)

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from options.cases import Held, all_values, case, config, differ, prepared, same, solved
-from pinnreg import Box, InputError, Problem, initial, periodic
+from pinnreg import Box, InputError, Problem, even, initial, periodic
+from pinnreg.networks import Symmetric
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,18 @@ class Ring(Problem):
 
     def residual(self, u: Any) -> Any:
         return u.t + u.x
+
+
+@dataclass(frozen=True)
+class Mirrored(Problem):
+    """A rod whose halves are alike."""
+
+    domain = Box(x=(0, 2), t=(0, 1))
+    conditions = (initial(lambda x: torch.cos(pi * x)),)
+    symmetry = even("x")
+
+    def residual(self, u: Any) -> Any:
+        return u.t - u.xx
 
 
 @case("network.kind")
@@ -62,6 +75,18 @@ def network_scale(_: Path) -> None:
     runs = differ(config(), "network__scale", "auto", 1.0, 3.0)
     assert same(runs[0], solved(config(network={"hidden": [4]})))  # the default
     assert runs[2].trial.sizes == (3.0,)
+
+
+@case("network.symmetry")
+def network_symmetry(_: Path) -> None:
+    """What it does is in test_symmetry."""
+    bound, free, default = (
+        solved(config(problem=Mirrored()), **each)
+        for each in ({"network__symmetry": True}, {"network__symmetry": False}, {})
+    )
+    assert isinstance(bound.network, Symmetric)
+    assert not isinstance(free.network, Symmetric)
+    assert same(bound, default)
 
 
 @case("network.width")

@@ -12,6 +12,8 @@ import torch
 
 from options.cases import Held, all_values, case, config, differ, first, same, solved
 from pinnreg import Box, InputError, Problem, initial, neumann
+from pinnreg.objective import drawing
+from pinnreg.objective.settings import TIMES
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,27 @@ def points_sampler(_: Path) -> None:
 
 @case("points.resample_every")
 def points_resample_every(_: Path) -> None:
-    differ(config(), "points__resample_every", None, 1, 2, 3)
-    differ(config({"optimiser": "lbfgs", "steps": 12}), "points__resample_every", None, 5, 10)
+    fresh = {"interior": 16, "resample": "fresh"}
+    differ(config(points=fresh), "points__resample_every", None, 1, 2, 3)
+    differ(config({"optimiser": "lbfgs", "steps": 12}, points=fresh), "points__resample_every", None, 5, 10)
 
 
 @case("points.resample")
 def points_resample(_: Path) -> None:
     base = config(points={"interior": 16, "resample_every": 2})
     differ(base, "points__resample", *all_values("points.resample"))
+
+
+@case("points.most")
+def points_most(_: Path) -> None:
+    """What it does is in test_refinement; here, that points are added up to it."""
+    base = config({"optimiser": "adam", "steps": 10}, points={"interior": 16, "resample_every": 2})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawing, "REFINED", 0.0)  # as if the residual were larger between the points each time
+        default, *_others = differ(base, "points__most", None, 16, 17, 18)
+        assert same(default, solved(base, points__most=TIMES * 16))
+    with pytest.raises(InputError, match="most limits resample: refine; without that"):
+        solved(base, points__most=20, points__resample="fresh")
 
 
 @case("points.importance")

@@ -52,6 +52,16 @@ def has_max_sweeps(optimiser: str) -> Case:
     return max_sweeps
 
 
+def has_windows(optimiser: str) -> Case:
+    def windows(_: Path) -> None:
+        stage = {"optimiser": optimiser, "steps": 6, "learning_rate": 1e-3}
+        base = config(stage if optimiser in ("adam", "sgd") else {"optimiser": optimiser, "steps": 6})
+        whole, *_others = differ(base, "train__0__windows", 1, 2, 3)
+        assert same(whole, solved(base))  # it has not stuck
+
+    return windows
+
+
 def has_learning_rate(optimiser: str) -> Case:
     def learning_rate(_: Path) -> None:
         base = config({"optimiser": optimiser, "steps": 1})
@@ -89,6 +99,7 @@ for _name in OPTIMISERS:
     case(f"train.{_name}.steps")(has_steps(_name))
     case(f"train.{_name}.max_seconds")(has_max_seconds(_name))
     case(f"train.{_name}.max_sweeps")(has_max_sweeps(_name))
+    case(f"train.{_name}.windows")(has_windows(_name))
 for _name in ("adam", "sgd"):
     case(f"train.{_name}.learning_rate")(has_learning_rate(_name))
     case(f"train.{_name}.schedule")(has_schedule(_name))

@@ -18,7 +18,8 @@ SHIPPED = (
     *("poisson", "poisson1d", "heat", "burgers", "burgers_nu001", "burgers_joint", "heat_inverse"),
     *("heat_weight_noise", "poisson_noise_stability", "burgers_gpinn", "poisson_quadratic", "regression_ktv"),
 )
-SMALL = {"network": {"hidden": [10, 10]}, "points": {"interior": 200, "boundary": 80}}
+KEPT = {"resample": "fresh", "resample_every": None}
+SMALL = {"network": {"hidden": [10, 10]}, "points": {"interior": 200, "boundary": 80, **KEPT}}
 NOISY = {"samples": 60, "noise": 0.05, "outliers": 0.05}
 
 
@@ -29,6 +30,8 @@ def _small(name: str, optimiser: str, **sections: Any) -> dict[str, Any]:
     return {"problem": {"name": name}, "train": [stage], "network": SMALL["network"], "points": points, **sections}
 
 
+EACH = {"resample_every": 8}
+FRESH = {"resample": "fresh", **EACH}
 REDRAWN = {"resample": "residual", "resample_every": 7, "importance": True}
 KTV1 = {"kind": "ktv", "order": 1, "power": 1, "weight": 1e-4, "samples": 40}
 FULL = {"kind": "ktv", "order": 2, "mixed": "full", "weight": 1e-6, "samples": 40, "schedule": "linear"}
@@ -39,14 +42,13 @@ CASES: dict[str, dict[str, Any]] = {
     "adam_compiled": _small("heat", "adam", compile=True, conditions="soft"),
     "sgd_noise": _small("poisson", "sgd", regularisers=[{"kind": "weight_noise", "sigma": 0.01}]),
     "sgd_trim": _small("regression", "sgd", measurements=[NOISY | {"trim": 0.1}]),
-    "lbfgs_resampled": _small(
-        "burgers", "lbfgs", points={"resample_every": 10}, regularisers=[KTV1], conditions="soft"
-    ),
+    "lbfgs_resampled": _small("burgers", "lbfgs", points=FRESH, regularisers=[KTV1], conditions="soft"),
     "ssbroyden": _small("heat", "ssbroyden", regularisers=[FULL], stage={"redraw_every": 10}, conditions="soft"),
     "newton_resampled": _small("burgers", "gauss_newton", points=REDRAWN, regularisers=[FULL], conditions="soft"),
+    "newton_refined": _small("burgers", "gauss_newton", points={"resample": "refine"} | EACH, conditions="soft"),
     "newton_chunk": _small("heat", "gauss_newton", points={"chunk": 64}, conditions="soft"),
     "newton_sketch": _small("poisson", "gauss_newton", stage={"sketch": 60}),
-    "newton_trim": _small("heat", "gauss_newton", measurements=[NOISY | {"trim": 0.1}], points={"resample_every": 8}),
+    "newton_trim": _small("heat", "gauss_newton", measurements=[NOISY | {"trim": 0.1}], points=FRESH),
     "newton_jacobian": _small(
         "burgers", "gauss_newton", regularisers=[{"kind": "jacobian", "weight": 1e-5, "centre": "data"}]
     ),
