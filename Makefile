@@ -37,7 +37,7 @@ check: lint test
 # goes on where a claim of a paper fails. Studies keep their finished runs. Pictures are of runs that no clock stops.
 PICTURES := burgers heat poisson
 STUDIES := $(basename $(notdir $(wildcard configs/study_*.yaml)))
-BENCHMARKS := bench_derivatives bench_least_squares bench_accuracy
+BENCHMARKS := bench_accuracy bench_derivatives bench_least_squares bench_optimisers
 EXPERIMENTS := $(addprefix reproduce_,ktv noise_stability noise_injection quadratic jacobian)
 RUN := OMP_NUM_THREADS=1 $(BIN)/pinnreg
 GALLERY := outputs/gallery
@@ -61,14 +61,17 @@ $(STUDIES): .venv/.stamp
 $(EXPERIMENTS): reproduce_%: .venv/.stamp
 	$(RUN) reproduce $* --page $(GALLERY)
 
+bench_accuracy: .venv/.stamp
+	$(RUN) bench accuracy --seeds 10 --jobs 2 --page $(GALLERY)
+
 bench_derivatives: .venv/.stamp
 	$(RUN) bench derivatives --page $(GALLERY)
 
 bench_least_squares: .venv/.stamp
 	$(RUN) bench least_squares --page $(GALLERY)
 
-bench_accuracy: .venv/.stamp
-	$(RUN) bench accuracy --max-seconds 20 --page $(GALLERY)
+bench_optimisers: .venv/.stamp
+	$(RUN) bench optimisers --max-seconds 20 --page $(GALLERY)
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

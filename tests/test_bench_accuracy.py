@@ -1,39 +1,59 @@
-"""`pinnreg bench accuracy`: what counts as time, how results are summed up, what is printed, written and refused."""
+"""`pinnreg bench accuracy`: what a run is, how runs are summed up, what is printed, written, kept and refused."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
-import re
+import os
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from started import processes_of, until
 
-from pinnreg import benchmarks
-from pinnreg.benchmarks import AccuracyRow, AccuracySetting, Run, ScipyRow, bench_accuracy
-from pinnreg.benchmarks.recipes import RECIPES, resolved
-from pinnreg.benchmarks.trace import DECADES, Trace, first_below
+import pinnreg
+from pinnreg import Interrupted, processes
+from pinnreg.benchmarks import CASES, AccuracyBenchmark, AccuracyRow, AccuracyRun, Case, Limit, accuracy, bench_accuracy
+from pinnreg.benchmarks.cases import cases_named
 from pinnreg.cli import main
+from pinnreg.config import resolve
 from pinnreg.errors import Diverged, InputError
 
 Bench = Callable[..., tuple[int, str, str]]
 
-SHORT: dict[str, list[dict[str, Any]]] = {
-    "gauss_newton": [{"optimiser": "gauss_newton", "steps": 2}],
-    "lbfgs": [{"optimiser": "adam", "steps": 3}, {"optimiser": "lbfgs", "steps": 20}],
-    "adam": [{"optimiser": "adam", "steps": 30, "learning_rate": 1e-2}],
-}
+SMALL = {"network.hidden": [4], "points.interior": 10, "evaluate.grid": 20, "train.0.steps": 3}
+
+PROBLEM = '''
+import time
+from dataclasses import dataclass
+
+from pinnreg import Box, Problem, dirichlet
 
 
-@pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few steps."""
-    for name, stages in SHORT.items():
-        monkeypatch.setitem(RECIPES, name, stages)
+@dataclass(frozen=True)
+class Rod(Problem):
+    """uₓₓ = -2, u = 0 at both ends; the reference takes so many seconds."""
+
+    seconds: float = SECONDS
+    domain = Box(x=(0, 1))
+    conditions = (dirichlet(0.0),)
+    defaults = {"network": {"hidden": [4]}, "train": [{"optimiser": "gauss_newton", "steps": 3}]}
+
+    def residual(self, u):
+        return u.xx + 2
+
+    def reference(self):
+        if multiprocessing.parent_process() is not None:
+            time.sleep(self.seconds)
+        return lambda x: x * (1 - x)
+'''.replace("import time\n", "import multiprocessing\nimport time\n")
 
 
 @pytest.fixture
@@ -51,187 +71,232 @@ def bench(capfd: pytest.CaptureFixture[str]) -> Bench:
     return run
 
 
-def made(seed: int, curve: Mapping[float, float]) -> Run:
-    return Run(seed, tuple(curve), tuple(curve.values()), 10 * (seed + 1), 5, "stopped", 9.0 + seed, ({},))
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, int]]:
+    """Runs are made in this process, in the order that the test says; the tasks and the jobs that were asked for."""
+    asked: list[tuple[Any, int]] = []
+
+    def side_by_side(_: object, tasks: Sequence[Any], jobs: int, *__: object) -> Iterator[tuple[int, Any]]:
+        asked.extend((task, jobs) for task in tasks)
+        # those of later problems first, as a problem may take long
+        for number in reversed(range(len(tasks))):
+            yield number, accuracy._work(tasks[number])
+
+    monkeypatch.setattr(processes, "side_by_side", side_by_side)
+    return asked
 
 
-def test_the_first_crossing_counts() -> None:
-    seconds, errors = [0.1, 1.0, 2.0, 4.0, 8.0], [1.0, 9e-3, 5e-2, 1e-6, 2e-8]
-    found = [first_below(seconds, errors, decade) for decade in DECADES]
-    assert found == [1.0, 4.0, 4.0, 4.0, 4.0, 8.0, *[math.inf] * 7]
-    assert first_below([1.0], [math.nan], 2) == math.inf
-    assert first_below([1.0], [1e-12], 12) == 1.0
+def write_problem(folder: Path, name: str, seconds: float) -> None:
+    (folder / "problems").mkdir(exist_ok=True)
+    (folder / "problems" / f"{name}.py").write_text(PROBLEM.replace("SECONDS", str(seconds)), encoding="utf-8")
 
 
-def test_a_row_has_the_median_seed_which_may_never_arrive() -> None:
-    runs = (made(0, {1.0: 1e-3}), made(1, {1.0: 0.5, 5.0: 1e-5}), made(2, {1.0: 0.5, 7.0: math.nan}))
-    row = AccuracyRow("heat", "adam", runs)
-    assert row.median(lambda run: run.seconds_to(2)) == 5.0
-    assert row.median(lambda run: run.seconds_to(4)) == math.inf
-    assert row.median(lambda run: run.error) == 1e-3
-    assert runs[2].error == math.inf
+# the table
 
 
-def test_a_trace_measures_often_and_keeps_its_own_time_apart() -> None:
-    errors = iter([1.0, 0.5])
-
-    def slow(_: object) -> float:
-        time.sleep(0.05)
-        return next(errors)
-
-    trace = Trace(slow, setup=0.5)
-    assert trace.observe(0, 0.0, {}) == pytest.approx(0.01)
-    assert trace.observe(7, 1.5, {}) == pytest.approx(1.5 + 0.04)
-    assert (trace.seconds, trace.errors, trace.step) == ([0.5, 2.0], [1.0, 0.5], 7)
-    assert trace.spent >= 0.1
+def test_every_case_is_a_problem_with_a_reference_and_no_clock() -> None:
+    assert len({case.label for case in CASES}) == len(CASES) >= 21
+    for case in CASES:
+        resolved = resolve(case.config, case.changes)
+        assert pinnreg.problem(**resolved.config.problem).reference() is not None
+        assert all(stage.max_seconds is None for stage in resolved.config.train)
+        assert case.limit is not None
+        assert 0 < case.limit.median <= case.limit.worst < 1
+        assert 0 < case.limit.seconds <= 120
 
 
-@pytest.mark.serial
-def test_measuring_takes_no_time_from_a_run(monkeypatch: pytest.MonkeyPatch, short: None) -> None:
-    monkeypatch.setattr("pinnreg.benchmarks.accuracy._error", lambda *_: lambda _: time.sleep(0.05) or 0.5)
-    setting = AccuracySetting(("poisson1d",), ("adam",), seeds=1, max_seconds=1.0)
-    row, _ = bench_accuracy(setting).rows
-    assert isinstance(row, AccuracyRow)
-    (run,) = row.runs
-    assert len(run.errors) > 20  # more than a second, which would have ended the run and shown in its times
-    assert (run.steps, run.stop_reason) == (30, "adam: all 30 steps done")
-    assert run.seconds[-1] < 0.6
-    assert run.total_seconds < 1.2
+def test_changes_make_other_problems() -> None:
+    resolved = {case.label: resolve(case.config, case.changes).config for case in CASES}
+    assert resolved["burgers"].network.symmetry
+    assert resolved["burgers_without_symmetry"].network.symmetry is False
+    assert resolved["burgers_without_symmetry"].problem == resolved["burgers"].problem
+    assert resolved["van_der_pol"].problem["mu"] == 5
+    assert (resolved["advection"].problem["beta"], resolved["advection_beta50"].problem["beta"]) == (30, 50)
+    assert resolved["poisson1d"].problem["dimension"] == 1
 
 
-@pytest.mark.serial
-def test_the_steps_of_a_falling_learning_rate_fit_into_the_time(monkeypatch: pytest.MonkeyPatch, short: None) -> None:
-    falling = [{"optimiser": "adam", "steps": 100_000, "schedule": "exponential"}]
-    monkeypatch.setitem(RECIPES, "adam", falling)
-    row, _ = bench_accuracy(AccuracySetting(("poisson1d",), ("adam",), seeds=1, max_seconds=0.3)).rows
-    assert isinstance(row, AccuracyRow)
-    assert 1 <= row.runs[0].train[0]["steps"] < 5000
+def test_a_name_is_a_label_or_a_config_or_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_problem(tmp_path, "rod", 0)
+    found = cases_named(["advection_beta50", "heat_joint", "rod", "heat"])
+    assert found[1:3] == (Case("heat_joint", "heat_joint"), Case("rod", "rod"))
+    assert (found[0], found[3]) == tuple(case for case in CASES if case.label in ("advection_beta50", "heat"))[::-1]
 
 
-def test_a_run_that_diverges_is_a_row_like_others(monkeypatch: pytest.MonkeyPatch, short: None) -> None:
-    calls: list[dict[str, Any]] = []
+# runs
 
-    def solve(config: dict[str, Any], **options: Any) -> None:
-        calls.append(config)
-        if "hooks" in options:
-            options["hooks"].observe(0, 0.0, {})
-            options["hooks"].observe(8, 1.0, {})
+
+def test_a_run_is_what_a_user_gets(here: list[tuple[Any, int]]) -> None:
+    case = Case("tiny", "poisson1d", SMALL)
+    seen: list[tuple[str, int]] = []
+    found = bench_accuracy([case], 2, 1, on_run=lambda label, run: seen.append((label, run.seed)))
+    (row,) = found.rows
+    assert seen == [("tiny", 1), ("tiny", 0)]  # as they end
+    assert [run.seed for run in row.runs] == [0, 1]
+    for run in row.runs:
+        report = pinnreg.solve("poisson1d", {"seed": run.seed, **SMALL}, out=False, figures=False).report
+        assert report is not None
+        assert run.error == report.errors["u"].rel_l2
+        assert 0 < run.seconds < 60
+        told = (run.steps, run.stop_reason, run.converged, run.relative_residual)
+        assert told == tuple(report.facts[key] for key in ("steps", "stop_reason", "converged", "relative_residual"))
+        assert row.parameters == report.facts["parameters"]
+        assert report.reference is not None
+        assert (row.reference, row.reference_error) == (report.reference.kind, report.reference.error_estimate)
+    assert found.machine["threads"] == 1
+
+
+def test_the_largest_output_counts_and_a_run_that_diverges_is_infinitely_wrong(
+    here: list[tuple[Any, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solve = accuracy.solve
+    warmed: list[Any] = []
+
+    def often(config: str, changes: dict[str, Any], **options: Any) -> Any:
+        assert options == {"out": False, "figures": False}
+        if "seed" not in changes:
+            warmed.append(changes)
+            return None
+        if changes["seed"] == 2:
             raise Diverged("training diverged by step 9: 'residual' became NaN or Inf; try something else")
+        solution = solve(config, changes, **options)
+        assert solution.report is not None
+        assert solution.report.reference is not None
+        small = dataclasses.replace(solution.report.errors["u"], rel_l2=(0.25, math.nan)[changes["seed"]])
+        errors = {"u": small, "v": dataclasses.replace(small, rel_l2=0.5)}
+        reference = dataclasses.replace(solution.report.reference, errors=errors)
+        return solution.with_report(dataclasses.replace(solution.report, reference=reference))
 
-    monkeypatch.setattr("pinnreg.benchmarks.accuracy.solve", solve)
-    monkeypatch.setattr("pinnreg.benchmarks.accuracy._error", lambda *_: lambda _: math.nan)
-    row, scipy = bench_accuracy(AccuracySetting(("heat",), ("lbfgs",), seeds=1)).rows
-    assert isinstance(row, AccuracyRow)
-    assert row.runs[0].steps == 8
-    assert row.runs[0].stop_reason == "training diverged by step 9: 'residual' became NaN or Inf"
-    assert row.runs[0].error == math.inf
-    assert isinstance(scipy, ScipyRow)
-
-
-def test_stages_share_the_seconds_and_nothing_else_differs_between_optimisers() -> None:
-    runs = {name: resolved("burgers_nu001", name, 4, 50.0).config for name in RECIPES}
-    for name, config in runs.items():
-        assert config.train[-1].optimiser == name
-        assert config.seed == 4
-        assert config.problem["nu"] == 0.01
-        seconds = [stage.max_seconds for stage in config.train]
-        assert all(part is not None and part > 0 for part in seconds)
-        assert math.fsum(part or 0 for part in seconds) == pytest.approx(50.0)
-        assert config.network == runs["adam"].network
-        assert config.points == runs["adam"].points
+    monkeypatch.setattr(accuracy, "solve", often)
+    accuracy._warm_up.cache_clear()
+    (row,) = bench_accuracy([Case("tiny", "poisson1d", SMALL)], 3).rows
+    assert warmed == [{"train.0.steps": 2}]  # once
+    assert [run.error for run in row.runs] == [0.5, math.inf, math.inf]
+    assert (row.error, row.errors[0], row.steps) == (math.inf, 0.5, 3)
+    last = row.runs[-1]
+    assert (last.steps, last.converged, last.relative_residual) == (None, False, None)
+    assert last.stop_reason == "training diverged by step 9: 'residual' became NaN or Inf"
 
 
-@pytest.mark.parametrize("name", [*benchmarks.PROBLEMS, "heat_joint", "poisson"])
-def test_every_problem_goes_with_every_optimiser(name: str) -> None:
-    assert len({resolved(name, optimiser, 0, 1.0).stem for optimiser in RECIPES}) == 1
+def test_rows_are_medians_over_the_seeds_and_come_in_the_order_given(here: list[tuple[Any, int]]) -> None:
+    seen: list[list[str]] = []
+
+    def on_row(found: AccuracyBenchmark) -> None:
+        seen.append([row.case.label for row in found.rows])
+
+    cases = [Case("b", "poisson1d", SMALL), Case("a", "poisson1d", {**SMALL, "problem.frequency": 2})]
+    found = bench_accuracy(cases, 2, 3, on_row)
+    assert seen == [["b"], ["b", "a"]]
+    assert [(task["changes"].get("problem.frequency"), task["seed"], jobs) for task, jobs in here] == [
+        (None, 0, 3),
+        (None, 1, 3),
+        (2, 0, 3),
+        (2, 1, 3),
+    ]
+    row = found.rows[1]
+    runs = [
+        dataclasses.replace(row.runs[0], error=error, seconds=10 * error, steps=round(error)) for error in (1, 5, 3)
+    ]
+    runs[2] = dataclasses.replace(runs[2], converged=None)
+    row = dataclasses.replace(row, runs=(runs[0], dataclasses.replace(runs[1], converged=True), runs[2]))
+    assert (row.error, row.errors, row.seconds, row.steps) == (3, [1, 3, 5], 30, 3)
+    assert row.converged == 1 + (runs[0].converged is True)
 
 
-def test_the_problems_own_gauss_newton_stages_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = {"problem": {"name": "heat"}, "train": [{"optimiser": "gauss_newton", "steps": 17}]}
-    monkeypatch.setattr("pinnreg.benchmarks.recipes._given", lambda _: own)
-    (stage,) = resolved("heat", "gauss_newton", 0, 5.0).config.train
-    assert (stage.steps, stage.max_seconds) == (17, 5.0)
-    assert resolved("heat", "adam", 0, 5.0).config.train[0].optimiser == "adam"
+def test_a_run_that_fails_otherwise_ends_it_and_says_which(
+    here: list[tuple[Any, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(config: str, changes: dict[str, Any], **_: Any) -> None:
+        raise InputError("not enough memory")
+
+    monkeypatch.setattr(accuracy, "solve", fail)
+    with pytest.raises(RuntimeError, match=r"^tiny, seed 1: InputError: not enough memory$"):
+        bench_accuracy([Case("tiny", "poisson1d", SMALL)], 2)
+    assert accuracy._lost("the process was killed by SIGKILL")["failure"] == "the process was killed by SIGKILL"
 
 
-def test_the_command_prints_a_table_and_writes_json_and_a_figure(bench: Bench, short: None, tmp_path: Path) -> None:
-    file, figure = tmp_path / "new" / "bench.json", tmp_path / "new" / "bench.png"
-    arguments = ["--problem", "poisson1d", "--optimiser", "lbfgs", "--optimiser", "adam", "--seeds", "2"]
-    arguments += ["--max-seconds", "1", "--threads", "1", "--json", str(file), "--figure", str(figure)]
+def test_a_problem_without_reference_is_refused_before_anything_runs(
+    bench: Bench, here: list[tuple[Any, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pinnreg.run.prepare._reference", lambda _: None)
+    code, out, err = bench("--problem", "logistic")
+    assert (code, out) == (2, "")
+    assert err == "error: problem 'logistic' has no reference to measure the error against\n"
+    with pytest.raises(InputError, match=r"^problem 'tiny' has no reference to measure the error against$"):
+        bench_accuracy([Case("tiny", "poisson1d", SMALL)])
+    assert here == []
+    with pytest.raises(Interrupted):
+        bench_accuracy([Case("tiny", "poisson1d", SMALL)], interrupted=lambda: 15)
+
+
+# the command
+
+
+def test_the_command_prints_a_table_and_writes_json(
+    bench: Bench, here: list[tuple[Any, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = (Case("tiny", "poisson1d", SMALL, Limit(1e-9, 1e3)), Case("other", "poisson1d", SMALL))
+    monkeypatch.setattr("pinnreg.benchmarks.cases.CASES", cases)
+    file = tmp_path / "new" / "bench.json"
+    arguments = ["--problem", "tiny", "--problem", "other", "--problem", "tiny", "--seeds", "2", "--json", str(file)]
     code, out, err = bench(*arguments)
     assert code == 0
     lines = out.splitlines()
     assert max(map(len, lines[:-1])) <= 120
-    assert [line.split()[:2] for line in lines[2:5]] == [[
-        "poisson1d", "lbfgs"], ["poisson1d", "adam"], ["poisson1d", "scipy"]]  # fmt: skip
-    assert lines[-1].startswith("seeds 2, max_seconds 1, device ")
+    assert lines[1].split()[:4] == ["problem", "median", "smallest", "largest"]
+    assert [line.split()[0] for line in lines[2:4]] == ["tiny", "other"]
+    assert lines[-1].startswith("seeds 2, jobs 1, device ")
     assert "threads 1" in lines[-1]
-    # the optimisers take turns
-    assert re.findall(r"poisson1d (\w+) seed (\d)", err) == [
-        ("lbfgs", "0"),
-        ("adam", "0"),
-        ("lbfgs", "1"),
-        ("adam", "1"),
-    ]
-    assert figure.read_bytes().startswith(b"\x89PNG")
+    assert "other seed 1: error " in err
     written = json.loads(file.read_text(encoding="utf-8"))
     assert written["command"] == f"pinnreg bench accuracy {' '.join(arguments)}"
-    assert {"version", "date"} <= set(written)
-    assert written["machine"]["threads"] == 1
-    assert written["setting"]["configs"]["poisson1d"]["network"]["kind"] == "mlp"
-    assert [row["optimiser"] for row in written["rows"]] == ["lbfgs", "adam"]
-    for row in written["rows"]:
-        assert list(row["median"]["seconds_to"]) == [f"1e-{n}" for n in range(2, 15)]
-        assert row["median"]["seconds_to"]["1e-14"] is None
+    assert {"version", "date", "machine"} <= set(written)
+    assert written["setting"] == {"seeds": 2, "jobs": 1}
+    for row, line in zip(written["rows"], lines[2:4], strict=True):
+        assert (row["config"], row["changes"]) == ("poisson1d", SMALL)
         assert [run["seed"] for run in row["runs"]] == [0, 1]
         for run in row["runs"]:
-            trace = run["trace"]
-            assert len(trace["seconds"]) == len(trace["error"]) > 2
-            assert trace["seconds"] == sorted(trace["seconds"])
-            assert trace["error"][-1] == run["error"] < trace["error"][0]
-            assert run["total_seconds"] > trace["seconds"][-1]
-            assert run["steps"] == sum(stage["steps"] for stage in run["train"])
-            assert run["parameters"] > 10
-            assert "steps done" in run["stop_reason"]
-    (scipy,) = written["scipy"]
-    assert (scipy["method"], scipy["reference"]) == ("Chebyshev collocation", "closed form")
-    assert 0 < scipy["seconds"] < 1
-    assert scipy["error"] < 1e-12
+            assert set(run) == {field.name for field in dataclasses.fields(AccuracyRun)}
+        errors = sorted(run["error"] for run in row["runs"])
+        assert row["median"]["error"] == pytest.approx(sum(errors) / 2)
+        # the median is above its limit, the largest below, and what has none is never above
+        mark = "!" if row["problem"] == "tiny" else ""
+        assert line.split()[1:4] == [f"{row['median']['error']:.1e}{mark}", *(f"{error:.1e}" for error in errors)]
+        assert line.split()[-5:] == ["3", str(row["converged"]), "of", "2", str(row["parameters"])]
+    assert [row["limit"] for row in written["rows"]] == [{"median": 1e-9, "worst": 1e3, "seconds": 120.0}, None]
 
 
-def test_rows_that_are_done_are_kept_when_the_command_is_interrupted(
-    bench: Bench, short: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_rows_that_are_done_are_kept_when_the_next_one_fails(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(problem: str, *_: Any) -> None:
-        if problem == "heat":
-            raise KeyboardInterrupt
+    row = AccuracyRow(
+        Case("tiny", "poisson1d"), (AccuracyRun(0, 1.0, 2.0, 3, "stopped", None, None),), "closed form", None, 5
+    )
 
-    monkeypatch.setattr("pinnreg.cli.accuracy._print_run", interrupt)
+    def fail(*given: Any) -> None:
+        given[3](AccuracyBenchmark((row,), 1, 1, {}, "2026-01-02"))
+        raise RuntimeError("heat, seed 0: the process was killed by SIGKILL")
+
+    monkeypatch.setattr("pinnreg.benchmarks.bench_accuracy", fail)
     file = tmp_path / "bench.json"
-    arguments = ["--problem", "poisson1d", "--problem", "heat", "--optimiser", "adam", "--seeds", "1"]
-    code, out, _ = bench(*arguments, "--json", file)
-    assert code == 130
-    assert [line.split()[0] for line in out.splitlines()[2:]] == ["poisson1d", "poisson1d"]
-    written = json.loads(file.read_text(encoding="utf-8"))
-    assert [row["problem"] for row in written["rows"] + written["scipy"]] == ["poisson1d", "poisson1d"]
+    code, out, err = bench("--problem", "heat", "--json", file, "--page", tmp_path / "pages")
+    assert code == 1
+    assert "killed by SIGKILL" in err
+    assert [line.split()[0] for line in out.splitlines()[2:]] == ["tiny"]
+    assert [each["problem"] for each in json.loads(file.read_text(encoding="utf-8"))["rows"]] == ["tiny"]
+    assert list((tmp_path / "pages").iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["--problem", "burgrs"], ["unknown problem 'burgrs'", "did you mean 'burgers'", "heat_joint"]),
-        (["--optimiser", "ssbroydn"], ["unknown optimiser 'ssbroydn'", "did you mean 'ssbroyden'"]),
+        (["--problem", "burgrs"], ["unknown problem 'burgrs'", "did you mean 'burgers'", "burgers_without_symmetry"]),
         (["--seeds", "0"], ["--seeds"]),
-        (["--max-seconds", "0"], ["--max-seconds", "positive"]),
-        (["--max-seconds", "nan"], ["--max-seconds", "positive"]),
-        (["--figure", "bench.jpg"], ["bench.jpg", "png, pdf, svg"]),
-        (["--figure", "/dev/null/x.png"], ["--figure", "cannot be written"]),
+        (["--jobs", "0"], ["--jobs"]),
         (["--json", "/dev/null/x.json"], ["--json", "cannot be written"]),
     ],
 )
-def test_bad_options_are_refused_before_anything_is_measured(
-    bench: Bench, arguments: list[str], parts: list[str]
-) -> None:
+def test_bad_options_are_refused_before_anything_is_run(bench: Bench, arguments: list[str], parts: list[str]) -> None:
     code, out, err = bench(*arguments)
     assert (code, out) == (2, "")
     assert len(err.splitlines()) == 1
@@ -239,7 +304,31 @@ def test_bad_options_are_refused_before_anything_is_measured(
         assert part in err
 
 
-def test_a_problem_without_reference_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pinnreg.run.prepare._reference", lambda _: None)
-    with pytest.raises(InputError, match="'heat' has no reference"):
-        bench_accuracy(AccuracySetting(("heat",), ("adam",)))
+@pytest.mark.serial
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+def test_problems_of_ones_own_and_an_interrupt_that_keeps_the_rows(tmp_path: Path) -> None:
+    """End to end, in processes: two runs side by side of one problem, then one that does not end by itself."""
+    write_problem(tmp_path, "rod", 0)
+    write_problem(tmp_path, "endless", 600)
+    command = [sys.executable, "-c", "from pinnreg.cli import main; main()", "bench", "accuracy", "--jobs", "2"]
+    command += ["--problem", "rod", "--problem", "endless", "--seeds", "2", "--json", "bench.json"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        lines = [process.stdout.readline() for _ in range(3)]
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        sent = time.monotonic()
+        assert process.wait(60) == 128 + signal.SIGINT
+        assert time.monotonic() - sent < 5
+        assert lines[2].startswith("rod ")
+        assert process.stdout.read() == ""
+        runs = process.stderr.read().splitlines()
+    assert [line.partition(":")[0] for line in sorted(runs[:-1])] == ["rod seed 0", "rod seed 1"]
+    assert runs[-1] == "interrupted by signal 2: 1 of 2 problems were done"
+    (row,) = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))["rows"]
+    assert [run["seed"] for run in row["runs"]] == [0, 1]
+    assert {run["steps"] for run in row["runs"]} == {3}
+    until(lambda: not processes_of(process.pid))

@@ -53,11 +53,12 @@ REFUSED = [
     *(["study", name] for name in ("budget.yaml", "none.yaml", "broken.yaml", "missing.yaml", "haet")),
     ["plot", "run", "--format", "gif"],
     ["reproduce", "ktw"],
+    ["bench", "accuracy", "--problem", "haet"],
 ]
 DONE = [
     *(["--help"], ["--version"], ["list"], ["schema"], ["schema", "points"]),
     *([command, "--help"] for command in ("solve", "study", "evaluate", "plot", "analyse", "reproduce", "bench")),
-    ["bench", "accuracy", "--help"],
+    *(["bench", name, "--help"] for name in ("accuracy", "optimisers")),
 ]
 COMMANDS = [*REFUSED, *DONE]
 

@@ -18,7 +18,7 @@ import pinnreg
 PACKAGE = Path(pinnreg.__file__).resolve().parent
 LAYERS = {
     -2: ("errors",),
-    -1: ("settings", "naming", "memory", "files"),
+    -1: ("settings", "naming", "memory", "files", "processes"),
     0: ("scanning", "domain", "locks", "reference", "randomness", "taylor", "compilation", "jacobians"),
     1: ("networks",),
     2: ("differentiation",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,20 @@ import pytest
 from small_studies import STUDY, Cli, rows
 
 from pinnreg import __version__, plots
-from pinnreg.benchmarks import AccuracyBenchmark, AccuracyRow, AccuracySetting, Benchmark, Row, Run, ScipyRow
+from pinnreg.benchmarks import (
+    AccuracyBenchmark,
+    AccuracyRow,
+    AccuracyRun,
+    Benchmark,
+    Case,
+    Limit,
+    OptimiserBenchmark,
+    OptimiserRow,
+    OptimiserRun,
+    OptimiserSetting,
+    Row,
+    ScipyRow,
+)
 from pinnreg.benchmarks.measure import Cost
 from pinnreg.cli.page import MARK, Page
 from pinnreg.errors import InputError
@@ -174,10 +188,11 @@ def test_a_page_that_cannot_be_written_is_refused_before_anything_is_run(
 ) -> None:
     monkeypatch.setitem(EXPERIMENTS, "tiny", lambda *_: 1 / 0)  # type: ignore[arg-type,return-value]
     Path("reproduce_tiny.png").write_bytes(b"mine")
-    Path("bench_accuracy.png").write_bytes(b"mine")
-    Path("bench_derivatives.md").write_bytes(b"mine")
-    Path("mine.md").write_bytes(b"mine")
-    for command in (["reproduce", "tiny"], ["bench", "accuracy"], ["bench", "derivatives"], ["study", "mine.yaml"]):
+    Path("bench_optimisers.png").write_bytes(b"mine")
+    for name in ("bench_accuracy.md", "bench_derivatives.md", "mine.md"):
+        Path(name).write_bytes(b"mine")
+    benches = [["bench", name] for name in ("accuracy", "derivatives", "optimisers")]
+    for command in (["reproduce", "tiny"], *benches, ["study", "mine.yaml"]):
         code, out, err = cli(*command, "--page", ".")
         assert (code, out) == (2, "")
         assert re.fullmatch(r"error: --page \.: \S+ exists and is no .*\n", err)
@@ -186,23 +201,55 @@ def test_a_page_that_cannot_be_written_is_refused_before_anything_is_run(
 
 
 def test_accuracy_makes_its_page(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = (
+        AccuracyRun(0, 2e-5, 3.5, 40, "stopped", True, 1e-7),
+        AccuracyRun(1, math.inf, 1.5, None, "training diverged by step 9", False, None),
+        AccuracyRun(2, 3e-6, 120.5, 60, "stopped", True, 1e-8),
+    )
+    case = Case("heat_fast", "heat", {"problem.alpha": 2.0}, Limit(1e-4, 1e-4))
+    row = AccuracyRow(case, runs, "closed form", 2.2e-16, 801)
+    unlimited = AccuracyRow(Case("heat", "heat"), runs[1:2] * 3, "SciPy", None, 801)
+    found = AccuracyBenchmark((row, unlimited), 3, 2, {"device": "a processor", "threads": 1}, "2026-01-02")
+
+    def bench(cases: object, seeds: int, jobs: int, on_row: Callable[[object], None], *_: object) -> AccuracyBenchmark:
+        assert (seeds, jobs) == (3, 2)
+        on_row(found)
+        return found
+
+    monkeypatch.setattr("pinnreg.benchmarks.bench_accuracy", bench)
+    assert cli("bench", "accuracy", "--problem", "heat", "--jobs", "2", "--page", "gallery")[0] == 0
+    text = Path("gallery/bench_accuracy.md").read_text(encoding="utf-8")
+    assert linked(text) == set()
+    assert "pinnreg bench accuracy --problem heat --jobs 2 --page gallery" in text
+    assert '`pinnreg.solve(NAME, {"seed": S})` comes to, 3 seeds from 0, 2 runs at a time, one thread each' in text
+    assert table(text) == [
+        ["heat_fast", "2.0e-05", "3.0e-06", "inf!", "2.2e-16", "3.50", "120!", "50", "2 of 3", "801"],
+        ["heat", "inf", "inf", "inf", "-", "1.50", "1.50", "-", "0 of 3", "801"],
+    ]
+    assert "- heat_fast: heat with problem.alpha=2.0\n" in text
+    assert "- heat_fast, seed 1: training diverged by step 9\n" in text
+    assert "Measured on a processor, 2026-01-02." in text
+
+
+def test_optimisers_make_their_page(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = tuple(
-        Run(seed, (0.1, 1.5), (1.0, error), 20, 5, "stopped", 9.0, ({},)) for seed, error in enumerate([3e-3, 2e-5])
+        OptimiserRun(seed, (0.1, 1.5), (1.0, error), 20, 5, "stopped", 9.0, ({},))
+        for seed, error in enumerate([3e-3, 2e-5])
     )
     scipy = ScipyRow("heat", "method of lines", 0.004, 1e-9, "closed form", None)
-    found = AccuracyBenchmark(
-        (AccuracyRow("heat", "adam", runs), scipy),
-        AccuracySetting(("heat",), ("adam",), seeds=2, max_seconds=5.0),
+    found = OptimiserBenchmark(
+        (OptimiserRow("heat", "adam", runs), scipy),
+        OptimiserSetting(("heat",), ("adam",), seeds=2, max_seconds=5.0),
         {},
         {"device": "cpu", "threads": 1},
         "2026-01-02",
     )
-    monkeypatch.setattr("pinnreg.benchmarks.bench_accuracy", lambda setting, on_row, on_run: on_row(found))
-    assert cli("bench", "accuracy", "--seeds", "2", "--page", "gallery")[0] == 0
-    text = Path("gallery/bench_accuracy.md").read_text(encoding="utf-8")
-    assert linked(text) == {"bench_accuracy.png"}
-    assert Path("gallery/bench_accuracy.png").stat().st_size > 5000
-    assert "pinnreg bench accuracy --seeds 2 --page gallery" in text
+    monkeypatch.setattr("pinnreg.benchmarks.bench_optimisers", lambda setting, on_row, on_run: on_row(found))
+    assert cli("bench", "optimisers", "--seeds", "2", "--page", "gallery")[0] == 0
+    text = Path("gallery/bench_optimisers.md").read_text(encoding="utf-8")
+    assert linked(text) == {"bench_optimisers.png"}
+    assert Path("gallery/bench_optimisers.png").stat().st_size > 5000
+    assert "pinnreg bench optimisers --seeds 2 --page gallery" in text
     assert "at most 5 s of training a run, 2 seeds from 0." in text
     assert table(text) == [
         ["heat", "adam", "1.5e-03", "2.0e-05 to 3.0e-03", "1.50", "-", "-", "-", "-", "20", "9.00"],

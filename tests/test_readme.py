@@ -265,7 +265,7 @@ def pages() -> set[Path]:
 def test_the_gallery_has_all_studies_and_experiments() -> None:
     names = {path.stem for path in pages()}
     assert names >= {*registry.shipped_configs(studies=True), *(f"reproduce_{name}" for name in EXPERIMENTS)}
-    assert names >= {"bench_accuracy", "bench_derivatives"}
+    assert names >= {"bench_accuracy", "bench_derivatives", "bench_optimisers"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,11 @@ import study_lanes
 import torch
 import yaml
 from small_studies import STUDY, TINY, rows
+from started import processes_of, until
 
 import pinnreg
 from pinnreg import Interrupted
+from pinnreg.processes import ENVIRONMENT, _environment, cores
 from pinnreg.studies import processes, study
 from pinnreg.studies.worker import Task
 
@@ -54,8 +55,9 @@ def test_no_process_sees_an_interrupt() -> None:
     """Nor the first one, with which multiprocessing starts a process of its own."""
     code = (
         "from pathlib import Path\n"
-        "from pinnreg.studies import processes\n"
-        "lanes = [processes._Lane() for _ in range(2)]\n"
+        "from pinnreg import processes\n"
+        "from pinnreg.studies.processes import _serve\n"
+        "lanes = [processes._Lane(_serve) for _ in range(2)]\n"
         "for lane in lanes:\n"
         "    lines = Path(f'/proc/{lane.process.pid}/status').read_text().splitlines()\n"
         "    print(next(line.split()[1] for line in lines if line.startswith('SigBlk')))\n"
@@ -71,10 +73,10 @@ def test_processes_of_which_one_is_killed(tmp_path: Path) -> None:
     (tmp_path / "problems" / "deadly.py").write_text(DEADLY, encoding="utf-8")
     base = {**TINY, "problem": {"name": "deadly"}}
     asked = {"base": base, "vary": {"problem.number": [0, 1, 2]}}
-    environment = {name: os.environ.get(name) for name in processes.ENVIRONMENT}
+    environment = {name: os.environ.get(name) for name in ENVIRONMENT}
     found = study(asked, tmp_path / "out", jobs=2, problems=tmp_path / "problems")
     assert [run.status for run in found.runs] == ["ok"] * 2 + ["failed: the process was killed by SIGKILL"]
-    assert {name: os.environ.get(name) for name in processes.ENVIRONMENT} == environment
+    assert {name: os.environ.get(name) for name in ENVIRONMENT} == environment
     # the same results as in this process
     threads = torch.get_num_threads()
     for number, run in enumerate(found.runs[:2]):
@@ -168,30 +170,12 @@ def test_when_the_command_is_killed_its_processes_end(tmp_path: Path) -> None:
     until(lambda: not processes_of(process.pid))
 
 
-def processes_of(session: int) -> list[int]:
-    """The processes of a session that have not ended."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            state, _, _, of = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[:4]
-            if int(of) == session and state != "Z":
-                found.append(int(folder.name))
-    return found
-
-
-def until(happened: Callable[[], object], seconds: float = 60.0) -> None:
-    started = time.monotonic()
-    while not happened():
-        assert time.monotonic() - started < seconds
-        time.sleep(0.1)
-
-
 def test_processes_have_one_thread_each() -> None:
-    with processes._environment():
+    with _environment():
         assert os.environ["OMP_NUM_THREADS"] == "1"
     with contextlib.closing(processes.in_processes([], 3, lambda: None)) as nothing:
         assert list(nothing) == []
-    assert processes.cores() >= 1
+    assert cores() >= 1
 
 
 @pytest.mark.slow

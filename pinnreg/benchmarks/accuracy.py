@@ -1,288 +1,240 @@
-"""How long each optimiser takes to solve each problem to a given error, beside SciPy.
+"""How accurate the defaults of each problem are, and whether a run knows how far it got.
 
-The clock of a run starts before its config is resolved and stops at the last training step. Not on it are the
-reference, which a user's own problem may lack, and everything that measures the error. What a user waits for in all is
-given besides: the whole of `pinnreg.solve`, with reference, SciPy check, report and figures. Both are taken in a
-process that has solved something before: imports and what happens only once, a few seconds, are on neither.
+A run is exactly what a user gets who calls `pinnreg.solve(name, {"seed": seed})`, with the changes of its case, and
+without files and figures. Its seconds are those of that call, reference and SciPy check included, in a process of one
+thread that has solved something like it before: imports and what happens only once are not among them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import math
 import statistics
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, final
+from functools import cache
+from multiprocessing.connection import Connection
+from typing import Any, TypedDict, final
 
+import torch
+
+from pinnreg import processes
+from pinnreg.benchmarks.cases import Case
 from pinnreg.benchmarks.measure import machine
-from pinnreg.benchmarks.recipes import PROBLEMS, RECIPES, check_names, resolved
-from pinnreg.benchmarks.trace import Parameters, Trace, first_below
-from pinnreg.config import Config, as_dict
-from pinnreg.equations import reference_of
-from pinnreg.errors import Diverged, InputError
-from pinnreg.objective import Evaluator
-from pinnreg.optimisers import SGD, Adam
-from pinnreg.reference import SCIPY_KINDS, Reference, forget_solves
-from pinnreg.report import relative_l2
-from pinnreg.run import solve
-from pinnreg.run.prepare import Prepared, prepare
-from pinnreg.training import Hooks
+from pinnreg.config import problem_folders, resolve
+from pinnreg.errors import Diverged, InputError, Interrupted
+from pinnreg.reference import forget_solves
+from pinnreg.run import choose_device, solve
+from pinnreg.run.prepare import prepare
 
 logger = logging.getLogger("pinnreg")
 
-PROBE = 20  # steps that tell how many fit into the time
-FILLED = 0.9  # of the time by as many steps as fit: the training loop needs some, too
-SCIPY_SOLVES = 3
+WARM_UP_STEPS = 2
 
 
 @final
 @dataclass(frozen=True)
-class AccuracySetting:
-    """What is compared: problems and optimisers by name, so many seeds of each, so many seconds of training a run.
-
-    Raises:
-        InputError: a name that is not known.
-    """
-
-    problems: tuple[str, ...] = PROBLEMS
-    optimisers: tuple[str, ...] = tuple(RECIPES)
-    seeds: int = 3
-    max_seconds: float = 60.0
-
-    def __post_init__(self) -> None:
-        check_names(self.problems, self.optimisers)
-
-
-@final
-@dataclass(frozen=True)
-class Run:
-    """One run: its error over time and how it ended.
+class AccuracyRun:
+    """One run, and what it says of itself.
 
     Attributes:
-        seconds: set-up and training until each measurement of the error.
-        errors: relative L2 error on the evaluation grid, the largest over the outputs.
-        total_seconds: all of `pinnreg.solve`, figures included.
-        train: the stages as they were run.
+        error: relative L2 error on the evaluation grid, the largest over the outputs; infinity if it diverged.
+        seconds: of `solve`.
+        steps: of training; None if it diverged, as `relative_residual` then is.
+        stop_reason: why training ended.
+        converged: what its report says, without the reference.
+        relative_residual: by which it says so; None if that cannot be told.
     """
 
     seed: int
-    seconds: tuple[float, ...]
-    errors: tuple[float, ...]
-    steps: int
-    parameters: int
+    error: float
+    seconds: float
+    steps: int | None
     stop_reason: str
-    total_seconds: float
-    train: tuple[dict[str, Any], ...]
-
-    @property
-    def error(self) -> float:
-        """The last error; infinity if that is not a number."""
-        return math.inf if math.isnan(self.errors[-1]) else self.errors[-1]
-
-    def seconds_to(self, decade: int) -> float:
-        """When the error was first 1e-`decade` or less; infinity if it never was."""
-        return first_below(self.seconds, self.errors, decade)
+    converged: bool | None
+    relative_residual: float | None
 
 
 @final
 @dataclass(frozen=True)
 class AccuracyRow:
-    """A problem solved by an optimiser, once for each seed."""
-
-    problem: str
-    optimiser: str
-    runs: tuple[Run, ...]
-
-    def median(self, value: Callable[[Run], float]) -> float:
-        """The median over the seeds."""
-        return statistics.median(value(run) for run in self.runs)
-
-
-@final
-@dataclass(frozen=True)
-class ScipyRow:
-    """A problem solved by SciPy.
+    """A case solved once for each seed.
 
     Attributes:
-        method: what SciPy does.
-        seconds: of the solve and its interpolation to the grid, at all the resolutions by which it knows its own error.
-        error: relative L2 error against the closed form or the quadrature, or the solve's own estimate where there is
-            neither.
-        reference: what all errors of this problem are measured against.
-        reference_error: the reference's own relative error, below which no error means anything.
+        reference: what the errors are measured against.
+        reference_error: its own relative error, below which no error means anything; None if unknown.
+        parameters: that are trained.
     """
 
-    problem: str
-    method: str
-    seconds: float
-    error: float
+    case: Case
+    runs: tuple[AccuracyRun, ...]
     reference: str
     reference_error: float | None
+    parameters: int
 
+    @property
+    def errors(self) -> list[float]:
+        """From the smallest to the largest."""
+        return sorted(run.error for run in self.runs)
 
-AnyRow = AccuracyRow | ScipyRow
+    @property
+    def error(self) -> float:
+        """The median over the seeds."""
+        return statistics.median(self.errors)
+
+    @property
+    def seconds(self) -> float:
+        """The median over the seeds."""
+        return statistics.median(run.seconds for run in self.runs)
+
+    @property
+    def steps(self) -> float | None:
+        """The median over the runs that did not diverge; None if all did."""
+        steps = [run.steps for run in self.runs if run.steps is not None]
+        return statistics.median(steps) if steps else None
+
+    @property
+    def converged(self) -> int:
+        """How many runs say that they have."""
+        return sum(run.converged is True for run in self.runs)
 
 
 @final
 @dataclass(frozen=True)
 class AccuracyBenchmark:
-    """The rows so far, and all that is needed to repeat them; `configs` hold each problem's settings but `train`."""
+    """The rows so far, and all that is needed to repeat them."""
 
-    rows: tuple[AnyRow, ...]
-    setting: AccuracySetting
-    configs: dict[str, dict[str, Any]]
+    rows: tuple[AccuracyRow, ...]
+    seeds: int
+    jobs: int
     machine: dict[str, str | int]
     date: str
 
 
 def bench_accuracy(
-    setting: AccuracySetting,
+    cases: Sequence[Case],
+    seeds: int = 3,
+    jobs: int = 1,
     on_row: Callable[[AccuracyBenchmark], None] = lambda _: None,
-    on_run: Callable[[str, str, Run], None] = lambda *_: None,
+    on_run: Callable[[str, AccuracyRun], None] = lambda *_: None,
+    interrupted: Callable[[], int | None] = lambda: None,
 ) -> AccuracyBenchmark:
-    """Measure all rows, one problem after the other, its optimisers in turn for each seed.
-
-    A busy moment of the machine so hits all optimisers alike.
+    """Solve all cases, one after the other, in processes of one thread each.
 
     Args:
-        setting: what to measure.
-        on_row: called when a row is done with the rows so far, of which it is the last.
-        on_run: called with problem, optimiser and run when a run is done.
+        cases: what to solve.
+        seeds: runs of each, with seeds from 0.
+        jobs: runs side by side.
+        on_row: called when a case and all before it are done with the rows so far, of which its is the last.
+        on_run: called with a case's label and a run when that is done.
+        interrupted: asked now and then; a signal's number stops it all.
 
     Raises:
-        InputError: a problem without reference, or settings that do not go together; nothing was measured.
+        InputError: a case without reference, or that cannot be prepared; nothing was run.
+        Interrupted: `interrupted` gave a signal's number; the processes have been stopped.
+        RuntimeError: a run that failed other than by diverging.
     """
-    problems = {name: _with_reference(name, setting) for name in setting.problems}
-    device = next(iter(problems.values())).device
-    configs = {name: _without_train(known.resolved.config) for name, known in problems.items()}
-    _warm_up(setting)
-    found = AccuracyBenchmark((), setting, configs, machine(device), datetime.now(UTC).strftime("%Y-%m-%d"))
-    for name, known in problems.items():
-        for row in _rows(name, known, setting, on_run):
-            found = dataclasses.replace(found, rows=(*found.rows, row))
-            on_row(found)
+    rows = [_unsolved(case, interrupted) for case in cases]
+    where: dict[str, str | int] = {**machine(choose_device("auto")), "threads": 1}
+    found = AccuracyBenchmark((), seeds, jobs, where, datetime.now(UTC).strftime("%Y-%m-%d"))
+    tasks = [
+        _Task(config=case.config, changes=dict(case.changes), seed=seed) for case in cases for seed in range(seeds)
+    ]
+    runs: list[list[AccuracyRun]] = [[] for _ in cases]
+    with contextlib.closing(processes.side_by_side(_serve, tasks, jobs, _lost, interrupted)) as answers:
+        for number, answer in answers:
+            label, seed = cases[number // seeds].label, number % seeds
+            for note in answer["notes"]:
+                logger.warning("%s", note)
+            if (run := answer["run"]) is None:
+                if (signal := interrupted()) is not None:  # which may have come to its process first
+                    raise Interrupted(signal, None)
+                raise RuntimeError(f"{label}, seed {seed}: {answer['failure']}")
+            runs[number // seeds].append(run)
+            on_run(label, run)
+            while (ended := len(found.rows)) < len(cases) and len(runs[ended]) == seeds:
+                in_order = tuple(sorted(runs[ended], key=lambda run: run.seed))
+                found = dataclasses.replace(found, rows=(*found.rows, dataclasses.replace(rows[ended], runs=in_order)))
+                on_row(found)
     return found
 
 
-def _warm_up(setting: AccuracySetting) -> None:
-    for optimiser in setting.optimisers:
-        config = resolved(setting.problems[0], optimiser, 0, setting.max_seconds).config
-        train = tuple(dataclasses.replace(stage, steps=2) for stage in config.train)
-        solve(as_dict(dataclasses.replace(config, train=train)), out=False)
-
-
-def _rows(
-    problem: str, known: Prepared, setting: AccuracySetting, on_run: Callable[[str, str, Run], None]
-) -> Iterator[AnyRow]:
-    """A problem's rows, each when its last seed is done, and SciPy's."""
-    runs: dict[str, list[Run]] = {optimiser: [] for optimiser in setting.optimisers}
-    for seed in range(setting.seeds):
-        for optimiser, done in runs.items():
-            done.append(_run(known, problem, optimiser, seed, setting.max_seconds))
-            on_run(problem, optimiser, done[-1])
-            if len(done) == setting.seeds:
-                yield AccuracyRow(problem, optimiser, tuple(done))
-    if (scipy := _scipy(problem, known)) is not None:
-        yield scipy
-
-
-def _with_reference(problem: str, setting: AccuracySetting) -> Prepared:
-    """The problem with its reference on the evaluation grid, after a check that all optimisers can be used on it."""
-    every = [resolved(problem, optimiser, 0, setting.max_seconds) for optimiser in setting.optimisers]
-    known = prepare(every[0])
-    if known.solved is None:
-        raise InputError(f"problem {problem!r} has no reference to measure the error against")
-    return known
-
-
-def _without_train(config: Config) -> dict[str, Any]:
-    return {key: value for key, value in as_dict(config).items() if key not in ("train", "seed")}
-
-
-def _run(known: Prepared, problem: str, optimiser: str, seed: int, seconds: float) -> Run:
-    started = time.perf_counter()
-    planned = resolved(problem, optimiser, seed, seconds)
-    prepared = prepare(planned, with_reference=False)
-    trace = Trace(_error(known, prepared), time.perf_counter() - started)
-    config = as_dict(_fitted(planned.config, prepared, seconds))
-    with tempfile.TemporaryDirectory() as folder:
-        forget_solves()  # which a user's first run has to make
-        out, started = Path(folder) / "run", time.perf_counter()
-        try:
-            report = solve(config, out=out, hooks=Hooks(observe=trace.observe)).report
-            assert report is not None
-            steps, stop_reason = report.facts["steps"], report.facts["stop_reason"]
-        except Diverged as error:
-            steps, stop_reason = trace.step, str(error).partition(";")[0]
-        total = time.perf_counter() - started - trace.spent
+def _unsolved(case: Case, interrupted: Callable[[], int | None]) -> AccuracyRow:
+    """The row of a case without its runs, after a check that it can be solved and compared."""
+    if (number := interrupted()) is not None:
+        raise Interrupted(number, None)
+    with processes.noted():  # which comes again with the runs
+        prepared = prepare(resolve(case.config, {"seed": 0, **case.changes}, problem_folders(None)))
+    if prepared.reference is None or prepared.solved is None:
+        raise InputError(f"problem {case.label!r} has no reference to measure the error against")
     parameters = sum(tensor.numel() for tensor in prepared.objective.model.initial().values())
-    train = tuple(config["train"])
-    return Run(seed, tuple(trace.seconds), tuple(trace.errors), steps, parameters, stop_reason, total, train)
+    return AccuracyRow(case, (), prepared.reference.kind, prepared.solved.error_estimate, parameters)
 
 
-def _error(known: Prepared, prepared: Prepared) -> Callable[[Parameters], float]:
-    def error(parameters: Parameters) -> float:
-        assert known.solved is not None
-        values = prepared.solution(parameters, {}).on_grid(known.axes)
-        return max(relative_l2(value, known.solved.values[name]) for name, value in values.items())
-
-    return error
+class _Task(TypedDict):
+    config: str
+    changes: dict[str, Any]
+    seed: int
 
 
-def _fitted(config: Config, prepared: Prepared, seconds: float) -> Config:
-    """The config with as many steps in a last stage of Adam as fit into the seconds.
+class _Answer(TypedDict):
+    """The run, or why there is none, and what the package noted along the way."""
 
-    Its learning rate falls with the steps: of more than there is time for, it would stop long before it is small.
-    """
-    *others, last = config.train
-    if not isinstance(last, Adam | SGD) or last.schedule == "constant":
-        return config
-    evaluator = Evaluator(prepared.objective, compile=config.compile)
-    parameters = evaluator.initial()
-    fixed = evaluator.at(evaluator.first(parameters))
-    optimiser = last.start(parameters)
-    optimiser.advance(fixed, 0, 1)
-    started = time.perf_counter()
-    for step in range(PROBE):
-        float(sum(optimiser.advance(fixed, step, 1).losses.values()))
-    fitting = round(FILLED * seconds * PROBE / (time.perf_counter() - started))
-    stage = dataclasses.replace(last, steps=min(last.steps, max(fitting, 1)))
-    return dataclasses.replace(config, train=(*others, stage))
+    run: AccuracyRun | None
+    failure: str
+    notes: list[str]
 
 
-def _scipy(problem: str, known: Prepared) -> ScipyRow | None:
-    """SciPy's row; None if the problem has no SciPy solve or it fails."""
-    reference, exact = known.reference, known.solved
-    assert reference is not None
-    assert exact is not None
-    if (scipy := _solve_of(reference)) is None:
-        return None
-    times = []
+def _serve(connection: Connection) -> None:
+    processes.serve(connection, _work)
+
+
+def _lost(how: str) -> _Answer:
+    return {"run": None, "failure": how, "notes": []}
+
+
+def _work(task: _Task) -> _Answer:
+    """Make a run; in a process of its own."""
+    torch.set_num_threads(1)
+    with processes.noted():
+        _warm_up(task["config"])
+    with processes.noted() as notes:
+        try:
+            return {"run": _run(task), "failure": "", "notes": notes}
+        except Exception as error:  # whatever it is, the command has to say of which run
+            return {"run": None, "failure": f"{type(error).__name__}: {error}", "notes": notes}
+
+
+@cache
+def _warm_up(config: str) -> None:
+    """Import what a run of it needs, once in a process; what is wrong with it the run itself will say."""
+    with contextlib.suppress(Exception):
+        stages = resolve(config, {}, problem_folders(None)).config.train
+        short = {f"train.{number}.steps": WARM_UP_STEPS for number in range(len(stages))}
+        solve(config, short, out=False, figures=False)
+
+
+def _run(task: _Task) -> AccuracyRun:
+    forget_solves()  # which a user's first run has to make
+    seed, started = task["seed"], time.perf_counter()
     try:
-        for _ in range(SCIPY_SOLVES):
-            forget_solves()
-            # one that has been asked may keep what it found
-            fresh = _solve_of(reference_of(known.problem))
-            assert fresh is not None
-            started = time.perf_counter()
-            found = fresh.solve(known.axes)
-            times.append(time.perf_counter() - started)
-    except RuntimeError as failure:
-        logger.warning("%s: the SciPy solve failed: %s", problem, failure)
-        return None
-    if scipy is reference:
-        error = math.nan if found.error_estimate is None else found.error_estimate
-    else:
-        error = max(relative_l2(values, exact.values[name]) for name, values in found.values.items())
-    return ScipyRow(problem, scipy.kind, statistics.median(times), error, reference.kind, exact.error_estimate)
-
-
-def _solve_of(reference: Reference | None) -> Reference | None:
-    """The SciPy solve that a reference is or is checked by."""
-    return reference if reference is None or reference.kind in SCIPY_KINDS else reference.scipy
+        report = solve(task["config"], {"seed": seed, **task["changes"]}, out=False, figures=False).report
+    except Diverged as error:
+        reason = str(error).partition(";")[0]
+        return AccuracyRun(seed, math.inf, time.perf_counter() - started, None, reason, False, None)
+    seconds = time.perf_counter() - started
+    assert report is not None
+    errors = [each.rel_l2 for each in report.errors.values()]
+    return AccuracyRun(
+        seed,
+        math.inf if any(map(math.isnan, errors)) else max(errors),
+        seconds,
+        report.facts["steps"],
+        report.facts["stop_reason"],
+        report.facts["converged"],
+        report.facts["relative_residual"],
+    )

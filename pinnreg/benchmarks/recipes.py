@@ -1,4 +1,4 @@
-"""What is compared by accuracy: the problems, and a `train` section for each optimiser."""
+"""What optimisers are compared on: the problems, and a `train` section for each optimiser."""
 
 from __future__ import annotations
 

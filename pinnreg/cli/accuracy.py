@@ -1,237 +1,175 @@
-"""`pinnreg bench accuracy`: the options, the table, the JSON file and the figure."""
+"""`pinnreg bench accuracy`: the options, the table, the JSON file and the page."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 import sys
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pinnreg import __version__, benchmarks, plots, report
-from pinnreg.benchmarks import PROBLEMS, RECIPES
+from pinnreg import __version__, benchmarks, report
+from pinnreg.benchmarks import CASES
 from pinnreg.cli import options, show
-from pinnreg.cli.page import Page, PageOption, image
-from pinnreg.cli.process import use_threads
-from pinnreg.cli.target import check_file
-from pinnreg.errors import InputError
+from pinnreg.cli.page import Page, PageOption
+from pinnreg.cli.process import signals, use_threads
+from pinnreg.errors import Interrupted
 
-PRINTED = (2, 4, 6, 8, 10)  # of the decades
-METHODS = {"gauss_newton": "Gauss-Newton", "ssbroyden": "Adam, SSBroyden", "lbfgs": "Adam, L-BFGS", "adam": "Adam"}
+COLUMNS = (
+    *("problem", "median error", "smallest", "largest", "reference's own error"),
+    *("median seconds", "largest seconds", "median steps", "converged", "parameters"),
+)
+WIDTHS = (8, 8, 8, 10, 8, 8, 6, 10, 10)
 NOTES = """\
-error: relative L2 on the evaluation grid, which training never sees. seconds: until the error was first so small, of
-set-up and training; the reference and the measuring of errors do not count. total: seconds of the whole of
-pinnreg.solve, reference, SciPy check and figures included. All are medians over the seeds, without imports. scipy: the
-solve that pinnreg checks itself with, at all the resolutions by which it knows its own error; median of three."""
+error: relative L2 on the evaluation grid, which training never sees, the largest over the outputs; median, smallest and
+largest over the seeds. reference's own error: its estimate of that, from two resolutions. seconds: of pinnreg.solve,
+reference and SciPy check included, imports and figures not. steps: of the runs that did not diverge. converged: how
+many of the runs say so in their report, which they judge without the reference. parameters: that are trained.
+!: above the problem's limit, which the JSON file has."""
 
 
 def accuracy(
     context: typer.Context,
     problem: Annotated[
         list[str] | None,
-        typer.Option("--problem", metavar="NAME", help=f"{', '.join(PROBLEMS)}, or any config's or problem's name."),
-    ] = None,
-    optimiser: Annotated[
-        list[str] | None, typer.Option("--optimiser", metavar="NAME", help=f"{', '.join(RECIPES)}; repeatable.")
+        typer.Option(
+            "--problem",
+            metavar="NAME",
+            help=f"{', '.join(case.label for case in CASES)}, or any config's or problem's name; repeatable.",
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each, with seeds from 0.")] = 3,
-    max_seconds: Annotated[float, typer.Option("--max-seconds", help="Of training, for each run.")] = 60.0,
-    threads: options.Threads = None,
-    figure: Annotated[Path | None, typer.Option("--figure", metavar="FILE", help="Draw error against seconds.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Runs side by side, each with one CPU thread.")] = 1,
     json: options.Json = None,
     page: PageOption = None,
-) -> None:
-    """Seconds to errors of 1e-2, 1e-4, ... for each problem and optimiser, beside SciPy's own solve.
+) -> int:
+    """How accurate the defaults of each problem are: error, seconds, and whether the runs say that they converged.
 
-    One run after the other, the optimisers in turn for each seed. All settings but the optimiser's are the problem's
-    defaults. The JSON file has every decade, seed and trace. If the command is interrupted, the rows that it has
-    printed are written and drawn all the same.
+    Each run is what `pinnreg.solve(NAME, {"seed": S})` does, in a process of its own; no clock ends it. The JSON file
+    has every run. If the command is interrupted, the rows that it has printed are written all the same.
     """
-    if not max_seconds > 0 or math.isinf(max_seconds):
-        raise typer.BadParameter(f"{max_seconds:g} is not a positive number", param_hint="--max-seconds")
-    setting = benchmarks.AccuracySetting(
-        tuple(dict.fromkeys(problem or PROBLEMS)), tuple(dict.fromkeys(optimiser or RECIPES)), seeds, max_seconds
-    )
-    check_file("--figure", figure)
-    if figure is not None and json is not None and figure.resolve() == json.path.resolve():
-        raise InputError(f"--figure {figure}: the same file as --json; give them two names")
-    if figure is not None:
-        plots.check_format(figure)
+    cases = benchmarks.cases_named(dict.fromkeys(problem or (case.label for case in CASES)))
     written = None if page is None else Page(page, "bench_accuracy")
     if written is not None:
-        written.check([written.figure()])
-    use_threads(threads)
-    width = max(map(len, setting.problems))
+        written.check()
+    use_threads(1)
+    width = max(len(label) for label in (COLUMNS[0], *(case.label for case in cases)))
     done: list[benchmarks.AccuracyBenchmark] = []
 
     def on_row(found: benchmarks.AccuracyBenchmark) -> None:
         for header in () if done else _headers(width):
             show.line(header)
-        show.line(_line(found.rows[-1], width))
+        show.line(_line(_cells(found.rows[-1]), width))
         sys.stdout.flush()
         done[:] = [found]
 
     try:
-        with show.notes(quiet=False):
-            benchmarks.bench_accuracy(setting, on_row, _print_run)
+        with signals(deferred=True) as interrupted, show.notes(quiet=False):
+            found = benchmarks.bench_accuracy(cases, seeds, jobs, on_row, _print_run, interrupted)
+    except Interrupted as stopped:
+        count = len(done[0].rows) if done else 0
+        print(f"{stopped}: {count} of {len(cases)} problems were done", file=sys.stderr, flush=True)
+        return 128 + stopped.signal
     finally:  # an hour's rows are kept when the next one fails or is interrupted
         if done and json is not None:
             json.write(_data(done[0], context.obj))
-        if done and figure is not None:
-            _figure(done[0], figure)
     if written is not None:  # once all rows are there: a page is whole
-        _write_page(done[0], written, context.obj)
+        _write_page(found, written, context.obj)
     show.line(NOTES)
-    facts = {"seeds": seeds, "max_seconds": f"{max_seconds:g}", **done[0].machine, "date": done[0].date}
+    facts = {"seeds": seeds, "jobs": jobs, **found.machine, "date": found.date}
     show.line(", ".join(f"{key} {value}" for key, value in facts.items()))
+    return 0
 
 
-def _print_run(problem: str, optimiser: str, run: benchmarks.Run) -> None:
-    text = f"{problem} {optimiser} seed {run.seed}: error {run.error:.1e} after {_seconds(run.seconds[-1])} s"
+def _print_run(label: str, run: benchmarks.AccuracyRun) -> None:
+    text = f"{label} seed {run.seed}: error {run.error:.1e} in {show.seconds(run.seconds)} s"
     print(f"{text}: {run.stop_reason}", file=sys.stderr, flush=True)
 
 
 def _headers(width: int) -> list[str]:
-    decades = " ".join(f"{f'1e-{decade}':>6}" for decade in PRINTED)
-    wide = 7 * len(PRINTED) - 1
+    groups = f"{'relative L2 error':>26} {'reference':>10} {'seconds':>17}"
+    columns = ("median", "smallest", "largest", "its error", "median", "largest", "steps", "converged", "parameters")
+    return [f"{'':{width}} {groups}", _line(["problem", *columns], width)]
+
+
+def _line(cells: list[str], width: int) -> str:
+    label, *others = cells
+    return " ".join([f"{label:{width}}", *(f"{cell:>{each}}" for cell, each in zip(others, WIDTHS, strict=True))])
+
+
+def _cells(row: benchmarks.AccuracyRow) -> list[str]:
+    limit, errors, slowest = row.case.limit, row.errors, max(run.seconds for run in row.runs)
+    most = (math.inf, math.inf, math.inf) if limit is None else (limit.median, limit.worst, limit.seconds)
     return [
-        f"{'':{width}} {'':12} {'relative L2 error':>25}  {'seconds to an error of':>{wide}}  {'':>7} {'total':>7}",
-        f"{'problem':{width}} {'optimiser':12} {'median':>7} {'min to max over seeds':>19}"
-        f"  {decades}  {'steps':>7} {'seconds':>7}",
+        row.case.label,
+        f"{row.error:.1e}{_mark(row.error, most[0])}",
+        f"{errors[0]:.1e}",
+        f"{errors[-1]:.1e}{_mark(errors[-1], most[1])}",
+        "-" if row.reference_error is None else f"{row.reference_error:.1e}",
+        show.seconds(row.seconds),
+        f"{show.seconds(slowest)}{_mark(slowest, most[2])}",
+        "-" if row.steps is None else f"{row.steps:.0f}",
+        f"{row.converged} of {len(row.runs)}",
+        str(row.parameters),
     ]
 
 
-def _line(row: benchmarks.AnyRow, width: int) -> str:
-    problem, method, error, spread, *times, steps, total = _cells(row)
-    reached = " ".join(f"{seconds:>6}" for seconds in times)
-    return f"{problem:{width}} {method:12} {error:>7} {spread:>21}  {reached}  {steps:>7} {total:>7}"
-
-
-def _cells(row: benchmarks.AnyRow) -> list[str]:
-    """Problem, method, error, its spread, seconds to each of the printed decades, steps, and seconds of all."""
-    if isinstance(row, benchmarks.ScipyRow):
-        name, error, spread, steps, total = "scipy", row.error, "", "-", row.seconds
-        reached = [row.seconds if row.error <= 10.0**-decade else math.inf for decade in PRINTED]
-    else:
-        name, error, errors = row.optimiser, row.median(_error), sorted(run.error for run in row.runs)
-        spread = f"{errors[0]:.1e} to {errors[-1]:.1e}" if len(errors) > 1 else ""
-        steps, total = f"{row.median(_steps):.0f}", row.median(_total)
-        reached = [row.median(_reaching(decade)) for decade in PRINTED]
-    return [row.problem, name, f"{error:.1e}", spread, *map(_seconds, reached), steps, _seconds(total)]
-
-
-def _error(run: benchmarks.Run) -> float:
-    return run.error
-
-
-def _steps(run: benchmarks.Run) -> float:
-    return run.steps
-
-
-def _total(run: benchmarks.Run) -> float:
-    return run.total_seconds
-
-
-def _reaching(decade: int) -> Callable[[benchmarks.Run], float]:
-    return lambda run: run.seconds_to(decade)
-
-
-def _seconds(value: float) -> str:
-    """In six columns; "-" for never."""
-    if not math.isfinite(value):
-        return "-"
-    digits = 4 if value < 0.01 else 3 if value < 0.1 else 2 if value < 10 else 1 if value < 100 else 0
-    return f"{value:.{digits}f}"
+def _mark(value: float, most: float) -> str:
+    return "!" if value > most else ""
 
 
 def _write_page(found: benchmarks.AccuracyBenchmark, page: Page, command: str) -> None:
-    columns = ["problem", "optimiser", "median error", "min to max", *(f"s to 1e-{decade}" for decade in PRINTED)]
-    columns += ["steps", "s in all"]
-    setting = found.setting
+    changed = [
+        f"- {row.case.label}: {row.case.config} with {', '.join(f'{k}={v}' for k, v in row.case.changes.items())}"
+        for row in found.rows
+        if row.case.changes
+    ]
+    diverged = [
+        f"- {row.case.label}, seed {run.seed}: {run.stop_reason}"
+        for row in found.rows
+        for run in row.runs
+        if run.steps is None
+    ]
     body = [
-        f"Each problem with the network, points and conditions of its defaults, at most {setting.max_seconds:g} s of "
-        f"training a run, {setting.seeds} seed{'s' if setting.seeds > 1 else ''} from 0.",
+        f'What `pinnreg.solve(NAME, {{"seed": S}})` comes to, {found.seeds} seed{"s" if found.seeds > 1 else ""} from '
+        f"0, {found.jobs} run{'s' if found.jobs > 1 else ''} at a time, one thread each, ended by no clock.",
         "",
-        *report.markdown_table(columns, [_cells(row) for row in found.rows]),
+        *report.markdown_table(COLUMNS, [_cells(row) for row in found.rows]),
         "",
         *NOTES.splitlines(),
+        *(["", "Changed from the defaults:", "", *changed] if changed else []),
+        *(["", "Diverged:", "", *diverged] if diverged else []),
         "",
-        image(page.figure(), "Error against seconds of training"),
+        f"Measured on {found.machine['device']}, {found.date}.",
     ]
-    with tempfile.TemporaryDirectory() as folder:
-        drawn = Path(folder) / page.figure().name
-        _figure(found, drawn)
-        page.write("Accuracy: seconds to an error", command, body, {page.figure(): drawn.read_bytes()})
-
-
-def _figure(found: benchmarks.AccuracyBenchmark, path: Path) -> None:
-    seeds, threads = found.setting.seeds, found.machine["threads"]
-    thin = f"thin: each of {seeds} seeds, thick: their median; " if seeds > 1 else ""
-    where = f"{found.machine['device']}, {threads} thread{'s' if threads != 1 else ''}, {found.date}"
-    title = "Relative L2 error against seconds of set-up and training"
-    figure = plots.convergence(_panels(found.rows), title=title, note=thin + where)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    plots.save(figure, path)
-
-
-def _panels(rows: Sequence[benchmarks.AnyRow]) -> dict[str, plots.Convergence]:
-    panels = {}
-    for problem in dict.fromkeys(row.problem for row in rows):
-        own = [row for row in rows if row.problem == problem]
-        curves = {
-            METHODS[row.optimiser]: [(run.seconds, run.errors) for run in row.runs]
-            for row in own
-            if isinstance(row, benchmarks.AccuracyRow)
-        }
-        scipy = next((row for row in own if isinstance(row, benchmarks.ScipyRow)), None)
-        panels[problem] = plots.Convergence(curves, {} if scipy is None else {"SciPy": (scipy.seconds, scipy.error)})
-    return panels
+    page.write("Accuracy of the defaults", command, body, {})
 
 
 def _data(found: benchmarks.AccuracyBenchmark, command: str | None) -> dict[str, Any]:
-    return {
-        "command": command,
-        "version": __version__,
-        "date": found.date,
-        "machine": found.machine,
-        "setting": {**dataclasses.asdict(found.setting), "configs": found.configs},
-        "rows": [_row_data(row) for row in found.rows if isinstance(row, benchmarks.AccuracyRow)],
-        "scipy": [_plain(dataclasses.asdict(row)) for row in found.rows if isinstance(row, benchmarks.ScipyRow)],
-    }
-
-
-def _row_data(row: benchmarks.AccuracyRow) -> dict[str, Any]:
-    medians = {
-        "error": row.median(_error),
-        "seconds_to": {f"1e-{decade}": row.median(_reaching(decade)) for decade in benchmarks.DECADES},
-        "steps": row.median(_steps),
-        "total_seconds": row.median(_total),
-    }
-    runs = [
+    rows = [
         {
-            "seed": run.seed,
-            "error": run.error,
-            "seconds_to": {f"1e-{decade}": run.seconds_to(decade) for decade in benchmarks.DECADES},
-            "steps": run.steps,
-            "parameters": run.parameters,
-            "stop_reason": run.stop_reason,
-            "total_seconds": run.total_seconds,
-            "train": run.train,
-            "trace": {"seconds": run.seconds, "error": run.errors},
+            "problem": row.case.label,
+            "config": row.case.config,
+            "changes": dict(row.case.changes),
+            "limit": None if row.case.limit is None else dataclasses.asdict(row.case.limit),
+            "reference": row.reference,
+            "reference_error": row.reference_error,
+            "parameters": row.parameters,
+            "median": {"error": row.error, "seconds": row.seconds, "steps": row.steps},
+            "converged": row.converged,
+            "runs": [dataclasses.asdict(run) for run in row.runs],
         }
-        for run in row.runs
+        for row in found.rows
     ]
-    return {"problem": row.problem, "optimiser": row.optimiser, "median": _plain(medians), "runs": _plain(runs)}
-
-
-def _plain(value: Any) -> Any:
-    """`value` with null for NaN and infinity, which JSON lacks."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    data: dict[str, Any] = report.finite(
+        {
+            "command": command,
+            "version": __version__,
+            "date": found.date,
+            "machine": found.machine,
+            "setting": {"seeds": found.seeds, "jobs": found.jobs},
+            "rows": rows,
+        }
+    )
+    return data

@@ -11,12 +11,14 @@ from pinnreg import benchmarks, report, run
 from pinnreg.cli import options, show
 from pinnreg.cli.accuracy import accuracy
 from pinnreg.cli.fits import least_squares
+from pinnreg.cli.optimisers import optimisers
 from pinnreg.cli.page import Page, PageOption
 from pinnreg.errors import unknown
 from pinnreg.networks import ACTIVATION_NAMES
 
 bench = typer.Typer(help="Measure speed, memory and accuracy, side by side in one run.")
 bench.command()(accuracy)
+bench.command()(optimisers)
 bench.command("least_squares")(least_squares)
 
 MEBIBYTE = 2**20

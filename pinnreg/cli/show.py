@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import json as json_module
 import logging
+import math
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -231,6 +232,14 @@ def cell(value: str | int | float) -> str:
     if isinstance(value, float):
         return f"{value:.3g}"
     return str(value)
+
+
+def seconds(value: float) -> str:
+    """A time in six columns; "-" for never."""
+    if not math.isfinite(value):
+        return "-"
+    digits = 4 if value < 0.01 else 3 if value < 0.1 else 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:.{digits}f}"
 
 
 def _number(value: float | None) -> str:

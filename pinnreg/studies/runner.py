@@ -12,6 +12,7 @@ from typing import Any, final
 from pinnreg.config import Problems, as_dict, problem_folders
 from pinnreg.errors import InputError, Interrupted
 from pinnreg.files import is_file, write_text
+from pinnreg.processes import cores
 from pinnreg.run import RunFolder
 from pinnreg.run.folder import STUDY, make_writable
 from pinnreg.studies.claim import CLAIM, claimed
@@ -23,7 +24,7 @@ from pinnreg.studies.measures import INTERRUPTED, Run, read_metrics
 from pinnreg.studies.model import Study, as_plain, read_study
 from pinnreg.studies.plan import OnPlan, check, check_choice, plan
 from pinnreg.studies.planned import Plan
-from pinnreg.studies.processes import cores, in_processes
+from pinnreg.studies.processes import in_processes
 from pinnreg.studies.summary import markdown
 from pinnreg.studies.tables import entry_rows, run_rows, write_table
 from pinnreg.studies.worker import Answer, Task, failure

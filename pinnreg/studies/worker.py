@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypedDict, final
+from typing import Any, TypedDict
 
 import torch
 
 from pinnreg.config import read_yaml, resolve, validate
 from pinnreg.config.parts import unfound
 from pinnreg.errors import Diverged, Interrupted
+from pinnreg.processes import noted
 from pinnreg.registry import file_hash
 from pinnreg.run import solve
 from pinnreg.studies.claim import at_work
@@ -71,7 +70,7 @@ def work(task: Task) -> Answer:
     study's folder and the problem files must be on a file system that all machines share, under the same paths.
     """
     torch.set_num_threads(1)
-    with _notes() as notes:
+    with noted() as notes:
         try:
             status, measures = _made(task)
         except Exception as error:  # whatever it is, it must not stop the other runs
@@ -142,27 +141,3 @@ def _stopped(task: Task) -> Callable[[], int | None]:
         return None if at_work(Path(task["study"]), task["claim"]) else 15
 
     return interrupted
-
-
-@contextlib.contextmanager
-def _notes() -> Iterator[list[str]]:
-    """What the package logs meanwhile, for the command to show once instead of once for each run."""
-    logger, handler = logging.getLogger("pinnreg"), _Collector(logging.WARNING)
-    propagate, logger.propagate = logger.propagate, False
-    logger.addHandler(handler)
-    try:
-        yield handler.messages
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = propagate
-
-
-@final
-class _Collector(logging.Handler):
-    def __init__(self, level: int) -> None:
-        super().__init__(level)
-        self.messages: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if (message := record.getMessage()) not in self.messages:
-            self.messages.append(message)

@@ -1,0 +1,85 @@
+"""The problems whose defaults are measured, and what their runs are to stay within."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, final
+
+from pinnreg.config import problem_folders
+from pinnreg.errors import unknown
+from pinnreg.registry import find, shipped_configs
+
+
+@final
+@dataclass(frozen=True)
+class Limit:
+    """What the runs of a case are to stay within.
+
+    Attributes:
+        median: of the relative L2 errors over the seeds.
+        worst: the largest of them.
+        seconds: of any run, on two cores with one thread each.
+    """
+
+    median: float
+    worst: float
+    seconds: float = 120.0
+
+
+@final
+@dataclass(frozen=True)
+class Case:
+    """A problem with its defaults.
+
+    Attributes:
+        label: what it is called here.
+        config: the name of a shipped config or of a problem.
+        changes: values by dotted key that make it another problem, or one that says less of itself.
+        limit: None where there is none.
+    """
+
+    label: str
+    config: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    limit: Limit | None = None
+
+
+CASES = (
+    Case("poisson1d", "poisson1d", limit=Limit(1e-13, 1e-11, 5)),
+    Case("poisson", "poisson", limit=Limit(1e-12, 1e-10, 10)),
+    Case("poisson_frequency4", "poisson_frequency4", limit=Limit(1e-9, 1e-7, 40)),
+    Case("heat", "heat", limit=Limit(1e-11, 1e-9, 15)),
+    Case("burgers_without_symmetry", "burgers", {"network.symmetry": False}, Limit(2e-6, 2e-5)),
+    Case("burgers", "burgers", limit=Limit(1e-7, 1e-6)),
+    Case("burgers_nu001", "burgers_nu001", limit=Limit(1e-7, 1e-6, 90)),
+    Case("logistic", "logistic", limit=Limit(1e-9, 1e-9)),
+    Case("van_der_pol", "van_der_pol", {"problem.mu": 5.0}, Limit(1e-3, 1e-3)),
+    Case("duffing", "duffing", limit=Limit(1e-3, 1e-3)),
+    Case("heat_kelvin", "heat_kelvin", limit=Limit(1e-7, 1e-7)),
+    Case("heat_hat", "heat_hat", limit=Limit(1e-3, 1e-3)),
+    Case("advection", "advection", limit=Limit(1e-6, 1e-6)),
+    Case("advection_beta50", "advection", {"problem.beta": 50.0}, Limit(1e-6, 1e-6)),
+    Case("reaction", "reaction", limit=Limit(1e-7, 1e-7)),
+    Case("wave", "wave", limit=Limit(1e-6, 1e-6)),
+    Case("allen_cahn", "allen_cahn", limit=Limit(5e-5, 5e-5)),
+    Case("schroedinger", "schroedinger", limit=Limit(1e-4, 1e-4)),
+    Case("kdv", "kdv", limit=Limit(1e-6, 1e-6)),
+    Case("klein_gordon", "klein_gordon", limit=Limit(1e-7, 1e-7)),
+    Case("convection_diffusion", "convection_diffusion", limit=Limit(1e-7, 1e-7)),
+)
+"""What is measured if nothing else is asked for."""
+
+
+def cases_named(names: Iterable[str]) -> tuple[Case, ...]:
+    """The cases of these labels; any other name is that of a config or of a problem, in `./problems`, too.
+
+    Raises:
+        InputError: a name that is not known, with the nearest ones, and all of them.
+    """
+    labelled = {case.label: case for case in CASES}
+    others = [*shipped_configs(), *find(problem_folders(None))]
+    for name in names:
+        if name not in labelled and name not in others:
+            raise unknown("problem", name, [*labelled, *others])
+    return tuple(labelled.get(name) or Case(name, name) for name in names)
