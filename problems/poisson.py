@@ -24,10 +24,10 @@ class Poisson(Problem):
 
     @property
     def defaults(self):
-        width = (16 if self.dimension == 1 else 24) + 2 * min(self.frequency, 8)
+        width = (17 if self.dimension == 1 else 29) + min(self.frequency, 8)
         return {
             "network": {"hidden": [width, width], "activation": "sin", "spread": 2.0},
-            "train": [{"optimiser": "gauss_newton", "steps": 100}],
+            "train": [{"optimiser": "gauss_newton", "steps": 60}],
         }
 
     def residual(self, u, points):

@@ -130,7 +130,9 @@ COUNTS = [pytest.param(2000, id="some"), pytest.param(20_000, id="many", marks=p
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_configs(tmp_path: Path, count: int) -> None:
+def test_configs(tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for bound in ("FEWEST", "MOST"):
+        monkeypatch.setattr(f"pinnreg.objective.settings.{bound}", 16)
     sources = [path.read_bytes() for path in registry.shipped_configs().values()]
     draw, file, messages = random.Random(count), tmp_path / "mine.yaml", []
 

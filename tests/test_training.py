@@ -367,7 +367,7 @@ STOPS = list(enumerate([1, 2, 7, 12, 13, 15, 18, 20, 25]))
 @pytest.mark.parametrize(
     ("calls", "resample"),
     [
-        pytest.param(calls, resample, marks=() if number % 4 == turn else pytest.mark.slow)
+        pytest.param(calls, resample, marks=() if number % 6 == 2 * turn else pytest.mark.slow)
         for turn, resample in enumerate(["fresh", "residual", "refine"])
         for number, calls in STOPS
     ],
