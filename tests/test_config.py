@@ -118,7 +118,7 @@ def test_null_takes_a_section_away() -> None:
 
 
 @pytest.mark.parametrize("given", ["heat", {"problem": "heat", "train": TWO_STAGES}], ids=["default", "two"])
-@pytest.mark.parametrize(("name", "value"), [("steps", 50), ("max_seconds", 2.5)])
+@pytest.mark.parametrize(("name", "value"), [("steps", 51), ("max_seconds", 2.5)])
 def test_overrides_reach_every_stage(given: Any, name: str, value: float) -> None:
     before = as_dict(pinnreg.load_config(given))["train"]
     for number in range(len(before)):

@@ -159,7 +159,8 @@ def kept(residual: Any, points: int, chunk: int | None = None) -> int:
         domain = Box(x=(0, 1))
         residual = property(lambda self: residual)
 
-    config = {"problem": Mine(), "points": {"interior": points, "chunk": chunk}, "network": {"hidden": [8]}}
+    at = {"interior": points, "chunk": chunk, "resample_every": None}
+    config = {"problem": Mine(), "points": at, "network": {"hidden": [8]}}
     return prepare(resolve(config), with_reference=False).objective.kept
 
 
@@ -177,6 +178,19 @@ def test_a_gradient_takes_what_grows_with_the_points() -> None:
     # a table is kept once, whatever the number of points
     assert kept(looked_up, 20_000) - small < 2 * 3 * 8e6
     assert kept(plain, 20_000, chunk=1000) < 0.1 * small
+
+
+def test_points_that_may_be_added_count_where_there_can_be_more() -> None:
+    """Not those that a penalty draws itself, nor measurements."""
+    found = []
+    for samples in (10, 20):
+        changes = {
+            "regularisers": [{"kind": "ktv", "samples": samples}],
+            "points": {"interior": 50, "most": 150, "resample_every": 10},
+            "conditions": "exact",
+        }
+        found.append(prepare(resolve(BASE, changes), with_reference=False).objective.row_count)
+    assert found == [150 + 2 * 10, 150 + 2 * 20]
 
 
 def test_rows_of_all_perturbed_networks_count() -> None:

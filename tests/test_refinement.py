@@ -14,9 +14,9 @@ from torch import Tensor
 
 from pinnreg import Box, Problem, dirichlet, initial, measurements, neumann, periodic
 from pinnreg.config import resolve
-from pinnreg.objective import INTERIOR, PointSettings, drawing
+from pinnreg.objective import INTERIOR, Evaluator, PointSettings, drawing
 from pinnreg.objective.drawing import ADDED, CANDIDATES_PER_ADDED
-from pinnreg.objective.sampling import stratified
+from pinnreg.objective.sampling import peak, stratified
 from pinnreg.objective.settings import FEWEST, MOST, PER_PARAMETER, TIMES
 from pinnreg.run.prepare import prepare
 
@@ -275,6 +275,31 @@ def test_a_saved_state_says_whether_points_are_settled() -> None:
     two = two.with_state(one.state())
     assert two.batch.settled
     assert [two.resample_due(step) for step in (13, 19, 20)] == [False, False, True]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+@pytest.mark.parametrize("scale", [1e-25, 1.0, 1e25])
+def test_the_peak_of_residuals_has_no_limits_of_numbers(dtype: torch.dtype, scale: float) -> None:
+    size = torch.tensor([0.0, 1.0, 3.0], dtype=dtype) * scale
+    assert peak(size) == pytest.approx(82 / 10 * scale**2, rel=1e-5)
+    assert (peak(0 * size), peak(torch.empty(3).fill_(torch.nan)) > 1) == (0.0, False)
+
+
+def test_a_point_is_added_once(always: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "density_of", lambda size: torch.ones_like(size).index_fill(0, torch.tensor(7), 1e6))
+    more = refined(objective(Known()))
+    assert len(more.x) == 33
+    assert len(more.x.unique(dim=0)) == 33
+
+
+def test_auto_is_no_more_than_most() -> None:
+    of = objective(Known(), network={"hidden": [40, 40]}, points={"interior": "auto", "most": 100})
+    assert len(of.x) == 100
+
+
+def test_what_is_compiled_keeps_its_points() -> None:
+    of = objective(Known()).objective
+    assert [Evaluator(of, compile=compile).resample_every for compile in (False, True)] == [10, None]
 
 
 # systematic sampling

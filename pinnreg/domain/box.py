@@ -52,9 +52,9 @@ class Domain(ABC):
     def on_face(self, face: Face, unit: Tensor) -> Tensor:
         """Points on a face, (n, d), uniform if `unit`, (n, d - 1), is uniform on the unit cube."""
 
-    @abstractmethod
     def until(self, share: float) -> Domain:
-        """The part of the domain in the first share of its time, the whole where it has none."""
+        """The part of the domain in the first share of its time; the whole where it has none, or does not say."""
+        return self
 
     @property
     def axes(self) -> tuple[str, ...]:

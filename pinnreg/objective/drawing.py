@@ -269,7 +269,7 @@ def _refined(objective: Objective, batch: Batch, parameters: Parameters, step: i
         if peak(size) > REFINED * peak(known):
             draws = source.generator(f"refinement of {term.name}", step)
             chosen = stratified(pool.x[: pool.rows], density_of(size), count, draws)
-            found[term.name] = here.joined(pool.part(chosen))
+            found[term.name] = here.joined(pool.part(chosen.unique()))  # a point is of no use twice
     return found, cost
 
 

@@ -57,9 +57,10 @@ class Evaluator:
     def resample_every(self) -> int | None:
         """Steps between new collocation points; None for never."""
         settings = self.objective.settings
-        # there is nothing to refine by where there are no equations, and where points are measured ones
-        idle = settings.resample == "refine" and (settings.interior == "data" or not self.objective.equations)
-        return None if idle else settings.resample_every
+        # there is nothing to refine by where there are no equations, and where points are measured ones; and what is
+        # compiled would be compiled again for each number of points
+        useless = settings.interior == "data" or not self.objective.equations or self._compiled is not None
+        return None if settings.resample == "refine" and useless else settings.resample_every
 
     @property
     def refines(self) -> bool:

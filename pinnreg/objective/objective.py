@@ -22,7 +22,7 @@ from pinnreg.objective.batch import Batch
 from pinnreg.objective.model import Model, Parameters
 from pinnreg.objective.rows import Rows
 from pinnreg.objective.settings import PointSettings
-from pinnreg.objective.terms import INTERIOR, OnParameters, Shape, Soft, Source, Term
+from pinnreg.objective.terms import INTERIOR, OnParameters, Penalised, Shape, Soft, Source, Term
 from pinnreg.regularisers import Noise, Penalty, Regulariser, annealed, strength
 
 
@@ -81,13 +81,15 @@ class Objective:
 
     def _most_rows(self, term: Term) -> int:
         rows = self.shapes[term.name].rows
-        grows = not isinstance(term, Soft) or term.measured is None
-        return self.settings.most_of(rows) if grows else rows
+        of_its_own = isinstance(term, Penalised) and term.penalty.samples is not None
+        given = isinstance(term, Soft) and term.measured is not None
+        return rows if of_its_own or given else self.settings.most_of(rows)
 
     @property
     def kept(self) -> int:
-        """Bytes that a gradient takes at its peak."""
-        return sum(shape.kept for shape in self.shapes.values())
+        """Bytes that a gradient takes at its peak, of as many points as there are at most."""
+        grown = ((self.shapes[term.name], self._most_rows(term)) for term in self.terms)
+        return sum(shape.kept * most // max(shape.rows, 1) for shape, most in grown)
 
     @property
     def stochastic(self) -> bool:

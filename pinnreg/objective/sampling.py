@@ -12,6 +12,7 @@ them to itself, as in Allen and Cahn's, 8e-5 in place of 5e-5), and to |r| witho
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -78,13 +79,16 @@ def density_of(size: Tensor) -> Tensor:
 
 def peak(size: Tensor) -> float:
     """The mean of r² where it is large, Σ r⁴ / Σ r²: of |r| at points, (n,)."""
-    squares = size.square()
-    total = float(squares.sum())
-    return float(squares @ squares) / total if total else 0.0
+    largest = float(size.max())
+    if not 0 < largest < math.inf:
+        return largest
+    squares = (size / largest).square().double()
+    return largest**2 * float(squares @ squares / squares.sum())
 
 
 def stratified(points: Tensor, density: Tensor, count: int, draws: torch.Generator) -> Tensor:
-    """The numbers of `count` points (n, d), in proportion to a density (n,), and evenly spread.
+    """The numbers of `count` points (n, d), in proportion to a density (n,), and evenly spread; one of a very large
+    density several times.
 
     The points are ordered along Morton's curve, which visits one cell of space after the other, and the sum of the
     density along it is cut into equal parts with one point each: systematic sampling.
@@ -92,7 +96,7 @@ def stratified(points: Tensor, density: Tensor, count: int, draws: torch.Generat
     dimension = points.shape[1]
     bits = max(min(BITS // dimension, 16), 1)
     lower, upper = points.amin(dim=0), points.amax(dim=0)
-    cells = ((points - lower) / (upper - lower).clamp_min(1e-300) * (2**bits - 1)).long()
+    cells = ((points - lower) / (upper - lower).clamp_min(torch.finfo(points.dtype).tiny) * (2**bits - 1)).long()
     place = torch.zeros(len(points), dtype=torch.long, device=points.device)
     # beyond 62 axes the others do not count
     for bit in range(bits):

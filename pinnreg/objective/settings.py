@@ -50,7 +50,8 @@ class PointSettings:
         """With a number in the place of `auto`, by that of the parameters of an output."""
         if self.interior != "auto":
             return self
-        return replace(self, interior=min(max(PER_PARAMETER * count, FEWEST), MOST))
+        found = min(max(PER_PARAMETER * count, FEWEST), MOST)
+        return replace(self, interior=found if self.most is None else min(found, self.most))
 
     def most_of(self, first: int) -> int:
         """How many points a term may come to that had so many at first."""

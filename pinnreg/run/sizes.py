@@ -47,7 +47,7 @@ def _points(config: Config, problem: Problem) -> dict[str, int]:
     needs = {"points.boundary": settings.boundary * (0 if config.conditions == "exact" else conditions)}
     if isinstance(settings.interior, int):
         candidates = CANDIDATES if settings.resample == "residual" else 1
-        needs["points.interior"] = settings.interior * candidates
+        needs["points.interior"] = settings.most_of(settings.interior) * candidates
     needs |= {f"measurements.{n}.samples": each.samples or 0 for n, each in enumerate(config.measurements)}
     needs |= {f"regularisers.{n}.samples": _samples(each) for n, each in enumerate(config.regularisers)}
     return {key: memory.NUMBER * COORDINATES * dimension * count for key, count in needs.items()}
