@@ -53,7 +53,7 @@ def test_a_condition_that_is_missed_counts() -> None:
 @pytest.mark.parametrize("windows", [1, "auto"])
 def test_a_plateau_is_no_convergence(windows: Any) -> None:
     # a tiny network cannot do more, and comes to rest
-    train = steps(100, windows=windows)
+    train = steps(150, windows=windows)
     found = facts("van_der_pol", network={"hidden": [2]}, points={"interior": 100}, train=train)
     assert found["converged"] is False
     assert found["stop_reason"] in found["convergence"]

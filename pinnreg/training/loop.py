@@ -215,6 +215,8 @@ class _Loop(Generic[DrawnBatch]):
             return None
         if stage.windows != "auto" or position.windows > 1 or not self.objective.in_time:
             return stop
+        if position.stage_step > IN_WINDOWS * stage.steps:
+            return stop  # what is left would not be enough
         with self._uncounted():
             wrong = self.hooks.wrong(self.parameters)
         if wrong is None or wrong <= STUCK:
