@@ -22,7 +22,7 @@ RUNS = [
     ("heat", {**FEW, **SOME}),
     ("heat", {"problem.mode": 5, **SOME}),
     ("heat_hat", SOME),
-    ("heat_hat", {**FEW, "conditions": "exact", **SOME}),
+    ("heat_hat", {**FEW, **SOME}),
     ("heat_kelvin", {}),
     ("heat_kelvin", {**SMALL, **SHORT}),
     ("burgers", SHORT),
