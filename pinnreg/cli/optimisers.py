@@ -6,7 +6,7 @@ import dataclasses
 import math
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -185,15 +185,18 @@ def _panels(rows: Sequence[benchmarks.AnyRow]) -> dict[str, plots.Convergence]:
 
 
 def _data(found: benchmarks.OptimiserBenchmark, command: str | None) -> dict[str, Any]:
-    return {
-        "command": command,
-        "version": __version__,
-        "date": found.date,
-        "machine": found.machine,
-        "setting": {**dataclasses.asdict(found.setting), "configs": found.configs},
-        "rows": [_row_data(row) for row in found.rows if isinstance(row, benchmarks.OptimiserRow)],
-        "scipy": [_plain(dataclasses.asdict(row)) for row in found.rows if isinstance(row, benchmarks.ScipyRow)],
-    }
+    data: dict[str, Any] = report.finite(
+        {
+            "command": command,
+            "version": __version__,
+            "date": found.date,
+            "machine": found.machine,
+            "setting": {**dataclasses.asdict(found.setting), "configs": found.configs},
+            "rows": [_row_data(row) for row in found.rows if isinstance(row, benchmarks.OptimiserRow)],
+            "scipy": [dataclasses.asdict(row) for row in found.rows if isinstance(row, benchmarks.ScipyRow)],
+        }
+    )
+    return data
 
 
 def _row_data(row: benchmarks.OptimiserRow) -> dict[str, Any]:
@@ -217,13 +220,4 @@ def _row_data(row: benchmarks.OptimiserRow) -> dict[str, Any]:
         }
         for run in row.runs
     ]
-    return {"problem": row.problem, "optimiser": row.optimiser, "median": _plain(medians), "runs": _plain(runs)}
-
-
-def _plain(value: Any) -> Any:
-    """`value` with null for NaN and infinity, which JSON lacks."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return {"problem": row.problem, "optimiser": row.optimiser, "median": medians, "runs": runs}
