@@ -41,7 +41,7 @@ class Function:
     of: Residuals
     annealing: bool = False
     stochastic: bool = False
-    settled: bool = True
+    keeps_points: bool = True
     seed: int = 0
     asked: list[Tensor] = field(default_factory=list)
 
@@ -258,7 +258,7 @@ def test_a_derivative_that_is_not_finite_is_left_to_the_training_loop_too() -> N
     assert parameters["x"].tolist() == [1, 2]
 
 
-@pytest.mark.parametrize("changes", [{"stochastic": True}, {"settled": False}])
+@pytest.mark.parametrize("changes", [{"stochastic": True}, {"keeps_points": False}])
 def test_a_failed_step_is_not_the_end_where_the_next_objective_is_another(changes: dict[str, Any]) -> None:
     parameters = {"x": vector(0.0, 0.0).requires_grad_()}
     function = Function(lambda x: 1 + 0 * x, **changes)

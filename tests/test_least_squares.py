@@ -522,7 +522,7 @@ class Plain:
     seed: int = 0
     annealing: bool = False
     stochastic: bool = False
-    settled: bool = True
+    keeps_points: bool = True
 
     def residuals(self, parameters: dict[str, Tensor]) -> Tensor:
         return self.of(parameters["x"].detach())

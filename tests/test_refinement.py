@@ -233,7 +233,7 @@ def test_no_points_are_chosen_by_their_residual_at_the_end_of_a_stage(resample: 
 @pytest.mark.parametrize("points", [{"resample_every": None}, {"interior": "data"}])
 def test_where_nothing_can_be_added_nothing_is_looked_at(points: dict[str, Any]) -> None:
     of = objective(Pair(), points=points)
-    assert of.fixed.settled
+    assert of.fixed.keeps_points
     assert not of.resample_due(1000)
     assert not of.evaluator.may_refine(of.batch, 0.0)
     assert of.objective.row_count == sum(of.batch.counts.values())
@@ -242,7 +242,7 @@ def test_where_nothing_can_be_added_nothing_is_looked_at(points: dict[str, Any])
 @pytest.mark.parametrize(("resample", "settled"), [("refine", True), ("residual", False), ("fresh", False)])
 def test_points_that_are_only_added_stay_while_they_are_enough(resample: str, settled: bool) -> None:
     of = objective(Known("everywhere"), points={"resample": resample})
-    assert of.fixed.settled == settled
+    assert of.fixed.keeps_points == settled
     assert [of.evaluator.may_refine(of.batch, share) for share in (0.0, 0.89, 0.9)] == [settled, settled, False]
     assert not of.evaluator.may_refine(refined(of).batch, 0.0)  # it has been looked at
 

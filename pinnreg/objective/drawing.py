@@ -160,10 +160,8 @@ def state_of(objective: Objective, batch: Batch) -> dict[str, Any]:
 def batch_of(objective: Objective, state: Mapping[str, Any], parameters: Parameters) -> Batch:
     """The batch that `state_of` was asked about."""
     drawn = place(objective, state["placed_at"], window=state["window"])
-    found = {
-        name: replace(drawn.points[name], **{**state["placed"][name], "lifts": {}}).on(objective.source.like)
-        for name in _chosen(objective)
-    }
+    like = objective.source.like
+    found = {name: replace(drawn.points[name], **state["placed"][name]).on(like) for name in _chosen(objective)}
     placement = replace(
         _with_points(objective, drawn, found),
         step=state["resampled_at"],
@@ -174,7 +172,6 @@ def batch_of(objective: Objective, state: Mapping[str, Any], parameters: Paramet
         objective, placement, parameters, state["drawn_at"], progress=state["progress"], smooth=state["smooth"]
     )
     # what was trimmed then depends on the parameters of then
-    like = objective.source.like
     trimmed = {
         name: replace(batch.points[name], importance=importance.to(like))
         for name, importance in state["trimmed"].items()

@@ -179,7 +179,7 @@ class FixedObjective:
         return self.batch.progress < 1 and self.evaluator.scheduled
 
     @property
-    def settled(self) -> bool:
+    def keeps_points(self) -> bool:
         """Whether the collocation points stay while they are enough."""
         return self.evaluator.refines or self.evaluator.resample_every is None
 

@@ -312,7 +312,7 @@ class FixedReplicas:
         return self.batch.progress < 1 and self.replicas.scheduled
 
     @property
-    def settled(self) -> bool:
+    def keeps_points(self) -> bool:
         """Whether the collocation points stay."""
         return self.replicas.resample_every is None
 

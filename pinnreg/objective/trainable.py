@@ -18,7 +18,7 @@ class Target(Protocol):
         seed: of all draws.
         stochastic: whether the next batch has other points, or noise.
         annealing: whether a regulariser's strength is still to change.
-        settled: whether its collocation points stay while they are enough.
+        keeps_points: whether its collocation points stay while they are enough.
     """
 
     @property
@@ -28,7 +28,7 @@ class Target(Protocol):
     @property
     def annealing(self) -> bool: ...
     @property
-    def settled(self) -> bool: ...
+    def keeps_points(self) -> bool: ...
 
     def gradient(self, parameters: Parameters) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The unweighted value of each term, and the gradient of the weighted sum by parameter."""

@@ -91,7 +91,7 @@ class GaussNewtonSteps:
 
 def _is_final(objective: Target, info: Info) -> bool:
     """Whether a failed step would fail again: not with other points, weights or another subspace."""
-    return not (objective.annealing or objective.stochastic or info.sketched) and objective.settled
+    return not (objective.annealing or objective.stochastic or info.sketched) and objective.keeps_points
 
 
 def _with_bad_slopes(at: Linearised) -> dict[str, Tensor]:
