@@ -66,7 +66,7 @@ def test_a_plateau_is_no_convergence(windows: Any) -> None:
     "extra",
     [
         {"measurements": [{"samples": 30, "noise": 0.1}]},
-        {"regularisers": [{"kind": "ktv", "order": 2, "weight": 1e-3, "samples": 30}]},
+        {"regularisers": [{"kind": "ktv", "order": 2, "weight": 1e-6, "samples": 30}]},
     ],
 )
 def test_where_a_loss_stays_it_has_to_come_to_rest(extra: dict[str, Any]) -> None:
@@ -74,6 +74,14 @@ def test_where_a_loss_stays_it_has_to_come_to_rest(extra: dict[str, Any]) -> Non
     cut = facts("heat", points={"interior": 100}, train=steps(2), **extra)
     assert cut["converged"] is False
     assert "was falling" in cut["convergence"]
+
+
+def test_a_penalty_that_bends_the_solution_is_no_convergence_though_the_loss_rests() -> None:
+    bent = [{"kind": "ktv", "order": 2, "weight": 1e-3, "samples": 30}]
+    found = facts("heat", points={"interior": 60}, train=steps(40), regularisers=bent)
+    assert found["converged"] is False
+    assert found["relative_residual"] > 1e-2
+    assert "has come to rest, where 'residual' is" in found["convergence"]
 
 
 def test_the_command_says_so(cli: Cli, tmp_path: Path) -> None:
