@@ -81,7 +81,18 @@ def test_a_penalty_that_bends_the_solution_is_no_convergence_though_the_loss_res
     found = facts("heat", points={"interior": 60}, train=steps(40), regularisers=bent)
     assert found["converged"] is False
     assert found["relative_residual"] > 1e-2
-    assert "has come to rest, where 'residual' is" in found["convergence"]
+    assert "has come to rest, and 'residual' is" in found["convergence"]
+
+
+def test_a_penalty_that_has_gone_leaves_the_residual_to_tell() -> None:
+    """Though the loss falls to the last step, with the weight."""
+    gone = [{"kind": "ktv", "order": 2, "weight": 1e-4, "schedule": "linear", "samples": 30}]
+    found = facts({"name": "poisson", "dimension": 1}, points={"interior": 60}, train=steps(30), regularisers=gone)
+    assert found["relative_residual"] < 1e-4
+    assert found["converged"] is True
+    noisy = {"measurements": [{"samples": 30, "noise": 0.1}], "unknown": {"alpha": {"start": 1.0}}}
+    cut = facts("heat", points={"interior": 60}, train=steps(2), regularisers=gone, **noisy)
+    assert cut["converged"] is False
 
 
 def test_the_command_says_so(cli: Cli, tmp_path: Path) -> None:

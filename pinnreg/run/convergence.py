@@ -5,8 +5,10 @@ points or a plateau are enough. What is looked at is the residual at fresh point
 `relative_residual`), and soft conditions beside the variation of u. Over the shipped problems, trained well or badly,
 the relative error was at most a hundred times that (3e-10 and 6e-12, 7e-5 and 3e-4, 3e-4 and 2e-3, 3e-2 and 0.7).
 
-With measurements or penalties there is a loss that stays, and the run has converged when that has come to rest, unless
-the residual is still large: a penalty on heat of weight 1e-3 rested at an error of 5e-2, with 1e-1 of its terms left.
+With measurements or penalties there is a loss that stays, and the run has also converged when that has come to rest,
+unless the residual is still large: a penalty on heat of weight 1e-3 rested at an error of 5e-2, with 1e-1 of its terms
+left. Of an annealed penalty the loss falls to the end, and the residual is what tells; measurements are no part of it,
+so that their loss has to rest in any case.
 """
 
 from __future__ import annotations
@@ -81,20 +83,18 @@ def judged(solution: Solution, prepared: Prepared, outcome: Outcome[Batch]) -> V
         else outcome.stop_reason
     )
     largest = _largest(solution, prepared)
-    if _has_rest(prepared):
-        name, size = largest or ("", 0.0)
-        if limited and _left(solution.history) <= AT_REST:
-            return Verdict(False, f"cut while the loss was falling: {end}", size if largest else None)
-        if size > BENT:
-            why = f"the loss has come to rest, where {name!r} is {size:.1e} of its own terms, more than {BENT:g}"
-            return Verdict(False, f"{why}: data, penalties or noise keep it there", size)
-        return Verdict(True, "the loss has come to rest", size if largest else None)
-    if largest is None:
-        return Verdict(None, "the residual cannot be compared with its own terms", None)
-    name, size = largest
-    what = f"{name!r} is {size:.1e} of its own terms at points that training has not seen"
-    if size <= TOLERANCE:
+    name, size = largest or ("", None)
+    what = "" if size is None else f"{name!r} is {size:.1e} of its own terms at points that training has not seen"
+    if size is not None and size <= TOLERANCE and not _is_measured(prepared):
         return Verdict(True, what, size)
+    if _has_rest(prepared):
+        if limited and _left(solution.history) <= AT_REST:
+            return Verdict(False, f"cut while the loss was falling: {end}", size)
+        if size is not None and size > BENT:
+            return Verdict(False, f"the loss has come to rest, and {what}, more than {BENT:g}", size)
+        return Verdict(True, "the loss has come to rest", size)
+    if size is None:
+        return Verdict(None, "the residual cannot be compared with its own terms", None)
     return Verdict(False, f"{what}, more than {TOLERANCE:g}: {_excuse(solution, prepared, end)}", size)
 
 
@@ -107,8 +107,12 @@ def wrong(solution: Solution, prepared: Prepared) -> float | None:
 def _has_rest(prepared: Prepared) -> bool:
     """Whether the loss cannot vanish."""
     objective = prepared.objective
-    measured = any(isinstance(each, Measurements) for each in prepared.split.soft)
-    return measured or not objective.equations or any(strength(each) > 0 for each in objective.regularisers)
+    penalised = any(strength(each) > 0 for each in objective.regularisers)
+    return _is_measured(prepared) or not objective.equations or penalised
+
+
+def _is_measured(prepared: Prepared) -> bool:
+    return any(isinstance(each, Measurements) for each in prepared.split.soft)
 
 
 def _largest(solution: Solution, prepared: Prepared) -> tuple[str, float] | None:
