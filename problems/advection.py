@@ -17,10 +17,7 @@ class Advection(Problem):
 
     beta: PositiveFloat = 30.0
     domain = Box(x=(0, 2 * pi), t=(0, 1))
-    defaults = {
-        "network": {"hidden": [20, 20], "activation": "sin"},
-        "train": [{"optimiser": "gauss_newton", "steps": 200}],
-    }
+    defaults = {"network": {"activation": "sin"}, "train": [{"optimiser": "gauss_newton", "steps": 200}]}
     conditions = property(lambda self: (initial(self.start), periodic("x")))
 
     def start(self, x):

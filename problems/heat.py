@@ -23,7 +23,7 @@ class Heat(Problem):
     duration: PositiveFloat = 1.0
     base: float = 0.0
     amplitude: PositiveFloat = 1.0
-    defaults = {"network": {"hidden": [32, 32]}, "train": [{"optimiser": "gauss_newton", "steps": 50}]}
+    defaults = {"network": {"hidden": [29, 29]}, "train": [{"optimiser": "gauss_newton", "steps": 50}]}
     domain = property(lambda self: Box(x=(0, self.length), t=(0, self.duration)))
     conditions = property(lambda self: (initial(self.first), dirichlet(self.base, on="x")))
 

@@ -18,7 +18,7 @@ class KdV(Problem):
 
     fast: PositiveFloat = 1.0
     ratio: Annotated[float, Field(gt=1)] = 1.75
-    defaults = {"train": [{"optimiser": "gauss_newton", "steps": 250}]}
+    defaults = {"train": [{"optimiser": "gauss_newton", "steps": 300}]}
     domain = property(lambda self: Box(x=(-10 / self.fast, 10 / self.fast), t=(0, 4 / self.fast**3)))
 
     @property

@@ -24,7 +24,7 @@ class Poisson(Problem):
 
     @property
     def defaults(self):
-        width = (17 if self.dimension == 1 else 29) + min(self.frequency, 8)
+        width = 17 + self.frequency if self.dimension == 1 else 21 + 3 * min(self.frequency, 8)
         return {
             "network": {"hidden": [width, width], "activation": "sin", "spread": 2.0},
             "train": [{"optimiser": "gauss_newton", "steps": 60}],

@@ -13,7 +13,8 @@ class Schroedinger(Problem):
     """i hₜ + ½ hₓₓ + |h|² h = 0 for h = u + iv on (-5, 5) × (0, π/2], h(x, 0) = 2 sech x, periodic in x.
 
     A pulse that contracts and recovers, as in Raissi, Perdikaris and Karniadakis (2019), arXiv:1711.10566. "sech" has
-    a corner of 0.05 at x = ±5, which nothing rounds off; "images" adds the pulses of the other periods, and is smooth.
+    a corner of 0.05 at x = ±5, which nothing rounds off: its waves run through the whole domain, and 1e-4 takes 25 of
+    them, with frequencies up to 123. "images" adds the pulses of the other periods, and is smooth.
     """
 
     start: Literal["sech", "images"] = "sech"

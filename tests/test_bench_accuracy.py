@@ -120,7 +120,9 @@ def test_a_name_is_a_label_or_a_config_or_a_problem(tmp_path: Path, monkeypatch:
     write_problem(tmp_path, "rod", 0)
     found = cases_named(["advection_beta50", "heat_joint", "rod", "heat"])
     assert found[1:3] == (Case("heat_joint", "heat_joint"), Case("rod", "rod"))
-    assert (found[0], found[3]) == tuple(case for case in CASES if case.label in ("advection_beta50", "heat"))[::-1]
+    heat, advection = (case for case in CASES if case.label in ("advection_beta50", "heat"))
+    assert (heat.seeds, advection.seeds) == (None, 3)
+    assert (found[0], found[3]) == (dataclasses.replace(advection, seeds=None), heat)  # named: all seeds are run
 
 
 # runs
@@ -201,6 +203,13 @@ def test_rows_are_medians_over_the_seeds_and_come_in_the_order_given(here: list[
     row = dataclasses.replace(row, runs=(runs[0], dataclasses.replace(runs[1], converged=True), runs[2]))
     assert (row.error, row.errors, row.seconds, row.steps) == (3, [1, 3, 5], 30, 3)
     assert row.converged == 1 + (runs[0].converged is True)
+
+
+def test_a_case_has_no_more_runs_than_its_seeds(here: list[tuple[Any, int]]) -> None:
+    cases = [Case("few", "poisson1d", SMALL, seeds=1), Case("all", "poisson1d", {**SMALL, "problem.frequency": 2})]
+    found = bench_accuracy(cases, 2)
+    assert [[run.seed for run in row.runs] for row in found.rows] == [[0], [0, 1]]
+    assert [(task["changes"].get("problem.frequency"), task["seed"]) for task, _ in here] == [(None, 0), (2, 0), (2, 1)]
 
 
 def test_a_run_that_fails_otherwise_ends_it_and_says_which(

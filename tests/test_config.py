@@ -431,7 +431,7 @@ def test_validate_says_where() -> None:
 
 
 def test_overrides_reach_the_elements_of_every_default_list() -> None:
-    assert resolve("heat", {"network.hidden.0": 7}).config.network.hidden == (7, 32)
+    assert resolve("heat", {"network.hidden.0": 7}).config.network.hidden == (7, 29)
     assert resolve("burgers", {"network.hidden.2": 7}).config.network.hidden == (20, 20, 7)
     with pytest.raises(InputError, match=r"regularisers\.0\.weight: the list is empty"):
         resolve("heat", {"regularisers.0.weight": 1})

@@ -52,7 +52,7 @@ def test_a_known_minimum_is_reached_from_the_standard_start(function: TestFuncti
     assert found.loss == pytest.approx(float(found.residuals.square().sum()), rel=1e-14)
     assert torch.equal(found.residuals, function.residuals(found.parameters))
     assert 0 < found.steps <= found.jacobian_evaluations <= found.steps + 1 < 60
-    assert found.jacobian_evaluations < found.residual_evaluations < 20 * found.jacobian_evaluations
+    assert found.jacobian_evaluations < found.residual_evaluations < 30 * found.jacobian_evaluations
 
 
 def ways(**settings: Any) -> list[list[float]]:

@@ -127,7 +127,7 @@ def bench_accuracy(
 
     Args:
         cases: what to solve.
-        seeds: runs of each, with seeds from 0.
+        seeds: runs of each, with seeds from 0, but no more than the case has.
         jobs: runs side by side.
         on_row: called when a case and all before it are done with the rows so far, of which its is the last.
         on_run: called with a case's label and a run when that is done.
@@ -141,22 +141,25 @@ def bench_accuracy(
     rows = [_unsolved(case, interrupted) for case in cases]
     where: dict[str, str | int] = {**machine(choose_device("auto")), "threads": 1}
     found = AccuracyBenchmark((), seeds, jobs, where, datetime.now(UTC).strftime("%Y-%m-%d"))
+    counts = [min(seeds, case.seeds or seeds) for case in cases]
+    planned = [(index, seed) for index, count in enumerate(counts) for seed in range(count)]
     tasks = [
-        _Task(config=case.config, changes=dict(case.changes), seed=seed) for case in cases for seed in range(seeds)
+        _Task(config=cases[index].config, changes=dict(cases[index].changes), seed=seed) for index, seed in planned
     ]
     runs: list[list[AccuracyRun]] = [[] for _ in cases]
     with contextlib.closing(processes.side_by_side(_serve, tasks, jobs, _lost, interrupted)) as answers:
         for number, answer in answers:
-            label, seed = cases[number // seeds].label, number % seeds
+            index, seed = planned[number]
+            label = cases[index].label
             for note in answer["notes"]:
                 logger.warning("%s", note)
             if (run := answer["run"]) is None:
                 if (signal := interrupted()) is not None:  # which may have come to its process first
                     raise Interrupted(signal, None)
                 raise RuntimeError(f"{label}, seed {seed}: {answer['failure']}")
-            runs[number // seeds].append(run)
+            runs[index].append(run)
             on_run(label, run)
-            while (ended := len(found.rows)) < len(cases) and len(runs[ended]) == seeds:
+            while (ended := len(found.rows)) < len(cases) and len(runs[ended]) == counts[ended]:
                 in_order = tuple(sorted(runs[ended], key=lambda run: run.seed))
                 found = dataclasses.replace(found, rows=(*found.rows, dataclasses.replace(rows[ended], runs=in_order)))
                 on_row(found)

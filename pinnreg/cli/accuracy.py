@@ -39,7 +39,12 @@ def accuracy(
             help=f"{', '.join(case.label for case in CASES)}, or any config's or problem's name; repeatable.",
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each, with seeds from 0.")] = 3,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            "--seeds", min=1, help="Runs of each, with seeds from 0; at most 3 of the long ones unless named."
+        ),
+    ] = 3,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Runs side by side, each with one CPU thread.")] = 1,
     json: options.Json = None,
     page: PageOption = None,
@@ -49,7 +54,7 @@ def accuracy(
     Each run is what `pinnreg.solve(NAME, {"seed": S})` does, in a process of its own; no clock ends it. The JSON file
     has every run. If the command is interrupted, the rows that it has printed are written all the same.
     """
-    cases = benchmarks.cases_named(dict.fromkeys(problem or (case.label for case in CASES)))
+    cases = benchmarks.cases_named(dict.fromkeys(problem)) if problem else CASES
     written = None if page is None else Page(page, "bench_accuracy")
     if written is not None:
         written.check()
@@ -132,8 +137,8 @@ def _write_page(found: benchmarks.AccuracyBenchmark, page: Page, command: str) -
         if run.steps is None
     ]
     body = [
-        f'What `pinnreg.solve(NAME, {{"seed": S}})` comes to, {found.seeds} seed{"s" if found.seeds > 1 else ""} from '
-        f"0, {found.jobs} run{'s' if found.jobs > 1 else ''} at a time, one thread each, ended by no clock.",
+        f'What `pinnreg.solve(NAME, {{"seed": S}})` comes to with seeds from 0, as many as "converged" is of, '
+        f"{found.jobs} run{'s' if found.jobs > 1 else ''} at a time, one thread each, ended by no clock.",
         "",
         *report.markdown_table(COLUMNS, [_cells(row) for row in found.rows]),
         "",

@@ -66,19 +66,22 @@ def qr(a: Tensor) -> tuple[Tensor, Rotation]:
         _check(info, "ormqr")
         return torch.from_numpy(found[:width, 0])
 
-    return torch.from_numpy(factored[:width]).triu(), rotated
+    return _upper(factored[:width]), rotated
 
 
 def stacked_qr(r: Tensor, damping: float) -> tuple[Tensor, Rotation]:
     """The same for r, an upper triangle (m, m), on top of √λ I; b, (m,), stands for b on top of zeros."""
     width = len(r)
-    below = damping**0.5 * torch.eye(width, dtype=r.dtype, device=r.device)
+    below = torch.zeros_like(r.T, memory_format=torch.contiguous_format)  # whose transpose is itself
+    below.fill_diagonal_(damping**0.5)
     if r.device.type != "cpu":
         q, new = torch.linalg.qr(torch.cat([r, below]))
         return new, lambda b: q[:width].T @ b
     tpqrt, tpmqrt = _routine("tpqrt", r.dtype), _routine("tpmqrt", r.dtype)
     with _one_thread():
-        top, reflectors, t, info = tpqrt(width, min(BLOCK, width), _by_columns(r), _by_columns(below))
+        top, reflectors, t, info = tpqrt(
+            width, min(BLOCK, width), _by_columns(r), below.numpy().T, overwrite_a=1, overwrite_b=1
+        )
     _check(info, "tpqrt")
 
     def rotated(b: Tensor) -> Tensor:
@@ -88,7 +91,7 @@ def stacked_qr(r: Tensor, damping: float) -> tuple[Tensor, Rotation]:
         _check(info, "tpmqrt")
         return torch.from_numpy(found[:, 0])
 
-    return torch.from_numpy(top).triu(), rotated
+    return _upper(top), rotated
 
 
 def _one_thread() -> AbstractContextManager[object, bool | None]:
@@ -118,6 +121,11 @@ def _lapack() -> ThreadpoolController:
 def _by_columns(a: Tensor) -> NDArray[np.floating]:
     """A copy of A as LAPACK wants it, and may overwrite it."""
     return a.T.clone(memory_format=torch.contiguous_format).numpy().T
+
+
+def _upper(a: NDArray[np.floating]) -> Tensor:
+    """The upper triangle, one column after the other as it came: turned around and back a λ takes a quarter longer."""
+    return torch.from_numpy(a.T).tril().T
 
 
 def _check(info: int, name: str) -> None:
