@@ -245,7 +245,7 @@ def test_replicas_are_trained_side_by_side_as_alone() -> None:
 
 
 def test_another_kind_of_network_begins_with_its_own_defaults() -> None:
-    assert resolve("poisson").config.network == MLPSettings(hidden=(30, 30), activation="sin", spread=2.0)
+    assert resolve("poisson").config.network == MLPSettings(hidden=(24, 24), activation="sin", spread=2.0)
     for given, overrides in (
         ({"problem": "poisson", "network": {"kind": "quadratic"}}, {}),
         ({"problem": "poisson"}, {"network.kind": "quadratic"}),
@@ -260,7 +260,7 @@ def test_another_kind_of_network_begins_with_its_own_defaults() -> None:
 
 def test_the_kind_that_a_problem_is_solved_by_anyway_keeps_its_defaults() -> None:
     named = resolve({"problem": "poisson", "network": {"kind": "mlp", "activation": "tanh"}}).config.network
-    assert named == MLPSettings(hidden=(30, 30), activation="tanh", spread=2.0)
+    assert named == MLPSettings(hidden=(24, 24), activation="tanh", spread=2.0)
 
 
 QUADRATIC_BY_DEFAULT = '''
