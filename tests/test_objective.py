@@ -306,7 +306,7 @@ def test_resampling_by_residual_uses_the_networks_residual() -> None:
     settings = {"interior": 400, "resample_every": 10, "resample": "residual"}
     of = objective(System(), points=settings, weights={"momentum": 0.0})  # leaves |r| = 3 x
     probe = torch.tensor([[0.5, 0.1], [1.0, 0.9]], dtype=F64)
-    assert residual_size(of.objective, of.parameters, probe).tolist() == pytest.approx([1.5, 3.0])
+    assert residual_size(of.objective, of.batch, of.parameters, probe).tolist() == pytest.approx([1.5, 3.0])
     assert abs(of.x[:, 0].mean() - 0.5) < 0.02
     first = of.resample(of.parameters, 10)
     # density 2x + 1 over 2: mean 7/12, a little less without replacement
@@ -321,7 +321,7 @@ def test_the_size_of_the_residual_joins_weighted_equations() -> None:
     points = of.x
     rows = of.rows(of.parameters)
     expected = (2 * rows["momentum"].values ** 2 + 5 * rows["mass"].values ** 2).sqrt()
-    assert torch.allclose(residual_size(of.objective, of.parameters, points), expected)
+    assert torch.allclose(residual_size(of.objective, of.batch, of.parameters, points), expected)
 
 
 @pytest.mark.parametrize(

@@ -297,9 +297,35 @@ def test_auto_is_no_more_than_most() -> None:
     assert len(of.x) == 100
 
 
+def test_where_points_are_added_is_a_matter_of_the_weights_of_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An equation in small units has its points too."""
+
+    @dataclass(frozen=True)
+    class Two(Problem):
+        outputs = ("u", "v")
+        factor: float = 1.0
+        domain = Box(x=(0, 1))
+        conditions = (dirichlet(0.0, on="x=min", of="u"), dirichlet(0.0, on="x=min", of="v"))
+
+        def residual(self, u: Any, v: Any, x: Any) -> Any:
+            front = 50 * torch.exp(-(((x - 0.7) / 0.02) ** 2))
+            return {"smooth": self.factor * (u.x - torch.cos(x)), "front": v.x - front}
+
+    monkeypatch.setattr(drawing, "REFINED", 0.0)
+
+    def added(factor: float) -> Tensor:
+        points = {"interior": 400, "most": 800, "resample_every": 10}
+        of = objective(Two(factor), points=points, balance=True)
+        return of.resample(of.parameters, 10).x[400:]
+
+    torch.testing.assert_close(added(1e6), added(1.0))
+
+
 def test_what_is_compiled_keeps_its_points() -> None:
-    of = objective(Known()).objective
-    assert [Evaluator(of, compile=compile).resample_every for compile in (False, True)] == [10, None]
+    config = {"problem": Known(), "points": {"interior": 40}, "train": [{"optimiser": "adam"}]}
+    one, two = (prepare(resolve({**config, "compile": compile})).objective for compile in (False, True))
+    assert [Evaluator(each).resample_every for each in (one, two)] == [10, None]
+    assert one.row_count == 4 * two.row_count  # nor are there more to have memory for
 
 
 # systematic sampling

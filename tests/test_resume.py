@@ -227,6 +227,13 @@ def test_extending_an_annealed_run_does_not_raise_its_weight_again(tmp_path: Pat
     assert list(weights[longer.history["step"] >= 20]) == [0.0] * int((longer.history["step"] >= 20).sum())
 
 
+def test_extending_a_run_to_which_points_were_added_is_noted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = PLAIN | {"points": {"interior": 10, "resample_every": 3}, "train": [{"optimiser": "adam", "steps": 20}]}
+    pinnreg.solve(config, out=tmp_path / "run")
+    pinnreg.solve(None, {"train.0.steps": 40}, out=tmp_path / "run", resume=True)
+    assert "points are added but in the last tenth of a stage, which is another now" in caplog.text
+
+
 def test_annealing_that_cannot_end_is_noted(caplog: pytest.LogCaptureFixture) -> None:
     row = {"kind": "ktv", "samples": 8, "schedule": "linear"}
     given = PLAIN | {"regularisers": [row], "train": [{"optimiser": "lbfgs", "steps": 10}]}

@@ -1,14 +1,14 @@
 """Symmetries that a problem declares: u has them whatever the parameters are, and wrong ones are refused."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import pi
 
 import pytest
 import torch
 
 import pinnreg
-from pinnreg import Box, InputError, Problem, dirichlet, even, initial, neumann, odd, periodic, shift
+from pinnreg import Box, InputError, Problem, dirichlet, even, initial, neumann, odd, periodic, robin, shift
 from pinnreg.config import resolve
 from pinnreg.run.prepare import prepare
 
@@ -150,6 +150,84 @@ class OneSided(Problem):
 
     def residual(self, u):
         return u.xx
+
+
+def two_sided(sides, symmetry, axis=(0.1, 0.23)):
+    """The heat equation with whatever is said of each end."""
+    own = {
+        "domain": Box(x=axis, t=(0, 1)),
+        "conditions": (initial(0.0), *sides),
+        "symmetry": symmetry,
+        "residual": lambda self, u: u.t - u.xx,
+    }
+    return dataclass(frozen=True)(type("TwoSided", (Problem,), own))()
+
+
+@pytest.mark.parametrize(
+    ("symmetry", "sides", "wrong"),
+    [
+        (odd("x"), (dirichlet(1.0, on="x=min"), dirichlet(-1.0, on="x=max")), None),
+        (odd("x"), (dirichlet(1.0, on="x=min"), dirichlet(1.0, on="x=max")), "dirichlet"),
+        (even("x"), (dirichlet(1.0, on="x=min"), dirichlet(1.0, on="x=max")), None),
+        (even("x"), (neumann(1.0, on="x=min"), neumann(1.0, on="x=max")), None),
+        (odd("x"), (neumann(1.0, on="x=min"), neumann(-1.0, on="x=max")), None),
+        (even("x"), (neumann(0.0, on="x=min"), neumann(1.0, on="x=max")), "neumann"),
+        (even("x"), (dirichlet(0.0, on="x=min"), neumann(0.0, on="x=max")), "dirichlet"),
+        (even("x"), (neumann(0.0, on="x=min"),), "neumann"),
+        (even("x"), (robin(1.0, 2.0, 3.0, on="x=min"), robin(1.0, 2.0, 3.0, on="x=max")), None),
+        (even("x"), (robin(1.0, 2.0, 3.0, on="x=min"), robin(1.0, 1.0, 3.0, on="x=max")), "robin"),
+        (even("x"), (robin(lambda t: t, 2.0, 3.0, on="x"),), None),
+        (even("x"), (robin(lambda x: x, 2.0, 3.0, on="x"),), "robin"),
+    ],
+)
+def test_what_is_said_of_one_side_has_to_be_said_of_the_other(symmetry, sides, wrong):
+    named = [replace(each, name=f"{each.kind} {number}") for number, each in enumerate(sides)]
+    config = {"problem": two_sided(named, symmetry), "conditions": "soft", **TINY}
+    if wrong is None:
+        prepare(resolve(config), with_reference=False)
+    else:
+        with pytest.raises(InputError, match=f"the data of '{wrong} 0' are not"):
+            prepare(resolve(config), with_reference=False)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("axis", [(0.1, 0.23), (0.3, 0.9), (-7.7, 1.3), (1e-3, 3e-3)])
+def test_no_rounding_of_the_faces_is_an_asymmetry(dtype, axis):
+    middle = sum(axis) / 2
+    sides = (dirichlet(lambda x, t: (x - middle) * (1 + t), on="x"),)
+    config = {"problem": two_sided(sides, odd("x"), axis), "conditions": "soft", "dtype": dtype, **TINY}
+    prepare(resolve(config), with_reference=False)
+
+
+@dataclass(frozen=True)
+class Leaking(Problem):
+    """Decay with a source and a rate that can be unknown."""
+
+    rate: float = 1.0
+    source: float = 0.0
+    symmetry = property(lambda self: odd("x") if self.rate != 3 else ())
+    domain = Box(x=(-1, 1), t=(0, 1))
+    conditions = (initial(lambda x: torch.sin(pi * x)), dirichlet(0.0, on="x"))
+
+    def residual(self, u):
+        return u.t - torch.exp(torch.as_tensor(self.rate)) * u.xx - self.source
+
+
+def test_it_has_to_hold_wherever_unknown_coefficients_go():
+    def prepared(name, start):
+        config = {"problem": Leaking(), "unknown": {name: {"start": start}}, **TINY}
+        return prepare(resolve(config), with_reference=False)
+
+    assert prepared("rate", 0.5).objective.model.coefficients
+    with pytest.raises(InputError, match="'residual' is not odd in 'x'"):
+        prepared("source", 0.0)
+    with pytest.raises(InputError, match="the symmetry or the defaults of Leaking depend on rate"):
+        prepared("rate", 1.0)
+
+
+def test_a_shift_needs_a_solution_that_is_periodic():
+    with pytest.raises(InputError, match="no solution that need not be periodic in 'y' is"):
+        pinnreg.solve({"problem": Waves("halves"), "conditions": "soft", **TINY}, out=False)
 
 
 def test_exact_data_on_one_side_have_no_reflection():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import torch
 from objectives import Placed, placed
 from torch import Tensor
 
-from pinnreg import Box, Interrupted, Problem, dirichlet, initial, measurements, neumann, periodic
+import pinnreg
+from pinnreg import Box, InputError, Interrupted, Problem, dirichlet, initial, measurements, neumann, periodic
 from pinnreg.config import resolve
+from pinnreg.domain import Domain
 from pinnreg.objective import Batch, Evaluator, Target, drawing
 from pinnreg.optimisers import SGD, Adam, Advance, GaussNewton, Optimiser, Stage
 from pinnreg.run.prepare import prepare
@@ -214,8 +217,8 @@ def test_without_a_time_that_is_open_at_its_end_there_are_none(
     conditions = "default" if conditions == "exact" else conditions  # neumann cannot be
     one, two = (objective(problem, conditions=conditions) for _ in range(2))
     assert not one.evaluator.in_time
-    _, one = run(one, Adam(steps=5, windows=3))
-    _, two = run(two, Adam(steps=5, windows=1))
+    _, one = run(one, Adam(steps=6, windows=3))
+    _, two = run(two, Adam(steps=6, windows=1))
     assert same(one, two)
     outcome, _ = run(objective(problem, conditions=conditions), Halting(), hooks=Hooks(wrong=lambda _: 1.0))
     assert outcome.stop_reason == "nothing left"
@@ -226,6 +229,36 @@ def test_without_a_time_that_is_open_at_its_end_there_are_none(
 @pytest.mark.parametrize("conditions", ["soft", "default"])
 def test_measurements_do_not_prescribe_an_end(problem: Problem, conditions: str) -> None:
     assert objective(problem, conditions=conditions).evaluator.in_time
+
+
+def test_windows_that_cannot_be_gone_through_are_refused() -> None:
+    config = {"problem": Bare(), "train": [{"optimiser": "adam", "steps": 12, "windows": 7}]}
+    with pytest.raises(InputError, match=r"train\.0: 7 windows take 14 steps at least, and there are 12"):
+        resolve(config)
+    for problem in (Static(), Ending(), Orbit()):
+        with pytest.raises(InputError, match=r"train\.0\.windows has no effect"):
+            pinnreg.solve(config, {"problem": problem, "train.0.windows": 2}, out=False)
+
+
+def test_a_domain_that_does_not_say_what_a_part_of_its_time_is_has_no_windows() -> None:
+    class Tube(Box):
+        def until(self, share: float) -> Domain:
+            return Domain.until(self, share)
+
+    @dataclass(frozen=True)
+    class InATube(Bare):
+        domain = Tube(x=(0, 1), t=(1, 3))
+
+    assert objective(Bare()).evaluator.in_time
+    assert not objective(InATube()).evaluator.in_time
+
+
+def test_an_integral_over_a_window_counts_as_its_part_of_the_whole() -> None:
+    of = objective(Bare(), regularisers=[{"kind": "ktv", "weight": 3.0}, {"kind": "jacobian", "weight": 5.0}])
+    for share in (1 / 8, 1 / 2, 1.0):
+        weights = of.widen(3, share).batch.weights
+        assert weights["ktv"] == pytest.approx(3 * share)
+        assert weights["jacobian"] == 5
 
 
 # what a stage that would end by itself still tries
@@ -255,7 +288,7 @@ def test_a_stage_that_has_stuck_begins_again_once(widened: Widened, caplog: pyte
     assert outcome.stop_reason == "stuck at step 3, where it began again in 8 time windows; nothing left"
     assert [(step, share) for step, share, _ in widened] == [(3 * n, n / 8) for n in range(1, 9)]
     assert outcome.steps == 3 + 8 * 3
-    assert len(asked) == 1
+    assert len(asked) == 2  # before, and at the end
     first = of.evaluator.initial()
     assert all(torch.equal(each, first[name].detach()) for name, each in widened[0][2].items())
     assert not all(torch.equal(each, first[name].detach()) for name, each in asked[0].items())
@@ -281,10 +314,45 @@ def test_a_limit_is_no_reason_to_begin_again(widened: Widened) -> None:
     assert not widened
 
 
-def test_each_stage_may_begin_again(widened: Widened) -> None:
-    outcome, _ = run(objective(Bare()), Halting(), Halting(), hooks=Hooks(wrong=lambda _: 1.0))
-    assert outcome.stop_reason == "stuck at step 30, where it began again in 8 time windows; nothing left"
-    assert (outcome.steps, len(widened)) == (54, 16)
+def test_no_later_stage_begins_again(widened: Widened) -> None:
+    stages = Halting(), Halting()
+    outcome, _ = run(objective(Bare()), *stages, hooks=Hooks(wrong=lambda _: 1.0))
+    assert outcome.stop_reason == "stuck at step 3, where it began again in 8 time windows; nothing left"
+    assert (outcome.steps, len(widened)) == (30, 8)
+    outcome, _ = run(objective(Bare()), Adam(steps=2), *stages, hooks=Hooks(wrong=lambda _: 1.0))
+    assert (outcome.stop_reason, outcome.steps, len(widened)) == ("nothing left", 8, 8)
+
+
+@pytest.mark.parametrize("after", [2.0, math.nan, None])
+def test_what_windows_do_not_improve_is_kept(after: float | None, caplog: pytest.LogCaptureFixture) -> None:
+    alone, kept = run(objective(Bare()), Halting(windows=1))
+    answers = iter([1.0, after])
+    outcome, found = run(objective(Bare()), Halting(), hooks=Hooks(wrong=lambda _: next(answers)))
+    assert outcome.stop_reason == (
+        "stuck at step 3, where it began again in 8 time windows, which was no better; nothing left"
+    )
+    assert same(found, kept)
+    assert "windows were no better" in caplog.text
+    assert alone.steps == 3
+    answers = iter([1.0, 0.5])
+    _, found = run(objective(Bare()), Halting(), hooks=Hooks(wrong=lambda _: next(answers)))
+    assert not same(found, kept)
+
+
+def test_with_too_few_steps_or_seconds_left_it_does_not_begin_again(widened: Widened) -> None:
+    hooks = Hooks(wrong=lambda _: 1.0)
+    for stage in (Halting(steps=18), Halting(max_sweeps=300.0), Halting(max_seconds=1e-9)):
+        outcome, _ = run(objective(Bare()), stage, hooks=hooks)
+        assert outcome.steps <= 3
+    assert not widened
+
+
+def test_windows_share_the_sweeps_of_a_stage_that_these_limit(widened: Widened) -> None:
+    of = objective(Bare())
+    once = run(of, Adam(steps=1))[0].sweeps
+    outcome, after = run(of, Adam(steps=1_000_000, max_sweeps=24 * once, windows=3))
+    assert [(step, share) for step, share, _ in widened] == [(0, 1 / 3), (4, 2 / 3), (8, 1)]
+    assert (outcome.steps, after.batch.placement.window) == (24, 1)
 
 
 # resumed

@@ -59,7 +59,7 @@ CASES = (
     Case("burgers", "burgers", limit=Limit(1e-7, 1e-6)),
     Case("burgers_nu001", "burgers_nu001", limit=Limit(1e-7, 1e-6, 90)),
     Case("logistic", "logistic", limit=Limit(1e-9, 1e-9), seeds=FEW),
-    Case("van_der_pol", "van_der_pol", {"problem.mu": 5.0}, Limit(1e-3, 1e-3), FEW),
+    Case("van_der_pol", "van_der_pol", limit=Limit(1e-3, 1e-3), seeds=FEW),
     Case("duffing", "duffing", limit=Limit(1e-3, 1e-3), seeds=FEW),
     Case("heat_kelvin", "heat_kelvin", limit=Limit(1e-7, 1e-7), seeds=FEW),
     Case("heat_hat", "heat_hat", limit=Limit(1e-3, 1e-3), seeds=FEW),

@@ -9,13 +9,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, final
 
 import torch
 from torch import Tensor, nn
 
-from pinnreg.domain import Domain, unit_points
+from pinnreg.domain import Domain, Face, unit_points
 from pinnreg.equations.conditions import Condition, FaceCondition
 from pinnreg.equations.field import Sweep
 from pinnreg.equations.points import Points
@@ -131,7 +131,7 @@ def check_symmetry(
     Args:
         problem: that declares them.
         trial: u = g + φ s N.
-        conditions: all of the problem's, with measurements.
+        conditions: all of the problem's; measurements, which noise makes asymmetric, are not looked at.
         network: N, symmetric.
         like: a tensor of its precision where it is.
 
@@ -152,10 +152,12 @@ def _wrong(
     each: _Map, problem: Problem, trial: Trial, conditions: Sequence[Condition], network: Network, like: Tensor
 ) -> str | None:
     """What does not have a symmetry, with its verb; None if all have."""
-    domain, tolerance, image = problem.domain, TOLERANCES[like.dtype], each.power(1, problem.domain)
+    domain, tolerance = problem.domain, TOLERANCES[like.dtype]
     unit = unit_points("sobol", POINTS, domain.dimension, derive(0, "symmetry"))
     here = domain.interior(unit).to(like)
-    there, signs = _moved(here, image, domain), image[2].to(like)
+    there, signs = _moved(here, each, domain), torch.tensor(each.signs).to(like)
+    if each.kind == "shift" and each.axis not in trial.periodic:
+        return f"no solution that need not be periodic in {each.axis!r} is"
     if not _alike(trial(network, here) * signs, trial(network, there), tolerance):
         return "the exact conditions' data are"
     # a system may have its equations change places
@@ -164,17 +166,46 @@ def _wrong(
         if not any(_alike(rows.abs(), other.abs(), tolerance) for other in after.values()):
             return f"{name!r} is"
     size = float(trial(network, here).abs().max())
-    for condition in conditions:
-        if not isinstance(condition, FaceCondition) or not _maps_to_itself(condition, each, domain):
-            continue
-        on_faces = condition.sample(domain, POINTS, "sobol", 0).on(like)
-        one, other = (
-            condition.data(replace(on_faces, x=x), domain.axes)[: len(on_faces)]
-            for x in (on_faces.x, _moved(on_faces.x, image, domain))
-        )
-        if not _alike(signs[problem.outputs.index(str(condition.of))] * one, other, tolerance, size):
-            return f"the data of {condition.name!r} are"
+    on_faces = [condition for condition in conditions if isinstance(condition, FaceCondition)]
+    for condition in on_faces:
+        sign = float(signs[problem.outputs.index(str(condition.of))])
+        for face in condition.faces(domain):
+            if not any(_agree(condition, other, face, each, sign, domain, like, size) for other in on_faces):
+                return f"the data of {condition.name!r} are"
     return None
+
+
+def _agree(
+    one: FaceCondition,
+    other: FaceCondition,
+    face: Face,
+    each: _Map,
+    sign: float,
+    domain: Domain,
+    like: Tensor,
+    size: float,
+) -> bool:
+    """Whether a condition on a face says of u what another says on its image: the outward normal is mapped, too."""
+    image = Face(face.axis, "min" if face.side == "max" else "max") if _turns(each, face) else face
+    if other.of != one.of or image not in other.faces(domain):
+        return False
+    unit = unit_points("sobol", POINTS, domain.dimension - 1, derive(0, str(face)))
+    here = domain.on_face(face, unit).to(like)
+    pairs = zip(
+        *(
+            condition.data(Points(x), domain.axes).view(3, -1)
+            for condition, x in ((one, here), (other, _moved(here, each, domain)))
+        ),
+        (sign, 1.0, 1.0),
+        (size, 0.0, 0.0),
+        strict=True,
+    )
+    return all(_alike(factor * a, b, TOLERANCES[like.dtype], scale) for a, b, factor, scale in pairs)
+
+
+def _turns(each: _Map, face: Face) -> bool:
+    """Whether a face is mapped to the one across."""
+    return each.kind == "reflection" and face.axis == each.axis
 
 
 def _maps(problem: Problem) -> list[_Map]:
@@ -223,22 +254,17 @@ def _group(maps: Sequence[_Map], problem: Problem) -> list[Image]:
     return found
 
 
-def _maps_to_itself(condition: FaceCondition, each: _Map, domain: Domain) -> bool:
-    """Whether the condition holds on all images of its faces, and its data are those of u itself."""
-    on = [face for face in condition.faces(domain) if face.axis == each.axis]
-    plain = not callable(condition.value_factor) and not callable(condition.normal_factor)
-    return plain and (not on or (each.kind == "reflection" and len(on) == 2))
-
-
 def _alike(one: Tensor, other: Tensor, tolerance: float, scale: float = 0.0) -> bool:
     size = max(float(one.abs().max()), float(other.abs().max()), scale)
     # what is not finite is refused elsewhere
     return not size < math.inf or float((one - other).abs().max()) <= tolerance * size
 
 
-def _moved(points: Tensor, image: Image, domain: Domain) -> Tensor:
+def _moved(points: Tensor, each: _Map, domain: Domain) -> Tensor:
     """The images of points; what leaves the domain by a shift comes in at the other end."""
-    scale, offset, _ = (each.to(points) for each in image)
+    scale, offset, _ = (part.to(points) for part in each.power(1, domain))
     lower, upper = (points.new_tensor(ends) for ends in zip(*domain.bounds.values(), strict=True))
     moved = scale * points + offset
-    return torch.where(moved > upper + 1e-9 * (upper - lower), moved - (upper - lower), moved)
+    if each.kind == "shift":
+        moved = torch.where(moved > upper, moved - (upper - lower), moved)
+    return torch.minimum(torch.maximum(moved, lower), upper)  # which rounding may have left

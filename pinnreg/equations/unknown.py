@@ -53,8 +53,8 @@ def check_unknown(problem: Problem, wanted: Mapping[str, Unknown]) -> None:
             raise InputError(f"unknown.{name}: only a real number can be trained, and {name} is no real number")
         if _outside_of_the_residual(problem, name, each.start):
             raise InputError(
-                f"unknown.{name}: the domain, the conditions or the defaults of {type(problem).__name__} depend on "
-                f"{name}; only coefficients of the residual can be trained"
+                f"unknown.{name}: the domain, the conditions, the symmetry or the defaults of {type(problem).__name__} "
+                f"depend on {name}; only coefficients of the residual can be trained"
             )
 
 
@@ -72,10 +72,10 @@ def _outside_of_the_residual(problem: Problem, name: str, start: float) -> bool:
     return False
 
 
-def _surroundings(problem: Problem, where: Problem) -> tuple[list[Tensor], object, object]:
-    """The data of all conditions at some points of another problem's domain, the domain, the defaults."""
+def _surroundings(problem: Problem, where: Problem) -> tuple[list[Tensor], object, object, object]:
+    """The data of all conditions at some points of another problem's domain; the domain, defaults and symmetries."""
     data = []
     for condition in named_conditions(problem):
         at = condition.sample(where.domain, SOME_POINTS, "sobol", 0)
         data.append(condition.data(at, where.domain.axes))
-    return data, problem.domain.bounds, problem.defaults
+    return data, problem.domain.bounds, problem.defaults, problem.symmetry

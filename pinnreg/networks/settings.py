@@ -46,7 +46,16 @@ class FeatureSettings:
 
 @dataclass(frozen=True, config=STRICT)
 class MLPSettings:
-    """A multilayer perceptron with the same smooth activation between all its layers."""
+    """A multilayer perceptron with the same smooth activation between all its layers.
+
+    Attributes:
+        hidden: the neurons of each hidden layer.
+        activation: its name, or one of the user's own.
+        spread: how different the neurons are in place and scale at the start; null for Xavier weights and zero biases.
+        scale: the size of what it gives.
+        symmetry: whether it is made to have the symmetries that the problem declares.
+        features: what it gets in the place of coordinates.
+    """
 
     kind: Literal["mlp"] = "mlp"
     hidden: Annotated[tuple[Count, ...], Field(min_length=1)] = (20, 20, 20)

@@ -22,7 +22,7 @@ class Placement:
         points: collocation points, those of soft conditions with all measurements, by term.
         step: at which they were last looked after.
         drawn: at which those of conditions were drawn.
-        settled: whether a look at the residual between the collocation points found them to be enough.
+        settled: whether the last look at the residual between the collocation points added none.
         window: the share of the time, from the start, in which they lie.
         balanced: the weights that were found for soft conditions at that step.
     """
@@ -66,7 +66,7 @@ class Batch:
 
     @property
     def settled(self) -> bool:
-        """Whether a look at the residual between the collocation points found them to be enough."""
+        """Whether the last look at the residual between the collocation points added none."""
         return self.placement.settled
 
     def tensors(self, names: Iterable[str]) -> dict[str, Tensors]:

@@ -27,7 +27,7 @@ from pinnreg.taylor import Algebra
 REFINED = 2.0
 """By so much the mean of r² where it is large is larger between the collocation points if there are too few."""
 ADDED = 4
-"""The share of their first number that is added at a time, as a part of one."""
+"""One part in so many of their first number is added at a time."""
 CANDIDATES_PER_ADDED = 20
 
 
@@ -74,7 +74,7 @@ def redraw(
         placed = placement.points.get(term.name)
         drawn = term.draw(source, placed, step)
         points[term.name] = drawn if placed is not None else _lifted(objective, term, drawn)
-    weights = objective.weights(placement.balanced, progress)
+    weights = objective.weights(placement.balanced, progress, placement.window)
     same = before is not None and before.weights == weights
     vector = before.weight_vector if same and before is not None else _vector(objective, weights)
     counts = _counts(objective, points)
@@ -124,7 +124,7 @@ def rebalanced(objective: Objective, batch: Batch, parameters: Parameters) -> Ba
     if not objective.to_balance:
         return batch
     placement = replace(batch.placement, balanced=balanced(objective, batch, parameters))
-    weights = objective.weights(placement.balanced, batch.progress)
+    weights = objective.weights(placement.balanced, batch.progress, placement.window)
     return replace(batch, placement=placement, weights=weights, weight_vector=_vector(objective, weights))
 
 
@@ -135,9 +135,9 @@ def whole(objective: Objective, batch: Batch) -> Batch:
     return replace(batch, points=points, counts=_counts(objective, points))
 
 
-def residual_size(objective: Objective, parameters: Parameters, x: Tensor) -> Tensor:
-    """√(Σ_i w_i r_i²) over the PDE's equations at points (n, d), (n,), without gradients; w_i as they were given."""
-    return _size(objective, objective.term(INTERIOR), Points(x), parameters)
+def residual_size(objective: Objective, batch: Batch, parameters: Parameters, x: Tensor) -> Tensor:
+    """√(Σ_i w_i r_i²) over the PDE's equations at points (n, d), (n,), without gradients; w_i as in the loss."""
+    return _size(objective, batch, objective.term(INTERIOR), Points(x), parameters)
 
 
 def state_of(objective: Objective, batch: Batch) -> dict[str, Any]:
@@ -237,7 +237,7 @@ def _adapted(objective: Objective, batch: Batch, parameters: Parameters, step: i
     def size(x: Tensor) -> Tensor:
         nonlocal cost
         cost += len(x)
-        return residual_size(objective, parameters, x)
+        return residual_size(objective, batch, parameters, x)
 
     x, importance = adapted_points(
         size,
@@ -261,7 +261,7 @@ def _refined(objective: Objective, batch: Batch, parameters: Parameters, step: i
         pool = term.candidates(source, CANDIDATES_PER_ADDED * count, step) if count > 0 else None
         if here is None or pool is None:
             continue
-        size, known = (_size(objective, term, points, parameters) for points in (pool, here))
+        size, known = (_size(objective, batch, term, points, parameters) for points in (pool, here))
         cost += len(pool) + len(here)
         if peak(size) > REFINED * peak(known):
             draws = source.generator(f"refinement of {term.name}", step)
@@ -270,11 +270,11 @@ def _refined(objective: Objective, batch: Batch, parameters: Parameters, step: i
     return found, cost
 
 
-def _size(objective: Objective, term: Term, points: Points, parameters: Parameters) -> Tensor:
-    """√(Σ w r²) over the loss terms of a term at points, (rows,), without gradients; weights as they were given."""
+def _size(objective: Objective, batch: Batch, term: Term, points: Points, parameters: Parameters) -> Tensor:
+    """√(Σ w r²) over the loss terms of a term at points, (rows,), without gradients; w as in the loss."""
     with torch.no_grad():
         rows = objective.rows_at(term, points, parameters)
-        squares = [objective.given[name] * each.values.view(-1, points.rows).square() for name, each in rows.items()]
+        squares = [batch.weights[name] * each.values.view(-1, points.rows).square() for name, each in rows.items()]
         return torch.cat(squares).sum(dim=0).sqrt()
 
 

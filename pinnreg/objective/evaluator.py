@@ -55,11 +55,10 @@ class Evaluator:
 
     @property
     def resample_every(self) -> int | None:
-        """Steps between new collocation points; None for never."""
+        """Steps after which points are looked after; None for never."""
         settings = self.objective.settings
-        # there is nothing to refine by where there are no equations, and where points are measured ones; and what is
-        # compiled would be compiled again for each number of points
-        useless = settings.interior == "data" or not self.objective.equations or self._compiled is not None
+        # there is nothing to refine by where there are no equations, and where points are measured ones
+        useless = settings.interior == "data" or not self.objective.equations
         return None if settings.resample == "refine" and useless else settings.resample_every
 
     @property

@@ -110,7 +110,9 @@ class Objective:
         ends = [face for each in soft if not isinstance(each, Measurements) for face in each.faces(domain)]
         exact = [axis for data in self.model.trial.data for axis in data if domain.axes[axis.axis] == "t"]
         periodic = "t" in self.model.trial.periodic
-        return "t" in domain.axes and late not in ends and not periodic and all(each.at_max is None for each in exact)
+        open_ended = late not in ends and not periodic and all(each.at_max is None for each in exact)
+        # a domain of one's own may not say what a part of its time is
+        return "t" in domain.axes and open_ended and domain.until(0.5) is not domain
 
     def term(self, name: str) -> Term:
         """The term at points of a name."""
@@ -120,9 +122,16 @@ class Objective:
         """What points in a share of the time, from the start, are drawn from."""
         return replace(self.source, domain=self.source.domain.until(window))
 
-    def weights(self, balanced: Mapping[str, float], progress: float) -> dict[str, float]:
-        """The weight of each loss term: given, balanced, or a regulariser's after a share of the training."""
-        penalties = {name: each.weight * annealed(each.schedule, progress) for name, each in self.penalties.items()}
+    def weights(self, balanced: Mapping[str, float], progress: float, window: float = 1.0) -> dict[str, float]:
+        """The weight of each loss term: given, balanced, or a regulariser's after a share of the training.
+
+        Terms are integrals over the whole domain: in a share of its time they count as what that has of it.
+        """
+        part = self.source_in(window).domain.volume / self.source.domain.volume
+        penalties = {
+            name: each.weight * annealed(each.schedule, progress) * (part if _is_integral(each) else 1.0)
+            for name, each in self.penalties.items()
+        }
         return {**self.given, **balanced, **penalties}
 
     def rows_at(self, term: Term, points: Points, parameters: Parameters) -> dict[str, Rows]:
@@ -151,3 +160,7 @@ class Objective:
         """The unweighted value of each loss term at the parameters themselves, scalar tensors by name."""
         rows = self.rows(batch, parameters)
         return {name: each.total(smooth=batch.smooth) / batch.counts[name] for name, each in rows.items()}
+
+
+def _is_integral(penalty: Penalty) -> bool:
+    return penalty.role == "points" and penalty.integral

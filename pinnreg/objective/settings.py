@@ -23,12 +23,13 @@ class PointSettings:
 
     Attributes:
         interior: number of points for the PDE's residual, and for penalties that have no points of their own; `auto`
-            is one for each parameter of the network, shared by its outputs; `data` takes the points of measurements.
+            is one for each parameter of the network, shared by its outputs, from 200 to 5000; `data` takes the points
+            of measurements, and keeps them.
         boundary: number of points for each soft condition, over all its faces.
         sampler: how they are spread.
         resample_every: look after them each so many steps; null keeps them.
         resample: `refine` adds interior points where the residual is large, while it is larger than at those that
-            there are; `fresh` draws all anew from the same sampler, `residual` prefers interior points where the
+            there are, and none with `compile: true`; `fresh` draws all anew from the same sampler, `residual` prefers interior points where the
             residual is large. In the last tenth of a stage only `fresh` goes on.
         most: `refine` stops at so many points; null for four times `interior`.
         importance: whether points of `residual` count in inverse proportion to how densely they are drawn, so that the
@@ -52,6 +53,10 @@ class PointSettings:
             return self
         found = min(max(PER_PARAMETER * count, FEWEST), MOST)
         return replace(self, interior=found if self.most is None else min(found, self.most))
+
+    def kept(self) -> PointSettings:
+        """The same without `refine`, for what would be compiled again for each number of points."""
+        return replace(self, resample_every=None) if self.resample == "refine" else self
 
     def most_of(self, first: int) -> int:
         """How many points a term may come to that had so many at first."""

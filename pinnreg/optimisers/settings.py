@@ -41,6 +41,14 @@ class _Settings:
     max_sweeps: Positive | None = None
     windows: Windows = "auto"
 
+    @model_validator(mode="after")
+    def _windows_have_steps(self) -> _Settings:
+        if isinstance(self.windows, int) and 1 < self.windows > self.steps / 2:
+            raise ValueError(
+                f"{self.windows} windows take {2 * self.windows} steps at least, and there are {self.steps}"
+            )
+        return self
+
     first_order: ClassVar[bool] = False
     needs_smooth: ClassVar[bool] = False
     needs_squares: ClassVar[bool] = False

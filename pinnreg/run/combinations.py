@@ -75,6 +75,11 @@ def _check_compiled(config: Config) -> None:
             f"compile: true has no effect: {config.train[0].optimiser} does not use the gradient that would be "
             "compiled; adam, sgd, lbfgs and ssbroyden do"
         )
+    if config.compile and config.points.most is not None:
+        raise InputError(
+            "points.most has no effect with compile: true, which keeps the points: another number of them would be "
+            "compiled anew"
+        )
 
 
 def _check_orthogonality(config: Config) -> None:

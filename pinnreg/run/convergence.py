@@ -7,8 +7,8 @@ the relative error was at most a hundred times that (3e-10 and 6e-12, 7e-5 and 3
 
 With measurements or penalties there is a loss that stays, and the run has also converged when that has come to rest,
 unless the residual is still large: a penalty on heat of weight 1e-3 rested at an error of 5e-2, with 1e-1 of its terms
-left. Of an annealed penalty the loss falls to the end, and the residual is what tells; measurements are no part of it,
-so that their loss has to rest in any case.
+left. A penalty that has been annealed, or that is next to nothing beside the rest of the loss, keeps nothing from
+falling, and the residual is what tells; measurements are no part of it, so that their loss has to rest in any case.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ LAST = 0.1
 """The share of the steps in which is looked at how fast the loss falls."""
 AT_REST = 0.9
 """What is left of the loss after them if it no longer falls."""
+FELT = 1e-2
+"""The share of the loss from which on a penalty may be what keeps the rest from falling."""
 
 History = Mapping[str, NDArray[np.float64]]
 
@@ -87,7 +89,7 @@ def judged(solution: Solution, prepared: Prepared, outcome: Outcome[Batch]) -> V
     what = "" if size is None else f"{name!r} is {size:.1e} of its own terms at points that training has not seen"
     if size is not None and size <= TOLERANCE and not _is_measured(prepared):
         return Verdict(True, what, size)
-    if _has_rest(prepared):
+    if _has_rest(prepared, solution.history):
         if limited and _left(solution.history) <= AT_REST:
             return Verdict(False, f"cut while the loss was falling: {end}", size)
         if size is not None and size > BENT:
@@ -99,16 +101,22 @@ def judged(solution: Solution, prepared: Prepared, outcome: Outcome[Batch]) -> V
 
 
 def wrong(solution: Solution, prepared: Prepared) -> float | None:
-    """The largest relative residual of an equation or a soft condition at fresh points; None if it does not tell."""
-    largest = None if _has_rest(prepared) else _largest(solution, prepared)
+    """The largest relative residual of an equation or a soft condition at fresh points.
+
+    None if it does not tell: with measurements or regularisers, which may be what leaves it.
+    """
+    regularised = any(strength(each) > 0 for each in prepared.objective.regularisers)
+    largest = None if regularised or _is_measured(prepared) else _largest(solution, prepared)
     return None if largest is None else largest[1]
 
 
-def _has_rest(prepared: Prepared) -> bool:
-    """Whether the loss cannot vanish."""
-    objective = prepared.objective
-    penalised = any(strength(each) > 0 for each in objective.regularisers)
-    return _is_measured(prepared) or not objective.equations or penalised
+def _has_rest(prepared: Prepared, history: History) -> bool:
+    """Whether the loss cannot vanish: there are measurements, noise, or a penalty that is still felt."""
+    objective, loss = prepared.objective, float(history["loss"][-1])
+    noisy = any(each.role == "noise" and strength(each) > 0 for each in objective.regularisers)
+    noisy = noisy and not objective.scheduled
+    felt = any(float(history[f"{name}_weighted"][-1]) > FELT * loss for name in objective.penalties)
+    return _is_measured(prepared) or not objective.equations or noisy or felt
 
 
 def _is_measured(prepared: Prepared) -> bool:

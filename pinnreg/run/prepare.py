@@ -30,6 +30,7 @@ from pinnreg.equations import (
     without_mean,
 )
 from pinnreg.equations.conditions import Measurements
+from pinnreg.equations.settings import Unknown
 from pinnreg.errors import InputError, user_code
 from pinnreg.objective import Objective, objective_of
 from pinnreg.observations.drawing import observe
@@ -125,17 +126,20 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
     if config.network.symmetry:
         network = symmetric(network, problem)
     check_combinations(config)
+    check_unknown(problem, config.unknown)
     split = replace(split, trial=_scaled(split, resolved, network))
     if config.network.symmetry and problem.symmetry != ():
         like = next(network.parameters()).detach()
-        check_symmetry(problem, split.trial, (*split.exact, *split.soft), network, like)
+        for moved in (0.0, 0.5) if config.unknown else (0.0,):  # it has to hold wherever coefficients go
+            tried = _with_coefficients(problem, config.unknown, like, moved)
+            check_symmetry(tried, split.trial, (*split.exact, *split.soft), network, like)
     if config.unknown and not any(isinstance(condition, Measurements) for condition in split.soft):
         logger.warning("unknown: there are no measurements, without which many coefficients may fit as well")
     objective = objective_of(
         problem,
         split,
         network,
-        points=config.points,
+        points=config.points.kept() if config.compile else config.points,
         weights=config.weights,
         regularisers=config.regularisers,
         unknown=config.unknown,
@@ -161,7 +165,12 @@ def check_stages(prepared: Prepared, *, here: bool = True) -> None:
         InputError: for instance more parameters than a dense matrix is good for, or more memory than is free.
     """
     parameters = prepared.objective.model.initial()
-    for stage in prepared.resolved.config.train:
+    for number, stage in enumerate(prepared.resolved.config.train):
+        if stage.windows not in ("auto", 1) and not prepared.objective.in_time:
+            raise InputError(
+                f"train.{number}.windows has no effect: a problem is solved in parts of its time only where it has an "
+                "axis t, and nothing is prescribed at its end"
+            )
         stage.start(parameters)
     if here:
         objective = prepared.objective
@@ -189,10 +198,16 @@ def _scaled(split: Split, resolved: Resolved, network: nn.Module) -> Trial:
         count = len(problem.outputs)
         return replace(split.trial, sizes=(float(config.network.scale),) * count, offsets=(0.0,) * count)
     like = next(network.parameters()).detach()
-    check_unknown(problem, config.unknown)
-    starts = {name: each.value(like.new_tensor(each.first)) for name, each in config.unknown.items()}
+    started = _with_coefficients(problem, config.unknown, like)
     centred = without_mean(problem) if config.network.symmetry else ()
-    return scaled(split.trial, with_values(problem, starts), (*split.exact, *split.soft), network, like, centred)
+    return scaled(split.trial, started, (*split.exact, *split.soft), network, like, centred)
+
+
+def _with_coefficients(problem: Problem, wanted: Mapping[str, Unknown], like: Tensor, moved: float = 0.0) -> Problem:
+    """The problem with its unknown coefficients as they start, or moved from there."""
+    return with_values(
+        problem, {name: each.value(like.new_tensor(each.first + moved)) for name, each in wanted.items()}
+    )
 
 
 def _reference(resolved: Resolved) -> Reference | None:

@@ -26,6 +26,7 @@ from pinnreg.config import (
 from pinnreg.config.parts import unfound
 from pinnreg.equations import Problem
 from pinnreg.errors import InputError, shortened
+from pinnreg.objective import Evaluator
 from pinnreg.registry import file_hash, find
 from pinnreg.run.folder import RunFolder
 from pinnreg.run.prepare import Prepared
@@ -182,6 +183,11 @@ class Begun:
             logger.warning(
                 "regularisers follow a schedule over the whole training, which is another now: this is not what the "
                 "new config gives from the start"
+            )
+        elif Evaluator(prepared.objective).refines and prepared.resolved.config.train != self.config.train:
+            logger.warning(
+                "points are added but in the last tenth of a stage, which is another now: this is not what the new "
+                "config gives from the start"
             )
         return state
 

@@ -7,13 +7,12 @@ import math
 from pinnreg import memory
 from pinnreg.config import Config
 from pinnreg.equations import Problem, named_conditions
+from pinnreg.objective import PointSettings
 from pinnreg.regularisers import Regulariser
 from pinnreg.report import grid_sizes
 
 COORDINATES = 10
 """Numbers that drawing one coordinate of a point takes: a Sobol point has integers beside it, and is moved twice."""
-CANDIDATES = 2
-"""So many times as much where points are drawn by their residual: five times as many, which are only looked at."""
 EVALUATED = 40
 """Numbers that a point of the evaluation grid takes: coordinates, fields and errors 15, the figures the rest. Heat on
 2000 x 2000 points had a peak of 414 MB above that of training without figures, of 1334 MB with."""
@@ -44,13 +43,22 @@ def check_sizes(config: Config, problem: Problem, *, grid: bool) -> None:
 def _points(config: Config, problem: Problem) -> dict[str, int]:
     settings, dimension = config.points, problem.domain.dimension
     conditions = len(named_conditions(problem))
-    needs = {"points.boundary": settings.boundary * (0 if config.conditions == "exact" else conditions)}
+    if config.compile:
+        settings = settings.kept()
+    soft = 0 if config.conditions == "exact" else conditions
+    needs = {"points.boundary": soft * _with_candidates(settings, settings.boundary)}
     if isinstance(settings.interior, int):
-        candidates = CANDIDATES if settings.resample == "residual" else 1
-        needs["points.interior"] = settings.most_of(settings.interior) * candidates
+        needs["points.interior"] = _with_candidates(settings, settings.interior)
     needs |= {f"measurements.{n}.samples": each.samples or 0 for n, each in enumerate(config.measurements)}
     needs |= {f"regularisers.{n}.samples": _samples(each) for n, each in enumerate(config.regularisers)}
     return {key: memory.NUMBER * COORDINATES * dimension * count for key, count in needs.items()}
+
+
+def _with_candidates(settings: PointSettings, first: int) -> int:
+    """How many points there are at most, with those that they are chosen from: five for each first one, only looked at,
+    take as much as one."""
+    most = settings.most_of(first)
+    return most + (first if settings.resample == "residual" or most > first else 0)
 
 
 def _samples(regulariser: Regulariser) -> int:

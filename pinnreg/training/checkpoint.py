@@ -20,7 +20,7 @@ from pinnreg.files import is_file
 from pinnreg.optimisers import Optimiser
 from pinnreg.training.position import Position
 
-FORMAT = 4
+FORMAT = 5
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -58,7 +58,7 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
     return state
 
 
-ENTRIES = ("format", "fingerprint", "position", "parameters", "optimiser", "objective")
+ENTRIES = ("format", "fingerprint", "position", "parameters", "before", "optimiser", "objective")
 
 
 def flaw_in(state: Mapping[str, Any], stages: int, initial: Mapping[str, Tensor]) -> str | None:
@@ -75,10 +75,13 @@ def flaw_in(state: Mapping[str, Any], stages: int, initial: Mapping[str, Tensor]
     if extra := [str(entry) for entry in state if entry not in ENTRIES]:
         return f"{extra[0]} does not belong to it"
     for entry in ENTRIES[2:]:
-        # at the very start there is no optimiser yet
-        if not isinstance(state[entry], dict) and not (entry == "optimiser" and state[entry] is None):
+        # at the very start there is no optimiser yet, and before windows there is nothing
+        if not isinstance(state[entry], dict) and not (entry in ("optimiser", "before") and state[entry] is None):
             return f"{entry} is a {type(state[entry]).__name__}"
-    return _flaw_in_position(state["position"], stages) or _flaw_in_parameters(state["parameters"], initial)
+    flaws = (
+        _flaw_in_parameters(state[entry], initial) for entry in ("parameters", "before") if state[entry] is not None
+    )
+    return _flaw_in_position(state["position"], stages) or next(filter(None, flaws), None)
 
 
 def _flaw_in_position(position: Mapping[str, Any], stages: int) -> str | None:
@@ -117,12 +120,17 @@ def position_of(state: dict[str, Any]) -> Position:
 
 
 def snapshot(
-    position: Position, parameters: dict[str, Tensor], objective: dict[str, Any], optimiser: Optimiser | None
+    position: Position,
+    parameters: dict[str, Tensor],
+    before: dict[str, Tensor] | None,
+    objective: dict[str, Any],
+    optimiser: Optimiser | None,
 ) -> dict[str, Any]:
     """A copy of the whole state of a run that later steps do not change."""
     state = {
         "position": asdict(position),
         "parameters": parameters,
+        "before": before,
         "optimiser": optimiser.state() if optimiser is not None else None,
         "objective": objective,
     }

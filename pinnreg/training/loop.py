@@ -24,7 +24,7 @@ from pinnreg.training.checkpoint import copied, position_of, snapshot, write_che
 from pinnreg.training.history import History
 from pinnreg.training.hooks import Hooks, Outcome
 from pinnreg.training.position import LIMITS, Position
-from pinnreg.training.progress import annealed_share, share_of
+from pinnreg.training.progress import annealed_share, share_of, spent
 
 logger = logging.getLogger("pinnreg")
 
@@ -36,7 +36,7 @@ STUCK = 1e-2
 LOW = 1e-8
 """The share of the first loss at which a window is left for a wider one."""
 IN_WINDOWS = 0.5
-"""The share of a stage's steps by which it comes to the whole time."""
+"""The share of a stage, by its limits, by which it comes to the whole time."""
 
 
 def train(
@@ -101,6 +101,7 @@ class _Loop(Generic[DrawnBatch]):
         self.parameters = self.objective.initial()
         self.batch = self.objective.first(self.parameters)
         self._optimiser: Optimiser | None = None
+        self._before: dict[str, torch.Tensor] | None = None
         self._good: dict[str, Any] | None = None
         self._stopped: str | None = None
         self._first_bad = torch.zeros(len(self.objective.names), dtype=torch.bool)
@@ -145,7 +146,9 @@ class _Loop(Generic[DrawnBatch]):
         here = self.position
         if here.window < here.windows:
             self.batch = self.objective.widen(self.batch, self.parameters, here.step, 1.0)
-        self.position = Position(stage=here.stage + 1, step=here.step, seconds=here.seconds, sweeps=here.sweeps)
+        self.position = Position(
+            stage=here.stage + 1, step=here.step, seconds=here.seconds, sweeps=here.sweeps, note=here.note
+        )
 
     def _begin(self, stage: Stage) -> None:
         """Start the optimiser, in the first window if there are several."""
@@ -180,6 +183,8 @@ class _Loop(Generic[DrawnBatch]):
             position.stage_step += advance.steps
             self._tick()
             stop = self._gone_on(stage, advance) or self._ended(stage)
+            if stop is not None:
+                self._choose()
             if stop is not None or position.seconds >= self._observe_at:
                 self._observe()
             evaluate = stop is not None or _crossed(before, position.step, self._evaluate_every(stage))
@@ -207,27 +212,53 @@ class _Loop(Generic[DrawnBatch]):
         if position.window < position.windows:
             loss = float(self.objective.at(self.batch).total(advance.losses))
             position.first = position.first or loss
-            if stop is None and loss > LOW * position.first and position.stage_step < self._until(stage):
+            if stop is None and loss > LOW * position.first and spent(stage, position) < self._until():
                 return None
             self._set_window(stage, position.window + 1)
             return None
         if stop is None or self._has_refined(stage):
             return None
-        if stage.windows != "auto" or position.windows > 1 or not self.objective.in_time:
-            return stop
-        if position.stage_step > IN_WINDOWS * stage.steps:
-            return stop  # what is left would not be enough
-        with self._uncounted():
-            wrong = self.hooks.wrong(self.parameters)
+        return None if self._begins_again(stage, stop) else stop
+
+    def _begins_again(self, stage: Stage, stop: str) -> bool:
+        """Whether a stage that has ended by itself has stuck, and now goes through windows from the first parameters.
+
+        Only the first stage: a later one would give up what those before it have found.
+        """
+        position = self.position
+        if stage.windows != "auto" or position.windows > 1 or position.stage > 0 or not self.objective.in_time:
+            return False
+        if spent(stage, position) > IN_WINDOWS or stage.steps - position.stage_step < 2 * WINDOWS:
+            return False  # what is left would not be enough
+        wrong = self._wrong()
         if wrong is None or wrong <= STUCK:
-            return stop
+            return False
+        position.wrong, self._before = wrong, copied(dict(self.parameters))
         position.note = f"stuck at step {position.step}, where it began again in {WINDOWS} time windows; "
         logger.warning("%s (a relative residual of %.1e): the stage begins again in time windows", stop, wrong)
-        with torch.no_grad():
-            for name, first in self.objective.initial().items():
-                self.parameters[name].copy_(first)
+        self._take(self.objective.initial())
         self._set_windows(stage, WINDOWS)
-        return None
+        return True
+
+    def _choose(self) -> None:
+        """Go back to what a stage had come to before it began again, unless that was worse."""
+        position, before = self.position, self._before
+        if before is None:
+            return
+        wrong, self._before = self._wrong(), None
+        if position.window < position.windows or wrong is None or not wrong <= position.wrong:  # or NaN
+            self._take(before)
+            position.note = position.note.removesuffix("; ") + ", which was no better; "
+            logger.warning("windows were no better: what was there before them is kept")
+
+    def _wrong(self) -> float | None:
+        with self._uncounted():
+            return self.hooks.wrong(self.parameters)
+
+    def _take(self, parameters: Mapping[str, torch.Tensor]) -> None:
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter.copy_(parameters[name])
 
     def _has_refined(self, stage: Stage) -> bool:
         """Whether points were too few where a stage would end, and have been added."""
@@ -246,7 +277,7 @@ class _Loop(Generic[DrawnBatch]):
 
     def _set_windows(self, stage: Stage, windows: int) -> None:
         position = self.position
-        position.windows, position.begun, position.first = windows, position.stage_step, 0.0
+        position.windows, position.begun, position.first = windows, spent(stage, position), 0.0
         self._set_window(stage, 1)
 
     def _set_window(self, stage: Stage, window: int) -> None:
@@ -258,11 +289,10 @@ class _Loop(Generic[DrawnBatch]):
         position.stage_sweeps += self.batch.cost
         self._optimiser = stage.start(self.parameters)
 
-    def _until(self, stage: Stage) -> int:
-        """The step of the stage at which the present window is left at the latest: all but the last have half of it."""
+    def _until(self) -> float:
+        """The share of the stage after which the present window is left at the latest: all but the last have half."""
         position = self.position
-        share = position.window / position.windows
-        return position.begun + math.ceil(IN_WINDOWS * share * (stage.steps - position.begun))
+        return position.begun + IN_WINDOWS * position.window / position.windows * (1 - position.begun)
 
     def _room(self, stage: Stage) -> int:
         """How many steps there are until something else is due."""
@@ -271,7 +301,7 @@ class _Loop(Generic[DrawnBatch]):
         to_redraw = stage.redraw_every - self.position.stage_step % stage.redraw_every
         left = stage.steps - self.position.stage_step
         if self.position.window < self.position.windows:
-            left = min(left, max(self._until(stage) - self.position.stage_step, 1))
+            left = min(left, max(math.ceil(self._until() * stage.steps) - self.position.stage_step, 1))
         redraws = self.objective.stochastic or self.objective.at(self.batch).annealing
         return min(to_event, left, to_redraw if redraws else left)
 
@@ -363,9 +393,8 @@ class _Loop(Generic[DrawnBatch]):
 
     def _load(self, state: Mapping[str, Any]) -> None:
         self.position = replace(position_of(dict(state)), stop_reason="")
-        with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                parameter.copy_(state["parameters"][name])
+        self._before = copied(state["before"])
+        self._take(state["parameters"])
 
     def _save(self) -> None:
         self._tick()
@@ -375,7 +404,7 @@ class _Loop(Generic[DrawnBatch]):
         self._write(self._snapshot())
 
     def _snapshot(self) -> dict[str, Any]:
-        return snapshot(self.position, self.parameters, self.objective.state(self.batch), self._optimiser)
+        return snapshot(self.position, self.parameters, self._before, self.objective.state(self.batch), self._optimiser)
 
     def _write(self, state: dict[str, Any]) -> None:
         self._saved_at = time.monotonic()

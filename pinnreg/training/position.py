@@ -23,9 +23,10 @@ class Position:
         stage: the number of the stage, with steps, seconds and sweeps (times points) in it.
         step: steps in all, with seconds and sweeps.
         stop_reason: why the last stage ended, empty before.
-        window: the number of the time window, of so many `windows`, that began at the step `begun` of the stage.
+        window: the number of the time window, of so many `windows`, which began after the share `begun` of the stage.
         first: the loss at the first step of the first window, 0 before.
-        note: what has happened to the stage besides, empty for nothing.
+        note: what has happened besides, empty for nothing.
+        wrong: how large the residual was before the stage began again in windows, 0 if it has not.
         planned: the steps, seconds and sweeps that the stage was allowed.
     """
 
@@ -39,7 +40,8 @@ class Position:
     stop_reason: str = ""
     window: int = 1
     windows: int = 1
-    begun: int = 0
+    begun: float = 0.0
     first: float = 0.0
     note: str = ""
+    wrong: float = 0.0
     planned: tuple[int, float | None, float | None] = (0, None, None)

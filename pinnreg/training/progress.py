@@ -14,6 +14,12 @@ def share_of(stage: Stage, position: Position) -> float:
     return min(max(position.stage_step / stage.steps, _swept(stage, position)), 1.0)
 
 
+def spent(stage: Stage, position: Position) -> float:
+    """The same, by its seconds too where they are limited, so that nothing begins for which no time is left."""
+    seconds = 0.0 if stage.max_seconds is None else position.stage_seconds / stage.max_seconds
+    return min(max(share_of(stage, position), seconds), 1.0)
+
+
 def annealed_share(stages: Sequence[Stage], position: Position) -> float:
     """The share of the planned training that weights are annealed by until the next redraw.
 
