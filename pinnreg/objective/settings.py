@@ -29,8 +29,8 @@ class PointSettings:
         sampler: how they are spread.
         resample_every: look after them each so many steps; null keeps them.
         resample: `refine` adds interior points where the residual is large, while it is larger than at those that
-            there are, and none with `compile: true`; `fresh` draws all anew from the same sampler, `residual` prefers interior points where the
-            residual is large. In the last tenth of a stage only `fresh` goes on.
+            there are, and none with `compile: true`; `fresh` draws all anew from the same sampler, `residual` prefers
+            interior points where the residual is large. In the last tenth of a stage only `fresh` goes on.
         most: `refine` stops at so many points; null for four times `interior`.
         importance: whether points of `residual` count in inverse proportion to how densely they are drawn, so that the
             loss remains an estimate of the same integral.
