@@ -47,7 +47,7 @@ def shipped_configs(*, studies: bool = False) -> dict[str, Path]:
 
 
 def find(folders: Iterable[Path] = (), role: Role = "problem") -> dict[str, Path]:
-    """Files by name: the shipped ones, and those in `folders`, which replace shipped ones of the same name.
+    """Files by name: the shipped problems, and what is in `folders`, which replaces shipped ones of the same name.
 
     Args:
         folders: besides the shipped one.
@@ -57,7 +57,7 @@ def find(folders: Iterable[Path] = (), role: Role = "problem") -> dict[str, Path
         InputError: a folder that does not exist.
     """
     found: dict[str, Path] = {}
-    for folder in (shipped("problems"), *folders):
+    for folder in (*([shipped("problems")] if role == "problem" else []), *folders):
         if not is_folder(folder):
             raise InputError(f"problem folder {str(folder)!r} does not exist")
         for path in sorted(folder.glob("*.py")):

@@ -78,13 +78,12 @@ def test_where_a_loss_stays_it_has_to_come_to_rest(extra: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize("penalty", [{"weight": 1e-30}, {"weight": 1e-8, "schedule": "linear"}])
 def test_a_penalty_that_is_not_felt_is_no_excuse(penalty: dict[str, Any]) -> None:
-    few = {"network": {"hidden": [4], "activation": "tanh", "spread": None}, "points": {"interior": 60}}
-    problem, stages = {"name": "poisson", "dimension": 1, "frequency": 5}, steps(60)
-    alone = facts(problem, train=stages, **few)
-    beside = facts(problem, train=stages, regularisers=[{"kind": "ktv", "order": 2, "samples": 30, **penalty}], **few)
-    assert alone["relative_residual"] > 1e-4
-    assert beside["relative_residual"] > 1e-4
-    assert alone["converged"] is beside["converged"] is False
+    few = {"network": {"hidden": [4], "activation": "tanh", "spread": None}, "points": {"interior": 30}}
+    penalties = [{"kind": "ktv", "order": 2, "samples": 8, **penalty}]
+    problem = {"name": "poisson", "dimension": 1, "frequency": 3}
+    found = facts(problem, train=steps(40, corrections=0), regularisers=penalties, **few)
+    assert 1e-4 < found["relative_residual"]
+    assert found["converged"] is False
 
 
 def test_a_penalty_that_bends_the_solution_is_no_convergence_though_the_loss_rests() -> None:

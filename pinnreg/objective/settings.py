@@ -80,6 +80,8 @@ class PointSettings:
             )
         if self.most is not None and (self.resample != "refine" or self.resample_every is None):
             raise ValueError("most limits resample: refine; without that and resample_every it has no effect")
+        if self.most is not None and self.interior == "data":
+            raise ValueError("most limits resample: refine, which adds none to interior: data")
         if self.most is not None and isinstance(self.interior, int) and self.most < self.interior:
             raise ValueError(f"most: {self.most} is less than interior: {self.interior}")
         if self.sampler == "grid" and self.resample == "fresh" and self.resample_every is not None:
