@@ -217,7 +217,20 @@ def test_accuracy_makes_its_page(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> N
         return found
 
     monkeypatch.setattr("pinnreg.benchmarks.bench_accuracy", bench)
-    assert cli("bench", "accuracy", "--problem", "heat", "--jobs", "2", "--page", "gallery")[0] == 0
+    command = [
+        "bench",
+        "accuracy",
+        "--problem",
+        "heat",
+        "--json",
+        "some where.json",
+        "--jobs",
+        "2",
+        "--page",
+        "gallery",
+    ]
+    assert cli(*command)[0] == 0
+    assert "some where" not in Path("gallery/bench_accuracy.md").read_text(encoding="utf-8")
     text = Path("gallery/bench_accuracy.md").read_text(encoding="utf-8")
     assert linked(text) == set()
     assert "pinnreg bench accuracy --problem heat --jobs 2 --page gallery" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,7 +68,7 @@ class Page:
 
         Args:
             title: its heading.
-            command: that makes it.
+            command: that makes it; where its JSON file went is left out.
             body: its lines, in which the figures are linked.
             figures: content by file.
 
@@ -75,7 +76,7 @@ class Page:
             InputError: a file that cannot be written, or that no earlier call wrote.
         """
         self.check(figures)
-        lines = [MARK, "", f"# {title}", "", "```sh", command, "```", "", *body, "", made_with()]
+        lines = [MARK, "", f"# {title}", "", "```sh", _that_makes_it(command), "```", "", *body, "", made_with()]
         # the page comes first: it says which figures are its own, should the process end between the two
         for path, content in {self.path: ("\n".join(lines) + "\n").encode(), **figures}.items():
             _replace(path, content)
@@ -117,3 +118,14 @@ def _replace(path: Path, content: bytes) -> None:
         write(path, lambda file: file.write(content))
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _that_makes_it(command: str) -> str:
+    """A command without `--json FILE`, which is of no concern to a page, and may be a place of one machine."""
+    words = shlex.split(command)
+    kept = [
+        word
+        for before, word in zip(["", *words], words, strict=False)
+        if before != "--json" and word != "--json" and not word.startswith("--json=")
+    ]
+    return shlex.join(kept)
