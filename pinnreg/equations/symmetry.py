@@ -73,6 +73,11 @@ class _Map:
             scale[axis], offset[axis] = -1.0, lower + upper
         return scale, offset, torch.tensor([float(sign**times) for sign in self.signs], dtype=torch.float64)
 
+    def image(self, face: Face) -> Face:
+        """The face that S maps one to."""
+        turns = self.kind == "reflection" and face.axis == self.axis
+        return Face(face.axis, "min" if face.side == "max" else "max") if turns else face
+
     def __str__(self) -> str:
         if self.kind == "reflection":
             names = {1: "even", -1: "odd"}
@@ -166,46 +171,31 @@ def _wrong(
         if not any(_alike(rows.abs(), other.abs(), tolerance) for other in after.values()):
             return f"{name!r} is"
     size = float(trial(network, here).abs().max())
-    on_faces = [condition for condition in conditions if isinstance(condition, FaceCondition)]
-    for condition in on_faces:
-        sign = float(signs[problem.outputs.index(str(condition.of))])
-        for face in condition.faces(domain):
-            if not any(_agree(condition, other, face, each, sign, domain, like, size) for other in on_faces):
-                return f"the data of {condition.name!r} are"
+    alone = _alone(each, problem, [on for on in conditions if isinstance(on, FaceCondition)], like, size)
+    return None if alone is None else f"the data of {alone!r} are"
+
+
+def _alone(each: _Map, problem: Problem, conditions: Sequence[FaceCondition], like: Tensor, size: float) -> str | None:
+    """The name of a condition that says of a face what none says of the face's image; None if there is none.
+
+    The outward normal is mapped, too, so that factors are to be the same, and values up to the sign of u.
+    """
+    domain, tolerance = problem.domain, TOLERANCES[like.dtype]
+    for one, face in ((condition, face) for condition in conditions for face in condition.faces(domain)):
+        unit = unit_points("sobol", POINTS, domain.dimension - 1, derive(0, str(face)))
+        here = domain.on_face(face, unit).to(like)
+        there, image = _moved(here, each, domain), each.image(face)
+        value, *factors = one.data(Points(here), domain.axes).chunk(3)
+        said = (each.signs[problem.outputs.index(str(one.of))] * value, *factors)
+        answers = (
+            other.data(Points(there), domain.axes).chunk(3)
+            for other in conditions
+            if other.of == one.of and image in other.faces(domain)
+        )
+        scales = (size, 0.0, 0.0)
+        if not any(all(map(_alike, said, answer, [tolerance] * 3, scales)) for answer in answers):
+            return one.name
     return None
-
-
-def _agree(
-    one: FaceCondition,
-    other: FaceCondition,
-    face: Face,
-    each: _Map,
-    sign: float,
-    domain: Domain,
-    like: Tensor,
-    size: float,
-) -> bool:
-    """Whether a condition on a face says of u what another says on its image: the outward normal is mapped, too."""
-    image = Face(face.axis, "min" if face.side == "max" else "max") if _turns(each, face) else face
-    if other.of != one.of or image not in other.faces(domain):
-        return False
-    unit = unit_points("sobol", POINTS, domain.dimension - 1, derive(0, str(face)))
-    here = domain.on_face(face, unit).to(like)
-    pairs = zip(
-        *(
-            condition.data(Points(x), domain.axes).view(3, -1)
-            for condition, x in ((one, here), (other, _moved(here, each, domain)))
-        ),
-        (sign, 1.0, 1.0),
-        (size, 0.0, 0.0),
-        strict=True,
-    )
-    return all(_alike(factor * a, b, TOLERANCES[like.dtype], scale) for a, b, factor, scale in pairs)
-
-
-def _turns(each: _Map, face: Face) -> bool:
-    """Whether a face is mapped to the one across."""
-    return each.kind == "reflection" and face.axis == each.axis
 
 
 def _maps(problem: Problem) -> list[_Map]:
