@@ -6,10 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from small_studies import Cli
 
 import pinnreg
+from pinnreg.config import resolve
+from pinnreg.run import convergence
+from pinnreg.run.prepare import prepare
 from pinnreg.training import is_limit
 
 SMALL: dict[str, Any] = {"network": {"hidden": [10, 10]}, "device": "cpu", "evaluate": {"grid": 15}}
@@ -84,6 +88,15 @@ def test_a_penalty_that_is_not_felt_is_no_excuse(penalty: dict[str, Any]) -> Non
     found = facts(problem, train=steps(40, corrections=0), regularisers=penalties, **few)
     assert found["relative_residual"] > 1e-4
     assert found["converged"] is False
+
+
+@pytest.mark.parametrize(("schedule", "stays"), [("constant", True), ("linear", False)])
+def test_noise_leaves_a_loss_unless_it_is_annealed_itself(schedule: str, stays: bool) -> None:
+    noise = {"kind": "noise_stability", "sigma": 1e-3, "schedule": schedule}
+    gone = {"kind": "ktv", "schedule": "linear", "samples": 30}
+    config = {**SMALL, "problem": "heat", "points": {"interior": 60}, "regularisers": [noise, gone]}
+    prepared = prepare(resolve(config), with_reference=False)
+    assert convergence._has_rest(prepared, {"loss": np.ones(1), "ktv_weighted": np.zeros(1)}) is stays
 
 
 def test_a_penalty_that_bends_the_solution_is_no_convergence_though_the_loss_rests() -> None:

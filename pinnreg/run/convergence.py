@@ -113,8 +113,8 @@ def wrong(solution: Solution, prepared: Prepared) -> float | None:
 def _has_rest(prepared: Prepared, history: History) -> bool:
     """Whether the loss cannot vanish: there are measurements, noise, or a penalty that is still felt."""
     objective, loss = prepared.objective, float(history["loss"][-1])
-    noisy = any(each.role == "noise" and strength(each) > 0 for each in objective.regularisers)
-    noisy = noisy and not objective.scheduled
+    noises = [each for each in objective.regularisers if each.role == "noise"]
+    noisy = any(strength(each) > 0 and each.schedule == "constant" for each in noises)
     felt = any(float(history[f"{name}_weighted"][-1]) > FELT * loss for name in objective.penalties)
     return _is_measured(prepared) or not objective.equations or noisy or felt
 
