@@ -232,6 +232,9 @@ def test_extending_a_run_to_which_points_were_added_is_noted(tmp_path: Path, cap
     pinnreg.solve(config, out=tmp_path / "run")
     pinnreg.solve(None, {"train.0.steps": 40}, out=tmp_path / "run", resume=True)
     assert "points are added but in the last tenth of a stage, which is another now" in caplog.text
+    caplog.clear()
+    pinnreg.solve(None, {"train.0.steps": 40, "train.0.max_seconds": 60}, out=tmp_path / "run", resume=True)
+    assert "points are added" not in caplog.text
 
 
 def test_annealing_that_cannot_end_is_noted(caplog: pytest.LogCaptureFixture) -> None:

@@ -184,7 +184,7 @@ class Begun:
                 "regularisers follow a schedule over the whole training, which is another now: this is not what the "
                 "new config gives from the start"
             )
-        elif Evaluator(prepared.objective).refines and prepared.resolved.config.train != self.config.train:
+        elif Evaluator(prepared.objective).refines and _planned(prepared.resolved.config) != _planned(self.config):
             logger.warning(
                 "points are added but in the last tenth of a stage, which is another now: this is not what the new "
                 "config gives from the start"
@@ -252,6 +252,11 @@ class Begun:
                 f"{path}: train.{current}.steps: {made} steps are made, fewer cannot be asked for, got "
                 f"{now.train[current].steps}"
             )
+
+
+def _planned(config: Config) -> list[tuple[int, float | None]]:
+    """The limits of all stages by which a share of them is done; seconds would not repeat."""
+    return [(stage.steps, stage.max_sweeps) for stage in config.train]
 
 
 def _checked(provenance: Any, config: Path) -> dict[str, Any]:
