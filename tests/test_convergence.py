@@ -74,10 +74,12 @@ def test_a_plateau_is_no_convergence(windows: Any) -> None:
     ],
 )
 def test_where_a_loss_stays_it_has_to_come_to_rest(extra: dict[str, Any]) -> None:
+    # early on the penalty is not felt, and the residual tells
+    why = "was falling" if "measurements" in extra else "and the loss fell by"
     assert facts("heat", points={"interior": 60}, train=steps(40), **extra)["converged"] is True
     cut = facts("heat", points={"interior": 100}, train=steps(2), **extra)
     assert cut["converged"] is False
-    assert "was falling" in cut["convergence"] or "and the loss fell by" in cut["convergence"]
+    assert why in cut["convergence"]
 
 
 @pytest.mark.parametrize("penalty", [{"weight": 1e-30}, {"weight": 1e-8, "schedule": "linear"}])

@@ -147,7 +147,9 @@ class Prepared(Problem):
 
 @pytest.mark.parametrize("problem", [Front(), Prepared()], ids=["condition", "defaults"])
 def test_a_coefficient_outside_of_the_residual_is_refused(problem: Problem) -> None:
-    with pytest.raises(InputError, match=r"unknown\.a: the domain, .* or the defaults of .* depend on a"):
+    with pytest.raises(
+        InputError, match=r"unknown\.a: the domain, the conditions, the symmetry or the defaults of .* depend on a"
+    ):
         pinnreg.solve(config(problem, unknown={"a": {"start": 0.3}}), out=False)
 
 

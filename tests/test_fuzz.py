@@ -126,7 +126,7 @@ def refused(call: Any, *arguments: Any) -> str | None:
     return None
 
 
-COUNTS = [pytest.param(500, id="some"), pytest.param(20_000, id="many", marks=pytest.mark.slow)]
+COUNTS = [pytest.param(2000, id="some"), pytest.param(20_000, id="many", marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("count", COUNTS)
@@ -164,7 +164,7 @@ def test_studies(tmp_path: Path, count: int) -> None:
     assert_readable(messages)
 
 
-@pytest.mark.parametrize("count", [pytest.param(200, id="some"), pytest.param(2000, id="many", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [pytest.param(300, id="some"), pytest.param(2000, id="many", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["csv", "npz"])
 def test_measurement_files(tmp_path: Path, kind: str, count: int) -> None:
     file = tmp_path / f"data.{kind}"

@@ -65,8 +65,9 @@ def tried(root: Path, **trials: Any) -> dict[str, Any]:
 def test_some_kills_and_full_disks(tmp_path: Path) -> None:
     found = tried(
         tmp_path,
-        over={"config": RUN, "old": OLD, "at_events": ["die", "fill_up"], "stride": 110, "at_random": 1},
-        study={"config": STUDY, "kind": "study", "at_events": ["die"], "stride": 389},
+        new={"config": RUN, "at_events": ["die"], "stride": 83},
+        over={"config": RUN, "old": OLD, "at_events": ["die", "fill_up"], "stride": 73, "at_random": 1},
+        study={"config": STUDY, "kind": "study", "at_events": ["die"], "stride": 193},
     )
     assert min(found["events"].values()) > 50
     assert found["trials"] > 5

@@ -21,7 +21,7 @@ from pinnreg.optimisers import GaussNewton
 from pinnreg.optimisers import step as stepping
 from pinnreg.optimisers.nonlinear import FAILURES
 from pinnreg.optimisers.step import Known, Options, init, step
-from pinnreg.optimisers.trust_region import Rules
+from pinnreg.optimisers.trust_region import CAUTIOUS, Rules
 from pinnreg.optimisers.vectors import as_vector
 
 F64 = torch.float64
@@ -52,7 +52,9 @@ def test_a_known_minimum_is_reached_from_the_standard_start(function: TestFuncti
     assert found.loss == pytest.approx(float(found.residuals.square().sum()), rel=1e-14)
     assert torch.equal(found.residuals, function.residuals(found.parameters))
     assert 0 < found.steps <= found.jacobian_evaluations <= found.steps + 1 < 60
-    assert found.jacobian_evaluations < found.residual_evaluations < 30 * found.jacobian_evaluations
+    assert found.jacobian_evaluations < found.residual_evaluations
+    # the last step may try all dampings to find that none is of use: each asks for its end, acceleration, a correction
+    assert found.residual_evaluations < 20 * (found.jacobian_evaluations - 1) + 3 * (1 + CAUTIOUS)
 
 
 def ways(**settings: Any) -> list[list[float]]:

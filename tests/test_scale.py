@@ -115,6 +115,7 @@ def check(problem: type[Problem], *units: float, most: float) -> None:
 
 def test_other_units() -> None:
     check(Rod, 0.04, 10.0, 700.0, 0.0, 4e6, most=1e-2)
+    check(Growth, 1e-6, 1e6, most=1e-2)
     check(Chain, 1e6, 1e-6, most=1e-3)
 
 

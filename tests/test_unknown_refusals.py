@@ -45,11 +45,13 @@ def prepared(unknown: dict[str, Any], problem: Problem | None = None) -> None:
     [
         (
             {"height": {}},
-            "unknown.height: the domain, .* or the defaults of Rod depend on height; only .* residual",
+            "unknown.height: the domain, the conditions, the symmetry or the defaults of Rod depend on height; "
+            "only .* residual",
         ),
         (
             {"size": {}},
-            "unknown.size: the domain, .* or the defaults of Rod depend on size; only .* residual",
+            "unknown.size: the domain, the conditions, the symmetry or the defaults of Rod depend on size; "
+            "only .* residual",
         ),
         ({"mode": {}}, "unknown.mode: only a real number can be trained, and mode is no real number"),
         ({"mode": {"start": 1.5}}, "unknown.mode.start: problem Rod: mode: .* integer"),
