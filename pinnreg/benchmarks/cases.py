@@ -37,7 +37,7 @@ class Case:
         config: the name of a shipped config or of a problem.
         changes: values by dotted key that make it another problem, or one that says less of itself.
         limit: None where there is none.
-        seeds: it is run with no more, however many the others are; None for as many. A case asked for by name is too.
+        seeds: it is run with no more, however many the others are; None, as of a case asked for by name, for as many.
     """
 
     label: str

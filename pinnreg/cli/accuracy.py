@@ -11,6 +11,7 @@ import typer
 
 from pinnreg import __version__, benchmarks, report
 from pinnreg.benchmarks import CASES
+from pinnreg.benchmarks.cases import FEW
 from pinnreg.cli import options, show
 from pinnreg.cli.page import Page, PageOption
 from pinnreg.cli.process import signals, use_threads
@@ -42,7 +43,7 @@ def accuracy(
     seeds: Annotated[
         int,
         typer.Option(
-            "--seeds", min=1, help="Runs of each, with seeds from 0; at most 3 of the long ones unless named."
+            "--seeds", min=1, help=f"Runs of each, with seeds from 0; {FEW} at most of the long ones unless named."
         ),
     ] = 3,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Runs side by side, each with one CPU thread.")] = 1,

@@ -125,7 +125,7 @@ class Objective:
     def weights(self, balanced: Mapping[str, float], progress: float, window: float = 1.0) -> dict[str, float]:
         """The weight of each loss term: given, balanced, or a regulariser's after a share of the training.
 
-        Terms are integrals over the whole domain: in a share of its time they count as what that has of it.
+        A penalty that is an integral is one over the whole domain: in a share of the time it counts as that part of it.
         """
         part = self.source_in(window).domain.volume / self.source.domain.volume
         penalties = {
