@@ -255,6 +255,5 @@ def _moved(points: Tensor, each: _Map, domain: Domain) -> Tensor:
     scale, offset, _ = (part.to(points) for part in each.power(1, domain))
     lower, upper = (points.new_tensor(ends) for ends in zip(*domain.bounds.values(), strict=True))
     moved = scale * points + offset
-    if each.kind == "shift":
-        moved = torch.where(moved > upper, moved - (upper - lower), moved)
-    return torch.minimum(torch.maximum(moved, lower), upper)  # which rounding may have left
+    # only a shift leaves: rounding puts the image of a face beside the other, and must not put it on this one
+    return torch.where(moved > upper, moved - (upper - lower), moved) if each.kind == "shift" else moved
