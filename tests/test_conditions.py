@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,13 +16,16 @@ from torch import Tensor
 from pinnreg import dirichlet, initial, measurements, neumann, periodic, robin
 from pinnreg.differentiation import MultiIndex
 from pinnreg.domain import SAMPLERS, Box, Sampler
-from pinnreg.equations import Condition, Field, Points, Sweep, Trial
+from pinnreg.equations import Condition, Points, Problem, Sweep, Trial
 from pinnreg.equations.conditions import FaceCondition
 from pinnreg.errors import InputError
 
 LINE = Box(x=(-1, 2))
 STRIP = Box(x=(-1, 2), t=(0.5, 2))
 SLAB = Box(x=(0, 1), y=(-2, 1), t=(0.5, 2))
+
+NOTHING = cast(Problem, None)
+"""The problem of conditions that depend on none."""
 
 Exact = Callable[..., Tensor]
 
@@ -47,7 +50,7 @@ def swept(
 
     points = condition.sample(domain, count, sampler, 7)
     sweep = Sweep(trial, network, points)
-    return condition.residual(sweep.fields(), points, domain.axes), sweep
+    return condition.residual(sweep, NOTHING), sweep
 
 
 def u_strip(x: Tensor, t: Tensor) -> Tensor:
@@ -373,6 +376,5 @@ def test_a_field_is_all_that_a_condition_needs() -> None:
 
     trial = Trial(("x", "t"), ("u", "v"), ((), ()))
     samples = dirichlet(0.0, "x=max", of="v").sample(STRIP, 4, "uniform", 0)
-    fields: dict[str, Field] = Sweep(trial, doubled, samples).fields()
-    found = dirichlet(1.0, "x=max", of="v").residual(fields, samples, ("x", "t"))
+    found = dirichlet(1.0, "x=max", of="v").residual(Sweep(trial, doubled, samples), NOTHING)
     assert found.tolist() == [3.0] * 4

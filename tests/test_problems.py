@@ -20,7 +20,7 @@ import pinnreg
 from pinnreg import InputError, Problem, equations, registry
 from pinnreg.config import read_yaml, resolve
 from pinnreg.domain import Domain
-from pinnreg.equations import Field, Points, Trial, evaluate_residual, named_conditions
+from pinnreg.equations import Points, Trial, evaluate_residual, named_conditions
 from pinnreg.equations.conditions import Measurements
 from pinnreg.reference import Reference
 from pinnreg.regularisers import Shipped
@@ -140,17 +140,17 @@ class Differences:
     """What `residual` receives as `u.x`, `u.xx`: derivatives of the reference by high-order differences."""
 
     def __init__(
-        self, problem: Problem, reference: Reference, points: Array, step: float, flip: Operator | None = None
+        self, problem: Problem, reference: Reference, points: Points, step: float, flip: Operator | None = None
     ) -> None:
         self.trial = Trial(problem.domain.axes, tuple(problem.outputs), ((),) * len(problem.outputs))
-        self.points = Points(torch.from_numpy(points))
+        self.points = points
         self.scale = 0.0
         self.asked: set[MultiIndex] = set()
         self._problem, self._reference, self._step, self._flip = problem, reference, step, flip
-        self._stencils = [self._stencil(point) for point in points]
+        self._stencils = [self._stencil(point) for point in points.x.numpy()]
 
-    def fields(self) -> dict[str, Field]:
-        return {name: Field(self, number) for number, name in enumerate(self.trial.outputs)}  # type: ignore[arg-type]
+    def elsewhere(self, place: int, points: Points) -> Differences:
+        return Differences(self._problem, self._reference, points, self._step, self._flip)
 
     def __call__(self, operator: Operator) -> Tensor:
         if isinstance(operator, Laplacian):
@@ -212,12 +212,12 @@ def residual_of_reference(problem: Problem, *, flipped: bool = False) -> float:
     reference = reference_of(problem)
     best, flip = np.inf, None
     for step in (1e-2, 3e-3, 1e-3):
-        differences = Differences(problem, reference, inside(problem.domain), step, flip)
-        rows = evaluate_residual(problem, differences)  # type: ignore[arg-type]
+        differences = Differences(problem, reference, Points(torch.from_numpy(inside(problem.domain))), step, flip)
+        rows = evaluate_residual(problem, differences)
         if flipped and flip is None:
             flip = max(differences.asked, key=lambda index: (sum(index), index))
-            differences = Differences(problem, reference, inside(problem.domain), step, flip)
-            rows = evaluate_residual(problem, differences)  # type: ignore[arg-type]
+            differences = Differences(problem, reference, Points(torch.from_numpy(inside(problem.domain))), step, flip)
+            rows = evaluate_residual(problem, differences)
         largest = max(float(values.abs().max()) for values in rows.values())
         best = min(best, largest / differences.scale)
     return best
@@ -329,8 +329,7 @@ def test_the_reference_satisfies_the_conditions(problem: Problem) -> None:
         samples = condition.sample(problem.domain, 12, "uniform", 3)
         best = np.inf
         for step in (1e-3, 1e-4, 1e-5):  # the small ones for layers
-            differences = Differences(problem, reference, samples.x.numpy(), step)
-            rows = condition.residual(differences.fields(), samples, problem.domain.axes)
+            rows = condition.residual(Differences(problem, reference, samples, step), problem)
             best = min(best, float(rows.abs().max()))
             if best < 1e-8:
                 break
@@ -338,8 +337,9 @@ def test_the_reference_satisfies_the_conditions(problem: Problem) -> None:
         # and where they do not hold, rows show it
         lower, upper = torch.tensor(list(problem.domain.bounds.values()), dtype=torch.float64).T
         shifted = dataclasses.replace(samples, x=samples.x * 0.9 + lower * 0.1 + 0.03 * (upper - lower))
-        wrong = Differences(problem, reference, shifted.x.numpy(), 1e-3)
-        assert condition.residual(wrong.fields(), samples, problem.domain.axes).abs().max() > 1e-3, condition.name
+        wrong = Differences(problem, reference, shifted, 1e-3)
+        wrong.points = samples  # with the data of the condition's own
+        assert condition.residual(wrong, problem).abs().max() > 1e-3, condition.name
 
 
 def coarse(problem: Problem) -> Mapping[str, Array]:
@@ -387,7 +387,7 @@ def derivative(problem: Problem, step: float = 5e-3) -> tuple[Array, Callable[[s
     """Some points (d, n), and a function that gives a derivative of the reference there, such as "xx"."""
     reference = reference_of(problem)
     points = inside(problem.domain)
-    found = Differences(problem, reference, points, step)
+    found = Differences(problem, reference, Points(torch.from_numpy(points)), step)
     return points.T, lambda name: found(tuple(map(name.count, problem.domain.axes)))[:, 0].numpy()
 
 

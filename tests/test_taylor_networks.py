@@ -14,7 +14,7 @@ from torch.func import jacfwd, jacrev, jvp, vjp, vmap
 
 from pinnreg import derivatives
 from pinnreg.differentiation import nested
-from pinnreg.equations import Field, Points, Sweep, Trial
+from pinnreg.equations import Field, Points, Sweep, Trial, View
 from pinnreg.equations.trial import AxisData
 from pinnreg.errors import InputError
 from pinnreg.networks import ACTIVATIONS, MLP, FeatureSettings, FourierSettings, MLPSettings, build
@@ -248,7 +248,7 @@ FIXED = Trial(
 
 def assert_laplacians_of_fields(trial: Trial, ask: Callable[[Field], object]) -> None:
     model, at = network("tanh", "scaling"), points(6)
-    for u in Sweep(trial, model, Points(at)).fields().values():
+    for u in View(Sweep(trial, model, Points(at))).fields().values():
         ask(u)
         laplacian, biharmonic = u.laplacian, u.biharmonic
         assert laplacian.shape == biharmonic.shape == (6,)
@@ -277,7 +277,7 @@ def test_laplacians_of_fields_are_sums_of_derivatives_whatever_else_is_asked_for
 def test_a_field_of_time_alone_has_no_laplacian() -> None:
     trial = Trial(("t",), ("u",), ((),))
     model = MLP(1, [3], 1, generator=generator(0, "w"), dtype=torch.float64)
-    (u,) = Sweep(trial, model, Points(torch.rand((3, 1), dtype=torch.float64))).fields().values()
+    (u,) = View(Sweep(trial, model, Points(torch.rand((3, 1), dtype=torch.float64)))).fields().values()
     for name in ("laplacian", "biharmonic"):
         with pytest.raises(InputError, match=f"u.{name} leaves out time, and there is no other axis"):
             getattr(u, name)

@@ -29,7 +29,13 @@ class Rod(Problem):
     size: float = 1.0
     spare: float = 1.0
     domain = property(lambda self: Box(x=(0, self.size), t=(0, 1)))
-    conditions = property(lambda self: (initial(lambda x: self.height * x), dirichlet(0.0, on="x")))
+    rounded: float = 0.0
+    conditions = property(
+        lambda self: (
+            initial(lambda x: self.height * x),
+            dirichlet(float(torch.as_tensor(self.rounded).detach()), on="x"),
+        )
+    )
 
     def residual(self, u: Any) -> Any:
         return u.t - torch.exp(self.rate) * u.xx + self.power * u
@@ -44,15 +50,10 @@ def prepared(unknown: dict[str, Any], problem: Problem | None = None) -> None:
     ("unknown", "message"),
     [
         (
-            {"height": {}},
-            "unknown.height: the domain, the conditions, the symmetry or the defaults of Rod depend on height; "
-            "only .* residual",
-        ),
-        (
             {"size": {}},
-            "unknown.size: the domain, the conditions, the symmetry or the defaults of Rod depend on size; "
-            "only .* residual",
+            "unknown.size: the domain, the symmetry or the defaults of Rod depend on size; only .* residual",
         ),
+        ({"rounded": {}}, "unknown.rounded: the data of 'dirichlet' depend on rounded, but have no derivative by it"),
         ({"mode": {}}, "unknown.mode: only a real number can be trained, and mode is no real number"),
         ({"mode": {"start": 1.5}}, "unknown.mode.start: problem Rod: mode: .* integer"),
         ({"label": {}}, "unknown.label.start: problem Rod: label: .* string"),

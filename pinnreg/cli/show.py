@@ -253,12 +253,7 @@ def _compact(value: Any) -> str:
 
 
 def _condition(condition: equations.Condition, described: equations.Problem, way: str) -> str:
-    if isinstance(condition, equations.Measurements):
-        where = " at given points"
-    else:
-        where = f" on {', '.join(map(str, condition.faces(described.domain)))}"
-    says = condition.formula if isinstance(condition, equations.FaceCondition) else condition.of or "all outputs"
-    return f"{condition.kind}, {says}{where} ({way})"
+    return f"{condition.kind}, {condition.formula} {condition.place(described.domain)} ({way})"
 
 
 def _measured(measured: observations.MeasurementSettings) -> str:

@@ -1,6 +1,5 @@
 from .coefficients import jumping_coefficients
 from .conditions import (
-    Condition,
     FaceCondition,
     Measurements,
     dirichlet,
@@ -10,21 +9,27 @@ from .conditions import (
     periodic,
     robin,
 )
+from .evaluate import evaluate_rows
 from .exact import Split, split_conditions
-from .field import Field, Sweep, Table
+from .field import Field, View
+from .general import Condition, Equation, condition, integral
 from .points import Points
-from .problem import Problem, named_conditions, reference_of
+from .problem import Problem, condition_at, named_conditions, reference_of
 from .relative import relative_residual
-from .residual import check_residual, evaluate_residual, evaluate_rows, residual_gradient
+from .residual import check_residual, evaluate_residual, residual_gradient
 from .scale import scaled
 from .settings import ConditionMode, Unknown
+from .sweep import Asked, Elsewhere, Sweep, Table, own_operators
 from .symmetry import check_symmetry, even, odd, shift, symmetric, without_mean
 from .trial import Trial
-from .unknown import check_unknown, with_values
+from .unknown import check_unknown, trained_conditions, with_values
 
 __all__ = [
+    "Asked",
     "Condition",
     "ConditionMode",
+    "Elsewhere",
+    "Equation",
     "FaceCondition",
     "Field",
     "Measurements",
@@ -35,19 +40,24 @@ __all__ = [
     "Table",
     "Trial",
     "Unknown",
+    "View",
     "check_residual",
     "check_symmetry",
     "check_unknown",
+    "condition",
+    "condition_at",
     "dirichlet",
     "evaluate_residual",
     "evaluate_rows",
     "even",
     "initial",
+    "integral",
     "jumping_coefficients",
     "measurements",
     "named_conditions",
     "neumann",
     "odd",
+    "own_operators",
     "periodic",
     "reference_of",
     "relative_residual",
@@ -57,6 +67,7 @@ __all__ = [
     "shift",
     "split_conditions",
     "symmetric",
+    "trained_conditions",
     "with_values",
     "without_mean",
 ]

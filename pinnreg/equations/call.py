@@ -11,8 +11,9 @@ from torch import Tensor
 
 from pinnreg.errors import InputError, is_signal, unknown
 
-Data = float | Callable[..., Any]
-"""The data of a condition: a number, or a function of coordinates named by its parameters, in torch.* functions."""
+Data = float | Tensor | Callable[..., Any]
+"""The data of a condition: a number, a tensor without dimension, or a function of coordinates named by its parameters,
+in torch.* functions."""
 
 
 def call(function: Callable[..., Any], values: Mapping[str, Any], what: str) -> Any:
@@ -49,6 +50,8 @@ def evaluate_data(data: Data, axes: Sequence[str], points: Tensor, what: str) ->
     Raises:
         InputError: a function that fails, or returns anything but a number or an (n,) tensor.
     """
+    if isinstance(data, Tensor):
+        return data.to(points).expand(points.shape[0])
     if not callable(data):
         return points.new_full((points.shape[0],), float(data))
     try:

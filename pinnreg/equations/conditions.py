@@ -1,7 +1,8 @@
 """Conditions: named equations that hold on part of the domain.
 
 Each condition is a residual at its own points. Whether it enters the loss (soft) or the trial function (exact) is
-decided in `exact`; a condition itself only knows its points and its equation.
+decided in `exact`; a condition itself only knows its points and its equation. Those here are linear in u and known by
+their data; any other equation is in `general`.
 """
 
 from __future__ import annotations
@@ -11,49 +12,55 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Literal, final
+from typing import TYPE_CHECKING, Literal, final
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from pinnreg.domain import Domain, Face, Sampler, faces, unit_points
+from pinnreg.domain import Domain, Face, Sampler, unit_points
 from pinnreg.equations.call import Data, evaluate_data
-from pinnreg.equations.field import Field
+from pinnreg.equations.field import View
+from pinnreg.equations.part import On, Part, Where, part_of
 from pinnreg.equations.points import Points
+from pinnreg.equations.sweep import Derivatives
 from pinnreg.errors import InputError
 from pinnreg.randomness import derive
 
-On = str | Sequence[str] | None
+if TYPE_CHECKING:
+    from pinnreg.equations.problem import Problem
 
 
 @final
 @dataclass(frozen=True)
 class FaceCondition:
-    """value_factor · u + normal_factor · ∂u/∂n = value on faces, n the outward normal.
+    """value_factor · u + normal_factor · ∂ᵏu/∂nᵏ = value on a part of the domain, n the outward normal, k the order.
 
-    Dirichlet, Neumann, Robin and initial conditions are all of this form: u_t at the first time is -∂u/∂n.
+    Dirichlet, Neumann, Robin and initial conditions are all of this form: u_t at the first time is -∂u/∂n. Data are
+    numbers, tensors without dimension, as unknown coefficients are, or functions of coordinates.
     """
 
     kind: Literal["dirichlet", "neumann", "robin", "initial"]
     value: Data
-    on: On
+    part: Part
     of: str | None
     name: str
     value_factor: Data
     normal_factor: Data
     exact: bool | None = None
+    order: int = 1
 
     def __post_init__(self) -> None:
         for data in (self.value, self.value_factor, self.normal_factor):
-            if not callable(data) and not (isinstance(data, Real) and math.isfinite(data)):
+            number = isinstance(data, Real) and math.isfinite(data)
+            if not callable(data) and not number and not (isinstance(data, Tensor) and data.ndim == 0):
                 raise InputError(f"{self.kind}: expected a number or a function of coordinates, got {data!r}")
 
     @property
     def slope(self) -> bool:
         """Whether this is an initial condition of order 1."""
-        return self.kind == "initial" and self.normal_factor != 0
+        return self.kind == "initial" and _counts(self.normal_factor)
 
     @property
     def formula(self) -> str:
@@ -61,40 +68,46 @@ class FaceCondition:
         u = self.of or "u"
         if self.kind == "initial":
             return f"{f'∂{u}/∂t' if self.slope else u} = {_written(self.value)}"
+        power = {1: "", 2: "²", 3: "³"}.get(self.order, f"^{self.order}")
         terms = [
             f"{_factor(factor)}{of}"
-            for factor, of in ((self.value_factor, u), (self.normal_factor, f"∂{u}/∂n"))
-            if callable(factor) or factor != 0
+            for factor, of in ((self.value_factor, u), (self.normal_factor, f"∂{power}{u}/∂n{power}"))
+            if _counts(factor)
         ]
         return f"{' + '.join(terms) or 0} = {_written(self.value)}"
 
+    def place(self, domain: Domain) -> str:
+        """Where it holds, in words."""
+        return self.part.said(domain)
+
     def check(self, domain: Domain) -> None:
-        """Refuse a domain that lacks the condition's faces."""
+        """Refuse a domain that lacks the condition's faces or points."""
         self.faces(domain)
+        self.part.check(domain, self.name)
 
     def faces(self, domain: Domain) -> tuple[Face, ...]:
-        """The faces on which the condition holds."""
+        """The faces on which the condition holds, or on parts of which; none if it holds at points."""
         if self.kind == "initial" and "t" not in domain.axes:
             raise InputError(f"condition {self.name!r}: the domain {domain!r} has no axis 't' for an initial condition")
-        return domain.faces(self.on)
+        if self.kind == "dirichlet" and domain.axes == ("t",) and self.part == Part():
+            raise InputError(
+                f"condition {self.name!r}: dirichlet holds on all faces of space, and time is the only axis here; "
+                "initial(...) says what u is at its start, on='t=min' and on='t=max' name its ends"
+            )
+        return self.part.faces(domain)
 
     def sample(self, domain: Domain, count: int, sampler: Sampler, seed: int) -> Points:
         """About `count` points, spread evenly over the faces."""
-        return _sample_faces(domain, self.faces(domain), count, sampler, seed)
+        return self.part.sample(domain, count, sampler, seed, self.name)
 
-    def residual(self, fields: Mapping[str, Field], points: Points, axes: Sequence[str]) -> Tensor:
-        """value_factor · u + normal_factor · ∂u/∂n - value at points, (n,)."""
-        u = fields[str(self.of)]
-        result = -self._evaluate(self.value, axes, points.x)
-        if callable(self.value_factor) or self.value_factor != 0:
-            result = result + self._evaluate(self.value_factor, axes, points.x) * u
-        if callable(self.normal_factor) or self.normal_factor != 0:
-            # only the axes that the faces are on, so that no other derivative is computed
-            on = {face.axis for face in faces(self.on, axes)}
-            used = [axis for axis in axes if axis in on]
-            assert points.normals is not None
-            normal = sum(points.normals[:, axes.index(axis)] * u.d(axis) for axis in used)
-            result = result + self._evaluate(self.normal_factor, axes, points.x) * normal
+    def residual(self, sweep: Derivatives, problem: Problem) -> Tensor:
+        """value_factor · u + normal_factor · ∂ᵏu/∂nᵏ - value at the points of a sweep, (n,)."""
+        u, axes, x = View(sweep).fields()[str(self.of)], sweep.trial.axes, sweep.points.x
+        result = -self._evaluate(self.value, axes, x)
+        if _counts(self.value_factor):
+            result = result + self._evaluate(self.value_factor, axes, x) * u
+        if _counts(self.normal_factor):
+            result = result + self._evaluate(self.normal_factor, axes, x) * u.normal(self.order)
         return result
 
     def data(self, points: Points, axes: Sequence[str]) -> Tensor:
@@ -118,6 +131,15 @@ class Periodic:
     order: int
     exact: bool | None = None
 
+    @property
+    def formula(self) -> str:
+        """What is periodic."""
+        return self.of or "all outputs"
+
+    def place(self, domain: Domain) -> str:
+        """Where it holds, in words."""
+        return f"on {', '.join(map(str, self.faces(domain)))}"
+
     def check(self, domain: Domain) -> None:
         """Refuse a domain that lacks the condition's axis."""
         self.faces(domain)
@@ -137,8 +159,9 @@ class Periodic:
         points = torch.cat([domain.on_face(low, unit), domain.on_face(high, unit)])
         return Points(points, points_per_row=2)
 
-    def residual(self, fields: Mapping[str, Field], points: Points, axes: Sequence[str]) -> Tensor:
+    def residual(self, sweep: Derivatives, problem: Problem) -> Tensor:
         """The jumps of the derivatives of orders 0..order of each output, one after the other, (n (order + 1),)."""
+        fields = View(sweep).fields()
         outputs = list(fields) if self.of is None else [self.of]
         jumps = []
         for name in outputs:
@@ -170,6 +193,15 @@ class Measurements:
     trim: float = 0.0
     batch: int | None = None
 
+    @property
+    def formula(self) -> str:
+        """What was measured."""
+        return str(self.of)
+
+    def place(self, domain: Domain) -> str:
+        """Where it holds, in words."""
+        return "at given points"
+
     def check(self, domain: Domain) -> None:
         """Refuse points that do not lie in the domain's bounding box."""
         if self.points.shape[1] != domain.dimension:
@@ -187,21 +219,25 @@ class Measurements:
         """The given points and values; `count`, `sampler` and `seed` are not needed."""
         return Points(self.points, values=self.values)
 
-    def residual(self, fields: Mapping[str, Field], points: Points, axes: Sequence[str]) -> Tensor:
-        """u - values at the points, (n,)."""
-        assert points.values is not None
-        return fields[str(self.of)].value - points.values
+    def residual(self, sweep: Derivatives, problem: Problem) -> Tensor:
+        """u - values at the points of a sweep, (n,)."""
+        assert sweep.points.values is not None
+        return View(sweep).fields()[str(self.of)].value - sweep.points.values
 
     def data(self, points: Points, axes: Sequence[str]) -> Tensor:
         """Points and values, (n (d + 1),)."""
         return torch.cat([self.points.reshape(-1), self.values])
 
 
-Condition = FaceCondition | Periodic | Measurements
+def _counts(factor: Data) -> bool:
+    """Whether a factor is there at all."""
+    return callable(factor) or isinstance(factor, Tensor) or factor != 0
 
 
 def _written(data: Data) -> str:
-    return f"f({', '.join(inspect.signature(data).parameters)})" if callable(data) else f"{data:g}"
+    if callable(data):
+        return f"f({', '.join(inspect.signature(data).parameters)})"
+    return f"{float(data):g}"
 
 
 def _factor(data: Data) -> str:
@@ -209,46 +245,97 @@ def _factor(data: Data) -> str:
 
 
 def dirichlet(
-    value: Data, on: On = None, *, of: str | None = None, name: str = "", exact: bool | None = None
-) -> Condition:
-    """u = value on faces.
+    value: Data,
+    on: On = None,
+    *,
+    at: Mapping[str, float] | None = None,
+    where: Where | None = None,
+    of: str | None = None,
+    name: str = "",
+    exact: bool | None = None,
+) -> FaceCondition:
+    """u = value on faces, or at points.
 
     Args:
-        value: a number or a function of coordinates named by its parameters, `lambda x, t: ...`, in torch.* functions.
+        value: a number or a function of coordinates named by its parameters, `lambda x, t: ...`, in torch.* functions;
+            `lambda points: ...` gets all of them as (n, d).
         on: "x" (both faces), "x=min", "x=max" or several of these; None for every face of space.
+        at: coordinates that are fixed, in the place of faces, as a corner or a point inside: {"x": 0.0, "y": 0.5}. The
+            condition holds for all values of those that are not.
+        where: a part of the faces, `lambda x, y: y < 0.5`: what gives True of coordinates belongs to it.
         of: the output, when there are several.
         name: the name of the loss term; "dirichlet" if not given.
-        exact: whether it is to hold exactly, where that is possible; None: yes.
+        exact: whether it is to hold exactly, where that is possible: on whole faces; None: yes.
+
+    Raises:
+        InputError: no number, faces and points at once, or exact on a part.
     """
-    return FaceCondition("dirichlet", value, on, of, name, 1.0, 0.0, exact)
+    part = part_of("dirichlet", on, at, where)
+    if exact and not part.whole:
+        raise InputError("dirichlet: only on whole faces can it hold exactly")
+    return FaceCondition("dirichlet", value, part, of, name, 1.0, 0.0, exact)
 
 
-def neumann(value: Data, on: On = None, *, of: str | None = None, name: str = "") -> Condition:
-    """∂u/∂n = value on faces, n the outward normal. Arguments as in `dirichlet`."""
-    return FaceCondition("neumann", value, on, of, name, 0.0, 1.0)
+def neumann(
+    value: Data,
+    on: On = None,
+    *,
+    order: int = 1,
+    where: Where | None = None,
+    of: str | None = None,
+    name: str = "",
+) -> FaceCondition:
+    """∂u/∂n = value on faces, n the outward normal; ∂ᵏu/∂nᵏ of order k, as 2 and 3 at the ends of a beam.
+
+    Other arguments as in `dirichlet`.
+
+    Raises:
+        InputError: an order that is no integer of at least 1.
+    """
+    if type(order) is not int or order < 1:
+        raise InputError(f"neumann: order must be an integer of at least 1, got {order!r}")
+    return FaceCondition("neumann", value, part_of("neumann", on, None, where), of, name, 0.0, 1.0, order=order)
 
 
-def robin(alpha: Data, beta: Data, value: Data, on: On = None, *, of: str | None = None, name: str = "") -> Condition:
+def robin(
+    alpha: Data,
+    beta: Data,
+    value: Data,
+    on: On = None,
+    *,
+    where: Where | None = None,
+    of: str | None = None,
+    name: str = "",
+) -> FaceCondition:
     """α u + β ∂u/∂n = value on faces, n the outward normal; α, β and value as `value` in `dirichlet`."""
-    return FaceCondition("robin", value, on, of, name, alpha, beta)
+    return FaceCondition("robin", value, part_of("robin", on, None, where), of, name, alpha, beta)
 
 
 def initial(
-    value: Data, order: Literal[0, 1] = 0, *, of: str | None = None, name: str = "", exact: bool | None = None
-) -> Condition:
+    value: Data,
+    order: Literal[0, 1] = 0,
+    *,
+    where: Where | None = None,
+    of: str | None = None,
+    name: str = "",
+    exact: bool | None = None,
+) -> FaceCondition:
     """u = value (order 0) or ∂u/∂t = value (order 1) at the first time.
 
     Other arguments as in `dirichlet`, but for `exact`: None means only where time is the only axis.
 
     Raises:
-        InputError: an order other than 0 and 1.
+        InputError: an order other than 0 and 1, or exact on a part.
     """
     if order not in (0, 1):
         raise InputError(f"initial: order must be 0 (u) or 1 (its time derivative), got {order!r}")
-    return FaceCondition("initial", value, "t=min", of, name, 1.0 - order, -float(order), exact)
+    if exact and where is not None:
+        raise InputError("initial: only on the whole face can it hold exactly")
+    part = part_of("initial", "t=min", None, where)
+    return FaceCondition("initial", value, part, of, name, 1.0 - order, -float(order), exact)
 
 
-def periodic(on: str, *, order: int = 1, of: str | None = None, name: str = "", exact: bool | None = None) -> Condition:
+def periodic(on: str, *, order: int = 1, of: str | None = None, name: str = "", exact: bool | None = None) -> Periodic:
     """u is periodic along an axis.
 
     Exact makes every derivative periodic; soft matches those of orders 0..order on the two faces.
@@ -307,16 +394,3 @@ def measurements(
     kept, held = (at, measured), (at[:0], measured[:0])
     tensors = (torch.from_numpy(array) for array in (*kept, *held))
     return Measurements("measurements", *tensors, of=of, name=name, trim=float(trim), batch=batch)
-
-
-def _sample_faces(domain: Domain, faces: Sequence[Face], count: int, sampler: Sampler, seed: int) -> Points:
-    points, normals = [], []
-    for number, face in enumerate(faces):
-        share = count // len(faces) + (number < count % len(faces))
-        unit = unit_points(sampler, max(share, 1), domain.dimension - 1, derive(seed, str(face)))
-        on_face = domain.on_face(face, unit)
-        normal = torch.zeros_like(on_face)
-        normal[:, domain.axes.index(face.axis)] = face.outward
-        points.append(on_face)
-        normals.append(normal)
-    return Points(torch.cat(points), torch.cat(normals))

@@ -22,7 +22,7 @@ size of β or of the squared speed, was too small by as much.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -32,12 +32,14 @@ from torch import Tensor
 from pinnreg.differentiation import nested_derivative
 from pinnreg.domain import Box, Domain, Face, unit_points
 from pinnreg.equations.call import Data, evaluate_data
-from pinnreg.equations.conditions import Condition, FaceCondition, Measurements, Periodic
+from pinnreg.equations.conditions import FaceCondition, Measurements, Periodic
+from pinnreg.equations.general import Condition, Equation
 from pinnreg.equations.kinks import why_not_smooth
 from pinnreg.equations.linearity import Linearity
 from pinnreg.equations.problem import Problem, named_conditions
-from pinnreg.equations.settings import ConditionMode
+from pinnreg.equations.settings import ConditionMode, Unknown
 from pinnreg.equations.trial import AxisData, Trial
+from pinnreg.equations.unknown import trained_conditions
 from pinnreg.errors import InputError
 
 CORNER = 1e-3
@@ -69,20 +71,30 @@ class _FaceData:
     slope: bool
 
 
-def split_conditions(problem: Problem, mode: ConditionMode, extra: Sequence[Measurements] = ()) -> Split:
+def split_conditions(
+    problem: Problem,
+    mode: ConditionMode,
+    extra: Sequence[Measurements] = (),
+    unknown: Mapping[str, Unknown] | None = None,
+) -> Split:
     """Divide a problem's conditions into exact and soft ones.
 
     Args:
         problem: whose conditions.
         mode: which are to be exact.
         extra: measurements besides the problem's own conditions: soft in every mode.
+        unknown: coefficients that are trained: conditions that they are in cannot be exact.
 
     Raises:
         InputError: mode "exact" and a condition that cannot be exact.
     """
     conditions = named_conditions(problem, extra)
     own = conditions[: len(conditions) - len(extra)]
-    reasons = {} if mode == "soft" else _reasons_against(problem, own, mode)
+    trained = trained_conditions(problem, unknown or {})
+    known = tuple(c for c in own if c.name not in trained)
+    reasons = {} if mode == "soft" else _reasons_against(problem, known, mode)
+    if mode != "soft":
+        reasons |= {name: "its data depend on an unknown coefficient" for name in trained}
     exact = tuple(c for c in own if mode != "soft" and c.name not in reasons)
     if mode == "exact" and reasons:
         raise InputError("conditions: exact is impossible: " + "; ".join(f"{n}: {why}" for n, why in reasons.items()))
@@ -98,7 +110,9 @@ def split_conditions(problem: Problem, mode: ConditionMode, extra: Sequence[Meas
 
 
 def _may_be_exact(condition: Condition, mode: ConditionMode, domain: Domain) -> bool:
-    if isinstance(condition, Measurements) or condition.kind not in ("dirichlet", "initial", "periodic"):
+    if isinstance(condition, Measurements | Equation) or condition.kind not in ("dirichlet", "initial", "periodic"):
+        return False
+    if isinstance(condition, FaceCondition) and not condition.part.whole:
         return False
     if mode == "exact" or condition.exact is not None:
         return mode == "exact" or bool(condition.exact)
@@ -108,12 +122,16 @@ def _may_be_exact(condition: Condition, mode: ConditionMode, domain: Domain) -> 
     return condition.kind == "dirichlet" or domain.axes == ("t",)
 
 
+def _why_always_soft(condition: Condition) -> str:
+    if isinstance(condition, FaceCondition) and not condition.part.whole:
+        return "a condition on a part of a face, or at points, is always soft"
+    return f"a {condition.kind} condition is always soft"
+
+
 def _reasons_against(problem: Problem, conditions: Iterable[Condition], mode: ConditionMode) -> dict[str, str]:
     """Why conditions cannot be exact, by name; judged in order, so that of two that disagree the later one is soft."""
     conditions = list(conditions)
-    reasons = {
-        c.name: f"a {c.kind} condition is always soft" for c in conditions if not _may_be_exact(c, mode, problem.domain)
-    }
+    reasons = {c.name: _why_always_soft(c) for c in conditions if not _may_be_exact(c, mode, problem.domain)}
     candidates = [c for c in conditions if c.name not in reasons]
     if not isinstance(problem.domain, Box):
         return reasons | {c.name: "only a Box has exact conditions" for c in candidates}
@@ -163,7 +181,7 @@ def _corner(problem: Problem, conditions: Iterable[Condition], periodic: Periodi
     """
     domain = problem.domain
     for each in conditions:
-        if not isinstance(each, FaceCondition) or each.slope or not callable(each.value):
+        if not isinstance(each, FaceCondition) or each.slope or not callable(each.value) or not each.part.whole:
             continue
         across = [face for face in each.faces(domain) if face.axis != periodic.on]
         if not across or _without_derivatives(domain, each) is not None:

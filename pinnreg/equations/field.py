@@ -1,109 +1,100 @@
-"""`Field`: one output of the trial function at a set of points, differentiated by attribute."""
+"""`Field`: one output of the trial function at a set of points, differentiated by attribute; `View`: all of them."""
 
 from __future__ import annotations
 
+import math
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast, final
 
 import torch
 from torch import Tensor
 
-from pinnreg.differentiation import parse_name, space_laplacian, sweep
+from pinnreg.differentiation import parse_name, space_laplacian
 from pinnreg.equations.points import Points
-from pinnreg.equations.trial import Lift, Network, Trial
-from pinnreg.errors import InputError
-from pinnreg.taylor import Algebra, Operator
+from pinnreg.equations.sweep import Derivatives
+from pinnreg.errors import InputError, unknown
+from pinnreg.taylor import Operator
 
 
 @final
-class Sweep:
-    """Derivatives of a trial function at points, computed together.
+class View:
+    """What one call of a user's function sees of a sweep: its fields and coordinates, and other places if it asks.
 
-    `operators` are computed at once. One that is first asked for later joins them, and the sweep is repeated.
-    `chunk` bounds how many points the network sees at once.
+    Args:
+        sweep: at points (n, d), or a table in its place.
+        shape: that the n points have for the function; None for (n,).
     """
 
-    def __init__(
-        self,
-        trial: Trial,
-        network: Network,
-        points: Points,
-        operators: Iterable[Operator] = (),
-        *,
-        chunk: int | None = None,
-    ) -> None:
-        self.trial = trial
-        self.points = points
-        self._network = network
-        self._chunk = chunk
-        self._table: dict[Operator, Tensor] = {}
-        if wanted := frozenset(operators):
-            # now, since a recording of the network's layers does not see inside arithmetic of fields
-            self._run(wanted)
+    def __init__(self, sweep: Derivatives, shape: tuple[int, ...] | None = None) -> None:
+        self.sweep = sweep
+        self.shape = (len(sweep.points),) if shape is None else shape
+        self._taken: dict[tuple[object, ...], tuple[View, object]] = {}
+        self._count = 0
 
-    @property
-    def operators(self) -> frozenset[Operator]:
-        """All that have been computed."""
-        return frozenset(self._table)
+    def fields(self) -> dict[str, Field]:
+        """The outputs by name."""
+        return {name: Field(self, number) for number, name in enumerate(self.sweep.trial.outputs)}
 
-    def __call__(self, operator: Operator) -> Tensor:
-        """The operator applied to u, (n, outputs)."""
-        if operator not in self._table:
-            self._run(self.operators | {operator})
-        return self._table[operator]
+    def coordinates(self) -> dict[str, Tensor]:
+        """The coordinates by axis, each of the view's shape."""
+        columns = self.sweep.points.x.unbind(dim=1)
+        return {axis: each.view(self.shape) for axis, each in zip(self.sweep.trial.axes, columns, strict=True)}
 
-    def g(self, operators: Sequence[Operator]) -> list[Tensor]:
-        """The operators applied to the part of u that carries exact data, each (n, outputs).
+    def arguments(self) -> dict[str, Any]:
+        """All that a function can ask for by name: outputs, axes, `points` and, on faces, `normal`."""
+        points = self.sweep.points
+        known = {"points": points.x} if points.normals is None else {"points": points.x, "normal": points.normals}
+        vectors = {name: each.view(*self.shape, each.shape[1]) for name, each in known.items()}
+        return {**self.fields(), **self.coordinates(), **vectors}
+
+    def at(self, **replaced: float | Tensor) -> View:
+        """The view of u where some coordinates are replaced, by numbers or by a tensor each of the view's shape.
 
         Raises:
-            ValueError: no exact data but zero.
+            InputError: an axis that there is not, or something else than numbers.
         """
-        series, _ = self._lift(Algebra.of(operators, len(self.trial.axes)))
-        if series is None:
-            raise ValueError("no exact condition has data but zero")
-        return series.derivatives(operators)
+        axes = self.sweep.trial.axes
+        for axis, value in replaced.items():
+            if axis not in axes:
+                raise unknown("axis of .at(...):", axis, axes)
+            if isinstance(value, Field):
+                raise InputError(f".at({axis}=...): expected a number or a tensor, got a Field; write .value")
+            if isinstance(value, bool) or not isinstance(value, (int, float, Tensor)):
+                raise InputError(f".at({axis}=...): expected a number or a tensor, got {type(value).__name__}")
+            if isinstance(value, Tensor) and value.shape not in ((), self.shape):
+                raise InputError(f".at({axis}=...): expected a tensor {self.shape}, got {tuple(value.shape)}")
+        key = tuple(
+            (axis, id(value) if isinstance(value, Tensor) else float(value))
+            for axis, value in sorted(replaced.items(), key=lambda pair: pair[0])
+        )
+        if key not in self._taken:
+            # kept with the tensors themselves, so that no id is used twice
+            self._taken[key] = (self.moved(replaced, self.shape), replaced)
+        return self._taken[key][0]
 
-    def fields(self) -> dict[str, Field]:
-        """The outputs by name."""
-        return {name: Field(self, number) for number, name in enumerate(self.trial.outputs)}
+    def moved(self, replaced: Mapping[str, float | Tensor], shape: tuple[int, ...], *, normals: bool = False) -> View:
+        """The view at other points, whose coordinates broadcast to `shape`; the last are the view's own.
 
-    def _run(self, operators: frozenset[Operator]) -> None:
-        algebra = Algebra.of(operators, len(self.trial.axes))
-        inner = sweep(self._network, self.points.x, algebra, chunk=self._chunk)
-        series = self.trial.lifted(inner, self._lift(algebra))
-        wanted = list(operators)
-        self._table = dict(zip(wanted, series.derivatives(wanted), strict=True))
-
-    def _lift(self, algebra: Algebra) -> Lift:
-        known = self.points.lifts.get(algebra)
-        return self.trial.lift(self.points.x, algebra) if known is None else known
-
-
-@final
-class Table:
-    """Derivatives at coordinates (n, d) as given values, in the place of a sweep; what is not given comes from it."""
-
-    def __init__(self, sweep: Sweep, x: Tensor, values: Mapping[Operator, Tensor]) -> None:
-        self.trial = sweep.trial
-        self.points = Points(x)
-        self._sweep = sweep
-        self._values = dict(values)
-
-    @property
-    def values(self) -> dict[Operator, Tensor]:
-        """All that was given or asked for."""
-        return dict(self._values)
-
-    def __call__(self, operator: Operator) -> Tensor:
-        """The operator applied to u, (n, outputs)."""
-        if operator not in self._values:
-            self._values[operator] = self._sweep(operator)
-        return self._values[operator]
-
-    def fields(self) -> dict[str, Field]:
-        """The outputs by name."""
-        return {name: Field(self, number) for number, name in enumerate(self.trial.outputs)}
+        Args:
+            replaced: coordinates by axis, in the place of the view's own.
+            shape: of the new points; it ends with the view's own.
+            normals: whether the points stay on their faces.
+        """
+        points = self.sweep.points
+        columns = [
+            (own if axis not in replaced else torch.as_tensor(replaced[axis], dtype=own.dtype, device=own.device))
+            .expand(shape)
+            .reshape(-1)
+            for axis, own in self.coordinates().items()
+        ]
+        outward = None
+        if normals and points.normals is not None:
+            outward = points.normals.repeat(math.prod(shape) // len(points), 1)
+        place, self._count = self._count, self._count + 1
+        return View(
+            self.sweep.elsewhere(place, Points(torch.stack(columns, dim=1), outward, across=points.across)), shape
+        )
 
 
 def _value(operand: Any) -> Any:
@@ -132,15 +123,16 @@ class Field:
 
     `u.x`, `u.xx`, `u.xxt` differentiate along the named axes; `u.d("x", 3)` says the same where letters do not serve,
     `u.d("x", 2, "t", 1)` for a mixed one; `u.laplacian` and `u.biharmonic`, (n,), and `u.grad`, (n, space axes), leave
-    out time. The first two are cheaper than the sum of their parts, which are not computed one by one. In arithmetic
-    and in `torch.*` functions a Field is its value; the result is a tensor.
+    out time. The first two are cheaper than the sum of their parts, which are not computed one by one. On faces `u.n`
+    is the derivative along the outward normal. `u.at(x=1.0)` is the output where some coordinates are replaced. In
+    arithmetic and in `torch.*` functions a Field is its value; the result is a tensor.
     """
 
     # numpy then leaves `array * field` to the field, and np.sin(field) fails instead of detaching it
     __array_ufunc__ = None
 
-    def __init__(self, sweep: Sweep | Table, output: int) -> None:
-        self._sweep = sweep
+    def __init__(self, view: View, output: int) -> None:
+        self._view = view
         self._output = output
 
     @property
@@ -182,10 +174,38 @@ class Field:
             raise InputError(f"{self._name}.d{pairs!r}: the last axis has no order")
         return self._derivative(tuple(orders.values()))
 
+    def at(self, **replaced: float | Tensor) -> Field:
+        """The output where some coordinates are replaced: `u.at(x=1.0)`, `u.at(t=t / 2)`, with derivatives of its own.
+
+        Each coordinate is a number or a tensor (n,). The derivative `u.at(x=1.0).x` is that of u at x = 1.
+
+        Raises:
+            InputError: an axis that there is not, or something else than numbers.
+        """
+        return Field(self._view.at(**replaced), self._output)
+
+    def normal(self, order: int = 1) -> Tensor:
+        """The derivative of an order along the outward normal, on the faces of a box; a tensor (n,).
+
+        Raises:
+            InputError: where there is no normal.
+        """
+        points = self._view.sweep.points
+        if points.normals is None:
+            raise InputError(
+                f"{self._name}.n is the derivative along the outward normal, and there is none: only faces have one"
+            )
+        axes, normals = self._axes, points.normals.view(*self._view.shape, -1)
+        # only the axes that the faces are on, so that no other derivative is computed
+        terms = (normals[..., axis] ** order * self.d(axes[axis], order) for axis in points.across)
+        return cast(Tensor, sum(terms))
+
     def __getattr__(self, name: str) -> Tensor:
         if name.startswith("_"):  # copying and pickling look such names up before there are axes
             raise AttributeError(name)
         index = parse_name(name, self._axes)
+        if index is None and name == "n":
+            return self.normal()
         if index is None:
             raise AttributeError(
                 f"Field {self._name!r} has no attribute {name!r}: derivatives are sequences of the axes "
@@ -209,14 +229,14 @@ class Field:
 
     @property
     def _axes(self) -> tuple[str, ...]:
-        return self._sweep.trial.axes
+        return self._view.sweep.trial.axes
 
     @property
     def _name(self) -> str:
-        return self._sweep.trial.outputs[self._output]
+        return self._view.sweep.trial.outputs[self._output]
 
     def _derivative(self, operator: Operator) -> Tensor:
-        return self._sweep(operator)[:, self._output]
+        return self._view.sweep(operator)[:, self._output].view(self._view.shape)
 
     @classmethod
     def __torch_function__(
@@ -238,7 +258,7 @@ class Field:
         return self.value.abs()
 
     def __len__(self) -> int:
-        return len(self._sweep.points)
+        return self._view.shape[0]
 
     def __getitem__(self, rows: Any) -> Tensor:
         return self.value[rows]

@@ -13,11 +13,11 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pinnreg.equations.field import Sweep, Table
 from pinnreg.equations.jumps import lines_along
 from pinnreg.equations.points import Points
 from pinnreg.equations.problem import Problem
 from pinnreg.equations.residual import evaluate_residual
+from pinnreg.equations.sweep import Elsewhere, Sweep, Table
 from pinnreg.equations.trial import Trial
 from pinnreg.errors import InputError
 from pinnreg.randomness import generator
@@ -48,7 +48,8 @@ class Linearity:
         draw = generator(0, "numbers for derivatives")
         shape = (len(self._trial.outputs),)
         # of one sign and below 1, where most functions of derivatives, as roots and logarithms, are defined
-        return {key: 0.3 + 0.6 * torch.rand(shape, generator=draw, dtype=torch.float64) for key in table.values}
+        here = [key for key in table.values if not isinstance(key, Elsewhere)]
+        return {key: 0.3 + 0.6 * torch.rand(shape, generator=draw, dtype=torch.float64) for key in here}
 
     def residual(self, x: Tensor, changed: dict[Operator, Tensor]) -> dict[str, Tensor]:
         """The equations at points (n, d), with some numbers changed."""
@@ -79,7 +80,7 @@ class Linearity:
         waves = mixing.reshape(x.shape[1], -1)
         # any smooth function: only what the residual asks for matters
         sweep = Sweep(self._trial, lambda points: torch.sin(points @ waves), Points(x))
-        return Table(sweep, x, {key: value.to(x.device) for key, value in rows.items()})
+        return Table(sweep, Points(x), {key: value.to(x.device) for key, value in rows.items()})
 
 
 def order_along(operator: Operator, axis: int) -> int:

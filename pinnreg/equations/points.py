@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import final
@@ -23,10 +24,12 @@ class Points:
     Attributes:
         x: the coordinates, (n, d).
         normals: outward normals, (n, d), of points on faces.
+        across: the numbers of the axes that normals are along.
         values: what was measured at the points, (n,), or what a penalty has drawn for each, (n, ...).
         importance: what each point counts for, (n,), of mean 1 over all points that were drawn; None for alike.
         points_per_row: 2 for pairs, the points i and i + n/2.
         lifts: the series of g and φ of the trial function, which training does not change, as far as they are known.
+        there: the points of other places that a function asks for, several a point, with what is known of them.
     """
 
     x: Tensor
@@ -35,6 +38,8 @@ class Points:
     importance: Tensor | None = None
     points_per_row: int = 1
     lifts: Mapping[Algebra, Lift] = field(default_factory=dict)
+    across: tuple[int, ...] = ()
+    there: Mapping[int, Points] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.x.shape[0]
@@ -46,7 +51,7 @@ class Points:
 
     def on(self, like: Tensor) -> Points:
         """The same where `like` is, and in its precision; nothing is known of g and φ there."""
-        return replace(self._mapped(lambda each: each.to(like)), lifts={})
+        return replace(self._mapped(lambda each: each.to(like)), lifts={}, there={})
 
     def lifted(self, trial: Trial, algebra: Algebra) -> Points:
         """The same with the series of g and φ."""
@@ -63,7 +68,8 @@ class Points:
             return torch.cat([run[rows] for run in each.chunk(self.points_per_row)])
 
         lifts = {algebra: _picked(lift, pick) for algebra, lift in self.lifts.items()}
-        return replace(self._mapped(pick), lifts=lifts)
+        there = {place: each.part(rows) for place, each in self.there.items()}
+        return replace(self._mapped(pick), lifts=lifts, there=there)
 
     def joined(self, others: Points) -> Points:
         """These and others of their kind, of which the same is known; nothing is known of g and φ."""
@@ -77,7 +83,8 @@ class Points:
         x = join(self.x, others.x)
         assert x is not None
         normals, values = join(self.normals, others.normals), join(self.values, others.values)
-        return Points(x, normals, values, join(self.importance, others.importance), self.points_per_row)
+        importance = join(self.importance, others.importance)
+        return replace(others, x=x, normals=normals, values=values, importance=importance, lifts={}, there={})
 
     def thinned(self, rows: int) -> Points:
         """At most so many rows, spread over all."""
@@ -95,7 +102,8 @@ class Points:
     def tensors(self) -> Tensors:
         """Everything that is a tensor, in a fixed order."""
         stacks = (None if each is None else each.on(each.support) for lift in self.lifts.values() for each in lift)
-        return (self.x, self.normals, self.values, self.importance, *stacks)
+        there = itertools.chain.from_iterable(each.tensors() for each in self.there.values())
+        return (self.x, self.normals, self.values, self.importance, *stacks, *there)
 
     def replaced(self, tensors: Tensors) -> Points:
         """Points of the same structure with other tensors, in the order of `tensors()`."""
@@ -105,7 +113,11 @@ class Points:
         lifts: dict[Algebra, Lift] = {}
         for algebra, (g, phi) in self.lifts.items():
             lifts[algebra] = (_with_stack(algebra, g, next(stacks)), _with_stack(algebra, phi, next(stacks)))
-        return Points(x, normals, values, importance, self.points_per_row, lifts)
+        there = {
+            place: each.replaced(tuple(itertools.islice(stacks, len(each.tensors()))))
+            for place, each in self.there.items()
+        }
+        return Points(x, normals, values, importance, self.points_per_row, lifts, self.across, there)
 
 
 def _picked(lift: Lift, pick: Callable[[Tensor], Tensor]) -> Lift:

@@ -10,10 +10,12 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from torch import Tensor
 
 from pinnreg.domain import Domain
-from pinnreg.equations.conditions import Condition, Periodic
+from pinnreg.equations.conditions import Measurements, Periodic
 from pinnreg.equations.field import FIELD_ATTRIBUTES
+from pinnreg.equations.general import Condition, Equation
 from pinnreg.errors import InputError, place, shortened, unknown, user_code
 from pinnreg.naming import free_name
 from pinnreg.reference import Reference, as_reference, remembered
@@ -85,6 +87,21 @@ def named_conditions(problem: Problem, extra: Iterable[Condition] = ()) -> tuple
         InputError: an output that the problem lacks or that must be named, two conditions of one name, or a face or
             axis that the domain lacks.
     """
+    named = _named(problem, extra)
+    for condition in named:
+        condition.check(problem.domain)
+    return named
+
+
+def condition_at(problem: Problem, condition: Condition) -> Condition:
+    """A condition as a problem with other values of its parameters has it, tensors in the place of some."""
+    values = (getattr(problem, field.name) for field in dataclasses.fields(problem))  # type: ignore[arg-type]
+    if isinstance(condition, Measurements) or not any(isinstance(value, Tensor) for value in values):
+        return condition
+    return next(each for each in _named(problem) if each.name == condition.name)
+
+
+def _named(problem: Problem, extra: Iterable[Condition] = ()) -> tuple[Condition, ...]:
     conditions = [_with_output(condition, problem.outputs) for condition in (*problem.conditions, *extra)]
     kinds = Counter(condition.kind for condition in conditions if not condition.name)
     named: list[Condition] = []
@@ -100,8 +117,6 @@ def named_conditions(problem: Problem, extra: Iterable[Condition] = ()) -> tuple
     repeated = [name for name, times in Counter(condition.name for condition in named).items() if times > 1]
     if repeated or any(condition.name == "residual" for condition in named):
         raise InputError(f"{_title(problem)}: two loss terms are named {(repeated or ['residual'])[0]!r}")
-    for condition in named:
-        condition.check(problem.domain)
     return tuple(named)
 
 
@@ -132,6 +147,8 @@ def _is_plain(value: object) -> bool:
 def _with_output(condition: Condition, outputs: Sequence[str]) -> Condition:
     if not isinstance(condition, Condition):
         raise InputError(f"conditions: expected dirichlet(...), initial(...), ..., got {condition!r}")
+    if isinstance(condition, Equation):
+        return condition
     if condition.of is None:
         if len(outputs) == 1:
             return dataclasses.replace(condition, of=outputs[0])
@@ -188,9 +205,9 @@ def _validate_definition(problem: Problem) -> None:
             raise InputError(
                 f"{title}: the axis name {axis!r} means something else as an attribute of a Field; rename it"
             )
-    names = [*outputs, *axes, "points"]
+    names = [*outputs, *axes, "points", "normal"]
     if repeated := [name for name, times in Counter(names).items() if times > 1]:
-        raise InputError(f"{title}: {repeated[0]!r} names two things; outputs, axes and `points` must differ")
+        raise InputError(f"{title}: {repeated[0]!r} names two things; outputs, axes, `points` and `normal` differ")
     arrays = {f"{output}{suffix}" for output in outputs for suffix in ("_reference", "_error")} | RESERVED
     if taken := [name for name in (*outputs, *axes) if name in arrays or name.startswith("residual_")]:
         raise InputError(f"{title}: {taken[0]!r} means something else in fields.npz; rename it")

@@ -3,38 +3,65 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from pinnreg.differentiation import slope
-from pinnreg.equations.field import Sweep
+from pinnreg.domain import Domain
 from pinnreg.equations.problem import Problem
-from pinnreg.equations.residual import residual_of_derivatives
+from pinnreg.equations.residual import evaluate_residual, of_derivatives
+from pinnreg.equations.sweep import Asked, Derivatives, Elsewhere, Sweep
+from pinnreg.taylor import Laplacian
 
 
 def relative_residual(problem: Problem, sweep: Sweep) -> dict[str, float]:
-    """‖r‖ / Σ_k ‖∂r/∂u_k · u_k‖ by equation, with root mean squares over the points and u_k the derivatives of u in it.
+    """How large the residual of each equation is beside its own terms; as `relative`."""
+    return relative(partial(evaluate_residual, problem), sweep, problem.domain)
 
-    What the residual holds besides, as a source, counts as one more term. 0 where all terms vanish, and infinite where
-    anything is NaN or Inf.
+
+def relative(rows_of: Callable[[Derivatives], dict[str, Tensor]], sweep: Sweep, domain: Domain) -> dict[str, float]:
+    """‖r‖ / Σ_k ‖∂r/∂u_k · u_k‖ by name, with root mean squares over the points and u_k the derivatives of u in r.
+
+    What r holds besides, as a source, counts as one more term. A derivative counts as at least what it is of a function
+    that varies as much as u over the whole domain: r = Δu would otherwise be as large as its only term, whatever u is.
+    0 where all terms vanish, and infinite where anything is NaN or Inf.
     """
     x = sweep.points.x
-    residual, values = residual_of_derivatives(problem, sweep)
+    residual, values = of_derivatives(rows_of, sweep)
     with torch.no_grad():
         found = residual(x, *values.values())
+        variation = sweep((0,) * x.shape[1]).std(dim=0, correction=0)
     rest = {name: rows.clone() for name, rows in found.items()}
     sizes = dict.fromkeys(found, 0.0)
-    for number, derivative in enumerate(values.values()):
+    for number, (operator, derivative) in enumerate(values.items()):
+        natural = variation * _inverse_length(operator, domain)
         for output in range(derivative.shape[1]):
-            tangents = [torch.zeros_like(each) for each in values.values()]
-            tangents[number][:, output] = derivative[:, output]
-            terms = slope(residual, (x, *values.values()), (torch.zeros_like(x), *tangents))
+
+            def along(size: Tensor, number: int = number, output: int = output) -> dict[str, Tensor]:
+                tangents = [torch.zeros_like(each) for each in values.values()]
+                tangents[number][:, output] = size
+                return cast(dict[str, Tensor], slope(residual, (x, *values.values()), (torch.zeros_like(x), *tangents)))
+
+            terms, coarse = along(derivative[:, output]), along(natural[output])
             for name, rows in terms.items():
                 rest[name] = rest[name] - rows
-                sizes[name] += _size(rows)
+                sizes[name] += max(_size(rows), _size(coarse[name]))
     sizes = {name: size + _size(rest[name]) for name, size in sizes.items()}
     return {name: share(_size(rows), sizes[name]) for name, rows in found.items()}
+
+
+def _inverse_length(operator: Asked, domain: Domain) -> float:
+    """The derivative, in order of size, of what varies by 1 along each axis; 0 for none."""
+    if isinstance(operator, Elsewhere):
+        return 0.0
+    lengths = [upper - lower for lower, upper in domain.bounds.values()]
+    if isinstance(operator, Laplacian):
+        return sum(lengths[axis] ** -2 for axis in operator.axes) ** operator.power
+    return math.prod(length**-order for length, order in zip(lengths, operator, strict=True)) if any(operator) else 0.0
 
 
 def share(size: float, of: float) -> float:

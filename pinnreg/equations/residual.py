@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from pinnreg.differentiation import parse_name, slope
-from pinnreg.equations.call import call, coordinates
-from pinnreg.equations.field import Field, Sweep, Table
+from pinnreg.differentiation import slope
+from pinnreg.equations.evaluate import evaluate_rows
 from pinnreg.equations.points import Points
 from pinnreg.equations.problem import Problem
+from pinnreg.equations.sweep import Asked, Derivatives, Elsewhere, Sweep, Table
 from pinnreg.equations.trial import Network, Trial
-from pinnreg.errors import InputError, is_signal, place
-from pinnreg.taylor import Laplacian, MultiIndex, Operator
+from pinnreg.errors import InputError
+from pinnreg.taylor import Laplacian, MultiIndex
 
 
-def evaluate_residual(problem: Problem, sweep: Sweep | Table) -> dict[str, Tensor]:
+def evaluate_residual(problem: Problem, sweep: Derivatives) -> dict[str, Tensor]:
     """The residual's equations by name, each (n,); a single one is named "residual". None for a problem without.
 
     Raises:
@@ -27,54 +26,26 @@ def evaluate_residual(problem: Problem, sweep: Sweep | Table) -> dict[str, Tenso
     """
     if not problem.has_residual:
         return {}
-    return evaluate_rows(problem.residual, sweep, f"residual of {type(problem).__name__}")
+    return evaluate_rows(problem.residual, sweep, f"residual of {type(problem).__name__}", domain=problem.domain)
 
 
-def evaluate_rows(
-    function: Callable[..., Any], sweep: Sweep | Table, title: str, name: str = "residual"
-) -> dict[str, Tensor]:
-    """What a user's function gives at points, as vectors (n,) by name.
-
-    Args:
-        function: its parameters are matched by name: outputs give Fields, axes coordinates (n,), `points` the (n, d).
-        sweep: of the solution at the points.
-        title: what messages call it.
-        name: of a single vector.
-
-    Raises:
-        InputError: a function that fails, or whose result has the wrong form; the message says what was expected.
-    """
-    arguments = {**sweep.fields(), **coordinates(sweep.trial.axes, sweep.points.x)}
-    try:
-        result = call(function, arguments, title)
-    except InputError:
-        raise
-    except BaseException as error:
-        if is_signal(error):
-            raise
-        raise InputError(_explain(error, title, sweep.trial.axes)) from error
-    rows = result if isinstance(result, dict) else {name: result}
-    if not rows:
-        raise InputError(f"{title}: returned an empty dict, expected one named (n,) tensor an equation")
-    return {str(key): _checked(values, sweep.points.x, title, str(key)) for key, values in rows.items()}
-
-
-def residual_of_derivatives(
-    problem: Problem, sweep: Sweep
-) -> tuple[Callable[..., dict[str, Tensor]], dict[Operator, Tensor]]:
-    """The residual as a function of coordinates (n, d) and of the derivatives of u, and these, each (n, outputs).
+def of_derivatives(
+    rows: Callable[[Derivatives], dict[str, Tensor]], sweep: Sweep
+) -> tuple[Callable[..., dict[str, Tensor]], dict[Asked, Tensor]]:
+    """Rows at the points of a sweep as a function of coordinates (n, d) and of the derivatives of u in them, and these.
 
     Raises:
         InputError: as `evaluate_residual`.
     """
-    asked = Table(sweep, sweep.points.x, {})
-    evaluate_residual(problem, asked)
+    asked = Table(sweep, sweep.points, {})
+    rows(asked)
     values = asked.values
 
-    def residual(x: Tensor, *derivatives: Tensor) -> dict[str, Tensor]:
-        return evaluate_residual(problem, Table(sweep, x, dict(zip(values, derivatives, strict=True))))
+    def function(x: Tensor, *derivatives: Tensor) -> dict[str, Tensor]:
+        points = Points(x, sweep.points.normals, across=sweep.points.across)
+        return rows(Table(sweep, points, dict(zip(values, derivatives, strict=True))))
 
-    return residual, values
+    return function, values
 
 
 def residual_gradient(problem: Problem, sweep: Sweep, axes: Sequence[str]) -> dict[str, dict[str, Tensor]]:
@@ -87,19 +58,24 @@ def residual_gradient(problem: Problem, sweep: Sweep, axes: Sequence[str]) -> di
         InputError: as `evaluate_residual`.
     """
     x, at = sweep.points.x, sweep.trial.axes
-    residual, values = residual_of_derivatives(problem, sweep)
+    residual, values = of_derivatives(partial(evaluate_residual, problem), sweep)
     slopes = {}
     for axis in axes:
         number = at.index(axis)
-        tangents = [_next(sweep, operator, number) for operator in values]
+        tangents = [_next(problem, sweep, operator, number) for operator in values]
         direction = torch.zeros_like(x)
         direction[:, number] = 1
         slopes[axis] = slope(residual, (x, *values.values()), (direction, *tangents))
     return {name: {axis: by_name[name] for axis, by_name in slopes.items()} for name in slopes[axes[0]]}
 
 
-def _next(sweep: Sweep, operator: Operator, axis: int) -> Tensor:
+def _next(problem: Problem, sweep: Sweep, operator: Asked, axis: int) -> Tensor:
     """The derivative along an axis of an operator applied to u, (n, outputs)."""
+    if isinstance(operator, Elsewhere):
+        raise InputError(
+            f"residual of {type(problem).__name__}: its derivative along an axis is not known, since it has integrals, "
+            "or values of u at other points"
+        )
     if not isinstance(operator, Laplacian):
         return sweep(_raised(operator, axis))
     terms = [(0,) * len(sweep.trial.axes)]
@@ -117,10 +93,10 @@ def check_residual(
     trial: Trial,
     network: Network,
     points: Points,
-    operators: frozenset[Operator] = frozenset(),
+    operators: frozenset[Asked] = frozenset(),
     *,
     chunk: int | None = None,
-) -> tuple[frozenset[Operator], tuple[str, ...]]:
+) -> tuple[frozenset[Asked], tuple[str, ...]]:
     """Evaluate the residual on all points and on half of them; the operators that it asks for, and its equations.
 
     `operators` are those that it is known to ask for; `chunk` as for `Sweep`.
@@ -147,52 +123,3 @@ def check_residual(
                 "(no means, sums or sorting over the points)"
             )
     return sweep.operators, tuple(whole)
-
-
-def _product_rule(name: str, axes: Sequence[str]) -> str:
-    axis = max((axis for axis in axes if name.startswith(axis)), key=len)
-    return (
-        f".{name} works on outputs, not on expressions; expand it by the product rule: "
-        f"(k * u.{axis}).{axis} = k.{axis} * u.{axis} + k * u.{axis}{axis} with the coefficient's derivative "
-        f"k.{axis} written out, (u * u).{axis} = 2 * u * u.{axis}"
-    )
-
-
-def _checked(values: object, x: Tensor, title: str, name: str) -> Tensor:
-    count = len(x)
-    if isinstance(values, Field):
-        values = values.value
-    if not isinstance(values, Tensor):
-        hint = f"; if this is the .t of an expression: {_product_rule('t', ['t'])}" if callable(values) else ""
-        raise InputError(f"{title}: {name!r} must be a torch tensor of shape (n,), got {type(values).__name__}{hint}")
-    if values.is_complex():
-        raise InputError(
-            f"{title}: {name!r} is complex; return its real and its imaginary part as two equations, and give u two "
-            "outputs if it is complex itself"
-        )
-    if values.dtype not in (torch.float32, torch.float64):
-        raise InputError(f"{title}: {name!r} must be real, in float32 or float64, got {values.dtype}")
-    if values.dtype != x.dtype:
-        raise InputError(f"{title}: {name!r} must be {x.dtype} as the points and the network are, got {values.dtype}")
-    if values.shape != (count,):
-        hint = " (an (n, 1) would broadcast to (n, n): index with [:, 0])" if values.shape == (count, 1) else ""
-        raise InputError(f"{title}: {name!r} must have shape (n,) = ({count},), got {tuple(values.shape)}{hint}")
-    return values
-
-
-def _explain(error: BaseException, title: str, axes: Sequence[str]) -> str:
-    """A message for an exception that a user's residual raised: the line, and what to write instead if we know."""
-    where = title + place(error)
-    text = f"{type(error).__name__}: {error}"
-    match = re.search(r"'Tensor' object has no attribute '(\w+)'", str(error))
-    if match and (name := match.group(1)) and parse_name(name, axes):
-        return f"{where}: {_product_rule(name, axes)}"
-    if "builtin_function_or_method" in str(error) and "t" in axes:
-        # a tensor has a method `t`, so that (u * u).t fails only when something is done with it
-        return f"{where}: {text}; if this is the .t of an expression: {_product_rule('t', axes)}"
-    if "Boolean value of Tensor" in str(error):
-        return (
-            f"{where}: a Python `if`, `and` or `or` on a tensor has no single truth value; "
-            "use torch.where(condition, a, b)"
-        )
-    return f"{where}: {text}"

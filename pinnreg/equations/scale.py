@@ -24,11 +24,12 @@ import torch
 from torch import Tensor
 
 from pinnreg.domain import unit_points
-from pinnreg.equations.conditions import Condition, FaceCondition, Measurements
-from pinnreg.equations.field import Sweep
+from pinnreg.equations.conditions import FaceCondition, Measurements
+from pinnreg.equations.general import Condition
 from pinnreg.equations.points import Points
 from pinnreg.equations.problem import Problem
 from pinnreg.equations.residual import evaluate_residual
+from pinnreg.equations.sweep import Sweep
 from pinnreg.equations.trial import Network, Trial
 from pinnreg.errors import InputError
 from pinnreg.randomness import derive
@@ -97,7 +98,7 @@ def _slopes(problem: Problem, conditions: Sequence[Condition], trial: Trial, lik
         if isinstance(condition, FaceCondition) and (condition.kind == "neumann" or condition.slope):
             points = condition.sample(problem.domain, POINTS, "sobol", 0).on(like)
             ends = [problem.domain.bounds[face.axis] for face in condition.faces(problem.domain)]
-            length = max(upper - lower for lower, upper in ends)
+            length = max(upper - lower for lower, upper in ends) ** condition.order
             largest = length * float(_values(condition, problem, points).abs().max())
             found[str(condition.of)] = max(found[str(condition.of)], largest)
     return list(found.values())

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from pinnreg.domain import Domain, Face, unit_points
-from pinnreg.equations.conditions import Condition, FaceCondition
-from pinnreg.equations.field import Sweep
+from pinnreg.equations.conditions import FaceCondition
+from pinnreg.equations.general import Condition
 from pinnreg.equations.points import Points
 from pinnreg.equations.problem import Problem
 from pinnreg.equations.residual import evaluate_residual
+from pinnreg.equations.sweep import Sweep
 from pinnreg.equations.trial import Network, Trial
 from pinnreg.errors import InputError, shortened, unknown
 from pinnreg.networks import Symmetric
@@ -136,7 +137,8 @@ def check_symmetry(
     Args:
         problem: that declares them.
         trial: u = g + φ s N.
-        conditions: all of the problem's; measurements, which noise makes asymmetric, are not looked at.
+        conditions: all of the problem's; measurements, which noise makes asymmetric, are not looked at, nor are general
+            ones and those on parts of faces or at points.
         network: N, symmetric.
         like: a tensor of its precision where it is.
 
@@ -171,7 +173,9 @@ def _wrong(
         if not any(_alike(rows.abs(), other.abs(), tolerance) for other in after.values()):
             return f"{name!r} is"
     size = float(trial(network, here).abs().max())
-    alone = _alone(each, problem, [on for on in conditions if isinstance(on, FaceCondition)], like, size)
+    alone = _alone(
+        each, problem, [on for on in conditions if isinstance(on, FaceCondition) and on.part.whole], like, size
+    )
     return None if alone is None else f"the data of {alone!r} are"
 
 

@@ -1,4 +1,28 @@
-"""The multilayer perceptron."""
+"""The multilayer perceptron.
+
+One start for all problems, tanh with a spread of 1; trying several for a while and going on with the best does not pay.
+Twelve problems, 20-20-20 neurons, the relative residual at fresh points after 12 steps (a tenth of the cost, five
+starts) and the error after 100, one seed:
+
+| | tanh, spread 1 | tanh, 2 | sin, 1 | sin, 2 | sin, 4 | smallest after 12 steps |
+|---|---|---|---|---|---|---|
+| Poisson | 3e-13 | 2e-13 | 8e-13 | 7e-16 | 8e-12 | sin, 1 |
+| Poisson, frequency 4 | 2e-8 | 8e-8 | 5e-11 | 3e-11 | 2e-9 | tanh, 2 |
+| heat | 6e-14 | 3e-12 | 2e-13 | 4e-14 | 6e-10 | sin, 1 |
+| Burgers, ν = 0.01 | 3e-8 | 2e-8 | 5e-7 | 2e-7 | 3e-6 | sin, 2 |
+| transport, β = 30 | 1.6 | 0.9 | 5e-7 | 9e-6 | 3e-3 | sin, 1 |
+| wave | 2e-6 | 2e-6 | 7e-7 | 3e-7 | 5e-7 | sin, 2 |
+| reaction | 2e-7 | 1e-7 | 8e-7 | 9e-8 | 8e-7 | tanh, 1 |
+| Klein-Gordon | 2e-14 | 1e-12 | 4e-13 | 1e-12 | 4e-12 | sin, 1 |
+| van der Pol, one window | 1.0 | 1.1 | 1.1 | 1.1 | 1e-6 | sin, 4 |
+| convection and diffusion | 1e-9 | 5e-9 | 8e-6 | 4e-7 | 4e-7 | sin, 4 |
+| Duffing, one window | 5e-8 | 1e-9 | 1e-8 | 4e-8 | 3e-13 | sin, 4 |
+| Korteweg-de Vries | 5e-6 | 8e-6 | 7e-4 | 2e-4 | 3e-4 | sin, 4 |
+
+Going on with the one that is first after 12 steps costs half as much again. It would mend transport and oscillators
+(these are mended by windows of time, too), and end 7 to 400 times above tanh with Burgers' equation, convection and
+diffusion, and Korteweg and de Vries'. Where tanh fails, the run says that it has not converged, and names sin.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from pinnreg.equations import Points, Problem, Split, Unknown, check_residual, check_unknown
+from pinnreg.equations import Asked, Points, Problem, Split, Unknown, check_residual, check_unknown
 from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError
 from pinnreg.objective.balance import looked_at
@@ -22,7 +22,6 @@ from pinnreg.objective.objective import Objective
 from pinnreg.objective.settings import PointSettings
 from pinnreg.objective.terms import INTERIOR, Equations, OnParameters, Penalised, Shape, Soft, Source, Term
 from pinnreg.regularisers import Noise, Penalty, Regulariser
-from pinnreg.taylor import Operator
 
 logger = logging.getLogger("pinnreg")
 
@@ -131,6 +130,7 @@ def _shaped(bare: Objective, split: Split, weights: Mapping[str, float], *, trai
     check_names((*given, *(term.name for term in bare.terms if isinstance(term, Penalised)), *sizes))
     for term in bare.terms[1:]:
         shapes[term.name] = _shape(bare, term, points[term.name], parameters, tried[term.name])
+    _note_idle(bare, points, parameters, shapes)
     given_weights = weights_of(weights, given, [condition.name for condition in split.exact])
     return replace(bare, shapes=shapes, sizes=sizes, given=given_weights)
 
@@ -145,8 +145,7 @@ def _shape_of_equations(bare: Objective, points: Points, parameters: Parameters,
             raise InputError(f"conditions: exact data of {type(problem).__name__} are NaN or Inf")
         operators, names = check_residual(problem, model.trial, network, points, tried.operators, chunk=model.chunk)
     _check_dependence(tried)
-    _note_idle(bare, points, parameters, operators)
-    return Shape(operators, dict.fromkeys(names, 1), points.rows, tried.kept)
+    return Shape(operators, dict.fromkeys(names, 1), points.rows, tried.kept, tried.seen)
 
 
 def _shape(bare: Objective, term: Term, points: Points, parameters: Parameters, tried: Tried) -> Shape:
@@ -158,7 +157,7 @@ def _shape(bare: Objective, term: Term, points: Points, parameters: Parameters, 
             _check_pointwise(bare, term, points, parameters, sweep.operators, found[term.name].values)
     _check_dependence(tried)
     runs = {name: rows.values.numel() // points.rows for name, rows in found.items()}
-    return Shape(sweep.operators, runs, points.rows, tried.kept)
+    return Shape(sweep.operators, runs, points.rows, tried.kept, sweep.seen // points.rows)
 
 
 def _check_pointwise(
@@ -166,7 +165,7 @@ def _check_pointwise(
     term: Penalised,
     points: Points,
     parameters: Parameters,
-    operators: frozenset[Operator],
+    operators: frozenset[Asked],
     values: Tensor,
 ) -> None:
     """Refuse a penalty whose rows at some points change with the others: the engine takes the points in parts."""
@@ -195,23 +194,28 @@ def _check_dependence(tried: Tried) -> None:
         )
 
 
-def _note_idle(bare: Objective, points: Points, parameters: Parameters, operators: frozenset[Operator]) -> None:
-    """Say so if the residual does not change with a coefficient, which nothing then trains."""
+def _note_idle(
+    bare: Objective, points: Mapping[str, Points], parameters: Parameters, shapes: Mapping[str, Shape]
+) -> None:
+    """Say so if neither the residual nor a condition changes with a coefficient, which nothing then trains."""
     model = bare.model
     if not model.coefficients:
         return
     thetas = [parameters[name] for name in model.coefficients]
     # weighted, so that rows of opposite slopes do not cancel; and never nothing to differentiate
     total: Tensor = torch.zeros_like(thetas[0], requires_grad=True)
-    sweep = model.sweep(parameters, points.thinned(SOME), operators, whole=True)
-    for rows in bare.terms[0].rows(model.problem_at(parameters), sweep).values():
-        total = total + rows.values @ torch.linspace(1, 2, len(rows.values)).to(rows.values)
+    for term in bare.terms:
+        if isinstance(term, Penalised):
+            continue
+        sweep = model.sweep(parameters, points[term.name].thinned(SOME), shapes[term.name].operators, whole=True)
+        for rows in term.rows(model.problem_at(parameters), sweep).values():
+            total = total + rows.values @ torch.linspace(1, 2, len(rows.values)).to(rows.values)
     slopes = torch.autograd.grad(total, thetas, materialize_grads=True)
     for name, each in zip(model.coefficients, slopes, strict=True):
         if not each:
             logger.warning(
-                "%s: at the start the residual of %s does not change with it, and it may keep its start for good; "
-                "a residual must use it as a tensor, in torch.* functions",
+                "%s: at the start the residual of %s does not change with it, nor do its conditions, and it may keep "
+                "its start for good; they must use it as a tensor, in torch.* functions",
                 name,
                 type(model.problem).__name__,
             )

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from pinnreg import memory
-from pinnreg.equations import Points
+from pinnreg.equations import Asked, Points, own_operators
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
 from pinnreg.objective.rows import Rows
 from pinnreg.objective.terms import INTERIOR, Term
-from pinnreg.taylor import Algebra, Operator
+from pinnreg.taylor import Algebra
 
 PEAK = 3.0
 """Bytes at the peak for each that is kept."""
@@ -38,11 +38,13 @@ class Tried:
         operators: that it asks for.
         constant: those of its loss terms whose rows do not depend on the parameters.
         kept: bytes at the peak of a gradient at all its points.
+        seen: how many points the network sees for each row.
     """
 
-    operators: frozenset[Operator]
+    operators: frozenset[Asked]
     constant: tuple[str, ...]
     kept: int
+    seen: int
 
 
 @final
@@ -89,19 +91,19 @@ def tried_on(objective: Objective, term: Term, points: Points, parameters: Param
         at_once = more if room is None else min(max(room - len(few), 0), more)
         lifted += more * (lifted - less_lifted) // (len(few) - len(half))
         swept += at_once * (swept - less_swept) // (len(few) - len(half))
-    return Tried(operators, constant, int(PEAK * (lifted + swept)))
+    return Tried(operators, constant, int(PEAK * (lifted + swept)), asked.seen // few.rows)
 
 
 def _kept(
-    objective: Objective, term: Term, points: Points, parameters: Parameters, operators: frozenset[Operator]
+    objective: Objective, term: Term, points: Points, parameters: Parameters, operators: frozenset[Asked]
 ) -> tuple[int, int, dict[str, Rows]]:
     """Bytes kept for the known parts of the trial function, and for the rest, which can be made for parts of the
     points; and the rows."""
     model, counts = objective.model, [_Kept(parameters.values()) for _ in range(2)]
     with torch.enable_grad():
-        if operators:
+        if own := own_operators(operators):
             with torch.autograd.graph.saved_tensors_hooks(counts[0], _same):
-                points = points.lifted(model.trial, Algebra.of(operators, len(model.trial.axes)))
+                points = points.lifted(model.trial, Algebra.of(own, len(model.trial.axes)))
         with torch.autograd.graph.saved_tensors_hooks(counts[1], _same):
             sweep = model.sweep(parameters, points, operators, whole=True)
             rows = term.rows(model.problem_at(parameters), sweep)

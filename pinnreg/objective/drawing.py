@@ -22,7 +22,6 @@ from pinnreg.objective.objective import Objective
 from pinnreg.objective.sampling import adapted_points, density_of, peak, stratified
 from pinnreg.objective.terms import INTERIOR, Equations, Penalised, Soft, Term
 from pinnreg.regularisers import UNSHIFTED, Shift, annealed
-from pinnreg.taylor import Algebra
 
 REFINED = 2.0
 """By so much the mean of r² where it is large is larger between the collocation points if there are too few."""
@@ -44,7 +43,7 @@ def place(objective: Objective, step: int, interior: Points | None = None, *, wi
     for term in objective.terms:
         own = term.place(source, points.get(INTERIOR, interior), step)
         if own is not None:
-            points[term.name] = _lifted(objective, term, own)
+            points[term.name] = objective.lifted(term, own)
     return Placement(points, step, step, window=window)
 
 
@@ -73,7 +72,7 @@ def redraw(
     for term in objective.terms:
         placed = placement.points.get(term.name)
         drawn = term.draw(source, placed, step)
-        points[term.name] = drawn if placed is not None else _lifted(objective, term, drawn)
+        points[term.name] = drawn if placed is not None else objective.lifted(term, drawn)
     weights = objective.weights(placement.balanced, progress, placement.window)
     same = before is not None and before.weights == weights
     vector = before.weight_vector if same and before is not None else _vector(objective, weights)
@@ -179,14 +178,6 @@ def batch_of(objective: Objective, state: Mapping[str, Any], parameters: Paramet
     return replace(batch, points={**batch.points, **trimmed})
 
 
-def _lifted(objective: Objective, term: Term, points: Points) -> Points:
-    """The points with g and φ, which all steps that see them then share."""
-    operators = objective.shapes[term.name].operators if term.name in objective.shapes else frozenset()
-    if not operators:
-        return points
-    return points.lifted(objective.model.trial, Algebra.of(operators, len(objective.model.trial.axes)))
-
-
 def _vector(objective: Objective, weights: Mapping[str, float]) -> Tensor:
     """The weights as a tensor; filled where it is, so that no step waits for a copy to the device."""
     return torch.stack([objective.model.like.new_full((), weights[name]) for name in objective.names])
@@ -283,11 +274,11 @@ def _with_points(objective: Objective, placement: Placement, found: Mapping[str,
     points = dict(placement.points)
     for term in objective.terms:
         if term.name in found:
-            points[term.name] = _lifted(objective, term, found[term.name])
+            points[term.name] = objective.lifted(term, found[term.name])
         elif INTERIOR in found and isinstance(term, Penalised) and term.name in points:
             own = term.place(objective.source, points[INTERIOR], placement.drawn)
             assert own is not None
-            points[term.name] = _lifted(objective, term, own)
+            points[term.name] = objective.lifted(term, own)
     return replace(placement, points=points)
 
 

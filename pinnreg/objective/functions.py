@@ -80,7 +80,8 @@ def weighted(batch: Batch, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def sweep_points(objective: Objective, batch: Batch) -> int:
     """How many points the network is evaluated at for all terms, once for each perturbation."""
-    used = (len(batch.points[term.name]) for term in objective.terms if objective.shapes[term.name].operators)
+    shapes = {term.name: objective.shapes[term.name] for term in objective.terms}
+    used = (batch.points[name].rows * shape.seen for name, shape in shapes.items() if shape.operators)
     return len(batch.shifts) * sum(used)
 
 

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.differentiation import slope
-from pinnreg.equations import Points, Sweep
+from pinnreg.equations import Asked, Points, Sweep
 from pinnreg.jacobians import jacobian_of
 from pinnreg.objective.batch import Batch
 from pinnreg.objective.filling import OtherParametersError, fill_by_layer, fill_diagonal, fill_from
@@ -36,12 +36,14 @@ from pinnreg.objective.rows import Rows
 from pinnreg.objective.shifts import shifted
 from pinnreg.objective.terms import OnParameters, Term
 from pinnreg.regularisers import UNSHIFTED, Shift
-from pinnreg.taylor import Algebra, LinearRecord, Operator
+from pinnreg.taylor import LinearRecord
 
 logger = logging.getLogger("pinnreg")
 
 TOLERANCES = {torch.float64: 1e-8, torch.float32: 1e-2}
 POINTS_OF_JACREV = 32
+SEEN_AT_ONCE = 20_000
+"""Points of rows with integrals, whose Jacobian by points is far larger than that by rows."""
 
 
 @final
@@ -191,7 +193,7 @@ def _pieces(what: _What, leaves: Parameters, *, by_layer: bool, chunk: int | Non
     network = objective.model.network_part(leaves)
     for name, points in what.points.items():
         term = objective.term(name)
-        for part, at in _parts(points, chunk if by_layer else POINTS_OF_JACREV):
+        for part, at in _parts(points, _at_once(objective.shapes[name].seen, chunk) if by_layer else POINTS_OF_JACREV):
             record, found, operators = _recorded(objective, term, leaves, part)
             table = {} if by_layer else _by_rows(objective, term, part, leaves, operators)
             slopes = _slopes(objective, term, leaves, part, operators) if by_layer else {}
@@ -209,7 +211,7 @@ def _pieces(what: _What, leaves: Parameters, *, by_layer: bool, chunk: int | Non
 
 def _recorded(
     objective: Objective, term: Term, leaves: Parameters, points: Points
-) -> tuple[LinearRecord, dict[str, Rows], frozenset[Operator]]:
+) -> tuple[LinearRecord, dict[str, Rows], frozenset[Asked]]:
     """The rows of a term, the layers between them and the parameters, and the operators that were asked for."""
     problem, operators = objective.model.problem_at(leaves), objective.shapes[term.name].operators
     while True:
@@ -224,12 +226,12 @@ def _recorded(
 
 
 def _by_rows(
-    objective: Objective, term: Term, points: Points, leaves: Parameters, operators: frozenset[Operator]
+    objective: Objective, term: Term, points: Points, leaves: Parameters, operators: frozenset[Asked]
 ) -> dict[str, Tensor]:
     """The Jacobian of the rows of each loss term at some points, (rows, p), for any dependence on the parameters."""
     model = objective.model
     # g and φ by nested differentiation, which transforms of functions refuse
-    known = points.lifted(model.trial, Algebra.of(operators, len(model.trial.axes))) if operators else points
+    known = objective.lifted(term, points)
 
     def residuals(parameters: Parameters) -> dict[str, Tensor]:
         sweep = model.sweep(parameters, known, operators, whole=True)
@@ -240,7 +242,7 @@ def _by_rows(
 
 
 def _slopes(
-    objective: Objective, term: Term, leaves: Parameters, points: Points, operators: frozenset[Operator]
+    objective: Objective, term: Term, leaves: Parameters, points: Points, operators: frozenset[Asked]
 ) -> dict[str, Tensor]:
     """The derivatives of the residuals by the unknown coefficients, (rows, coefficients) by loss term.
 
@@ -279,6 +281,13 @@ def _slices(sizes: Mapping[str, int]) -> dict[str, slice]:
     """Ranges of the given lengths, one after the other."""
     ends = list(itertools.accumulate(sizes.values()))
     return {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
+
+
+def _at_once(seen: int, chunk: int | None) -> int | None:
+    """How many points to take at once of which the network sees so many for each row; None for all."""
+    if seen <= 2:
+        return chunk  # its own, or a pair
+    return max((SEEN_AT_ONCE if chunk is None else chunk) // seen, 1)
 
 
 def _parts(points: Points, chunk: int | None) -> Iterator[tuple[Points, slice]]:

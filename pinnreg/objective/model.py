@@ -8,9 +8,8 @@ from typing import final
 
 from torch import Tensor, nn
 
-from pinnreg.equations import Points, Problem, Sweep, Trial, Unknown, with_values
+from pinnreg.equations import Asked, Points, Problem, Sweep, Trial, Unknown, with_values
 from pinnreg.networks import bound, trained
-from pinnreg.taylor import Operator
 
 COEFFICIENT = "unknown."
 """What the names of the trained coefficients begin with among the parameters."""
@@ -77,7 +76,7 @@ class Model:
         self,
         parameters: Mapping[str, Tensor],
         points: Points,
-        operators: Iterable[Operator] = (),
+        operators: Iterable[Asked] = (),
         *,
         whole: bool = False,
     ) -> Sweep:

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import final
 
+import torch
 from torch import Tensor
 
 from pinnreg.domain import Face
-from pinnreg.equations import Points
+from pinnreg.equations import Condition, Equation, FaceCondition, Points, own_operators
 from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError
 from pinnreg.objective.batch import Batch
@@ -24,6 +25,7 @@ from pinnreg.objective.rows import Rows
 from pinnreg.objective.settings import PointSettings
 from pinnreg.objective.terms import INTERIOR, OnParameters, Penalised, Shape, Soft, Source, Term
 from pinnreg.regularisers import Noise, Penalty, Regulariser, annealed, strength
+from pinnreg.taylor import Algebra
 
 
 @final
@@ -108,6 +110,8 @@ class Objective:
         late = Face("t", "max")
         soft = [term.condition for term in self.terms if isinstance(term, Soft)]
         ends = [face for each in soft if not isinstance(each, Measurements) for face in each.faces(domain)]
+        if not all(_is_anytime(each) for each in soft):
+            return False  # a part of the time may have none of its points
         exact = [axis for data in self.model.trial.data for axis in data if domain.axes[axis.axis] == "t"]
         periodic = "t" in self.model.trial.periodic
         open_ended = late not in ends and not periodic and all(each.at_max is None for each in exact)
@@ -139,6 +143,26 @@ class Objective:
         sweep = self.model.sweep(parameters, points, self.shapes[term.name].operators)
         return term.rows(self.model.problem_at(parameters), sweep)
 
+    def lifted(self, term: Term, points: Points) -> Points:
+        """Points of a term with g and φ of the trial function, which all steps that see them then share."""
+        if term.name not in self.shapes or not (asked := self.shapes[term.name].operators):
+            return points
+        own, trial = own_operators(asked), self.model.trial
+        found = points.lifted(trial, Algebra.of(own, len(trial.axes))) if own else points
+        if len(own) == len(asked) or found.there:
+            return found
+        parameters = self.model.initial()
+        problem = self.model.problem_at(parameters)
+        with torch.enable_grad():
+            sweep = self.model.sweep(parameters, found.thinned(2), asked)
+            term.rows(problem, sweep)
+        if any(each.x.requires_grad for each in sweep.located().there.values()):
+            return found  # places that move
+        with torch.no_grad():
+            sweep = self.model.sweep(parameters, found, asked)
+            term.rows(problem, sweep)
+        return sweep.located()
+
     def rows_on_parameters(self, parameters: Parameters) -> dict[str, Rows]:
         """The vectors of the penalties on the parameters."""
         network = self.model.network_part(parameters)
@@ -160,6 +184,11 @@ class Objective:
         """The unweighted value of each loss term at the parameters themselves, scalar tensors by name."""
         rows = self.rows(batch, parameters)
         return {name: each.total(smooth=batch.smooth) / batch.counts[name] for name, each in rows.items()}
+
+
+def _is_anytime(condition: Condition) -> bool:
+    """Whether a condition holds on whole faces, of which each part of the time has its own, or is measurements."""
+    return not isinstance(condition, Equation) and (not isinstance(condition, FaceCondition) or condition.part.whole)
 
 
 def _is_integral(penalty: Penalty) -> bool:

@@ -16,14 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from pinnreg.domain import Domain
-from pinnreg.equations import Condition, Points, Problem, Sweep, evaluate_residual
+from pinnreg.equations import Asked, Condition, Points, Problem, Sweep, condition_at, evaluate_residual
 from pinnreg.equations.conditions import Measurements
 from pinnreg.objective.rows import Rows, joined
 from pinnreg.objective.sampling import interior_points, uniform_points
 from pinnreg.objective.settings import PointSettings
 from pinnreg.randomness import derive, generator
 from pinnreg.regularisers import ParameterPenalty, PointPenalty
-from pinnreg.taylor import Operator
 
 INTERIOR = ""
 """The name of the term at the collocation points, whose loss terms are the equations; no other can have it."""
@@ -68,12 +67,14 @@ class Shape:
         runs: how many rows a point each of its loss terms has.
         rows: so many points, or pairs of them, have them.
         kept: bytes that a gradient keeps at them.
+        seen: how many points the network sees for each of them.
     """
 
-    operators: frozenset[Operator]
+    operators: frozenset[Asked]
     runs: Mapping[str, int]
     rows: int
     kept: int
+    seen: int = 1
 
 
 class Term(Protocol):
@@ -195,7 +196,7 @@ class Soft:
 
     def rows(self, problem: Problem, sweep: Sweep) -> dict[str, Rows]:
         """One vector."""
-        residual = self.condition.residual(sweep.fields(), sweep.points, sweep.trial.axes)
+        residual = condition_at(problem, self.condition).residual(sweep, problem)
         return {self.name: Rows(residual, importance=sweep.points.importance)}
 
 

@@ -16,16 +16,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pinnreg.equations import Points, Sweep, relative_residual, with_values
+from pinnreg.equations import Equation, Points, Problem, Sweep, View, condition_at, relative_residual, with_values
 from pinnreg.equations.conditions import FaceCondition, Measurements, Periodic
-from pinnreg.equations.relative import share
+from pinnreg.equations.relative import relative, share
+from pinnreg.equations.sweep import Derivatives
 from pinnreg.errors import InputError
+from pinnreg.networks import MLPSettings
 from pinnreg.objective import Batch
 from pinnreg.randomness import derive
 from pinnreg.regularisers import strength
@@ -134,7 +137,9 @@ def _largest(solution: Solution, prepared: Prepared) -> tuple[str, float] | None
         sizes = relative_residual(with_values(solution.problem, solution.unknown), sweep)
         for condition in prepared.split.soft:
             if not isinstance(condition, Measurements):
-                sizes[condition.name] = _of_condition(solution, condition, sweep, seed)
+                current = condition_at(with_values(solution.problem, solution.unknown), condition)
+                assert not isinstance(current, Measurements)
+                sizes[condition.name] = _of_condition(solution, current, sweep, seed)
     except (InputError, RuntimeError, NotImplementedError) as error:
         # a residual that has no forward derivatives
         logger.debug("the residual cannot be judged: %s", error)
@@ -143,13 +148,22 @@ def _largest(solution: Solution, prepared: Prepared) -> tuple[str, float] | None
     return name, sizes[name]
 
 
-def _of_condition(solution: Solution, condition: FaceCondition | Periodic, inside: Sweep, seed: int) -> float:
-    """A condition's rows beside the variation of u, and of its derivatives, inside the domain."""
+def _of_condition(
+    solution: Solution, condition: FaceCondition | Periodic | Equation, inside: Sweep, seed: int
+) -> float:
+    """A condition's rows beside the variation of u, and of its derivatives, inside the domain.
+
+    Those of any other equation beside its own terms.
+    """
     domain, axes = solution.problem.domain, solution.trial.axes
     at = condition.sample(domain, LOOKED_AT, "sobol", derive(seed, f"fresh {condition.name}")).on(inside.points.x)
     with torch.no_grad():
-        rows = condition.residual(solution.sweep(at).fields(), at, axes)
-        fields = inside.fields()
+        problem = with_values(solution.problem, solution.unknown)
+        if isinstance(condition, Equation):
+            own = partial(_rows_by_name, condition, problem)
+            return relative(own, solution.sweep(at), domain)[condition.name]
+        rows = condition.residual(solution.sweep(at), problem)
+        fields = View(inside).fields()
         if isinstance(condition, Periodic):
             outputs = list(fields) if condition.of is None else [condition.of]
             sizes = [fields[name].d(condition.on, k) for name in outputs for k in range(condition.order + 1)]
@@ -161,6 +175,10 @@ def _of_condition(solution: Solution, condition: FaceCondition | Periodic, insid
         if bool(normal.any()):
             terms += float(normal.abs().max()) * float(u.d(condition.faces(domain)[0].axis).square().mean().sqrt())
         return _share(rows, max(terms, float(values.std(correction=0))))
+
+
+def _rows_by_name(condition: Equation, problem: Problem, sweep: Derivatives) -> dict[str, torch.Tensor]:
+    return {condition.name: condition.residual(sweep, problem)}
 
 
 def _share(rows: torch.Tensor, of: float) -> float:
@@ -178,6 +196,9 @@ def _excuse(solution: Solution, prepared: Prepared, end: str) -> str:
     seen = {name: float(solution.history[name][-1]) for name in fresh if name in solution.history}
     if any(0 < seen[name] * OVERFITTED < fresh[name] for name in seen):
         return "its points are too few for this network, since there it is far smaller; more points.interior would help"
+    network = prepared.resolved.config.network
+    if isinstance(network, MLPSettings) and network.activation == "tanh":
+        return f"{end}; where waves travel network.activation: sin often helps, or network.spread: 2"
     return end
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pinnreg.config import Config
 from pinnreg.domain.samplers import unit_points
-from pinnreg.equations import Condition, split_conditions
+from pinnreg.equations import Condition, condition_at, split_conditions, with_values
 from pinnreg.randomness import derive
 from pinnreg.report import Solution
 
@@ -44,7 +44,11 @@ def fresh_loss(solution: Solution, config: Config, residual: Mapping[str, float]
         config: of the run.
         residual: the mean square of each equation's residual at fresh points.
     """
-    soft = [each for each in split_conditions(solution.problem, config.conditions).soft if each.kind != "measurements"]
+    soft = [
+        each
+        for each in split_conditions(solution.problem, config.conditions, (), config.unknown).soft
+        if each.kind != "measurements"
+    ]
     if not soft:
         return None
     squares = dict(residual) | {each.name: _mean_square(solution, each, config.seed) for each in soft}
@@ -56,5 +60,5 @@ def _mean_square(solution: Solution, condition: Condition, seed: int) -> float:
     fresh = derive(seed, f"study validation {condition.name}")
     at = condition.sample(solution.problem.domain, FRESH_POINTS, "sobol", fresh).on(like)
     with torch.no_grad():
-        fields = solution.sweep(at).fields()
-        return float(condition.residual(fields, at, solution.trial.axes).square().mean())
+        problem = with_values(solution.problem, solution.unknown)
+        return float(condition_at(problem, condition).residual(solution.sweep(at), problem).square().mean())

@@ -16,11 +16,13 @@ from torch import Tensor, nn
 from pinnreg import networks
 from pinnreg.config import Resolved
 from pinnreg.equations import (
+    Equation,
     Problem,
     Split,
     Trial,
     check_symmetry,
     check_unknown,
+    condition_at,
     jumping_coefficients,
     reference_of,
     scaled,
@@ -111,7 +113,8 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
     needed = with_reference or any(each.samples for each in config.measurements)
     reference = _reference(resolved) if needed else None
     measurements = observe(config.measurements, problem, reference, config.seed)
-    split = split_conditions(problem, config.conditions, measurements)
+    check_unknown(problem, config.unknown)
+    split = split_conditions(problem, config.conditions, measurements, config.unknown)
     for name, reason in split.reasons.items():
         logger.warning("condition %r is soft here: %s", name, reason)
     network = networks.build(
@@ -126,14 +129,14 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
     if config.network.symmetry:
         network = symmetric(network, problem)
     check_combinations(config)
-    check_unknown(problem, config.unknown)
     split = replace(split, trial=_scaled(split, resolved, network))
     if config.network.symmetry and problem.symmetry != ():
         like = next(network.parameters()).detach()
         for moved in (0.0, 0.5) if config.unknown else (0.0,):  # it has to hold wherever coefficients go
             tried = _with_coefficients(problem, config.unknown, like, moved)
-            check_symmetry(tried, split.trial, (*split.exact, *split.soft), network, like)
-    if config.unknown and not any(isinstance(condition, Measurements) for condition in split.soft):
+            current = [condition_at(tried, each) for each in (*split.exact, *split.soft)]
+            check_symmetry(tried, split.trial, current, network, like)
+    if config.unknown and not any(isinstance(condition, Measurements | Equation) for condition in split.soft):
         logger.warning("unknown: there are no measurements, without which many coefficients may fit as well")
     objective = objective_of(
         problem,
@@ -200,7 +203,8 @@ def _scaled(split: Split, resolved: Resolved, network: nn.Module) -> Trial:
     like = next(network.parameters()).detach()
     started = _with_coefficients(problem, config.unknown, like)
     centred = without_mean(problem) if config.network.symmetry else ()
-    return scaled(split.trial, started, (*split.exact, *split.soft), network, like, centred)
+    current = [condition_at(started, each) for each in (*split.exact, *split.soft)]
+    return scaled(split.trial, started, current, network, like, centred)
 
 
 def _with_coefficients(problem: Problem, wanted: Mapping[str, Unknown], like: Tensor, moved: float = 0.0) -> Problem:

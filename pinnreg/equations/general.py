@@ -1,0 +1,188 @@
+"""Conditions that are any equation: of fields and coordinates on a part of the domain, or of integrals."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, final, overload
+
+from torch import Tensor
+
+from pinnreg.domain import Domain, Face, Sampler
+from pinnreg.equations.call import Data, evaluate_data
+from pinnreg.equations.conditions import FaceCondition, Measurements, Periodic
+from pinnreg.equations.evaluate import evaluate_rows, scene
+from pinnreg.equations.integrals import Over, axes_of, check_nodes, integrated
+from pinnreg.equations.part import On, Part, Where, part_of
+from pinnreg.equations.points import Points
+from pinnreg.equations.sweep import Derivatives
+from pinnreg.errors import InputError
+
+if TYPE_CHECKING:
+    from pinnreg.equations.problem import Problem
+
+
+@final
+@dataclass(frozen=True)
+class Equation:
+    """function = 0 on a part of the domain, or ∫ function = equals at each of its points.
+
+    Attributes:
+        kind: "condition" or "integral".
+        function: of fields, coordinates and the problem's parameters by name.
+        part: where it holds.
+        name: of the loss term.
+        over: the axes of the integral, with limits.
+        equals: what the integral is; None for no integral.
+        nodes: of its quadrature along each axis.
+    """
+
+    kind: Literal["condition", "integral"]
+    function: Callable[..., Any]
+    part: Part
+    name: str
+    over: Over = ()
+    equals: Data | None = None
+    nodes: int | None = None
+    of: str | None = None
+
+    @property
+    def formula(self) -> str:
+        """What is known of it: the names of what it depends on."""
+        inside = f"f({', '.join(inspect.signature(self.function).parameters)})"
+        if self.equals is None:
+            return f"{inside} = 0"
+        says = "f(...)" if callable(self.equals) else f"{float(self.equals):g}"
+        return f"∫ {inside} d{' d'.join(self.part.over)} = {says}"
+
+    def place(self, domain: Domain) -> str:
+        """Where it holds, in words."""
+        return self.part.said(domain)
+
+    def check(self, domain: Domain) -> None:
+        """Refuse a domain that lacks the condition's faces, axes or points."""
+        self.part.check(domain, self.name)
+
+    def faces(self, domain: Domain) -> tuple[Face, ...]:
+        """The faces on which it holds, or on parts of which."""
+        return self.part.faces(domain)
+
+    def sample(self, domain: Domain, count: int, sampler: Sampler, seed: int) -> Points:
+        """About `count` points; a single one where all coordinates are fixed or integrated over."""
+        return self.part.sample(domain, count, sampler, seed, self.name)
+
+    def residual(self, sweep: Derivatives, problem: Problem) -> Tensor:
+        """What vanishes, at the points of a sweep, (n,)."""
+        title = f"condition {self.name!r}"
+        own = {each.name: getattr(problem, each.name) for each in dataclasses.fields(problem)}  # type: ignore[arg-type]
+        function = self.function if self.equals is None else self._excess(sweep, title)
+        rows = evaluate_rows(function, sweep, title, self.name, domain=problem.domain, parameters=own)
+        if list(rows) != [self.name]:
+            raise InputError(f"{title}: expected one (n,) tensor; several equations are several conditions")
+        return rows[self.name]
+
+    def _excess(self, sweep: Derivatives, title: str) -> Callable[[], Tensor]:
+        equals = self.equals
+        assert equals is not None
+
+        def excess() -> Tensor:
+            here = scene()
+            assert here is not None
+            found = integrated(self.function, self.over, self.nodes, here, title)
+            return found - evaluate_data(equals, sweep.trial.axes, sweep.points.x, title)
+
+        return excess
+
+
+Condition = FaceCondition | Periodic | Measurements | Equation
+
+
+def condition(
+    function: Callable[..., Any],
+    on: On = None,
+    *,
+    at: Mapping[str, float] | None = None,
+    where: Where | None = None,
+    name: str = "",
+) -> Equation:
+    """function = 0 on a part of the domain.
+
+        condition(lambda u: u.n + h * u**4, on="x=max")          # radiation
+        condition(lambda u, v: u.x + v.y, at={"x": 0, "y": 0})   # at a point
+        condition(lambda u: u.at(t=1.0) - u, on="t=min")         # values elsewhere
+
+    Args:
+        function: of what its parameters name: outputs are Fields, with `u.n` along the outward normal on faces; axes
+            are coordinates (n,), `points` and `normal` (n, d), and the problem's parameters, among them unknown
+            coefficients, are what they are. It gives a tensor (n,).
+        on: faces, as in `dirichlet`; None, without `at`, for the inside of the domain.
+        at: coordinates that are fixed, as in `dirichlet`.
+        where: a part of these, as in `dirichlet`.
+        name: of the loss term; "condition" if not given.
+
+    Raises:
+        InputError: no function, faces and points at once.
+    """
+    if not callable(function):
+        raise InputError(f"condition: expected a function, as in lambda u: u.n + u**4, got {function!r}")
+    return Equation("condition", function, part_of("condition", on, at, where, inside=True), name)
+
+
+@overload
+def integral(function: Callable[..., Any], over: Over, *, nodes: int | None = None) -> Tensor: ...
+@overload
+def integral(
+    function: Callable[..., Any],
+    over: Over,
+    *,
+    equals: Data,
+    on: On = None,
+    at: Mapping[str, float] | None = None,
+    nodes: int | None = None,
+    name: str = "",
+) -> Equation: ...
+def integral(
+    function: Callable[..., Any],
+    over: Over,
+    *,
+    equals: Data | None = None,
+    on: On = None,
+    at: Mapping[str, float] | None = None,
+    nodes: int | None = None,
+    name: str = "",
+) -> Tensor | Equation:
+    """∫ function over some axes: a condition where it `equals` something, a number at each point in a residual.
+
+        conditions = (integral(lambda u: u**2, over="x", equals=1.0),)         # the norm of an eigenfunction
+        conditions = (integral(lambda u: u.n, over="y", on="x=max", equals=q),)  # the flux through a face
+
+        def residual(self, u, x, t):
+            return u.t - u.xx - integral(lambda u: u, over="x")
+            return u.value - integral(lambda u, x: kernel(x0 - x) * u, over="x")   # with x0 = x of outside
+            return u.t - integral(lambda u, t: K(t) * u, over={"t": (0.0, t)})     # Volterra, up to each t
+
+    Args:
+        function: of fields and coordinates at the nodes by name, of the shape (nodes, n), with which tensors (n,) from
+            outside broadcast.
+        over: one axis or several; a mapping gives limits, numbers or in a residual tensors (n,).
+        equals: what it equals, a number or a function of the other coordinates; None in a residual.
+        on: faces on whose remaining axes it is taken, for a condition.
+        at: coordinates that are fixed, for a condition.
+        nodes: of Gauss and Legendre's rule along each axis; None for 32, for two and three axes 16 and 8. Over more
+            axes so many Sobol points, 4096.
+        name: of the loss term; "integral" if not given.
+
+    Raises:
+        InputError: no axes, a number of nodes that is none, or outside of a residual no `equals`.
+    """
+    axes = axes_of(over, "integral")
+    check_nodes(nodes, "integral")
+    if equals is not None:
+        part = part_of("integral", on, at, None, inside=True, over=tuple(axes))
+        return Equation("integral", function, part, name, over, equals, nodes)
+    here = scene()
+    if here is None:
+        raise InputError("integral: a condition says what it equals, as in integral(lambda u: u, over='x', equals=1.0)")
+    return integrated(function, over, nodes, here)

@@ -1,0 +1,173 @@
+"""`Part`: where a condition holds, on faces, at fixed coordinates or inside of a domain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from pinnreg.domain import Box, Domain, Face, Sampler, unit_points
+from pinnreg.equations.call import call, coordinates
+from pinnreg.equations.points import Points
+from pinnreg.errors import InputError, is_signal, unknown
+from pinnreg.randomness import derive
+
+On = str | Sequence[str] | None
+Where = Callable[..., Any]
+
+FEWEST = 2.0**-10
+"""The share of the faces below which a part of them is not found."""
+
+
+@final
+@dataclass(frozen=True)
+class Part:
+    """A part of a domain.
+
+    Attributes:
+        on: the faces; None for every face of space.
+        at: coordinates that are fixed, in the place of faces.
+        where: says of points whether they belong to it.
+        inside: the whole inside, in the place of faces.
+        over: axes that are integrated over: points lie in their middle.
+    """
+
+    on: On = None
+    at: tuple[tuple[str, float], ...] = ()
+    where: Where | None = None
+    inside: bool = False
+    over: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is faces and all of them."""
+        return not (self.at or self.inside or self.over or self.where)
+
+    def faces(self, domain: Domain) -> tuple[Face, ...]:
+        """The faces that it lies on."""
+        return () if self.at or self.inside else domain.faces(self.on)
+
+    def check(self, domain: Domain, name: str) -> None:
+        """Refuse what a domain does not have."""
+        title = f"condition {name!r}"
+        if (self.at or self.over) and not isinstance(domain, Box):
+            raise InputError(f"{title}: fixed coordinates and integrals need a Box, got {domain!r}")
+        for axis in (*self.over, *(axis for axis, _ in self.at)):
+            if axis not in domain.axes:
+                raise unknown(f"axis of {title}:", axis, domain.axes)
+        for axis, value in self.at:
+            lower, upper = domain.bounds[axis]
+            if not lower <= value <= upper:
+                raise InputError(f"{title}: {axis} = {value:g} lies outside of {domain!r}")
+        fixed = {face.axis for face in self.faces(domain)} | {axis for axis, _ in self.at}
+        if twice := sorted(fixed & set(self.over)):
+            raise InputError(f"{title}: an integral over {twice[0]!r}, which is fixed there")
+        if self.where is not None:
+            self._sampled(domain, 1, "uniform", 0, title)
+
+    def sample(self, domain: Domain, count: int, sampler: Sampler, seed: int, name: str) -> Points:
+        """About `count` points, spread evenly over the faces if it is on several."""
+        return self._sampled(domain, count, sampler, seed, f"condition {name!r}")
+
+    def _sampled(self, domain: Domain, count: int, sampler: Sampler, seed: int, title: str) -> Points:
+        faces = self.faces(domain)
+        if not faces:
+            x = self._kept(domain, None, count, sampler, derive(seed, "inside"), title)
+            if not len(x):
+                raise InputError(f"{title}: no point of {domain!r} was found `where` it is to hold")
+            return Points(x)
+        points, normals = [], []
+        for number, face in enumerate(faces):
+            share = count // len(faces) + (number < count % len(faces))
+            on_face = self._kept(domain, face, max(share, 1), sampler, derive(seed, str(face)), title)
+            normal = torch.zeros_like(on_face)
+            normal[:, domain.axes.index(face.axis)] = face.outward
+            points.append(on_face)
+            normals.append(normal)
+        x = torch.cat(points)
+        if not len(x):
+            raise InputError(f"{title}: no point of {', '.join(map(str, faces))} was found `where` it is to hold")
+        across = tuple(number for number, axis in enumerate(domain.axes) if axis in {face.axis for face in faces})
+        return Points(x, torch.cat(normals), across=across)
+
+    def _kept(self, domain: Domain, face: Face | None, count: int, sampler: Sampler, seed: int, title: str) -> Tensor:
+        """Points of one face, or inside, of which those are kept that belong to the part."""
+        if self.where is None:
+            return self._drawn(domain, face, count, sampler, seed)
+        share = 1.0
+        while True:
+            x = self._drawn(domain, face, math.ceil(count / share), sampler, seed)
+            found = x[self._belongs(x, domain.axes, title)]
+            if len(found) >= count or len(x) < count / share or share < FEWEST:
+                break
+            share /= 2
+        if sampler != "grid" or len(found) <= count:
+            return found[:count]  # the first of a sequence are spread as all are
+        return found[torch.linspace(0, len(found) - 1, count).long()]
+
+    def _drawn(self, domain: Domain, face: Face | None, count: int, sampler: Sampler, seed: int) -> Tensor:
+        fixed = dict(self.at)
+        # those of the face are put in by the domain
+        axes = [axis for axis in domain.axes if face is None or axis != face.axis]
+        free = [number for number, axis in enumerate(axes) if axis not in fixed and axis not in self.over]
+        drawn = unit_points(sampler, count, len(free), seed)
+        unit = drawn.new_full((len(drawn), len(axes)), 0.5)
+        unit[:, free] = drawn
+        x = domain.interior(unit) if face is None else domain.on_face(face, unit)
+        for axis, value in fixed.items():
+            x[:, domain.axes.index(axis)] = value
+        return x
+
+    def _belongs(self, x: Tensor, axes: Sequence[str], title: str) -> Tensor:
+        assert self.where is not None
+        try:
+            found = call(self.where, coordinates(axes, x), f"`where` of {title}")
+        except InputError:
+            raise
+        except BaseException as error:
+            if is_signal(error):
+                raise
+            raise InputError(f"{title}: `where` fails: {type(error).__name__}: {error}") from error
+        if not isinstance(found, Tensor) or found.dtype != torch.bool or found.shape != (len(x),):
+            got = f"{tuple(found.shape)} of {found.dtype}" if isinstance(found, Tensor) else type(found).__name__
+            raise InputError(f"{title}: `where` must give a boolean tensor (n,), as in lambda x, y: y < 0.5; got {got}")
+        return found
+
+    def said(self, domain: Domain) -> str:
+        """Where it is, in words."""
+        some = "" if self.where is None else "a part of "
+        if self.at:
+            return f"at {some}{', '.join(f'{axis} = {value:g}' for axis, value in self.at)}"
+        return f"on {some}{', '.join(map(str, self.faces(domain)))}" if not self.inside else f"in {some}the domain"
+
+
+def part_of(
+    kind: str,
+    on: On,
+    at: Mapping[str, float] | None = None,
+    where: Where | None = None,
+    *,
+    inside: bool = False,
+    over: tuple[str, ...] = (),
+) -> Part:
+    """A part as a condition's arguments say it; `inside` if neither faces nor coordinates are given.
+
+    Raises:
+        InputError: faces and coordinates, coordinates that are no numbers, or something that is no function.
+    """
+    if at is not None and on is not None:
+        raise InputError(f"{kind}: `on` names faces and `at` points; give one of them")
+    if at is not None and (not isinstance(at, Mapping) or not at):
+        raise InputError(f"{kind}: `at` fixes coordinates, as in at={{'x': 0.0}}, got {at!r}")
+    for axis, value in (at or {}).items():
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+            raise InputError(f"{kind}: `at` fixes coordinates by numbers, got {axis}: {value!r}")
+    if where is not None and not callable(where):
+        raise InputError(f"{kind}: `where` is a function of coordinates, as in lambda x, y: y < 0.5; got {where!r}")
+    fixed = tuple((axis, float(value)) for axis, value in (at or {}).items())
+    return Part(on, fixed, where, inside and on is None and not fixed, over)
