@@ -246,7 +246,7 @@ def test_an_integral_over_many_axes_is_one_of_points() -> None:
     cube = Box(**{f"x{number}": (0, 1) for number in range(1, 31)})
     mean = integral(lambda u: u, over=cube.axes, equals=15.0)
     found, points = rows(problem_of(cube, mean), lambda *x: sum(x))  # type: ignore[arg-type]
-    assert abs(float(found)) < 0.01
+    assert abs(float(found)) < 0.05
     assert len(points) == 1
 
 

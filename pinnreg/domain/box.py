@@ -122,6 +122,27 @@ class Box(Domain):
             if _reads_as_others(name, names):
                 raise InputError(f"Box: the axis name {name!r} reads as a sequence of other axes; rename it")
 
+    @classmethod
+    def cube(cls, dimension: int, lower: float = 0.0, upper: float = 1.0) -> Box:
+        """The cube of a dimension with the axes x1, x2, ...
+
+        Raises:
+            InputError: a dimension that is no positive integer, or an empty interval.
+        """
+        if type(dimension) is not int or dimension < 1:
+            raise InputError(f"Box.cube: expected a positive number of axes, got {dimension!r}")
+        return cls(**{f"x{number}": (lower, upper) for number in range(1, dimension + 1)})
+
+    def over(self, *, t: tuple[float, float]) -> Box:
+        """This box over a time: `Box.cube(10).over(t=(0, 1))`.
+
+        Raises:
+            InputError: one that has a time, or an empty interval.
+        """
+        if "t" in self._bounds:
+            raise InputError(f"{self!r}.over(t=...): it has a time already")
+        return Box(**self._bounds, t=t)
+
     @property
     def bounds(self) -> dict[str, tuple[float, float]]:
         return dict(self._bounds)

@@ -38,7 +38,7 @@ from pinnreg.equations.kinks import why_not_smooth
 from pinnreg.equations.linearity import Linearity
 from pinnreg.equations.problem import Problem, named_conditions
 from pinnreg.equations.settings import ConditionMode, Unknown
-from pinnreg.equations.trial import AxisData, Trial
+from pinnreg.equations.trial import MANY, AxisData, Trial, shared
 from pinnreg.equations.unknown import trained_conditions
 from pinnreg.errors import InputError
 
@@ -203,6 +203,8 @@ def _corner(problem: Problem, conditions: Iterable[Condition], periodic: Periodi
 
 
 def _obstacle(domain: Domain, data: list[_FaceData], accepted: list[_FaceData], periodic: dict[str, str]) -> str | None:
+    if why := _too_many(data, accepted):
+        return why
     for new in data:
         if new.face.axis in periodic:
             return f"the axis {new.face.axis!r} is periodic"
@@ -214,11 +216,24 @@ def _obstacle(domain: Domain, data: list[_FaceData], accepted: list[_FaceData], 
         if new.slope and not any(old.face == new.face for old in same_output):
             return "an initial condition of order 1 needs one of order 0 that is exact"
         for old in same_output:
-            if old.face.axis != new.face.axis and not _agree(domain, old, new):
+            same = old.condition is new.condition and not new.slope
+            if old.face.axis != new.face.axis and not same and not _agree(domain, old, new):
                 return f"its data disagree with {old.condition.name!r} where {old.face} meets {new.face}"
         for axis in periodic:
             if not _periodic_data(domain, new, axis):
                 return f"its data are not periodic in {axis!r}"
+    return None
+
+
+def _too_many(data: Sequence[_FaceData], accepted: Sequence[_FaceData]) -> str | None:
+    """Why data of one output on many axes cannot be exact together: then only what all faces share can."""
+    one = data[0].output
+    mine = [each for each in (*accepted, *data) if each.output == one]
+    if len({each.face.axis for each in mine}) <= MANY:
+        return None
+    own = [AxisData(0, 0.0, 1.0, at_min=each.condition.value) for each in mine]
+    if any(each.slope for each in mine) or len(shared(own)) > 1:
+        return f"on more than {MANY} axes only one function or number for all faces can be exact"
     return None
 
 

@@ -171,7 +171,7 @@ def integral(
         on: faces on whose remaining axes it is taken, for a condition.
         at: coordinates that are fixed, for a condition.
         nodes: of Gauss and Legendre's rule along each axis; None for 32, for two and three axes 16 and 8. Over more
-            axes so many Sobol points, 4096.
+            axes so many Sobol points, 1024.
         name: of the loss term; "integral" if not given.
 
     Raises:

@@ -29,7 +29,7 @@ Over = str | Sequence[str] | Mapping[str, Limits]
 
 NODES = {1: 32, 2: 16, 3: 8}
 """Along each axis, by the number of axes."""
-SCATTERED = 4096
+SCATTERED = 1024
 """Sobol points along more axes."""
 
 

@@ -15,12 +15,14 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pinnreg.domain import Domain, Face, unit_points
+from pinnreg.domain import Domain, Face, Sampler, unit_points
 from pinnreg.randomness import derive, generator
 
 POINTS = 2048
 """How many points on all lines along an axis are looked at first."""
 MOST_LINES = 32
+MOST_FACES = 8
+"""On which lines along one axis begin, of a box with many."""
 HALVINGS = 16
 """Cells of 1/1024 of the side, on few lines, end as cells of 10⁻⁸ of it, those of 1/64 at 3 10⁻⁷."""
 MARGIN = 1e-4
@@ -91,6 +93,9 @@ def lines_along(domain: Domain, axis: str, faces: Sequence[Face] | None = None) 
     if faces is None:
         start = domain.interior(_places(domain, axis, MOST_LINES if domain.dimension > 1 else 1, ""))
     else:
+        # of many faces others with each axis, so that all are seen
+        apart = max(len(faces) // MOST_FACES, 1)
+        faces = faces[number % apart :: apart]
         count = max(MOST_LINES // len(faces), 2) if domain.dimension > 2 else 1
         start = torch.cat([_on_face(domain, face, _places(domain, axis, count, str(face))) for face in faces])
     start[:, number], upper = domain.bounds[axis]
@@ -100,7 +105,9 @@ def lines_along(domain: Domain, axis: str, faces: Sequence[Face] | None = None) 
 
 
 def _places(domain: Domain, axis: str, count: int, where: str) -> Tensor:
-    return unit_points("sobol", count, domain.dimension, derive(0, f"lines/{axis}/{where}"))
+    # scrambling a sequence takes the square of the dimension
+    sampler: Sampler = "sobol" if domain.dimension <= MOST_FACES else "uniform"
+    return unit_points(sampler, count, domain.dimension, derive(0, f"lines/{axis}/{where}"))
 
 
 def _on_face(domain: Domain, face: Face, unit: Tensor) -> Tensor:

@@ -54,10 +54,11 @@ class MLP(nn.Module):
     """A fully connected network (n, inputs) -> (n, outputs) with one smooth activation between its layers.
 
     Without `spread` weights are Xavier-normal and biases zero. With `spread` s the neurons differ in place and scale
-    from the start, as random features do: the first layer's weights are N(0, s²), those of later hidden layers
-    N(0, 1/fan-in), and biases uniform within ±π for sin, ±1 for the others; the last layer is as without. All is drawn
-    on the CPU from `generator` (torch's global one if None), so that a network is the same on every device. `dtype`
-    None means torch's default. `activation` is the name of one, or a function of a tensor.
+    from the start, as random features do: the first layer's weights are N(0, s²), or N(0, 4 s²/inputs) for more than
+    four inputs, whose sum would saturate the neurons; those of later hidden layers are N(0, 1/fan-in), and biases
+    uniform within ±π for sin, ±1 for the others; the last layer is as without. All is drawn on the CPU from `generator`
+    (torch's global one if None), so that a network is the same on every device. `dtype` None means torch's default.
+    `activation` is the name of one, or a function of a tensor.
 
     Raises:
         InputError: an unknown activation, or a size that is not a positive integer.
@@ -94,7 +95,8 @@ class MLP(nn.Module):
                     nn.init.xavier_normal_(layer.weight, generator=generator)
                     layer.bias.zero_()
                 else:
-                    deviation = layer.in_features**-0.5 if number else spread
+                    fan_in = layer.in_features
+                    deviation = fan_in**-0.5 if number else spread * min(1.0, (4 / fan_in) ** 0.5)
                     nn.init.normal_(layer.weight, std=deviation, generator=generator)
                     nn.init.uniform_(layer.bias, -reach, reach, generator=generator)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from pinnreg.plots.spacetime import nearest, spacetime_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LISTED = 4
+"""Coordinates of a plane in a note."""
 SNAPSHOTS = (0.0, 0.5, 1.0)  # fractions of the time span shown for two space axes and time
 
 
@@ -27,6 +30,7 @@ def error_field(
     title: str,
     errors: Mapping[str, float] | None,
     measured: Sequence[Mapping[str, Array]] = (),
+    plane: Mapping[str, float] | None = None,
 ) -> Figure:
     """Draw the prediction beside its reference and their absolute difference, a row for each output.
 
@@ -46,6 +50,7 @@ def error_field(
         errors: relative L2 error of each output that has a reference; None without one.
         measured: measurements that the network was fitted to: columns (n,) by name, those of the axes, that of the
             output, and `held_out`, 1 for those that were not used. Circles show them on domains of one or two axes.
+        plane: the fixed coordinates of further axes, in whose plane the fields are.
 
     Returns:
         A figure that belongs to no pyplot state; write it with `save`.
@@ -55,10 +60,12 @@ def error_field(
     """
     grid = checked_axes(axes)
     names = list(grid)
-    rows = [row.with_measured(names, measured if len(names) < 3 else ()) for row in rows_of(grid, fields, errors)]
+    shown = measured if len(names) < 3 and not plane else ()
+    rows = [row.with_measured(names, shown) for row in rows_of(grid, fields, errors)]
     with style.settings():
         notes = [_unverified_note(rows)]
         notes += ["circles: measurements"] if any(row.measured for row in rows) else []
+        notes = [_through(plane), *notes] if plane else notes
         if len(names) == 1:
             figure = line_figure(names[0], grid[names[0]], rows)
         elif len(names) == 2 and names[1] == "t":
@@ -102,6 +109,15 @@ def middle(axes: Mapping[str, Array]) -> tuple[tuple[int | slice, ...], str]:
         index.append(number)
         parts.append(f"{name} = {axis[number]:.3g}")
     return tuple(index), f"plane {', '.join(parts)}" if parts else ""
+
+
+def _through(plane: Mapping[str, float]) -> str:
+    """Where the plane of the fields is; of many coordinates those that have a value of their own."""
+    common = Counter(plane.values()).most_common(1)[0]
+    if len(plane) <= LISTED or common[1] == 1:
+        return f"plane {', '.join(f'{name} = {value:.3g}' for name, value in plane.items())}"
+    others = [f"{name} = {value:.3g}" for name, value in plane.items() if value != common[0]]
+    return ", ".join([f"plane {common[1]} coordinates = {common[0]:.3g}", *others[:LISTED]])
 
 
 def _unverified_note(rows: Sequence[Row]) -> str:

@@ -26,7 +26,14 @@ def draw(report: Report, history: Mapping[str, NDArray[np.float64]]) -> dict[str
     title = title_of(report.facts["problem"])
     errors = {name: each.rel_l2 for name, each in report.errors.items()} or None
     measured = list(report.measurements.values())
-    field = error_field(report.axes, report.fields, title=title, errors=errors, measured=measured)
+    field = error_field(
+        report.axes,
+        report.fields,
+        title=title,
+        errors=errors,
+        measured=measured,
+        plane=report.facts.get("plane") or {},
+    )
     return {"error_field": field, **({"history": loss_history(history, title=title)} if history else {})}
 
 

@@ -53,7 +53,13 @@ def closed_form(function: Function | Mapping[str, Function], *, scipy: Reference
         values = {output: _evaluate(output, functions[output], signatures[output], axes) for output in functions}
         return Solved(values, ROUNDING)
 
-    return Reference("closed form", solve, scipy, pointwise=True)
+    def scattered(points: Axes) -> Solved:
+        points = checked_axes(points)
+        shape = (len(next(iter(points.values()))),)
+        values = {output: _called(output, functions[output], signatures[output], points, shape) for output in functions}
+        return Solved(values, ROUNDING)
+
+    return Reference("closed form", solve, scipy, pointwise=True, scattered=scattered)
 
 
 def as_reference(given: object, outputs: Sequence[str]) -> Reference | None:
@@ -99,11 +105,18 @@ def _signature(output: str, function: object) -> inspect.Signature:
 
 def _evaluate(output: str, function: Function, signature: inspect.Signature, axes: Axes) -> Array:
     mesh = dict(zip(axes, open_mesh(axes.values()), strict=True))
+    return _called(output, function, signature, mesh, grid_shape(axes))
+
+
+def _called(
+    output: str, function: Function, signature: inspect.Signature, mesh: Mapping[str, Array], shape: tuple[int, ...]
+) -> Array:
+    """A user's function at coordinates that broadcast to a shape."""
     positional, keywords = _arguments(output, signature, mesh)
     # Infinities are refused by name just below; NumPy's own warnings would only precede that.
     with np.errstate(all="ignore"):
         value = function(*positional, **keywords)
-    return on_grid(value, grid_shape(axes), f"closed form of {output!r}")
+    return on_grid(value, shape, f"closed form of {output!r}")
 
 
 def _arguments(

@@ -21,6 +21,8 @@ Values = dict[str, Array]
 ROUNDING = float(np.finfo(np.float64).eps)
 LARGEST = 1e150
 """Of a reference's values."""
+MOST_AXES = 6
+"""Of tensor grids through scattered points."""
 _FEW_VALUES, _MANY_VALUES = 2**6, 2**22
 
 
@@ -52,6 +54,7 @@ class Reference:
     solve: Callable[[Axes], Solved]
     scipy: Reference | None = None
     pointwise: bool = False
+    scattered: Callable[[Axes], Solved] | None = None
 
     def at(self, points: Axes) -> Values:
         """The values at n scattered points, (n,) by output; `points` holds their coordinates, (n,) by axis.
@@ -62,6 +65,10 @@ class Reference:
         take 0.2 s by the quadrature for Burgers' equation (18 s on one grid), 0.4 s by the method of lines (24 s
         with eight points at a time), below 0.1 s by collocation or a closed form.
         """
+        if self.scattered is not None:
+            return self.scattered(points).values
+        if len(points) > MOST_AXES:
+            raise InputError(f"a reference by {self.kind} has no values at scattered points of {len(points)} axes")
         count = len(next(iter(points.values())))
         size = max(1, round((_FEW_VALUES if self.pointwise else _MANY_VALUES) ** (1 / len(points))))
         pieces = [self._piece({name: x[i : i + size] for name, x in points.items()}) for i in range(0, count, size)]

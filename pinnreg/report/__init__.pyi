@@ -15,7 +15,7 @@ from .files import (
     write_json,
     write_report,
 )
-from .grid import grid_axes, grid_sizes
+from .grid import grid_axes, grid_points, grid_sizes, middle_of, scattered_points
 from .markdown import markdown_table
 from .solution import Solution
 
@@ -28,10 +28,13 @@ __all__ = [
     "compare",
     "finite",
     "grid_axes",
+    "grid_points",
     "grid_sizes",
     "markdown_table",
+    "middle_of",
     "read_report",
     "relative_l2",
+    "scattered_points",
     "summary",
     "validate_on",
     "without_reference",

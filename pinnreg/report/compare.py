@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
@@ -28,12 +28,14 @@ class Errors:
         rel_l1: ‖u - v‖₁ / ‖v‖₁.
         max_abs: the largest |u - v|.
         rmse: the root of the mean of (u - v)².
+        standard_error: of rel_l2, where it is taken at scattered points; None on a grid.
     """
 
     rel_l2: float
     rel_l1: float
     max_abs: float
     rmse: float
+    standard_error: float | None = None
 
 
 @final
@@ -97,14 +99,22 @@ class Report:
         return {} if self.reference is None else self.reference.errors
 
 
-def compare(predicted: Mapping[str, Array], axes: Mapping[str, Array], reference: Reference, solved: Solved) -> Report:
-    """The errors of predicted values on a grid.
+def compare(
+    predicted: Mapping[str, Array],
+    axes: Mapping[str, Array],
+    reference: Reference,
+    solved: Solved,
+    scattered: Mapping[str, tuple[Array, Array]] | None = None,
+) -> Report:
+    """The errors of predicted values on a grid, or at scattered points.
 
     Args:
         predicted: by output, of the grid's shape.
         axes: the grid.
         reference: what to compare with.
         solved: its values on the grid, which are computed once for the errors during training and for those after it.
+        scattered: predicted values and the reference's by output, (n,), at the points where errors are to be taken;
+            None for the grid.
     """
     fields: dict[str, Array] = {}
     for name, values in predicted.items():
@@ -114,6 +124,9 @@ def compare(predicted: Mapping[str, Array], axes: Mapping[str, Array], reference
             f"{name}_error": values - solved.values[name],
         }
     scipy = None
+    if scattered is not None:
+        errors = {name: _scattered(*pair) for name, pair in scattered.items()}
+        return Report(axes, fields, ReferenceReport(reference.kind, solved.error_estimate, errors, None))
     if reference.scipy is not None:
         try:
             scipy = _against(predicted, reference.scipy.kind, reference.scipy.solve(axes), None)
@@ -157,6 +170,16 @@ def _errors(predicted: Array, reference: Array) -> Errors:
         max_abs=float(difference.max()),
         rmse=_rmse(difference),
     )
+
+
+def _scattered(predicted: Array, reference: Array) -> Errors:
+    """Errors at scattered points, (n,), with the standard error of rel_l2 by the delta method."""
+    squares, sizes = (predicted - reference) ** 2, reference**2
+    found = _errors(predicted, reference)
+    if not squares.any() or not sizes.any():
+        return found
+    spread = float(np.std(squares / squares.mean() - sizes / sizes.mean()))
+    return replace(found, standard_error=found.rel_l2 * spread / (2 * math.sqrt(len(squares))))
 
 
 def _rmse(difference: Array) -> float:

@@ -131,7 +131,10 @@ def _reference(report: ReferenceReport) -> dict[str, Any]:
 def _read_reference(data: Mapping[str, Any], errors: Mapping[str, Any]) -> ReferenceReport:
     def read(values: Mapping[str, Any]) -> dict[str, Errors]:
         return {
-            output: Errors(**{name: _number(value) for name, value in each.items()}) for output, each in values.items()
+            output: Errors(
+                **{name: value if name == "standard_error" else _number(value) for name, value in each.items()}
+            )
+            for output, each in values.items()
         }
 
     inner = data.get("scipy")

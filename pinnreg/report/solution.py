@@ -17,7 +17,7 @@ from pinnreg.equations import Points, Problem, Sweep, Trial, evaluate_residual, 
 from pinnreg.errors import InputError
 from pinnreg.networks import bound
 from pinnreg.report.compare import Report
-from pinnreg.report.grid import grid_points
+from pinnreg.report.grid import grid_points, middle_of
 from pinnreg.taylor import MultiIndex, Operator
 
 CHUNK = 8192
@@ -66,8 +66,11 @@ class Solution:
         return self._derivative(points, index)
 
     def on_grid(self, axes: Mapping[str, Array]) -> dict[str, Array]:
-        """The outputs by name on a tensor grid, each of the grid's shape."""
-        values = self(grid_points(axes))
+        """The outputs by name on a tensor grid, each of the grid's shape.
+
+        Axes that are not given are at their middle, and time at its end.
+        """
+        values = self(self._grid_points(axes))
         shape = tuple(len(axis) for axis in axes.values())
         return {name: values[:, number].reshape(shape) for number, name in enumerate(self.trial.outputs)}
 
@@ -80,7 +83,7 @@ class Solution:
     def residual_on_grid(self, axes: Mapping[str, Array]) -> dict[str, Array]:
         """The residual of each equation on a tensor grid, by the names of the loss terms."""
         shape = tuple(len(axis) for axis in axes.values())
-        return {name: values.reshape(shape) for name, values in self.residual(grid_points(axes)).items()}
+        return {name: values.reshape(shape) for name, values in self.residual(self._grid_points(axes)).items()}
 
     def sweep(self, points: Points, wanted: Iterable[Operator] = ()) -> Sweep:
         """The derivatives at points, `wanted` ones at once and others as they are asked for."""
@@ -93,6 +96,9 @@ class Solution:
     def with_report(self, report: Report) -> Solution:
         """The same solution, compared."""
         return replace(self, report=report)
+
+    def _grid_points(self, axes: Mapping[str, Array]) -> Array:
+        return grid_points(axes, self.trial.axes, middle_of(self.problem.domain, axes))
 
     def _derivative(self, points: ArrayLike, index: MultiIndex) -> Array:
         at = self._tensor(points)

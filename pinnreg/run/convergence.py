@@ -45,6 +45,8 @@ BENT = 1e-2
 """The same where a loss stays: noise and what is left of a penalty leave more, with an error of about as much."""
 LOOKED_AT = 1024
 """Fresh points, inside and on the faces of each condition."""
+SEEN = 2**17
+"""Points at most that the network sees for them, where rows have integrals."""
 OVERFITTED = 100.0
 """By so much more the mean square is at fresh points than at those of the training where these are too few."""
 LAST = 0.1
@@ -139,7 +141,8 @@ def _largest(solution: Solution, prepared: Prepared) -> tuple[str, float] | None
             if not isinstance(condition, Measurements):
                 current = condition_at(with_values(solution.problem, solution.unknown), condition)
                 assert not isinstance(current, Measurements)
-                sizes[condition.name] = _of_condition(solution, current, sweep, seed)
+                rows = max(SEEN // prepared.objective.shapes[condition.name].seen, 1)
+                sizes[condition.name] = _of_condition(solution, current, sweep, seed, rows)
     except (InputError, RuntimeError, NotImplementedError) as error:
         # a residual that has no forward derivatives
         logger.debug("the residual cannot be judged: %s", error)
@@ -149,7 +152,7 @@ def _largest(solution: Solution, prepared: Prepared) -> tuple[str, float] | None
 
 
 def _of_condition(
-    solution: Solution, condition: FaceCondition | Periodic | Equation, inside: Sweep, seed: int
+    solution: Solution, condition: FaceCondition | Periodic | Equation, inside: Sweep, seed: int, most: int
 ) -> float:
     """A condition's rows beside the variation of u, and of its derivatives, inside the domain.
 
@@ -157,6 +160,7 @@ def _of_condition(
     """
     domain, axes = solution.problem.domain, solution.trial.axes
     at = condition.sample(domain, LOOKED_AT, "sobol", derive(seed, f"fresh {condition.name}")).on(inside.points.x)
+    at = at if at.rows <= most else at.thinned(most)
     with torch.no_grad():
         problem = with_values(solution.problem, solution.unknown)
         if isinstance(condition, Equation):

@@ -262,11 +262,12 @@ def _with_looks(hooks: Hooks, prepared: Prepared) -> Hooks:
     """The hooks, with the relative residual, and the error against the reference."""
     every = prepared.resolved.config.evaluate.every
     hooks = replace(hooks, wrong=lambda parameters: wrong(prepared.solution(parameters, {}), prepared))
-    if (solved := prepared.solved) is None:
+    if prepared.solved is None:
         return replace(hooks, evaluate_every=every)
 
     def errors(parameters: Mapping[str, Tensor]) -> dict[str, float]:
-        values = prepared.solution(parameters, {}).on_grid(prepared.axes)
-        return {name: relative_l2(value, solved.values[name]) for name, value in values.items()}
+        return {
+            name: relative_l2(*pair) for name, pair in prepared.looked_at(prepared.solution(parameters, {})).items()
+        }
 
     return replace(hooks, errors=errors, evaluate_every=every)

@@ -38,7 +38,7 @@ from pinnreg.objective import Objective, objective_of
 from pinnreg.observations.drawing import observe
 from pinnreg.optimisers import check_memory
 from pinnreg.reference import Reference, Solved, from_file
-from pinnreg.report import Solution, grid_axes
+from pinnreg.report import Solution, grid_axes, grid_points, middle_of, scattered_points
 from pinnreg.run.combinations import check_combinations
 from pinnreg.run.sizes import check_sizes
 
@@ -60,6 +60,7 @@ class Prepared:
         network: the architecture.
         objective: what is minimised.
         axes: the evaluation grid.
+        scattered: points at which errors are taken in its place, (n, d), and the reference's values; None for the grid.
         reference: what to compare with, or to draw measurements from; None if there is nothing.
         solved: the reference's values on the grid.
         measurements: those of the config.
@@ -73,6 +74,7 @@ class Prepared:
     reference: Reference | None
     solved: Solved | None
     measurements: tuple[Measurements, ...]
+    scattered: tuple[Array, dict[str, Array]] | None = None
 
     @property
     def problem(self) -> Problem:
@@ -83,6 +85,16 @@ class Prepared:
     def device(self) -> torch.device:
         """Where the parameters are."""
         return self.objective.model.like.device
+
+    def looked_at(self, solution: Solution) -> dict[str, tuple[Array, Array]]:
+        """What is predicted and the reference, by output, at the points where errors are taken, each (n,)."""
+        assert self.solved is not None
+        if self.scattered is None:
+            values = solution.on_grid(self.axes)
+            return {name: (each.reshape(-1), self.solved.values[name].reshape(-1)) for name, each in values.items()}
+        points, truth = self.scattered
+        columns = dict(zip(self.problem.outputs, solution(points).T, strict=True))
+        return {name: (column, truth[name]) for name, column in columns.items()}
 
     @property
     def compared_outputs(self) -> tuple[str, ...]:
@@ -156,7 +168,12 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
             logger.warning("%s", note)
     axes = grid_axes(problem.domain, config.evaluate.grid)
     solved = _solve(reference, problem, axes) if with_reference else None
-    return Prepared(resolved, split, network, objective, axes, reference, solved, measurements)
+    points = scattered_points(problem.domain, config.evaluate.grid)
+    scattered = None
+    if points is not None and solved is not None and reference is not None:
+        with user_code(f"reference of {type(problem).__name__}"):
+            scattered = (points, reference.at(dict(zip(problem.domain.axes, points.T, strict=True))))
+    return Prepared(resolved, split, network, objective, axes, reference, solved, measurements, scattered)
 
 
 def check_stages(prepared: Prepared, *, here: bool = True) -> None:
@@ -228,8 +245,17 @@ def _solve(reference: Reference | None, problem: Problem, axes: Mapping[str, Arr
         logger.warning("no reference: the solution will not be verified against anything")
         return None
     with user_code(f"reference of {type(problem).__name__}"):
-        solved = reference.solve(axes)
+        solved = reference.solve(axes) if len(axes) == problem.domain.dimension else _on_plane(reference, problem, axes)
     for output in problem.outputs:
         if output not in solved.values:
             raise InputError(f"reference of {type(problem).__name__}: no values for the output {output!r}")
     return solved
+
+
+def _on_plane(reference: Reference, problem: Problem, axes: Mapping[str, Array]) -> Solved:
+    """The reference on the plane of some axes, through the middle of the others."""
+    order = problem.domain.axes
+    points = dict(zip(order, grid_points(axes, order, middle_of(problem.domain, axes)).T, strict=True))
+    found = reference.scattered(points) if reference.scattered else Solved(reference.at(points), None)
+    shape = tuple(map(len, axes.values()))
+    return replace(found, values={name: values.reshape(shape) for name, values in found.values.items()})

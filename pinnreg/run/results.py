@@ -18,7 +18,7 @@ from pinnreg.config import Resolved, as_dict
 from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError
 from pinnreg.objective import Batch
-from pinnreg.report import Report, Solution, Validation, compare, read_report, validate_on, without_reference
+from pinnreg.report import Report, Solution, Validation, compare, middle_of, read_report, validate_on, without_reference
 from pinnreg.run.convergence import judged
 from pinnreg.run.folder import RunFolder, make_writable
 from pinnreg.run.prepare import Prepared
@@ -35,14 +35,21 @@ def compared(solution: Solution, prepared: Prepared) -> Solution:
     if prepared.reference is None or prepared.solved is None:
         report = without_reference(values, solution.residual_on_grid(axes), axes)
     else:
-        report = compare(values, axes, prepared.reference, prepared.solved)
+        scattered = None if prepared.scattered is None else prepared.looked_at(solution)
+        report = compare(values, axes, prepared.reference, prepared.solved, scattered)
     report = replace(
         report,
         validation=_validation(solution, prepared),
-        measurements={each.name: _columns(each, axes) for each in prepared.measurements},
-        facts={"problem": prepared.resolved.config.problem, "axes": list(axes)},
+        measurements={each.name: _columns(each, prepared.problem.domain.axes) for each in prepared.measurements},
+        facts={"problem": prepared.resolved.config.problem, "axes": list(axes), **_plane(prepared)},
     )
     return solution.with_report(report)
+
+
+def _plane(prepared: Prepared) -> dict[str, Any]:
+    """Where the grid lies, if it is a plane of some axes."""
+    fixed = middle_of(prepared.problem.domain, prepared.axes)
+    return {"plane": fixed} if fixed else {}
 
 
 def with_facts(solution: Solution, prepared: Prepared, outcome: Outcome[Batch], seconds: float) -> Solution:
