@@ -93,6 +93,7 @@ def problem(resolved: config.Resolved, target: JsonFile | None) -> None:
         "file": str(resolved.problem_file),
         "parameters": {key: value for key, value in settings.problem.items() if key != "name"},
         "domain": {axis: list(bounds) for axis, bounds in described.domain.bounds.items()},
+        "parameter_axes": list(described.parameters),
         "outputs": list(described.outputs),
         "conditions": conditions | measured,
         "defaults": dict(described.defaults),
@@ -101,6 +102,8 @@ def problem(resolved: config.Resolved, target: JsonFile | None) -> None:
     line(f"{data['name']}: {data['description']}")
     for key in ("file", "parameters", "domain", "outputs", "conditions"):
         line(f"{key:10}  {_compact(data[key])}")
+        if key == "domain" and described.parameters:
+            line(f"{'':10}  of which parameters, not space: {', '.join(described.parameters)}")
     line(f"{'reference':10}  {'yes' if data['reference'] else 'none: a solution is not verified'}")
     line(f"{'defaults':10}  {'those of every problem' if not described.defaults else ''}".rstrip())
     for section, values in described.defaults.items():
