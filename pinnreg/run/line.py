@@ -216,7 +216,7 @@ def _trained(
     began_with: Mapping[str, Any],
 ) -> tuple[Outcome[Batch], dict[str, NDArray[np.float64]]]:
     """The outcome of training, from the start or from a state, and its history; results of an earlier end are gone."""
-    config, path = prepared.resolved.config, folder and folder.history
+    config, path, start = prepared.resolved.config, folder and folder.history, prepared.start
     history = History(prepared.objective.names, prepared.compared_outputs, path, list(config.unknown))
 
     def accepted() -> None:
@@ -224,7 +224,7 @@ def _trained(
             write_config(
                 folder.config,
                 config,
-                {**provenance(prepared.resolved, prepared.split.trial, prepared.device), **began_with},
+                {**provenance(prepared.resolved, prepared.split.trial, prepared.device, start), **began_with},
             )
             folder.forget_results()
 
@@ -234,7 +234,7 @@ def _trained(
         config.train,
         history,
         checkpoint=folder and folder.checkpoint,
-        extra={"fingerprint": fingerprint(config)},
+        extra={"fingerprint": fingerprint(config)} | ({} if start is None else {"start": start.state()}),
         resume=state,
         accepted=accepted,
         hooks=_with_looks(hooks, prepared),

@@ -41,6 +41,7 @@ from pinnreg.reference import Reference, Solved, from_file
 from pinnreg.report import Solution, grid_axes
 from pinnreg.run.combinations import check_combinations
 from pinnreg.run.sizes import check_sizes
+from pinnreg.run.starting import Start, read_start
 
 logger = logging.getLogger("pinnreg")
 
@@ -63,6 +64,7 @@ class Prepared:
         reference: what to compare with, or to draw measurements from; None if there is nothing.
         solved: the reference's values on the grid.
         measurements: those of the config.
+        start: what the network starts from; None for parameters of its own.
     """
 
     resolved: Resolved
@@ -73,6 +75,7 @@ class Prepared:
     reference: Reference | None
     solved: Solved | None
     measurements: tuple[Measurements, ...]
+    start: Start | None = None
 
     @property
     def problem(self) -> Problem:
@@ -105,11 +108,13 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
         trains: whether it will be trained on this machine, for which there has to be memory.
 
     Raises:
-        InputError: no such device, or a problem, condition, measurement, weight, regulariser or reference that cannot
-            be used.
+        InputError: no such device, or a problem, condition, measurement, weight, regulariser, reference or run to
+            start from that cannot be used.
     """
     config, problem = resolved.config, resolved.problem
     check_sizes(config, problem, grid=with_reference)
+    device = choose_device(config.device)
+    start = Start.of_state(resolved.start) if resolved.start is not None else read_start(resolved, device)
     needed = with_reference or any(each.samples for each in config.measurements)
     reference = _reference(resolved) if needed else None
     measurements = observe(config.measurements, problem, reference, config.seed)
@@ -122,14 +127,16 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
         problem.domain.bounds,
         len(problem.outputs),
         periodic=split.trial.periodic,
-        seed=config.seed,
+        seed=config.seed if start is None else start.seed,
         dtype=DTYPES[config.dtype],
-        device=choose_device(config.device),
+        device=device,
     )
     if config.network.symmetry:
         network = symmetric(network, problem)
+    if start is not None:
+        start.put_into(network, f"start: {config.start}")
     check_combinations(config)
-    split = replace(split, trial=_scaled(split, resolved, network))
+    split = replace(split, trial=_scaled(split, resolved, network, start))
     if config.network.symmetry and problem.symmetry != ():
         like = next(network.parameters()).detach()
         for moved in (0.0, 0.5) if config.unknown else (0.0,):  # it has to hold wherever coefficients go
@@ -156,7 +163,7 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
             logger.warning("%s", note)
     axes = grid_axes(problem.domain, config.evaluate.grid)
     solved = _solve(reference, problem, axes) if with_reference else None
-    return Prepared(resolved, split, network, objective, axes, reference, solved, measurements)
+    return Prepared(resolved, split, network, objective, axes, reference, solved, measurements, start)
 
 
 def check_stages(prepared: Prepared, *, here: bool = True) -> None:
@@ -192,14 +199,18 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if available and name in ("auto", "cuda") else "cpu")
 
 
-def _scaled(split: Split, resolved: Resolved, network: nn.Module) -> Trial:
-    """The trial function with the sizes of its outputs: those that the run began with, given ones, or found."""
+def _scaled(split: Split, resolved: Resolved, network: nn.Module, start: Start | None) -> Trial:
+    """The trial function with the sizes of its outputs: that the run began with, given, of its start, or found."""
     config, problem = resolved.config, resolved.problem
     if resolved.scale is not None:
         return replace(split.trial, sizes=resolved.scale[0], offsets=resolved.scale[1])
     if not isinstance(config.network.scale, str):
         count = len(problem.outputs)
         return replace(split.trial, sizes=(float(config.network.scale),) * count, offsets=(0.0,) * count)
+    if start is not None and start.scale is not None:
+        sizes, offsets = start.scale
+        own = (0.0 if data else offset for data, offset in zip(split.trial.data, offsets, strict=True))
+        return replace(split.trial, sizes=sizes, offsets=tuple(own))
     like = next(network.parameters()).detach()
     started = _with_coefficients(problem, config.unknown, like)
     centred = without_mean(problem) if config.network.symmetry else ()

@@ -40,7 +40,7 @@ def compared(solution: Solution, prepared: Prepared) -> Solution:
         report,
         validation=_validation(solution, prepared),
         measurements={each.name: _columns(each, axes) for each in prepared.measurements},
-        facts={"problem": prepared.resolved.config.problem, "axes": list(axes)},
+        facts={"problem": prepared.resolved.config.problem, "axes": list(axes), "outputs": list(values)},
     )
     return solution.with_report(report)
 
