@@ -152,9 +152,16 @@ def _error_table(facts: Mapping[str, Any]) -> None:
     rows = []
     for source, by_output in sources:
         for output, values in by_output.items():
-            numbers = [_number(values[key]) for key in ("rel_l2", "rel_l1", "max_abs", "rmse")]
+            zero = values["rel_l2"] is None and values["rmse"] is not None
+            numbers = ["-" if zero else _number(values[key]) for key in ("rel_l2", "rel_l1")]
+            numbers += [_number(values[key]) for key in ("max_abs", "rmse")]
             rows.append([output, *numbers, source["kind"], _number(source["error_estimate"])])
     texts(("output", "relative L2", "relative L1", "max |error|", "RMSE", "against", "its own error"), rows)
+    zeros = [name for name, each in facts["errors"].items() if each["rel_l2"] is None and each["rmse"] is not None]
+    if zeros:
+        line(f"the reference of {', '.join(zeros)} is zero: no error is relative to it, and the RMSE is its size")
+    if unverified := [name for name in facts.get("outputs", ()) if name not in facts["errors"]]:
+        line(f"no reference for {', '.join(unverified)}: not verified")
 
 
 def progress(quiet: bool) -> contextlib.AbstractContextManager[OnRow]:

@@ -18,7 +18,7 @@ from pinnreg.config import Config, Given, Problems, Resolved, fingerprint, probl
 from pinnreg.equations import Problem
 from pinnreg.errors import InputError, Interrupted, StorageError
 from pinnreg.objective import Batch, Evaluator
-from pinnreg.report import Solution, read_report, relative_l2, write_report
+from pinnreg.report import Solution, main_error, read_report, write_report
 from pinnreg.run.combinations import note_unfinished_annealing
 from pinnreg.run.convergence import wrong
 from pinnreg.run.folder import RunFolder
@@ -267,6 +267,12 @@ def _with_looks(hooks: Hooks, prepared: Prepared) -> Hooks:
 
     def errors(parameters: Mapping[str, Tensor]) -> dict[str, float]:
         values = prepared.solution(parameters, {}).on_grid(prepared.axes)
-        return {name: relative_l2(value, solved.values[name]) for name, value in values.items()}
+        return {name: main_error(values[name], known) for name, known in solved.values.items() if name in values}
 
-    return replace(hooks, errors=errors, evaluate_every=every)
+    zero = {name for name, known in solved.values.items() if not known.any()}
+    shown = hooks.progress
+
+    def progress(step: int, steps: int, loss: float, found: Mapping[str, float] | None) -> None:
+        shown(step, steps, loss, found and {f"{n} (RMSE)" if n in zero else n: each for n, each in found.items()})
+
+    return replace(hooks, errors=errors, evaluate_every=every, progress=progress if zero else shown)

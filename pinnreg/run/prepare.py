@@ -90,7 +90,7 @@ class Prepared:
     @property
     def compared_outputs(self) -> tuple[str, ...]:
         """The outputs whose error is known."""
-        return () if self.solved is None else tuple(self.problem.outputs)
+        return () if self.solved is None else tuple(name for name in self.problem.outputs if name in self.solved.values)
 
     def solution(self, parameters: Mapping[str, Tensor], history: Mapping[str, Array]) -> Solution:
         """The trial function at `parameters`."""
@@ -240,7 +240,10 @@ def _solve(reference: Reference | None, problem: Problem, axes: Mapping[str, Arr
         return None
     with user_code(f"reference of {type(problem).__name__}"):
         solved = reference.solve(axes)
-    for output in problem.outputs:
-        if output not in solved.values:
-            raise InputError(f"reference of {type(problem).__name__}: no values for the output {output!r}")
+    title, missing = type(problem).__name__, [each for each in problem.outputs if each not in solved.values]
+    if len(missing) == len(problem.outputs):
+        found = ", ".join(solved.values)
+        raise InputError(f"reference of {title}: no values for the output {missing[0]!r} (it has {found or 'none'})")
+    if missing:
+        logger.warning("reference of %s: no values of %s, which will not be verified", title, ", ".join(missing))
     return solved
