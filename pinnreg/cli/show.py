@@ -94,6 +94,7 @@ def problem(resolved: config.Resolved, target: JsonFile | None) -> None:
         "parameters": {key: value for key, value in settings.problem.items() if key != "name"},
         "domain": {axis: list(bounds) for axis, bounds in described.domain.bounds.items()},
         "parameter_axes": list(described.parameters),
+        "features": [f"f({', '.join(inspect.signature(each).parameters)})" for each in described.features],
         "outputs": list(described.outputs),
         "conditions": conditions | measured,
         "defaults": dict(described.defaults),
@@ -104,6 +105,8 @@ def problem(resolved: config.Resolved, target: JsonFile | None) -> None:
         line(f"{key:10}  {_compact(data[key])}")
         if key == "domain" and described.parameters:
             line(f"{'':10}  of which parameters, not space: {', '.join(described.parameters)}")
+        if key == "domain" and described.features:
+            line(f"{'features':10}  {_compact(data['features'])}, which the network gets besides")
     line(f"{'reference':10}  {'yes' if data['reference'] else 'none: a solution is not verified'}")
     line(f"{'defaults':10}  {'those of every problem' if not described.defaults else ''}".rstrip())
     for section, values in described.defaults.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import typing
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -33,6 +34,7 @@ class Problem(ABC):
         parameters: axes that are parameters of the equation and no space, as ("alpha",): the solution is found for all
             of their values at once, and `u.laplacian`, faces of space and penalties leave them out.
         conditions: boundary and initial conditions, measurements.
+        features: functions of the coordinates by name, in torch.* functions, that the network gets besides these.
         symmetry: of the solution: `odd("x")`, `even("x")`, `shift("x", 2)`, or several; built into the network.
         defaults: settings that this problem needs (sections `network`, `points`, `train`, ... of a config); they stand
             between the global defaults and the user's YAML.
@@ -48,6 +50,7 @@ class Problem(ABC):
     outputs = ("u",)
     parameters: ClassVar[Any] = ()
     conditions: ClassVar[Any] = ()
+    features: ClassVar[Any] = ()
     symmetry: ClassVar[Any] = ()
     domain: ClassVar[Any]
     defaults: ClassVar[Mapping[str, Any]] = {}
@@ -237,6 +240,7 @@ def _validate_definition(problem: Problem) -> None:
     if taken := [name for name in (*outputs, *axes) if name in arrays or name.startswith("residual_")]:
         raise InputError(f"{title}: {taken[0]!r} means something else in fields.npz; rename it")
     _validate_parameter_axes(problem)
+    _validate_features(problem)
     if not isinstance(problem.conditions, tuple | list):
         raise InputError(
             f"{title}: `conditions` must be a tuple: write conditions = (...,) with a comma, got {problem.conditions!r}"
@@ -257,3 +261,20 @@ def _validate_parameter_axes(problem: Problem) -> None:
             raise unknown(f"axis in `parameters` of {title}:", name, axes)
     if not set(axes) - set(given):
         raise InputError(f"{title}: `parameters` names all of the axes {', '.join(axes)}; one has to be space or time")
+
+
+def _validate_features(problem: Problem) -> None:
+    title, given = _title(problem), problem.features
+    if not isinstance(given, tuple | list) or not all(map(callable, given)):
+        raise InputError(
+            f"{title}: `features` must be a tuple of functions, as in features = (lambda x: torch.exp(-x),), got "
+            f"{shortened(given)}"
+        )
+    for number, function in enumerate(given):
+        try:
+            names = list(inspect.signature(function).parameters)
+        except ValueError:
+            raise InputError(f"{title}: features.{number}: its arguments have no names; wrap it in a lambda") from None
+        for name in names:
+            if name not in problem.domain.axes:
+                raise unknown(f"axis in the arguments of features.{number} of {title}:", name, problem.domain.axes)

@@ -23,6 +23,7 @@ from pinnreg.equations import (
     check_symmetry,
     check_unknown,
     condition_at,
+    input_features,
     jumping_coefficients,
     reference_of,
     scaled,
@@ -130,6 +131,7 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
         seed=config.seed if start is None else start.seed,
         dtype=DTYPES[config.dtype],
         device=device,
+        own=input_features(problem, split.trial.periodic),
     )
     if config.network.symmetry:
         network = symmetric(network, problem)
