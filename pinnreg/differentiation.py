@@ -161,9 +161,9 @@ def parse_name(name: str, axes: Sequence[str]) -> MultiIndex | None:
     return tuple(counts.values())
 
 
-def space_laplacian(axes: Sequence[str], power: int) -> Laplacian | None:
-    """Δ, or Δ² for power 2, over the axes other than `t`; None if there are none."""
-    space = tuple(number for number, axis in enumerate(axes) if axis != "t")
+def space_laplacian(axes: Sequence[str], power: int, parameters: Sequence[str] = ()) -> Laplacian | None:
+    """Δ, or Δ² for power 2, over the axes other than `t` and parameters; None if there are none."""
+    space = tuple(number for number, axis in enumerate(axes) if axis not in ("t", *parameters))
     return Laplacian(space, 2 if power == 2 else 1) if space else None
 
 

@@ -16,7 +16,10 @@ class IntegroDifferential(Problem):
     """
 
     domain = Box(x=(0, pi), t=(0, 1))
-    defaults = {"network": {"hidden": [16, 16], "activation": "sin"}, "train": [{"optimiser": "gauss_newton", "steps": 60}]}
+    defaults = {
+        "network": {"hidden": [16, 16], "activation": "sin"},
+        "train": [{"optimiser": "gauss_newton", "steps": 60}],
+    }
     conditions = (initial(lambda x: sin(x)), dirichlet(0.0, on="x"))
 
     def residual(self, u, t):

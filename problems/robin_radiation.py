@@ -21,7 +21,10 @@ class RobinRadiation(Problem):
     emission: PositiveFloat = 2.0
     surroundings: PositiveFloat = 0.5
     domain = Box(x=(0, 1))
-    defaults = {"network": {"hidden": [18, 18], "activation": "sin"}, "train": [{"optimiser": "gauss_newton", "steps": 100}]}
+    defaults = {
+        "network": {"hidden": [18, 18], "activation": "sin"},
+        "train": [{"optimiser": "gauss_newton", "steps": 100}],
+    }
 
     @property
     def conditions(self):

@@ -38,6 +38,7 @@ weights: {residual: 1.0, initial: 10.0}
 balance: true
 regularisers: [{kind: ktv, order: 2, power: 2, weight: 1e-6, samples: 256, axes: all, schedule: constant}]
 train: [{optimiser: adam, steps: 2000, learning_rate: 1e-3, max_seconds: null}]
+start: null                         # or the folder of a finished run
 evaluate: {grid: [256, 100], every: 100, reference: null}
 seed: 0
 device: auto                        # auto | cpu | cuda

@@ -93,7 +93,7 @@ def test_as_reference_takes_what_a_problem_may_return():
     ("given", "outputs", "message"),
     [
         (lambda x: x, ("u", "v"), "2 outputs"),
-        ({"u": lambda x: x}, ("u", "v"), "no function for output v"),
+        ({}, ("u", "v"), "the dict of functions is empty"),
         ({"uu": lambda x: x}, ("u",), "'uu'"),
         (np.zeros(3), ("u",), "ndarray"),
         ("file.npz", ("u",), "str"),

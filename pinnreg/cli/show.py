@@ -93,6 +93,8 @@ def problem(resolved: config.Resolved, target: JsonFile | None) -> None:
         "file": str(resolved.problem_file),
         "parameters": {key: value for key, value in settings.problem.items() if key != "name"},
         "domain": {axis: list(bounds) for axis, bounds in described.domain.bounds.items()},
+        "parameter_axes": list(described.parameters),
+        "features": [f"f({', '.join(inspect.signature(each).parameters)})" for each in described.features],
         "outputs": list(described.outputs),
         "conditions": conditions | measured,
         "defaults": dict(described.defaults),
@@ -101,6 +103,10 @@ def problem(resolved: config.Resolved, target: JsonFile | None) -> None:
     line(f"{data['name']}: {data['description']}")
     for key in ("file", "parameters", "domain", "outputs", "conditions"):
         line(f"{key:10}  {_compact(data[key])}")
+        if key == "domain" and described.parameters:
+            line(f"{'':10}  of which parameters, not space: {', '.join(described.parameters)}")
+        if key == "domain" and described.features:
+            line(f"{'features':10}  {_compact(data['features'])}, which the network gets besides")
     line(f"{'reference':10}  {'yes' if data['reference'] else 'none: a solution is not verified'}")
     line(f"{'defaults':10}  {'those of every problem' if not described.defaults else ''}".rstrip())
     for section, values in described.defaults.items():
@@ -149,9 +155,16 @@ def _error_table(facts: Mapping[str, Any]) -> None:
     rows = []
     for source, by_output in sources:
         for output, values in by_output.items():
-            numbers = [_number(values[key]) for key in ("rel_l2", "rel_l1", "max_abs", "rmse")]
+            zero = values["rel_l2"] is None and values["rmse"] is not None
+            numbers = ["-" if zero else _number(values[key]) for key in ("rel_l2", "rel_l1")]
+            numbers += [_number(values[key]) for key in ("max_abs", "rmse")]
             rows.append([output, *numbers, source["kind"], _number(source["error_estimate"])])
     texts(("output", "relative L2", "relative L1", "max |error|", "RMSE", "against", "its own error"), rows)
+    zeros = [name for name, each in facts["errors"].items() if each["rel_l2"] is None and each["rmse"] is not None]
+    if zeros:
+        line(f"the reference of {', '.join(zeros)} is zero: no error is relative to it, and the RMSE is its size")
+    if unverified := [name for name in facts.get("outputs", ()) if name not in facts["errors"]]:
+        line(f"no reference for {', '.join(unverified)}: not verified")
 
 
 def progress(quiet: bool) -> contextlib.AbstractContextManager[OnRow]:

@@ -129,4 +129,5 @@ def _outcome(run: studies.Run) -> str:
     if not run.done:
         return run.status
     error, seconds = run.measures["rel_l2"], run.measures["seconds"]
-    return f"{'no reference' if error is None else f'error {error:.2e}'}, {seconds:.1f} s"
+    name = "error or RMSE" if run.measures.get(studies.ZERO_REFERENCES) else "error"
+    return f"{'no reference' if error is None else f'{name} {error:.2e}'}, {seconds:.1f} s"

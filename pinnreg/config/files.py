@@ -186,6 +186,8 @@ def _identity(config: Config) -> dict[str, Any]:
     if reference is not None and any(each["samples"] for each in data["measurements"]):
         data["evaluate"] = {"reference": reference}
     del data["device"]
+    if data["start"] is None:
+        del data["start"]  # which runs from before it was a key do not have
     for stage in data["train"]:
         del stage["steps"], stage["max_seconds"], stage["max_sweeps"]
     return data

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StrictBool, TypeAdapter, ValidationError, model_validator
@@ -32,6 +33,10 @@ def _one_or_many(value: Any) -> Any:
     return (value,) if isinstance(value, int) else value
 
 
+def _text_of_path(value: Any) -> Any:
+    return str(value) if isinstance(value, PurePath) else value
+
+
 @dataclass(frozen=True, config=STRICT)
 class EvaluateSettings:
     """The `evaluate` section: the grid that errors are measured on, how often, and a reference from a file.
@@ -49,7 +54,10 @@ class EvaluateSettings:
 
 @dataclass(frozen=True, config=STRICT)
 class Config:
-    """A whole run. Values not given come from the problem's `defaults`, then from here."""
+    """A whole run. Values not given come from the problem's `defaults`, then from here.
+
+    `start` is the folder of a finished run from whose network training starts.
+    """
 
     problem: dict[str, Any]
     network: Annotated[
@@ -65,6 +73,7 @@ class Config:
     train: Annotated[tuple[Annotated[AnyStage, Field(discriminator="optimiser")], ...], Field(min_length=1)] = (
         GaussNewton(),
     )
+    start: Annotated[str | None, BeforeValidator(_text_of_path)] = None
     evaluate: EvaluateSettings = EvaluateSettings()
     seed: Seed = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"

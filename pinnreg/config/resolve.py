@@ -45,6 +45,7 @@ class Resolved:
         hidden: unknown coefficients whose true value is not given (null); in `problem` they have their start.
         parts: the user's own networks, activations and regularisers.
         scale: the sizes and the offsets of the outputs that the run was begun with; None if they are still to be found.
+        start: what a run that was begun started from, as its checkpoint has it; None if that is still to be read.
     """
 
     config: Config
@@ -54,6 +55,7 @@ class Resolved:
     hidden: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
     scale: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    start: Mapping[str, Any] | None = None
 
     @property
     def problem_hash(self) -> str | None:
@@ -83,6 +85,7 @@ def resolve(
         InputError: anything wrong with them.
     """
     data, changes, stem, where = _own(given, overrides, folders)
+    changes = {**_found_before(data, changes), **changes}
     given_problem, hidden = _with_starts(data.pop("problem", None), _problem_part(changes), _starts(data, changes))
     problem, description, path = _problem(*given_problem, folders, where)
     description |= dict.fromkeys(hidden)
@@ -217,6 +220,7 @@ def _with_absolute_paths(config: Config) -> Config:
         config,
         measurements=tuple(dataclasses.replace(each, file=absolute(each.file)) for each in config.measurements),
         evaluate=dataclasses.replace(config.evaluate, reference=absolute(config.evaluate.reference)),
+        start=absolute(config.start),
     )
 
 
@@ -236,13 +240,32 @@ def _problem_part(changes: dict[str, Any]) -> dict[str, Any]:
 
 def _starts(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """What unknown coefficients begin with, as far as it is needed to make the problem; validated later."""
+    settings = _unknown(data, changes).items()
+    return {name: each.get("start", 1.0) if isinstance(each, dict) else 1.0 for name, each in settings}
+
+
+def _unknown(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The section `unknown` with its overrides; empty if it is none."""
     sections = {"unknown": copy.deepcopy(data.get("unknown") or {})}
     for key, value in changes.items():
         if key.partition(".")[0] == "unknown" and isinstance(sections["unknown"], dict):
             set_key(sections, key, value)
-    unknown = sections["unknown"]
-    settings = unknown.items() if isinstance(unknown, dict) else ()
-    return {name: each.get("start", 1.0) if isinstance(each, dict) else 1.0 for name, each in settings}
+    return sections["unknown"] if isinstance(sections["unknown"], dict) else {}
+
+
+def _found_before(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The estimates of the run that is started from, as overrides, for coefficients whose start is not given."""
+    run = changes.get("start", data.get("start"))
+    unknown = _unknown(data, changes).items()
+    names = [name for name, each in unknown if isinstance(each, dict) and "start" not in each]
+    if not names or not isinstance(run, str | Path):
+        return {}
+    try:
+        found = json.loads((Path(run) / "report.json").read_text(encoding="utf-8"))["unknown"]
+        estimates = {name: float(found[name]["estimate"]) for name in names if name in found}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}  # what is wrong with the run is said where its network is read
+    return {f"unknown.{name}.start": each for name, each in estimates.items()}
 
 
 def _with_starts(

@@ -11,6 +11,7 @@ from .conditions import (
 )
 from .evaluate import evaluate_rows
 from .exact import Split, split_conditions
+from .features import input_features
 from .field import Field, View
 from .general import Condition, Equation, condition, integral
 from .points import Points
@@ -51,6 +52,7 @@ __all__ = [
     "evaluate_rows",
     "even",
     "initial",
+    "input_features",
     "integral",
     "jumping_coefficients",
     "measurements",

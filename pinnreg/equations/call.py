@@ -15,6 +15,9 @@ Data = float | Tensor | Callable[..., Any]
 """The data of a condition: a number, a tensor without dimension, or a function of coordinates named by its parameters,
 in torch.* functions."""
 
+TWO_OUTPUTS = "a complex u has two outputs, its real and its imaginary part, and a condition for each"
+"""What to write where complex numbers cannot be taken."""
+
 
 def call(function: Callable[..., Any], values: Mapping[str, Any], what: str) -> Any:
     """`function` called with those of `values` that its parameters name.
@@ -63,11 +66,11 @@ def evaluate_data(data: Data, axes: Sequence[str], points: Tensor, what: str) ->
             raise
         hint = "; write its data in torch.* functions" if "numpy" in str(error) else ""
         raise InputError(f"{what}: its data fail: {type(error).__name__}: {error}{hint}") from error
+    if isinstance(values, complex) or (isinstance(values, Tensor) and values.is_complex()):
+        raise InputError(f"{what}: its data are complex; {TWO_OUTPUTS}")
     if isinstance(values, int | float):
         return points.new_full((points.shape[0],), float(values))
     if not isinstance(values, Tensor) or values.shape not in ((), (points.shape[0],)):
         got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
         raise InputError(f"{what}: its data must return a torch tensor of shape (n,) = ({points.shape[0]},), got {got}")
-    if values.is_complex():
-        raise InputError(f"{what}: its data are complex; a condition is one of real numbers")
     return torch.as_tensor(values, dtype=points.dtype, device=points.device).expand(points.shape[0])

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from pinnreg.domain import Domain, Face, Sampler, unit_points
-from pinnreg.equations.call import Data, evaluate_data
+from pinnreg.equations.call import TWO_OUTPUTS, Data, evaluate_data
 from pinnreg.equations.field import View
 from pinnreg.equations.part import On, Part, Where, part_of
 from pinnreg.equations.points import Points
@@ -53,6 +53,8 @@ class FaceCondition:
 
     def __post_init__(self) -> None:
         for data in (self.value, self.value_factor, self.normal_factor):
+            if isinstance(data, complex) or (isinstance(data, Tensor) and data.is_complex()):
+                raise InputError(f"{self.kind}: its data are complex; {TWO_OUTPUTS}")
             number = isinstance(data, Real) and math.isfinite(data)
             if not callable(data) and not number and not (isinstance(data, Tensor) and data.ndim == 0):
                 raise InputError(f"{self.kind}: expected a number or a function of coordinates, got {data!r}")
@@ -379,6 +381,8 @@ def measurements(
         InputError: shapes that do not match, values that are not finite, a share that is none, a batch of none or
             all, or one beside `trim`, which has to see all residuals.
     """
+    if np.iscomplexobj(values) or np.iscomplexobj(points):
+        raise InputError(f"measurements: points and values must be real; {TWO_OUTPUTS}")
     at = np.array(points, dtype=np.float64)
     measured = np.array(values, dtype=np.float64)
     if at.ndim != 2 or measured.shape != at.shape[:1] or not len(at):

@@ -103,6 +103,7 @@ def split_conditions(
         outputs=tuple(problem.outputs),
         data=tuple(_axis_data(problem.domain, exact, output) for output in problem.outputs),
         periodic=tuple(dict.fromkeys(c.on for c in exact if isinstance(c, Periodic))),
+        parameters=tuple(problem.parameters),
     )
     soft = tuple(c for c in conditions if c not in exact)
     by_nature = {c.name for c in conditions if not _may_be_exact(c, mode, problem.domain)}

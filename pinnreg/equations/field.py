@@ -123,9 +123,9 @@ class Field:
 
     `u.x`, `u.xx`, `u.xxt` differentiate along the named axes; `u.d("x", 3)` says the same where letters do not serve,
     `u.d("x", 2, "t", 1)` for a mixed one; `u.laplacian` and `u.biharmonic`, (n,), and `u.grad`, (n, space axes), leave
-    out time. The first two are cheaper than the sum of their parts, which are not computed one by one. On faces `u.n`
-    is the derivative along the outward normal. `u.at(x=1.0)` is the output where some coordinates are replaced. In
-    arithmetic and in `torch.*` functions a Field is its value; the result is a tensor.
+    out time and parameters. The first two are cheaper than the sum of their parts, which are not computed one by one.
+    On faces `u.n` is the derivative along the outward normal. `u.at(x=1.0)` is the output where some coordinates are
+    replaced. In arithmetic and in `torch.*` functions a Field is its value; the result is a tensor.
     """
 
     # numpy then leaves `array * field` to the field, and np.sin(field) fails instead of detaching it
@@ -142,17 +142,17 @@ class Field:
 
     @property
     def grad(self) -> Tensor:
-        """The gradient along the axes other than `t`, (n, number of them)."""
+        """The gradient along the axes of space, (n, number of them)."""
         return torch.stack([self.d(axis) for axis in self._space_axes("grad")], dim=1)
 
     @property
     def laplacian(self) -> Tensor:
-        """Δu, the sum of the second derivatives along the axes other than `t`, (n,)."""
+        """Δu, the sum of the second derivatives along the axes of space, (n,)."""
         return self._power_of_laplacian("laplacian", 1)
 
     @property
     def biharmonic(self) -> Tensor:
-        """Δ²u, the Laplacian of the Laplacian along the axes other than `t`, (n,)."""
+        """Δ²u, the Laplacian of the Laplacian along the axes of space, (n,)."""
         return self._power_of_laplacian("biharmonic", 2)
 
     def d(self, axis: str, order: int = 1, *more: str | int) -> Tensor:
@@ -214,22 +214,27 @@ class Field:
         return self._derivative(index)
 
     def _space_axes(self, purpose: str) -> list[str]:
-        axes = [axis for axis in self._axes if axis != "t"]
+        axes = [axis for axis in self._axes if axis not in ("t", *self._parameters)]
         if not axes:
+            left_out = "time and parameters" if self._parameters else "time"
             raise InputError(
-                f"{self._name}.{purpose} leaves out time, and there is no other axis; write {self._name}.t"
+                f"{self._name}.{purpose} leaves out {left_out}, and there is no other axis; write {self._name}.t"
             )
         return axes
 
     def _power_of_laplacian(self, purpose: str, power: int) -> Tensor:
         self._space_axes(purpose)
-        operator = space_laplacian(self._axes, power)
+        operator = space_laplacian(self._axes, power, self._parameters)
         assert operator is not None
         return self._derivative(operator)
 
     @property
     def _axes(self) -> tuple[str, ...]:
         return self._view.sweep.trial.axes
+
+    @property
+    def _parameters(self) -> tuple[str, ...]:
+        return self._view.sweep.trial.parameters
 
     @property
     def _name(self) -> str:

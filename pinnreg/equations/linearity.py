@@ -32,7 +32,7 @@ class Linearity:
         self._problem = problem
         self._device = device
         outputs = tuple(problem.outputs)
-        self._trial = Trial(problem.domain.axes, outputs, ((),) * len(outputs))
+        self._trial = Trial(problem.domain.axes, outputs, ((),) * len(outputs), parameters=tuple(problem.parameters))
 
     @cached_property
     def numbers(self) -> dict[Operator, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import typing
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -30,12 +31,16 @@ class Problem(ABC):
     Attributes:
         domain: where the equation holds.
         outputs: names of the unknown functions.
+        parameters: axes that are parameters of the equation and no space, as ("alpha",): the solution is found for all
+            of their values at once, and `u.laplacian`, faces of space and penalties leave them out.
         conditions: boundary and initial conditions, measurements.
+        features: functions of the coordinates by name, in torch.* functions, that the network gets besides these.
         symmetry: of the solution: `odd("x")`, `even("x")`, `shift("x", 2)`, or several; built into the network.
         defaults: settings that this problem needs (sections `network`, `points`, `train`, ... of a config); they stand
             between the global defaults and the user's YAML.
 
-    `domain`, `conditions` and `outputs` are class attributes, or properties where they depend on parameters.
+    `domain`, `parameters`, `conditions` and `outputs` are class attributes, or properties where they depend on the
+    fields.
 
     Raises:
         InputError: a parameter of the wrong type or range, or an inconsistent definition.
@@ -43,7 +48,9 @@ class Problem(ABC):
 
     # without annotations: a dataclass would take annotated names for its fields
     outputs = ("u",)
+    parameters: ClassVar[Any] = ()
     conditions: ClassVar[Any] = ()
+    features: ClassVar[Any] = ()
     symmetry: ClassVar[Any] = ()
     domain: ClassVar[Any]
     defaults: ClassVar[Mapping[str, Any]] = {}
@@ -60,6 +67,11 @@ class Problem(ABC):
     def has_residual(self) -> bool:
         """Whether there is an equation."""
         return self.residual is not None
+
+    @property
+    def space_axes(self) -> tuple[str, ...]:
+        """The axes other than time and parameters."""
+        return tuple(axis for axis in self.domain.space_axes if axis not in self.parameters)
 
     def reference(self) -> Reference | Callable[..., Any] | Mapping[str, Callable[..., Any]] | None:
         """The known solution: a `Reference`, a NumPy function of the axes (a dict of them by output), or None.
@@ -103,6 +115,7 @@ def condition_at(problem: Problem, condition: Condition) -> Condition:
 
 def _named(problem: Problem, extra: Iterable[Condition] = ()) -> tuple[Condition, ...]:
     conditions = [_with_output(condition, problem.outputs) for condition in (*problem.conditions, *extra)]
+    conditions = [_on_space(condition, problem) for condition in conditions]
     kinds = Counter(condition.kind for condition in conditions if not condition.name)
     named: list[Condition] = []
     taken: set[str] = set()
@@ -163,6 +176,21 @@ def _with_output(condition: Condition, outputs: Sequence[str]) -> Condition:
     return condition
 
 
+def _on_space(condition: Condition, problem: Problem) -> Condition:
+    """A condition on all faces of space with these by name, where some axes are no space."""
+    if isinstance(condition, Periodic | Measurements) or not problem.parameters:
+        return condition
+    part = condition.part
+    if part.on is not None or part.at or part.inside:
+        return condition
+    if not problem.space_axes:
+        raise InputError(
+            f"{_title(problem)}: a {condition.kind} condition holds on all faces of space, and time is the only axis "
+            "but parameters; initial(...) says what u is at its start, on='t=max' names its end"
+        )
+    return dataclasses.replace(condition, part=dataclasses.replace(part, on=problem.space_axes))
+
+
 def _title(problem: Problem) -> str:
     return f"problem {type(problem).__name__}"
 
@@ -211,8 +239,42 @@ def _validate_definition(problem: Problem) -> None:
     arrays = {f"{output}{suffix}" for output in outputs for suffix in ("_reference", "_error")} | RESERVED
     if taken := [name for name in (*outputs, *axes) if name in arrays or name.startswith("residual_")]:
         raise InputError(f"{title}: {taken[0]!r} means something else in fields.npz; rename it")
+    _validate_parameter_axes(problem)
+    _validate_features(problem)
     if not isinstance(problem.conditions, tuple | list):
         raise InputError(
             f"{title}: `conditions` must be a tuple: write conditions = (...,) with a comma, got {problem.conditions!r}"
         )
     named_conditions(problem)
+
+
+def _validate_parameter_axes(problem: Problem) -> None:
+    title, given, axes = _title(problem), problem.parameters, problem.domain.axes
+    if not isinstance(given, tuple | list) or not all(isinstance(name, str) for name in given):
+        raise InputError(
+            f"{title}: `parameters` must be a tuple of axes, as in parameters = ('alpha',) with a comma, got {given!r}"
+        )
+    for name in given:
+        if name == "t":
+            raise InputError(f"{title}: `parameters`: the axis 't' is time, and no parameter")
+        if name not in axes:
+            raise unknown(f"axis in `parameters` of {title}:", name, axes)
+    if not set(axes) - set(given):
+        raise InputError(f"{title}: `parameters` names all of the axes {', '.join(axes)}; one has to be space or time")
+
+
+def _validate_features(problem: Problem) -> None:
+    title, given = _title(problem), problem.features
+    if not isinstance(given, tuple | list) or not all(map(callable, given)):
+        raise InputError(
+            f"{title}: `features` must be a tuple of functions, as in features = (lambda x: torch.exp(-x),), got "
+            f"{shortened(given)}"
+        )
+    for number, function in enumerate(given):
+        try:
+            names = list(inspect.signature(function).parameters)
+        except ValueError:
+            raise InputError(f"{title}: features.{number}: its arguments have no names; wrap it in a lambda") from None
+        for name in names:
+            if name not in problem.domain.axes:
+                raise unknown(f"axis in the arguments of features.{number} of {title}:", name, problem.domain.axes)

@@ -216,8 +216,8 @@ def _maps(problem: Problem) -> list[_Map]:
             raise InputError(
                 f"symmetry of {title}: expected odd('x'), even('x') or shift('x', 2), got {shortened(each)}"
             )
-        if each.axis not in problem.domain.space_axes:
-            raise unknown(f"axis of a symmetry of {title}", each.axis, problem.domain.space_axes)
+        if each.axis not in problem.space_axes:
+            raise unknown(f"axis of a symmetry of {title}", each.axis, problem.space_axes)
         if each.of is not None and each.of not in problem.outputs:
             raise unknown(f"output of a symmetry of {title}", each.of, problem.outputs)
         own = signs.setdefault((each.kind, each.axis, each.order), {})

@@ -85,6 +85,7 @@ class Trial:
         periodic: axes in which the network itself is periodic.
         sizes: s of each output; empty for 1.
         offsets: g of each output without exact data; empty for 0.
+        parameters: axes that are parameters and no space.
     """
 
     axes: tuple[str, ...]
@@ -93,6 +94,7 @@ class Trial:
     periodic: tuple[str, ...] = ()
     sizes: tuple[float, ...] = ()
     offsets: tuple[float, ...] = ()
+    parameters: tuple[str, ...] = ()
 
     @property
     def bare(self) -> bool:

@@ -1,6 +1,6 @@
 from .binding import bound, trained
 from .build import build
-from .features import InputFeatures
+from .features import Feature, InputFeatures
 from .mlp import ACTIVATIONS, MLP
 from .quadratic import Quadratic, QuadraticBlock, weights_of_blocks
 from .settings import (
@@ -21,6 +21,7 @@ __all__ = [
     "ACTIVATION_NAMES",
     "MLP",
     "Activation",
+    "Feature",
     "FeatureSettings",
     "FourierSettings",
     "InputFeatures",

@@ -10,7 +10,7 @@ from torch import nn
 from pinnreg import memory
 from pinnreg.errors import InputError, user_code
 from pinnreg.networks.custom import CustomActivation, CustomNetwork
-from pinnreg.networks.features import InputFeatures
+from pinnreg.networks.features import Feature, InputFeatures
 from pinnreg.networks.mlp import MLP
 from pinnreg.networks.quadratic import Quadratic
 from pinnreg.networks.settings import MLPSettings, NetworkSettings
@@ -32,8 +32,11 @@ def build(
     seed: int,
     dtype: torch.dtype,
     device: torch.device,
+    own: Sequence[Feature] = (),
 ) -> nn.Module:
     """The network that `settings` describe on a box with `bounds`, periodic in the axes named in `periodic`.
+
+    `own` are functions of the points that it gets besides.
 
     Raises:
         InputError: harmonics asked for on an axis that is not periodic, or a network of the user's own that is none.
@@ -44,14 +47,16 @@ def build(
             raise InputError(f"network.features.periodic: {axis!r} has no exact periodic condition (periodic: {known})")
     harmonics = {axis: settings.features.periodic.get(axis, 1) for axis in periodic}
     width = InputFeatures.width_before_fourier(list(bounds), harmonics)
-    memory.check({"network": memory.NUMBER * COPIES * settings.entries(width, outputs)}, "take a smaller one", device)
+    memory.check(
+        {"network": memory.NUMBER * COPIES * settings.entries(width + len(own), outputs)}, "take a smaller one", device
+    )
     frequencies = None
     if (fourier := settings.features.fourier) is not None:
         normal = torch.randn((fourier.count, width), generator=random_generator(seed, "fourier features"), dtype=dtype)
         frequencies = fourier.scale * normal
         width += 2 * fourier.count
-    features = InputFeatures(bounds, periodic=harmonics, frequencies=frequencies, dtype=dtype)
-    return nn.Sequential(features, _body(settings, width, outputs, seed, dtype)).to(device)
+    features = InputFeatures(bounds, periodic=harmonics, frequencies=frequencies, dtype=dtype, own=own)
+    return nn.Sequential(features, _body(settings, width + len(own), outputs, seed, dtype)).to(device)
 
 
 def _body(

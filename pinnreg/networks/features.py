@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
+
+
+@final
+@dataclass(frozen=True)
+class Feature:
+    """A function of points, (n, d) -> (n, 1), with the middle and half the width of its range."""
+
+    function: Callable[[Tensor], Any]
+    centre: float
+    half_width: float
+
+    def __call__(self, points: Tensor) -> Any:
+        """Its values, mapped onto [-1, 1]."""
+        return (self.function(points) - self.centre) / self.half_width
 
 
 @final
@@ -18,6 +33,7 @@ class InputFeatures(nn.Module):
         bounds: (lower, upper) by axis.
         periodic: number of harmonics by periodic axis; such an axis enters through cos and sin(2π k (x - a)/(b - a)).
         frequencies: (m, k) random frequencies B on the k features so far, appended as sin and cos(π B x); or None.
+        own: functions of the points that follow these.
     """
 
     def __init__(
@@ -27,12 +43,14 @@ class InputFeatures(nn.Module):
         periodic: Mapping[str, int],
         frequencies: Tensor | None,
         dtype: torch.dtype,
+        own: Sequence[Feature] = (),
     ) -> None:
         super().__init__()
         ends = torch.tensor(list(bounds.values()), dtype=dtype)
         self.register_buffer("centre", ends.mean(dim=1))
         self.register_buffer("half_width", (ends[:, 1] - ends[:, 0]) / 2)
         self.register_buffer("frequencies", frequencies)
+        self._own = tuple(own)
         self._harmonics = tuple(periodic.get(axis, 0) for axis in bounds)
 
     @staticmethod
@@ -53,7 +71,7 @@ class InputFeatures(nn.Module):
                 for k in range(1, harmonics + 1):
                     columns += [torch.cos(k * math.pi * column), torch.sin(k * math.pi * column)]
             features = torch.cat(columns, dim=1)
-        if self.frequencies is None:
-            return features
-        phases = math.pi * features @ self.get_buffer("frequencies").T
-        return torch.cat([features, torch.sin(phases), torch.cos(phases)], dim=1)
+        if self.frequencies is not None:
+            phases = math.pi * features @ self.get_buffer("frequencies").T
+            features = torch.cat([features, torch.sin(phases), torch.cos(phases)], dim=1)
+        return torch.cat([features, *(each(points) for each in self._own)], dim=1) if self._own else features

@@ -47,7 +47,7 @@ def error_field(
             shape ``tuple(len(axis) for axis in axes.values())``. Residuals are shown only where an output
             has no reference: paired by name, else in order.
         title: heading of the figure.
-        errors: relative L2 error of each output that has a reference; None without one.
+        errors: relative L2 error of each output that has a reference, RMSE where that is zero; None without one.
         measured: measurements that the network was fitted to: columns (n,) by name, those of the axes, that of the
             output, and `held_out`, 1 for those that were not used. Circles show them on domains of one or two axes.
         plane: the fixed coordinates of further axes, in whose plane the fields are.

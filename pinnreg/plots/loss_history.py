@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +21,7 @@ FEW = 60  # points up to which each is marked
 APART = 0.09  # of the axis between two labelled steps
 
 
-def history(columns: Mapping[str, NDArray[np.floating]], *, title: str) -> Figure:
+def history(columns: Mapping[str, NDArray[np.floating]], *, title: str, zeros: Collection[str] = ()) -> Figure:
     """Draw the loss with its weighted terms, the relative L2 errors, and unknown coefficients, against seconds.
 
     Args:
@@ -30,6 +30,7 @@ def history(columns: Mapping[str, NDArray[np.floating]], *, title: str) -> Figur
             unknown coefficient "unknown_NAME". Losses and errors have logarithmic axes, and those that are not
             positive and finite are left out. Other columns are ignored.
         title: heading of the figure.
+        zeros: outputs whose reference is zero, and whose error is the RMSE.
 
     Returns:
         A figure of one panel for the loss, one for errors if any was evaluated, one for unknown coefficients if there
@@ -50,7 +51,7 @@ def history(columns: Mapping[str, NDArray[np.floating]], *, title: str) -> Figur
         panels = figure.subplots(1, 1 + bool(outputs) + bool(unknown), squeeze=False, sharex=True)[0]
         _draw_loss(panels[0], table, terms)
         if outputs:
-            _draw_errors(panels[1], table, outputs)
+            _draw_errors(panels[1], table, outputs, zeros)
         if unknown:
             _draw_unknown(panels[-1], table, unknown)
         for ax in panels:
@@ -85,13 +86,15 @@ def _draw_loss(ax: Axes, table: Mapping[str, Array], terms: list[str]) -> None:
     _dress(ax, "loss", columns=_legend_columns(terms))
 
 
-def _draw_errors(ax: Axes, table: Mapping[str, Array], outputs: list[str]) -> None:
-    ax.set_title("relative L2 error")
+def _draw_errors(ax: Axes, table: Mapping[str, Array], outputs: list[str], zeros: Collection[str]) -> None:
+    some = [name for name in outputs if name in zeros]
+    kind = "RMSE" if some == outputs else "error" if some else "relative L2 error"
+    ax.set_title(f"relative L2 error, RMSE of {', '.join(some)}" if kind == "error" else kind)
     for number, name in enumerate(outputs):
         values = table[f"error_{name}"]
         last = values[_positive(values)][-1]
         _curve(ax, table, f"error_{name}", f"{name} (last {last:.1e})", _look(number))
-    _dress(ax, "relative L2 error", columns=_legend_columns([f"{name} (last 1.0e-05)" for name in outputs]))
+    _dress(ax, kind, columns=_legend_columns([f"{name} (last 1.0e-05)" for name in outputs]))
 
 
 def _draw_unknown(ax: Axes, table: Mapping[str, Array], keys: list[str]) -> None:

@@ -28,7 +28,8 @@ class Row:
     reference: Array | None
     misfit: Array | None
     misfit_name: str
-    relative_error: float | None = None
+    error: float | None = None
+    error_name: str = "relative L2 error"
     measured: tuple[Array, Array] | None = None
 
     @property
@@ -43,8 +44,8 @@ class Row:
 
     @property
     def headline(self) -> str:
-        """The line of the misfit panel's title that states the relative error; empty without one."""
-        return "" if self.relative_error is None else f"relative L2 error {self.relative_error:.1e}"
+        """The line of the misfit panel's title that states the error; empty without one."""
+        return "" if self.error is None else f"{self.error_name} {self.error:.1e}"
 
     def at(self, index: tuple[int | slice, ...]) -> Row:
         """The same row on a part of the grid; scattered points are shown on the whole grid only."""
@@ -95,8 +96,6 @@ def rows_of(
             raise InputError(f"errors: {name!r} is not an output (outputs: {', '.join(outputs)})")
     known = {name: _verified(name, arrays, errors) for name in outputs if name + "_reference" in arrays}
     alone = [name for name in outputs if name not in known]
-    if alone and known and not residuals:
-        raise InputError(f"fields: {alone[0]!r} has neither {alone[0] + '_reference'!r} nor a 'residual'")
     unverified = _unverified(alone, arrays, residuals)
     return [known[name] if name in known else unverified.pop(name) for name in outputs] + [*unverified.values()]
 
@@ -120,13 +119,15 @@ def _checked_fields(axes: Mapping[str, Array], fields: Mapping[str, NDArray[np.f
 def _verified(name: str, arrays: Mapping[str, Array], errors: Mapping[str, float] | None) -> Row:
     if errors is not None and name not in errors:
         raise InputError(f"errors: {name!r} has a reference but no error (given: {', '.join(errors) or 'none'})")
+    reference, misfit = arrays[name + "_reference"], np.abs(arrays[name + "_error"])
     return Row(
         name,
         predicted=arrays[name],
-        reference=arrays[name + "_reference"],
-        misfit=np.abs(arrays[name + "_error"]),
+        reference=reference,
+        misfit=misfit,
         misfit_name=f"|error| of {name}",
-        relative_error=None if errors is None else float(errors[name]),
+        error=None if errors is None else float(errors[name]),
+        error_name="relative L2 error" if reference.any() else "RMSE",
     )
 
 

@@ -24,7 +24,8 @@ def draw(report: Report, history: Mapping[str, NDArray[np.float64]]) -> dict[str
         history: its history, the columns of `history.csv`; empty for a solution that was only evaluated.
     """
     title = title_of(report.facts["problem"])
-    errors = {name: each.rel_l2 for name, each in report.errors.items()} or None
+    errors = {name: each.main for name, each in report.errors.items()} or None
+    zeros = [name for name, each in report.errors.items() if each.of_zero]
     measured = list(report.measurements.values())
     field = error_field(
         report.axes,
@@ -34,7 +35,7 @@ def draw(report: Report, history: Mapping[str, NDArray[np.float64]]) -> dict[str
         measured=measured,
         plane=report.facts.get("plane") or {},
     )
-    return {"error_field": field, **({"history": loss_history(history, title=title)} if history else {})}
+    return {"error_field": field, **({"history": loss_history(history, title=title, zeros=zeros)} if history else {})}
 
 
 def title_of(problem: Mapping[str, Any]) -> str:

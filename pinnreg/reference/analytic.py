@@ -67,7 +67,7 @@ def as_reference(given: object, outputs: Sequence[str]) -> Reference | None:
 
     Args:
         given: None, a `Reference`, a NumPy function of the axes (one output only), or a dict of such
-            functions with one entry for each output.
+            functions by output, perhaps of some of the outputs only.
         outputs: the problem's output names.
 
     Raises:
@@ -80,10 +80,7 @@ def as_reference(given: object, outputs: Sequence[str]) -> Reference | None:
         for name in given:
             if name not in outputs:
                 raise unknown("output in the reference", str(name), outputs)
-        missing = [name for name in outputs if name not in given]
-        if missing:
-            raise InputError(f"reference: no function for output {', '.join(missing)} (the outputs are {listed})")
-        return closed_form({name: given[name] for name in outputs})
+        return closed_form({name: given[name] for name in outputs if name in given})
     if callable(given):
         if len(outputs) != 1:
             raise InputError(f"reference: one function for {len(outputs)} outputs; return a dict with keys {listed}")

@@ -26,7 +26,7 @@ def from_file(path: str | Path, axes_names: Sequence[str], outputs: Sequence[str
     """Values read from an .npz file, interpolated by tensor-product cubic splines where other axes are asked.
 
     Args:
-        path: a file that holds one increasing 1-D array for each axis and, for each output, an array on their
+        path: a file that holds one increasing 1-D array for each axis and, for some or all outputs, an array on their
             tensor grid. Other keys are ignored. An axis of fewer than four points is interpolated at the
             highest degree that it allows.
         axes_names: the axes in the domain's order.
@@ -42,7 +42,8 @@ def from_file(path: str | Path, axes_names: Sequence[str], outputs: Sequence[str
             it.
     """
     path = Path(path)
-    arrays = read_arrays(path, [*axes_names, *outputs])
+    arrays = read_arrays(path, axes_names, outputs)
+    outputs = [name for name in outputs if name in arrays]
     nodes = {name: _axis(path, name, arrays[name]) for name in axes_names}
     values = {name: _output(path, name, arrays[name], grid_shape(nodes)) for name in outputs}
     bounds = {name: (float(axis[0]), float(axis[-1])) for name, axis in nodes.items()}

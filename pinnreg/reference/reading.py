@@ -42,8 +42,13 @@ def read_columns(path: Path, wanted: Sequence[str], *, what: str) -> dict[str, A
     return columns
 
 
-def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, Array]:
+def read_arrays(path: Path, keys: Sequence[str], some: Sequence[str] = ()) -> dict[str, Array]:
     """Arrays of finite numbers by key, from an .npz file.
+
+    Args:
+        path: the file.
+        keys: which have to be there.
+        some: of which one has to.
 
     Raises:
         InputError: naming file and key.
@@ -55,9 +60,11 @@ def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, Array]:
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise InputError(f"{path}: expected an .npz archive, found a single array")
-            for key in keys:
+            found = [key for key in some if key in archive]
+            for key in (*keys, *(some if not found else ())):
                 if key not in archive:
                     raise unknown(f"key in {path}:", key, archive.files)
+            keys = [*keys, *found]
             # what a member says of itself is only believed as far as it has bytes
             sizes = {each.filename.removesuffix(".npy"): each.file_size for each in zipfile.ZipFile(stream).infolist()}
             memory.check({str(path): COPIES * sum(sizes[key] for key in keys)}, "take a smaller file")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator
@@ -17,17 +18,22 @@ def _one_axis(value: object) -> object:
 
 
 Axes = Annotated[Literal["all", "space"] | tuple[str, ...], BeforeValidator(_one_axis)]
-""""all", "space" (all but t), or a list of names."""
+""""all" (all but parameters), "space" (without t, too), or a list of names."""
 
 
-def named_axes(axes: Literal["all", "space"] | tuple[str, ...], kind: str, domain: Domain) -> tuple[str, ...]:
-    """The axes that the setting `axes` of a regulariser of some kind means on a domain.
+def named_axes(
+    axes: Literal["all", "space"] | tuple[str, ...], kind: str, domain: Domain, parameters: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """The axes that the setting `axes` of a regulariser of some kind means on a domain, of which some are parameters.
 
     Raises:
         InputError: an axis that the domain lacks, or no axis at all.
     """
     named = {"all": domain.axes, "space": domain.space_axes}
-    chosen = named[axes] if isinstance(axes, str) else tuple(dict.fromkeys(axes))
+    if isinstance(axes, str):
+        chosen = tuple(axis for axis in named[axes] if axis not in parameters)
+    else:
+        chosen = tuple(dict.fromkeys(axes))
     for axis in chosen:
         if axis not in domain.axes:
             raise unknown(f"axis in regularisers: {kind}: axes:", axis, domain.axes)

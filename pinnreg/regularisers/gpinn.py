@@ -30,7 +30,7 @@ class GPINN:
     Attributes:
         weight: the factor, at least 0.
         samples: the number of points drawn at each step; null takes the collocation points.
-        axes: the components of the gradient: "all", "space" (all but t), or a list of names.
+        axes: the components of the gradient: "all" (but parameters), "space" (without t, too), or a list of names.
         schedule: as for `ktv`.
 
     Source: Yu, Lu, Meng & Karniadakis 2022, arXiv:2111.02801.
@@ -50,7 +50,7 @@ class GPINN:
 
     def check(self, problem: Problem, trial: Trial) -> None:
         """Refuse a problem that lacks the axes, or has no equation."""
-        named_axes(self.axes, self.kind, problem.domain)
+        named_axes(self.axes, self.kind, problem.domain, trial.parameters)
         if not problem.has_residual:
             raise InputError("regularisers: gpinn penalises the gradient of the residual, and the problem has none")
 
@@ -61,5 +61,7 @@ class GPINN:
         """One row an equation and axis."""
         from pinnreg.equations import residual_gradient  # noqa: PLC0415, since a config needs no torch
 
-        gradients = residual_gradient(problem, sweep, named_axes(self.axes, self.kind, problem.domain))
+        gradients = residual_gradient(
+            problem, sweep, named_axes(self.axes, self.kind, problem.domain, sweep.trial.parameters)
+        )
         return [values for by_axis in gradients.values() for values in by_axis.values()]

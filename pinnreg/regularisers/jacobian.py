@@ -35,7 +35,7 @@ class Jacobian:
     Attributes:
         weight: the factor, at least 0.
         samples: the number of points drawn at each step; null takes the collocation points.
-        axes: the columns of J: "all", "space" (all but t), or a list of names.
+        axes: the columns of J: "all" (but parameters), "space" (without t, too), or a list of names.
         projections: the norm is estimated by so many random unit vectors v in the space of the C outputs,
             C/projections Σ |vᵀ(J - G)|², which is unbiased; null computes it. Of use with many outputs only.
         centre: G: "zero"; "data", the Jacobian of the interpolation g of exact data in u = g + φN; or numbers by axis,
@@ -69,7 +69,7 @@ class Jacobian:
         Raises:
             InputError: an axis that is not penalised, projections of one output, the data of a problem without any.
         """
-        axes = named_axes(self.axes, self.kind, problem.domain)
+        axes = named_axes(self.axes, self.kind, problem.domain, trial.parameters)
         if isinstance(self.centre, Mapping):
             for axis in self.centre:
                 if axis not in axes:
@@ -91,7 +91,7 @@ class Jacobian:
 
     def rows(self, problem: Problem, sweep: Sweep) -> Sequence[Tensor]:
         """One row an output (or projection) and axis."""
-        axes = named_axes(self.axes, self.kind, problem.domain)
+        axes = named_axes(self.axes, self.kind, problem.domain, sweep.trial.parameters)
         indices = [tuple(int(axis == other) for other in sweep.trial.axes) for axis in axes]
         columns = [sweep(index) for index in indices]  # (n, outputs) by axis
         columns = [each - centre for each, centre in zip(columns, self._centres(sweep, axes, indices), strict=True)]

@@ -39,7 +39,7 @@ class KTV:
         power: q, 1 or 2.
         weight: the factor, at least 0; the residual's scale is that of the PDE as written.
         samples: M, the number of points.
-        axes: the coordinates j: "all", "space" (all but t), or a list of names.
+        axes: the coordinates j: "all" (but parameters), "space" (without t, too), or a list of names.
         mixed: "pure" derivatives ∂_jᵏ only, or the "full" tensor over these axes; full needs q = 2.
         schedule: constant, or annealed to zero (linear, cosine, exponential) over all planned steps, or the seconds or
             sweeps where a stage is limited by them. In a quasi-Newton stage the weight changes at redraws only.
@@ -76,9 +76,9 @@ class KTV:
             raise ValueError("mixed: full is the squared norm of the tensor of derivatives; it needs power: 2")
         return self
 
-    def indices(self, domain: Domain) -> dict[MultiIndex, int]:
+    def indices(self, domain: Domain, parameters: Sequence[str] = ()) -> dict[MultiIndex, int]:
         """The multi-indices α of the derivatives that are penalised, with their factors: k!/α!, or 1 for pure ones."""
-        directions = named_axes(self.axes, self.kind, domain)
+        directions = named_axes(self.axes, self.kind, domain, parameters)
         choices = (
             itertools.combinations_with_replacement(directions, self.order)
             if self.mixed == "full"
@@ -89,7 +89,7 @@ class KTV:
 
     def check(self, problem: Problem, trial: Trial) -> None:
         """Refuse a problem that lacks the axes."""
-        self.indices(problem.domain)
+        self.indices(problem.domain, trial.parameters)
 
     def draw(self, points: int, outputs: int, draws: torch.Generator, like: Tensor) -> None:
         """Nothing."""
@@ -98,6 +98,6 @@ class KTV:
         """One row a derivative and output."""
         return [
             math.sqrt(factor) * values
-            for index, factor in self.indices(problem.domain).items()
+            for index, factor in self.indices(problem.domain, sweep.trial.parameters).items()
             for values in sweep(index).unbind(dim=1)
         ]

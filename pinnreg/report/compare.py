@@ -37,6 +37,16 @@ class Errors:
     rmse: float
     standard_error: float | None = None
 
+    @property
+    def of_zero(self) -> bool:
+        """Whether the reference is zero, and no error is relative to it."""
+        return math.isnan(self.rel_l2) and math.isfinite(self.rmse)
+
+    @property
+    def main(self) -> float:
+        """The one that stands for all: the relative L2 error, or the RMSE where the reference is zero."""
+        return self.rmse if self.of_zero else self.rel_l2
+
 
 @final
 @dataclass(frozen=True)
@@ -77,7 +87,8 @@ class Report:
 
     Attributes:
         axes: coordinates along each axis.
-        fields: for each output `u` the arrays `u`, `u_reference` and `u_error`; without a reference `u` and `residual`.
+        fields: for each output `u` the arrays `u`, `u_reference` and `u_error`, only the first where the reference has
+            no values of it; without any reference `u` and `residual`.
         reference: what it was compared with; None if with nothing.
         validation: by loss term, for measurements of which a share was held out.
         measurements: by loss term, what the network was fitted to besides: the coordinates by axis, the values by
@@ -95,7 +106,7 @@ class Report:
 
     @property
     def errors(self) -> dict[str, Errors]:
-        """Errors by output; empty without a reference."""
+        """Errors by output, as far as the reference has values; empty without one."""
         return {} if self.reference is None else self.reference.errors
 
 
@@ -112,17 +123,16 @@ def compare(
         predicted: by output, of the grid's shape.
         axes: the grid.
         reference: what to compare with.
-        solved: its values on the grid, which are computed once for the errors during training and for those after it.
+        solved: its values on the grid, perhaps of some of the outputs only, which are computed once for the errors
+            during training and for those after it.
         scattered: predicted values and the reference's by output, (n,), at the points where errors are to be taken;
             None for the grid.
     """
     fields: dict[str, Array] = {}
     for name, values in predicted.items():
-        fields |= {
-            name: values,
-            f"{name}_reference": solved.values[name],
-            f"{name}_error": values - solved.values[name],
-        }
+        fields[name] = values
+        if (known := solved.values.get(name)) is not None:
+            fields |= {f"{name}_reference": known, f"{name}_error": values - known}
     scipy = None
     if scattered is not None:
         errors = {name: _scattered(*pair) for name, pair in scattered.items()}
@@ -155,10 +165,16 @@ def relative_l2(predicted: Array, reference: Array) -> float:
         return _ratio(float(np.linalg.norm(predicted - reference)), float(np.linalg.norm(reference)))
 
 
+def main_error(predicted: Array, reference: Array) -> float:
+    """The relative L2 error, or the RMSE where the reference is zero."""
+    return relative_l2(predicted, reference) if reference.any() else _rmse(predicted - reference)
+
+
 def _against(
     predicted: Mapping[str, Array], kind: str, solved: Solved, scipy: ReferenceReport | None
 ) -> ReferenceReport:
-    errors = {name: _errors(values, solved.values[name]) for name, values in predicted.items()}
+    known = solved.values
+    errors = {name: _errors(values, known[name]) for name, values in predicted.items() if name in known}
     return ReferenceReport(kind, solved.error_estimate, errors, scipy)
 
 
@@ -183,7 +199,8 @@ def _scattered(predicted: Array, reference: Array) -> Errors:
 
 
 def _rmse(difference: Array) -> float:
-    return float(np.sqrt(np.mean(difference**2)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.sqrt(np.mean(difference**2)))
 
 
 def _ratio(numerator: float, denominator: float) -> float:

@@ -18,7 +18,7 @@ from pinnreg.config import Config, Given, Problems, Resolved, fingerprint, probl
 from pinnreg.equations import Problem
 from pinnreg.errors import InputError, Interrupted, StorageError
 from pinnreg.objective import Batch, Evaluator
-from pinnreg.report import Solution, read_report, relative_l2, write_report
+from pinnreg.report import Solution, main_error, read_report, write_report
 from pinnreg.run.combinations import note_unfinished_annealing
 from pinnreg.run.convergence import wrong
 from pinnreg.run.folder import RunFolder
@@ -216,7 +216,7 @@ def _trained(
     began_with: Mapping[str, Any],
 ) -> tuple[Outcome[Batch], dict[str, NDArray[np.float64]]]:
     """The outcome of training, from the start or from a state, and its history; results of an earlier end are gone."""
-    config, path = prepared.resolved.config, folder and folder.history
+    config, path, start = prepared.resolved.config, folder and folder.history, prepared.start
     history = History(prepared.objective.names, prepared.compared_outputs, path, list(config.unknown))
 
     def accepted() -> None:
@@ -224,7 +224,7 @@ def _trained(
             write_config(
                 folder.config,
                 config,
-                {**provenance(prepared.resolved, prepared.split.trial, prepared.device), **began_with},
+                {**provenance(prepared.resolved, prepared.split.trial, prepared.device, start), **began_with},
             )
             folder.forget_results()
 
@@ -234,7 +234,7 @@ def _trained(
         config.train,
         history,
         checkpoint=folder and folder.checkpoint,
-        extra={"fingerprint": fingerprint(config)},
+        extra={"fingerprint": fingerprint(config)} | ({} if start is None else {"start": start.state()}),
         resume=state,
         accepted=accepted,
         hooks=_with_looks(hooks, prepared),
@@ -266,8 +266,14 @@ def _with_looks(hooks: Hooks, prepared: Prepared) -> Hooks:
         return replace(hooks, evaluate_every=every)
 
     def errors(parameters: Mapping[str, Tensor]) -> dict[str, float]:
-        return {
-            name: relative_l2(*pair) for name, pair in prepared.looked_at(prepared.solution(parameters, {})).items()
-        }
+        looked_at = prepared.looked_at(prepared.solution(parameters, {}))
+        return {name: main_error(*pair) for name, pair in looked_at.items()}
 
-    return replace(hooks, errors=errors, evaluate_every=every)
+    truth = prepared.solved.values if prepared.scattered is None else prepared.scattered[1]
+    zero = {name for name, known in truth.items() if not known.any()}
+    shown = hooks.progress
+
+    def progress(step: int, steps: int, loss: float, found: Mapping[str, float] | None) -> None:
+        shown(step, steps, loss, found and {f"{n} (RMSE)" if n in zero else n: each for n, each in found.items()})
+
+    return replace(hooks, errors=errors, evaluate_every=every, progress=progress if zero else shown)

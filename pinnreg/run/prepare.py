@@ -23,6 +23,7 @@ from pinnreg.equations import (
     check_symmetry,
     check_unknown,
     condition_at,
+    input_features,
     jumping_coefficients,
     reference_of,
     scaled,
@@ -41,6 +42,7 @@ from pinnreg.reference import Reference, Solved, from_file
 from pinnreg.report import Solution, grid_axes, grid_points, middle_of, scattered_points
 from pinnreg.run.combinations import check_combinations
 from pinnreg.run.sizes import check_sizes
+from pinnreg.run.starting import Start, read_start
 
 logger = logging.getLogger("pinnreg")
 
@@ -64,6 +66,7 @@ class Prepared:
         reference: what to compare with, or to draw measurements from; None if there is nothing.
         solved: the reference's values on the grid.
         measurements: those of the config.
+        start: what the network starts from; None for parameters of its own.
     """
 
     resolved: Resolved
@@ -75,6 +78,7 @@ class Prepared:
     solved: Solved | None
     measurements: tuple[Measurements, ...]
     scattered: tuple[Array, dict[str, Array]] | None = None
+    start: Start | None = None
 
     @property
     def problem(self) -> Problem:
@@ -89,17 +93,18 @@ class Prepared:
     def looked_at(self, solution: Solution) -> dict[str, tuple[Array, Array]]:
         """What is predicted and the reference, by output, at the points where errors are taken, each (n,)."""
         assert self.solved is not None
+        known = self.compared_outputs
         if self.scattered is None:
             values = solution.on_grid(self.axes)
-            return {name: (each.reshape(-1), self.solved.values[name].reshape(-1)) for name, each in values.items()}
+            return {name: (values[name].reshape(-1), self.solved.values[name].reshape(-1)) for name in known}
         points, truth = self.scattered
         columns = dict(zip(self.problem.outputs, solution(points).T, strict=True))
-        return {name: (column, truth[name]) for name, column in columns.items()}
+        return {name: (columns[name], truth[name]) for name in known}
 
     @property
     def compared_outputs(self) -> tuple[str, ...]:
         """The outputs whose error is known."""
-        return () if self.solved is None else tuple(self.problem.outputs)
+        return () if self.solved is None else tuple(name for name in self.problem.outputs if name in self.solved.values)
 
     def solution(self, parameters: Mapping[str, Tensor], history: Mapping[str, Array]) -> Solution:
         """The trial function at `parameters`."""
@@ -117,11 +122,13 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
         trains: whether it will be trained on this machine, for which there has to be memory.
 
     Raises:
-        InputError: no such device, or a problem, condition, measurement, weight, regulariser or reference that cannot
-            be used.
+        InputError: no such device, or a problem, condition, measurement, weight, regulariser, reference or run to
+            start from that cannot be used.
     """
     config, problem = resolved.config, resolved.problem
     check_sizes(config, problem, grid=with_reference)
+    device = choose_device(config.device)
+    start = Start.of_state(resolved.start) if resolved.start is not None else read_start(resolved, device)
     needed = with_reference or any(each.samples for each in config.measurements)
     reference = _reference(resolved) if needed else None
     measurements = observe(config.measurements, problem, reference, config.seed)
@@ -134,14 +141,17 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
         problem.domain.bounds,
         len(problem.outputs),
         periodic=split.trial.periodic,
-        seed=config.seed,
+        seed=config.seed if start is None else start.seed,
         dtype=DTYPES[config.dtype],
-        device=choose_device(config.device),
+        device=device,
+        own=input_features(problem, split.trial.periodic),
     )
     if config.network.symmetry:
         network = symmetric(network, problem)
+    if start is not None:
+        start.put_into(network, f"start: {config.start}")
     check_combinations(config)
-    split = replace(split, trial=_scaled(split, resolved, network))
+    split = replace(split, trial=_scaled(split, resolved, network, start))
     if config.network.symmetry and problem.symmetry != ():
         like = next(network.parameters()).detach()
         for moved in (0.0, 0.5) if config.unknown else (0.0,):  # it has to hold wherever coefficients go
@@ -173,7 +183,7 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
     if points is not None and solved is not None and reference is not None:
         with user_code(f"reference of {type(problem).__name__}"):
             scattered = (points, reference.at(dict(zip(problem.domain.axes, points.T, strict=True))))
-    return Prepared(resolved, split, network, objective, axes, reference, solved, measurements, scattered)
+    return Prepared(resolved, split, network, objective, axes, reference, solved, measurements, scattered, start)
 
 
 def check_stages(prepared: Prepared, *, here: bool = True) -> None:
@@ -209,14 +219,18 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if available and name in ("auto", "cuda") else "cpu")
 
 
-def _scaled(split: Split, resolved: Resolved, network: nn.Module) -> Trial:
-    """The trial function with the sizes of its outputs: those that the run began with, given ones, or found."""
+def _scaled(split: Split, resolved: Resolved, network: nn.Module, start: Start | None) -> Trial:
+    """The trial function with the sizes of its outputs: that the run began with, given, of its start, or found."""
     config, problem = resolved.config, resolved.problem
     if resolved.scale is not None:
         return replace(split.trial, sizes=resolved.scale[0], offsets=resolved.scale[1])
     if not isinstance(config.network.scale, str):
         count = len(problem.outputs)
         return replace(split.trial, sizes=(float(config.network.scale),) * count, offsets=(0.0,) * count)
+    if start is not None and start.scale is not None:
+        sizes, offsets = start.scale
+        own = (0.0 if data else offset for data, offset in zip(split.trial.data, offsets, strict=True))
+        return replace(split.trial, sizes=sizes, offsets=tuple(own))
     like = next(network.parameters()).detach()
     started = _with_coefficients(problem, config.unknown, like)
     centred = without_mean(problem) if config.network.symmetry else ()
@@ -246,9 +260,12 @@ def _solve(reference: Reference | None, problem: Problem, axes: Mapping[str, Arr
         return None
     with user_code(f"reference of {type(problem).__name__}"):
         solved = reference.solve(axes) if len(axes) == problem.domain.dimension else _on_plane(reference, problem, axes)
-    for output in problem.outputs:
-        if output not in solved.values:
-            raise InputError(f"reference of {type(problem).__name__}: no values for the output {output!r}")
+    title, missing = type(problem).__name__, [each for each in problem.outputs if each not in solved.values]
+    if len(missing) == len(problem.outputs):
+        found = ", ".join(solved.values)
+        raise InputError(f"reference of {title}: no values for the output {missing[0]!r} (it has {found or 'none'})")
+    if missing:
+        logger.warning("reference of %s: no values of %s, which will not be verified", title, ", ".join(missing))
     return solved
 
 

@@ -17,9 +17,10 @@ from pinnreg.config import Config, Resolved, fingerprint
 from pinnreg.equations import Trial
 from pinnreg.files import is_file
 from pinnreg.registry import file_hash
+from pinnreg.run.starting import Start
 
 
-def provenance(resolved: Resolved, trial: Trial, device: torch.device) -> dict[str, Any]:
+def provenance(resolved: Resolved, trial: Trial, device: torch.device, start: Start | None = None) -> dict[str, Any]:
     """Versions, device, threads, commit, scales, and the files of the problem, own parts and data with their hashes."""
     return {
         "pinnreg": package_version(),
@@ -38,6 +39,7 @@ def provenance(resolved: Resolved, trial: Trial, device: torch.device) -> dict[s
             for each in resolved.parts
         ],
         "data_sha256": data_hashes(resolved.config),
+        **({} if start is None else {"start_sha256": start.sha256}),
         "scale": {"sizes": list(trial.sizes), "offsets": list(trial.offsets)},
         "fingerprint": fingerprint(resolved.config),
     }

@@ -41,7 +41,12 @@ def compared(solution: Solution, prepared: Prepared) -> Solution:
         report,
         validation=_validation(solution, prepared),
         measurements={each.name: _columns(each, prepared.problem.domain.axes) for each in prepared.measurements},
-        facts={"problem": prepared.resolved.config.problem, "axes": list(axes), **_plane(prepared)},
+        facts={
+            "problem": prepared.resolved.config.problem,
+            "axes": list(axes),
+            "outputs": list(values),
+            **_plane(prepared),
+        },
     )
     return solution.with_report(report)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,14 +24,16 @@ from pinnreg.config import (
 )
 from pinnreg.config.parts import unfound
 from pinnreg.equations import Problem
-from pinnreg.errors import InputError, shortened
+from pinnreg.errors import InputError
+from pinnreg.files import is_file
 from pinnreg.objective import Evaluator
 from pinnreg.registry import file_hash, find
 from pinnreg.run.folder import RunFolder
 from pinnreg.run.prepare import Prepared
 from pinnreg.run.provenance import data_hashes
+from pinnreg.run.starting import scale_in
 from pinnreg.scanning import PARTS, Role
-from pinnreg.training import flaw_in, is_lost, read_checkpoint, read_history
+from pinnreg.training import flaw_in, flaw_in_start, is_lost, read_checkpoint, read_history
 
 logger = logging.getLogger("pinnreg")
 
@@ -110,21 +111,22 @@ class Begun:
         self._check_same(resolved)
         if not found_by_name and resolved.problem_hash != self.provenance.get("problem_sha256"):
             logger.warning("the code of problem %r has changed since the run began", resolved.config.problem["name"])
-        return replace(resolved, scale=self._scale(len(resolved.problem.outputs)))
+        scale = scale_in(self.provenance, len(resolved.problem.outputs), self.folder.config)
+        return replace(resolved, scale=scale, start=self._start())
 
-    def _scale(self, outputs: int) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-        """The sizes and offsets that the run was begun with: they depend on the first parameters of the network."""
-        if (found := self.provenance.get("scale")) is None:
+    def _start(self) -> dict[str, Any] | None:
+        """What the run started from: its folder may have gone; None if it did not, or has no checkpoint yet.
+
+        Raises:
+            InputError: a corrupt checkpoint.
+        """
+        if self.config.start is None or not is_file(self.folder.checkpoint):
             return None
-        pair = [found.get(name) for name in ("sizes", "offsets")] if isinstance(found, dict) else []
-        numbers = [each for part in pair if isinstance(part, list) for each in part]
-        sound = len(numbers) == 2 * outputs and all(isinstance(each, float) and math.isfinite(each) for each in numbers)
-        if not sound or min(numbers[:outputs]) <= 0:
-            raise InputError(
-                f"{self.folder.config}: provenance.scale: expected sizes and offsets, a number for each output; got "
-                f"{shortened(found)}"
-            )
-        return tuple(numbers[:outputs]), tuple(numbers[outputs:])
+        state = read_checkpoint(self.folder.checkpoint, torch.device("cpu"))
+        if (flaw := flaw_in_start(state.get("start"))) is not None:
+            raise InputError(f"{self.folder.checkpoint}: corrupt checkpoint: {flaw}")
+        start: dict[str, Any] = state["start"]
+        return start
 
     @property
     def began_with(self) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 from .entries import Entry, baseline_of
 from .figures import figure_files
-from .measures import Run
+from .measures import ZERO_REFERENCES, Run
 from .model import Study, heading, read_study
 from .origins import origins
 from .runner import StudyResult, folder_of, study
 from .summary import body, cells, columns, verdict
 
 __all__ = [
+    "ZERO_REFERENCES",
     "Entry",
     "Run",
     "Study",

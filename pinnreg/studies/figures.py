@@ -145,7 +145,7 @@ def _field(folder: Path, run: Run) -> _ErrorField | None:
         report = read_report(folder / "runs" / run.plan.hash)
     except InputError:  # removed by hand, but for its metrics
         return None
-    output = next(iter(report.fields))
+    output = next(iter(report.errors or report.fields))
     if report.reference is not None:
         return _ErrorField(report.axes, report.fields[f"{output}_error"], output, "|error|")
     residual = next((name for name in report.fields if name.startswith("residual")), None)

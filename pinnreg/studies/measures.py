@@ -22,6 +22,9 @@ METRICS = "metrics.json"
 ERROR_OF_UNKNOWN = "_error"
 """What the names of the relative errors of unknown coefficients end with."""
 
+ZERO_REFERENCES = "zero_references"
+"""The measure that says of how many outputs the error is the RMSE, as their reference is zero."""
+
 Measures = dict[str, float | None]
 
 OK, DIVERGED, INTERRUPTED = "ok", "diverged", "interrupted"
@@ -58,7 +61,8 @@ class Run:
 def measured(solution: Solution, config: Config) -> Measures:
     """The measures of a run that has ended.
 
-    `rel_l2` is the relative L2 error on the evaluation grid, of several outputs the largest; `residual` and
+    `rel_l2` is the relative L2 error on the evaluation grid, of several outputs the largest. It is the RMSE of those
+    whose reference is zero, and `zero_references`, only where there are any, their number. `residual` and
     `validation_residual` the mean square of the PDE's residual, summed over equations, at the collocation points of the
     last step and at points that training never saw; `validation_loss`, only where conditions are soft, the latter with
     the mean squares of these conditions; `validation` the RMSE at measurements held out from training.
@@ -66,7 +70,7 @@ def measured(solution: Solution, config: Config) -> Measures:
     """
     assert solution.report is not None
     report = solution.report
-    errors = [each.rel_l2 for each in report.errors.values()]
+    errors = [each.main for each in report.errors.values()]
     points = fresh_points(solution, config.seed)
     fresh = fresh_residual(solution, points)
     found: Measures = {
@@ -77,6 +81,8 @@ def measured(solution: Solution, config: Config) -> Measures:
         "sweeps": report.facts.get("sweeps"),
         "seconds": float(solution.history["seconds"][-1]),
     }
+    if zeros := sum(each.of_zero for each in report.errors.values()):
+        found[ZERO_REFERENCES] = float(zeros)
     if (loss := fresh_loss(solution, config, fresh)) is not None:
         found["validation_loss"] = loss
     found |= {f"{name}{ERROR_OF_UNKNOWN}": each["relative_error"] for name, each in report.facts["unknown"].items()}

@@ -17,6 +17,7 @@ from pinnreg.config import Resolved, as_dict, resolve
 from pinnreg.errors import InputError, abridged
 from pinnreg.files import is_file
 from pinnreg.registry import file_hash, shipped
+from pinnreg.run.folder import RunFolder
 from pinnreg.run.prepare import check_stages, prepare
 from pinnreg.run.provenance import package_version
 from pinnreg.run.sizes import check_sizes
@@ -130,6 +131,8 @@ def run_hash(resolved: Resolved) -> str:
     """
     config = as_dict(resolved.config)
     del config["device"]
+    if config["start"] is None:
+        del config["start"]  # of which runs from before it was a key know nothing
     identity = {
         "config": config,
         "problem": resolved.problem_hash,
@@ -142,7 +145,8 @@ def run_hash(resolved: Resolved) -> str:
 
 def _data_hashes(config: Mapping[str, Any]) -> dict[str, str]:
     """SHA-256 of the data files that a config names, by path."""
-    return {name: file_hash(Path(name)) for name in sorted(set(_files(config)))}
+    start = [] if config.get("start") is None else [str(RunFolder(Path(config["start"])).checkpoint)]
+    return {name: file_hash(Path(name)) for name in sorted({*_files(config), *filter(is_file, start)})}
 
 
 def _part_hashes(resolved: Resolved) -> dict[str, str]:

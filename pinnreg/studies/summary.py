@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pinnreg.report import markdown_table
 from pinnreg.studies import budget
 from pinnreg.studies.entries import SCORES, SMALL_RESIDUAL, WRONG, Entry, Score, baseline_of, compared_key
-from pinnreg.studies.measures import ERROR_OF_UNKNOWN, Run
+from pinnreg.studies.measures import ERROR_OF_UNKNOWN, ZERO_REFERENCES, Run
 from pinnreg.studies.model import Study, heading
 
 HINDSIGHT = "best in hindsight, needs the answer"
@@ -25,7 +25,7 @@ MEASURED = {
 
 
 def columns(entries: Sequence[Entry], baseline: str | None) -> list[str]:
-    """The headings of the table of entries; the errors are relative L2 errors."""
+    """The headings of the table of entries."""
     compared = [f"error / that of {baseline}", "95 % interval"] if len(entries) > 1 else []
     chosen = ["chosen (seeds)", HINDSIGHT] if any(entry.has_candidates for entry in entries) else []
     return [*entries[0].labels, "seeds", "median", "mean", "std. dev.", "min", "max", *compared, *chosen]
@@ -104,7 +104,9 @@ def body(
     baseline, headings = baseline_of(study), columns(entries, baseline_of(study))
     lines = [*_question(text), *_overview(runs), ""]
     lines += markdown_table(headings, [cells(entry, headings) for entry in entries])
-    lines += ["", "Errors are relative L2 errors on the evaluation grid, of several outputs the largest.", ""]
+    zero = any(run.measures.get(ZERO_REFERENCES) for run in runs)
+    rmse = " Where the reference of an output is zero, as here, its error is the RMSE." if zero else ""
+    lines += ["", f"Errors are relative L2 errors on the evaluation grid, of several outputs the largest.{rmse}", ""]
     lines += ["## What it says", ""]
     lines += [f"- **{entry.name}**: {verdict(entry, baseline)}" for entry in entries]
     lines += ["", *figures, *_method(study, entries, score), "", budget.statement(study.budget, runs), ""]

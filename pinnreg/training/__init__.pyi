@@ -1,4 +1,4 @@
-from .checkpoint import flaw_in, position_of, read_checkpoint, write_checkpoint
+from .checkpoint import flaw_in, flaw_in_start, position_of, read_checkpoint, write_checkpoint
 from .history import History, is_lost, read_history
 from .hooks import Hooks, Outcome
 from .loop import train
@@ -10,6 +10,7 @@ __all__ = [
     "Outcome",
     "Position",
     "flaw_in",
+    "flaw_in_start",
     "is_limit",
     "is_lost",
     "position_of",

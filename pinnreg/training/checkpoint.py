@@ -59,6 +59,8 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
 
 
 ENTRIES = ("format", "fingerprint", "position", "parameters", "before", "optimiser", "objective")
+START = "start"
+"""What a run has besides that started from another."""
 
 
 def flaw_in(state: Mapping[str, Any], stages: int, initial: Mapping[str, Tensor]) -> str | None:
@@ -72,16 +74,31 @@ def flaw_in(state: Mapping[str, Any], stages: int, initial: Mapping[str, Tensor]
     for entry in ENTRIES:
         if entry not in state:
             return f"it lacks {entry}"
-    if extra := [str(entry) for entry in state if entry not in ENTRIES]:
+    if extra := [str(entry) for entry in state if entry not in (*ENTRIES, START)]:
         return f"{extra[0]} does not belong to it"
     for entry in ENTRIES[2:]:
         # at the very start there is no optimiser yet, and before windows there is nothing
         if not isinstance(state[entry], dict) and not (entry in ("optimiser", "before") and state[entry] is None):
             return f"{entry} is a {type(state[entry]).__name__}"
+    if START in state and (flaw := flaw_in_start(state[START])) is not None:
+        return flaw
     flaws = (
         _flaw_in_parameters(state[entry], initial) for entry in ("parameters", "before") if state[entry] is not None
     )
     return _flaw_in_position(state["position"], stages) or next(filter(None, flaws), None)
+
+
+def flaw_in_start(start: Any) -> str | None:
+    """What is wrong with what a state has of another run's parameters; None if it is sound."""
+    expected = {"parameters": dict, "seed": int, "sha256": str}
+    if not isinstance(start, dict) or start.keys() != expected.keys():
+        return "start is not what was started from"
+    for name, kind in expected.items():
+        if type(start[name]) is not kind:
+            return f"start: {name} is a {type(start[name]).__name__}"
+    if not all(isinstance(value, Tensor) and bool(value.isfinite().all()) for value in start["parameters"].values()):
+        return "start: a parameter is no finite tensor"
+    return None
 
 
 def _flaw_in_position(position: Mapping[str, Any], stages: int) -> str | None:

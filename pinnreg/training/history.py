@@ -24,7 +24,8 @@ logger = logging.getLogger("pinnreg")
 class History:
     """Rows of step, seconds, sweeps, loss, each term raw and weighted, unknown coefficients, and errors when evaluated.
 
-    Sweeps are network sweeps times points. The error is the relative L2 error of each output.
+    Sweeps are network sweeps times points. The error is the relative L2 error of each output, the RMSE where
+    its reference is zero.
 
     Args:
         terms: names of the loss terms.

@@ -8,12 +8,22 @@ import numpy as np
 import pytest
 import torch
 
+import pinnreg
 from options.cases import case, config, differ, first, prepared, same, solved
 from pinnreg import InputError
 from pinnreg.compilation import recorded
 from pinnreg.config import resolve
 from pinnreg.objective import Evaluator, Objective, compiled
 from pinnreg.run import line
+
+
+@case("start")
+def start(folder: Path) -> None:
+    """What it takes over is in test_start."""
+    solved_before = pinnreg.solve(config(), {"seed": 1}, out=folder / "before")
+    alone, continued = differ(config(), "start", None, str(solved_before.folder))
+    assert continued.history["loss"][0] == pytest.approx(solved_before.history["loss"][-1], rel=0.5)
+    assert alone.history["loss"][0] != pytest.approx(continued.history["loss"][0], rel=0.5)
 
 
 @case("evaluate.grid")

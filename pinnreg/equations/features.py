@@ -1,0 +1,91 @@
+"""Functions of the coordinates that a problem gives its network besides them.
+
+    features = (lambda x, y: torch.sqrt(x**2 + y**2), lambda x: torch.exp(-x / 0.01))
+
+What is known of a solution, as a layer or a distance, then need not be found. They are differentiated like all else.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pinnreg.domain import unit_points
+from pinnreg.equations.problem import Problem
+from pinnreg.errors import InputError, user_code
+from pinnreg.networks import Feature
+from pinnreg.randomness import derive
+
+POINTS = 1024
+"""So many show how large a function is."""
+AGREE = 1e-6
+"""By how much a function may differ at the ends of a period, of its range."""
+
+
+def input_features(problem: Problem, periodic: tuple[str, ...] = ()) -> tuple[Feature, ...]:
+    """The problem's functions of the coordinates with their ranges, by which they are mapped onto [-1, 1].
+
+    Args:
+        problem: whose.
+        periodic: the axes in which the network is periodic.
+
+    Raises:
+        InputError: a function that fails, has a wrong shape, is constant or not finite in the domain, or is not
+            periodic where the network is to be.
+    """
+    domain, found = problem.domain, []
+    unit = unit_points("sobol", POINTS, domain.dimension, derive(0, "features"))
+    inside = domain.interior(unit).double()
+    for number, function in enumerate(problem.features):
+        title = f"features.{number} of {type(problem).__name__}"
+        at = partial(_at, function, _columns(function, problem))
+        values = _checked(at, inside, title)
+        low, high = float(values.min()), float(values.max())
+        if not high - low > 1e-12 * max(abs(low), abs(high)):
+            raise InputError(f"{title}: it is {low:g} everywhere, and tells a network nothing")
+        for axis in periodic:
+            ends = [domain.on_face(face, unit[:, 1:]).double() for face in domain.faces(axis)]
+            if _apart(at, ends, domain.axes.index(axis), title) > AGREE * (high - low):
+                raise InputError(f"{title}: it is not periodic in {axis!r}, as the network is, and its slope")
+        found.append(Feature(at, (low + high) / 2, (high - low) / 2))
+    return tuple(found)
+
+
+def _columns(function: Callable[..., Any], problem: Problem) -> tuple[tuple[str, int], ...]:
+    axes = problem.domain.axes
+    return tuple((name, axes.index(name)) for name in inspect.signature(function).parameters)
+
+
+def _at(function: Callable[..., Any], columns: tuple[tuple[str, int], ...], points: Tensor) -> Any:
+    """The function at points (n, d), (n, 1)."""
+    return function(**{name: points[:, number : number + 1] for name, number in columns})
+
+
+def _checked(at: Callable[[Tensor], Any], points: Tensor, title: str) -> Tensor:
+    with user_code(title):
+        values = at(points)
+    if not isinstance(values, Tensor) or values.shape != (len(points), 1) or values.is_complex():
+        got = f"{tuple(values.shape)} of {values.dtype}" if isinstance(values, Tensor) else type(values).__name__
+        raise InputError(
+            f"{title}: coordinates are columns (n, 1), of which it is to make another of real numbers, got {got}"
+        )
+    if not values.isfinite().all():
+        raise InputError(f"{title}: it is NaN or Inf in the domain")
+    return values
+
+
+def _apart(at: Callable[[Tensor], Any], ends: list[Tensor], axis: int, title: str) -> float:
+    """How far values and slopes along an axis are from each other at its two ends."""
+    found = []
+    for end in ends:
+        x = end.clone().requires_grad_()
+        values = _checked(at, x, title)
+        (slopes,) = torch.autograd.grad(values.sum(), x, materialize_grads=True)
+        length = float((ends[1] - ends[0])[0, axis])
+        found.append(torch.cat([values.detach()[:, 0], slopes[:, axis] * length]))
+    return float((found[1] - found[0]).abs().max())
