@@ -106,7 +106,7 @@ def test_initial_weights_are_xavier_normal_and_biases_zero() -> None:
 @pytest.mark.parametrize("spread", [0.5, 3.0])
 def test_spread_sets_the_first_layer_apart_and_moves_every_neuron(activation: str, spread: float) -> None:
     mlp = MLP(200, [300, 150], 400, activation=activation, spread=spread, generator=generator(3, "w"), dtype=F64)
-    deviations = [spread, 300**-0.5, math.sqrt(2 / 550)]
+    deviations = [spread * math.sqrt(4 / 200), 300**-0.5, math.sqrt(2 / 550)]
     for number, (layer, deviation) in enumerate(zip(mlp.layers, deviations, strict=True)):
         assert isinstance(layer, nn.Linear)
         weight, bias = layer.weight.detach(), layer.bias.detach()

@@ -12,14 +12,17 @@ import numpy as np
 import pytest
 
 from pinnreg import Box, InputError
-from pinnreg.reference import Reference, Solved
+from pinnreg.reference import Reference, Solved, closed_form
 from pinnreg.report import (
     Errors,
     Validation,
     compare,
     grid_axes,
+    grid_points,
+    middle_of,
     read_report,
     relative_l2,
+    scattered_points,
     summary,
     validate_on,
     without_reference,
@@ -189,13 +192,44 @@ def test_errors_are_plain_values() -> None:
     assert Errors(1.0, 2.0, 3.0, 4.0) == Errors(1.0, 2.0, 3.0, 4.0)
 
 
+def test_more_axes_have_a_plane_to_look_at_and_scattered_points_for_errors() -> None:
+    domain = Box.cube(29, -1, 2).over(t=(0, 3))
+    axes, fixed = grid_axes(domain, None), middle_of(domain, grid_axes(domain, None))
+    assert {name: len(axis) for name, axis in axes.items()} == {"x1": 100, "x2": 100}
+    assert fixed == {**{f"x{number}": 0.5 for number in range(3, 30)}, "t": 3.0}
+    points = grid_points(axes, domain.axes, fixed)
+    assert points.shape == (10_000, 30)
+    assert points[101].tolist() == [axes["x1"][1], axes["x2"][1], *[0.5] * 27, 3.0]
+    scattered = scattered_points(domain, None)
+    assert scattered is not None
+    assert scattered.shape == (10_000, 30)
+    np.testing.assert_allclose(scattered.mean(axis=0), [*[0.5] * 29, 1.5], atol=0.02)
+    assert scattered_points(domain, (3,)) is None
+    assert scattered_points(Box.cube(4), None) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_standard_error_is_that_of_scattered_points(seed: int) -> None:
+    # of many samples of points, the deviation of the errors is what each says of itself
+    draws, axes, found = np.random.default_rng(seed), {"x": np.linspace(0, 1, 3)}, []
+    known = closed_form(lambda x: np.exp(x))
+    for _ in range(300):
+        x = draws.uniform(0, 1, 400)
+        scattered = {"u": (np.exp(x) + 0.1 * np.sin(5 * x), np.exp(x))}
+        each = compare({"u": np.exp(axes["x"])}, axes, known, known.solve(axes), scattered).errors["u"]
+        found.append((each.rel_l2, each.standard_error))
+    errors, said = np.array(found).T
+    assert np.std(errors) == pytest.approx(np.mean(said), rel=0.2)
+
+
 @pytest.mark.parametrize(
     ("domain", "sizes", "shape"),
     [
         (Box(x=(0, 1)), None, (1001,)),
         (Box(x=(0, 1), t=(0, 2)), None, (256, 100)),
         (Box(x=(0, 1), y=(0, 1), z=(0, 1)), None, (41, 41, 41)),
-        (Box(a=(0, 1), b=(0, 1), c=(0, 1), e=(0, 1), f=(0, 1), g=(0, 1), h=(0, 1)), None, (5,) * 7),
+        (Box.cube(4), None, (16,) * 4),
+        (Box.cube(5), (3,), (3,) * 5),
         (Box(x=(0, 1), t=(0, 2)), (7,), (7, 7)),
         (Box(x=(0, 1), t=(0, 2)), (7, 5), (7, 5)),
     ],

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Literal, final
+from typing import Literal, Protocol, final
 
 import numpy as np
 import torch
@@ -28,8 +28,12 @@ from pinnreg.equations.sweep import Derivatives
 from pinnreg.errors import InputError
 from pinnreg.randomness import derive
 
-if TYPE_CHECKING:
-    from pinnreg.equations.problem import Problem
+
+class Setting(Protocol):
+    """The problem that a condition is one of: its domain, and parameters as fields of a dataclass."""
+
+    @property
+    def domain(self) -> Domain: ...
 
 
 @final
@@ -102,7 +106,7 @@ class FaceCondition:
         """About `count` points, spread evenly over the faces."""
         return self.part.sample(domain, count, sampler, seed, self.name)
 
-    def residual(self, sweep: Derivatives, problem: Problem) -> Tensor:
+    def residual(self, sweep: Derivatives, problem: Setting) -> Tensor:
         """value_factor · u + normal_factor · ∂ᵏu/∂nᵏ - value at the points of a sweep, (n,)."""
         u, axes, x = View(sweep).fields()[str(self.of)], sweep.trial.axes, sweep.points.x
         result = -self._evaluate(self.value, axes, x)
@@ -161,7 +165,7 @@ class Periodic:
         points = torch.cat([domain.on_face(low, unit), domain.on_face(high, unit)])
         return Points(points, points_per_row=2)
 
-    def residual(self, sweep: Derivatives, problem: Problem) -> Tensor:
+    def residual(self, sweep: Derivatives, problem: Setting) -> Tensor:
         """The jumps of the derivatives of orders 0..order of each output, one after the other, (n (order + 1),)."""
         fields = View(sweep).fields()
         outputs = list(fields) if self.of is None else [self.of]
@@ -221,7 +225,7 @@ class Measurements:
         """The given points and values; `count`, `sampler` and `seed` are not needed."""
         return Points(self.points, values=self.values)
 
-    def residual(self, sweep: Derivatives, problem: Problem) -> Tensor:
+    def residual(self, sweep: Derivatives, problem: Setting) -> Tensor:
         """u - values at the points of a sweep, (n,)."""
         assert sweep.points.values is not None
         return View(sweep).fields()[str(self.of)].value - sweep.points.values

@@ -6,22 +6,19 @@ import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, final, overload
+from typing import Any, Literal, final, overload
 
 from torch import Tensor
 
 from pinnreg.domain import Domain, Face, Sampler
 from pinnreg.equations.call import Data, evaluate_data
-from pinnreg.equations.conditions import FaceCondition, Measurements, Periodic
+from pinnreg.equations.conditions import FaceCondition, Measurements, Periodic, Setting
 from pinnreg.equations.evaluate import evaluate_rows, scene
 from pinnreg.equations.integrals import Over, axes_of, check_nodes, integrated
 from pinnreg.equations.part import On, Part, Where, part_of
 from pinnreg.equations.points import Points
 from pinnreg.equations.sweep import Derivatives
 from pinnreg.errors import InputError
-
-if TYPE_CHECKING:
-    from pinnreg.equations.problem import Problem
 
 
 @final
@@ -73,7 +70,7 @@ class Equation:
         """About `count` points; a single one where all coordinates are fixed or integrated over."""
         return self.part.sample(domain, count, sampler, seed, self.name)
 
-    def residual(self, sweep: Derivatives, problem: Problem) -> Tensor:
+    def residual(self, sweep: Derivatives, problem: Setting) -> Tensor:
         """What vanishes, at the points of a sweep, (n,)."""
         title = f"condition {self.name!r}"
         own = {each.name: getattr(problem, each.name) for each in dataclasses.fields(problem)}  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ def summary(report: Report) -> dict[str, Any]:
     `validation` is in it only where measurements were held out.
     """
     reference = report.reference and _reference(report.reference)
-    errors = {name: asdict(errors) for name, errors in report.errors.items()}
+    errors = {name: _plain(errors) for name, errors in report.errors.items()}
     validation = {name: asdict(each) for name, each in report.validation.items()}
     held_out = {"validation": validation} if validation else {}
     plain: dict[str, Any] = finite({"errors": errors, "reference": reference, **held_out, **report.facts})
@@ -116,6 +116,10 @@ def _read_arrays(path: Path) -> dict[str, Array]:
     return arrays
 
 
+def _plain(errors: Errors) -> dict[str, float]:
+    return {name: value for name, value in asdict(errors).items() if value is not None}
+
+
 def _reference(report: ReferenceReport) -> dict[str, Any]:
     data: dict[str, Any] = {"kind": report.kind, "error_estimate": report.error_estimate}
     if report.scipy is not None:
@@ -123,7 +127,7 @@ def _reference(report: ReferenceReport) -> dict[str, Any]:
         data["scipy"] = {
             "kind": scipy.kind,
             "error_estimate": scipy.error_estimate,
-            "errors": {name: asdict(errors) for name, errors in scipy.errors.items()},
+            "errors": {name: _plain(errors) for name, errors in scipy.errors.items()},
         }
     return data
 
@@ -131,10 +135,7 @@ def _reference(report: ReferenceReport) -> dict[str, Any]:
 def _read_reference(data: Mapping[str, Any], errors: Mapping[str, Any]) -> ReferenceReport:
     def read(values: Mapping[str, Any]) -> dict[str, Errors]:
         return {
-            output: Errors(
-                **{name: value if name == "standard_error" else _number(value) for name, value in each.items()}
-            )
-            for output, each in values.items()
+            output: Errors(**{name: _number(value) for name, value in each.items()}) for output, each in values.items()
         }
 
     inner = data.get("scipy")
