@@ -311,5 +311,5 @@ def test_a_run_that_was_stopped_before_its_first_checkpoint_needs_its_start(run:
     for name, expected in whole.parameters.items():
         assert torch.equal(again.parameters[name], expected)
     shutil.rmtree(copy)
-    with pytest.raises(InputError, match="start: .*: no such folder"):
+    with pytest.raises(InputError, match=r"start: .*: no such folder"):
         pinnreg.solve(out=tmp_path / "lost", resume=True)
