@@ -299,3 +299,17 @@ def test_runs_of_a_study_start_from_a_run(run: Path, tmp_path: Path) -> None:
     pinnreg.solve(out=copy, resume=True, overrides={"train.0.steps": 25})
     again = study(asked, out=tmp_path / "study", jobs=1)
     assert len(hashes & {each.plan.hash for each in again.runs}) == 1  # another start is another run
+
+
+def test_a_run_that_was_stopped_before_its_first_checkpoint_needs_its_start(run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(run, tmp_path / "start")
+    whole = pinnreg.solve({**SMALL, "start": copy}, out=tmp_path / "whole")
+    for name in ("again", "lost"):
+        (tmp_path / name).mkdir()
+        shutil.copy(tmp_path / "whole" / "config.yaml", tmp_path / name)
+    again = pinnreg.solve(out=tmp_path / "again", resume=True)
+    for name, expected in whole.parameters.items():
+        assert torch.equal(again.parameters[name], expected)
+    shutil.rmtree(copy)
+    with pytest.raises(InputError, match=r"start: .*: no such folder"):
+        pinnreg.solve(out=tmp_path / "lost", resume=True)
