@@ -13,7 +13,7 @@ class Bloch(Problem):
     """-ψ'' + 2d cos(2πx) ψ = E ψ on (0, 1), ψ(1) = exp(ik) ψ(0), ψ'(1) = exp(ik) ψ'(0), ψ(0) = 1, for ψ = u + iv.
 
     An electron in a crystal of period 1, after F. Bloch (1929), with the momentum k, the depth d, and E the energy of
-    the lowest band. ψ is complex and the same only up to a phase from one cell to the next: neither u nor v is periodic.
+    the lowest band. ψ is complex and the same up to a phase from one cell to the next: neither u nor v is periodic.
     """
 
     momentum: PositiveFloat = 1.0

@@ -20,7 +20,7 @@ class IntegroDifferential(Problem):
         "network": {"hidden": [16, 16], "activation": "sin"},
         "train": [{"optimiser": "gauss_newton", "steps": 60}],
     }
-    conditions = (initial(lambda x: sin(x)), dirichlet(0.0, on="x"))
+    conditions = (initial(lambda x: sin(x)), dirichlet(0.0, on="x"))  # noqa: PLW0108, arguments need names
 
     def residual(self, u, t):
         return u.t - u.xx - integral(lambda u: u, over="x", nodes=12) + 2 * exp(-t)

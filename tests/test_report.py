@@ -212,7 +212,7 @@ def test_more_axes_have_a_plane_to_look_at_and_scattered_points_for_errors() -> 
 def test_the_standard_error_is_that_of_scattered_points(seed: int) -> None:
     # of many samples of points, the deviation of the errors is what each says of itself
     draws, axes, found = np.random.default_rng(seed), {"x": np.linspace(0, 1, 3)}, []
-    known = closed_form(lambda x: np.exp(x))
+    known = closed_form(lambda x: 1.0 * np.exp(x))
     for _ in range(300):
         x = draws.uniform(0, 1, 400)
         scattered = {"u": (np.exp(x) + 0.1 * np.sin(5 * x), np.exp(x))}
