@@ -17,7 +17,7 @@ class Cavity(Problem):
     reynolds: PositiveFloat = 100.0
     outputs = ("u", "v", "p")
     domain = Box(x=(0, 1), y=(0, 1))
-    defaults = {"train": [{"optimiser": "gauss_newton", "steps": 100}]}
+    defaults = {"points": {"interior": 800}, "train": [{"optimiser": "gauss_newton", "steps": 100}]}
 
     @property
     def conditions(self):

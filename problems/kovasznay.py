@@ -21,7 +21,7 @@ class Kovasznay(Problem):
     outputs = ("u", "v", "p")
     domain = Box(x=(-0.5, 1), y=(-0.5, 1.5))
     symmetry = even("y", of="u"), odd("y", of="v"), even("y", of="p")
-    defaults = {"train": [{"optimiser": "gauss_newton", "steps": 120}]}
+    defaults = {"network": {"hidden": [24, 24]}, "train": [{"optimiser": "gauss_newton", "steps": 120}]}
 
     @property
     def conditions(self):
