@@ -2,7 +2,6 @@ from dataclasses import dataclass
 from math import cos, pi, sin
 
 import numpy as np
-import torch
 from pydantic import PositiveFloat
 
 from pinnreg import Box, Problem, condition, dirichlet
@@ -12,8 +11,8 @@ from pinnreg import Box, Problem, condition, dirichlet
 class Bloch(Problem):
     """-ψ'' + 2d cos(2πx) ψ = E ψ on (0, 1), ψ(1) = exp(ik) ψ(0), ψ'(1) = exp(ik) ψ'(0), ψ(0) = 1, for ψ = u + iv.
 
-    An electron in a crystal of period 1, after F. Bloch (1929), with the momentum k, the depth d, and E the energy of
-    the lowest band. ψ is complex and the same up to a phase from one cell to the next: neither u nor v is periodic.
+    An electron of momentum k in a crystal of period 1 (F. Bloch, 1929), with E that of the lowest band. From one cell
+    to the next ψ changes by a phase: neither u nor v is periodic.
     """
 
     momentum: PositiveFloat = 1.0
@@ -25,25 +24,22 @@ class Bloch(Problem):
     @property
     def conditions(self):
         c, s = cos(self.momentum), sin(self.momentum)
-        turned = {
-            "real": lambda u, v: u.at(x=1.0) - (c * u - s * v),
-            "imaginary": lambda u, v: v.at(x=1.0) - (s * u + c * v),
-            "real_slope": lambda u, v: u.at(x=1.0).x - (c * u.x - s * v.x),
-            "imaginary_slope": lambda u, v: v.at(x=1.0).x - (s * u.x + c * v.x),
-        }
-        phase = dirichlet(1.0, on="x=min", of="u"), dirichlet(0.0, on="x=min", of="v")
-        return (*phase, *(condition(each, at={"x": 0.0}, name=name) for name, each in turned.items()))
+        real = lambda u, v: u.at(x=1.0) - c * u + s * v  # noqa: E731
+        imaginary = lambda u, v: v.at(x=1.0) - s * u - c * v  # noqa: E731
+        slopes = [lambda u, v: u.at(x=1.0).x - c * u.x + s * v.x, lambda u, v: v.at(x=1.0).x - s * u.x - c * v.x]
+        phase = (dirichlet(1.0, on="x=min", of="u"), dirichlet(0.0, on="x=min", of="v"))
+        return (*phase, *(condition(each, at={"x": 0.0}) for each in (real, imaginary, *slopes)))
 
-    def waves(self):
-        """E, and the numbers k + 2πn with the amplitudes of plane waves, from the central equation."""
+    def band(self):
+        # E, and the numbers k + 2πn of ψ's plane waves with their amplitudes
         k = self.momentum + 2 * pi * np.arange(-24, 25)
-        energies, amplitudes = np.linalg.eigh(np.diag(k**2) + self.depth * (np.eye(49, k=1) + np.eye(49, k=-1)))
-        return energies[0], k, amplitudes[:, 0] / amplitudes[:, 0].sum()
+        energies, waves = np.linalg.eigh(np.diag(k**2) + self.depth * (np.eye(49, k=1) + np.eye(49, k=-1)))
+        return energies[0], k, waves[:, 0] / waves[:, 0].sum()
 
     def residual(self, u, v, x):
-        excess = 2 * self.depth * torch.cos(2 * pi * x) - self.waves()[0]
-        return {"u_equation": excess * u - u.xx, "v_equation": excess * v - v.xx}
+        excess = 2 * self.depth * (2 * pi * x).cos() - self.band()[0]
+        return {"real": excess * u - u.xx, "imaginary": excess * v - v.xx}
 
     def reference(self):
-        _, k, a = self.waves()
-        return {"u": lambda x: np.cos(np.multiply.outer(x, k)) @ a, "v": lambda x: np.sin(np.multiply.outer(x, k)) @ a}
+        _, k, a = self.band()
+        return {"u": lambda x: np.cos(np.outer(x, k)) @ a, "v": lambda x: np.sin(np.outer(x, k)) @ a}

@@ -13,15 +13,15 @@ class Kovasznay(Problem):
     """u uₓ + v u_y = Δu/Re - pₓ, u vₓ + v v_y = Δv/Re - p_y, uₓ + v_y = 0 on (-1/2, 1) × (-1/2, 3/2): behind a grid.
 
     The steady flow of L. I. G. Kovasznay (1948), with u = 1 - exp(λx) cos 2πy, v = λ/2π exp(λx) sin 2πy and
-    p = (1 - exp(2λx))/2 for λ = Re/2 - √(Re²/4 + 4π²). The velocity is given on all edges. The pressure is in the
-    equations by its gradient only, and is known once it is so at a point.
+    p = (1 - exp(2λx))/2 for λ = Re/2 - √(Re²/4 + 4π²). u and v are given on all edges. p is in the equations by its
+    gradient only, and is known once it is so at a point.
     """
 
     reynolds: PositiveFloat = 40.0
     outputs = ("u", "v", "p")
-    symmetry = even("y", of="u"), odd("y", of="v"), even("y", of="p")
     domain = Box(x=(-0.5, 1), y=(-0.5, 1.5))
-    defaults = {"train": [{"optimiser": "gauss_newton", "steps": 100}]}
+    symmetry = even("y", of="u"), odd("y", of="v"), even("y", of="p")
+    defaults = {"network": {"hidden": [24, 24]}, "train": [{"optimiser": "gauss_newton", "steps": 120}]}
 
     @property
     def conditions(self):
@@ -30,13 +30,13 @@ class Kovasznay(Problem):
 
     def flow(self, x, y, lib):
         rate = self.reynolds / 2 - (self.reynolds**2 / 4 + 4 * pi**2) ** 0.5
-        wake = lib.exp(rate * x)
-        return 1 - wake * lib.cos(2 * pi * y), rate / (2 * pi) * wake * lib.sin(2 * pi * y), (1 - wake**2) / 2 + 0 * y
+        wake, z = lib.exp(rate * x), 2 * pi * y
+        return 1 - wake * lib.cos(z), rate / (2 * pi) * wake * lib.sin(z), (1 - wake**2) / 2 + 0 * y
 
     def residual(self, u, v, p):
-        across = u * u.x + v * u.y + p.x - u.laplacian / self.reynolds
-        along = u * v.x + v * v.y + p.y - v.laplacian / self.reynolds
-        return {"across": across, "along": along, "continuity": u.x + v.y}
+        force = {"along": (u, p.x), "across": (v, p.y)}
+        rows = {name: u * w.x + v * w.y + slope - w.laplacian / self.reynolds for name, (w, slope) in force.items()}
+        return {**rows, "continuity": u.x + v.y}
 
     def reference(self):
         return {output: lambda x, y, i=i: self.flow(x, y, np)[i] for i, output in enumerate(self.outputs)}

@@ -11,7 +11,7 @@ from pinnreg import Box, Problem, dirichlet, integral
 
 @dataclass(frozen=True)
 class QuantumWell(Problem):
-    """-u''/2 + V u = E u on (0, 1), u = 0 at both ends, ∫ u² dx = 1: a particle in a tilted well, whose E is found.
+    """-u''/2 + V u = E u on (0, 1), u = 0 at both ends, ∫ u² dx = 1: a particle's energy E in a tilted well.
 
     V = 3πc/2 cos πx + c²/2 sin² πx, with the tilt c, keeps the lowest energy of the level well, E = π²/2, and has
     u ~ sin πx exp(-c/π cos πx). u = 0 and, but for the norm, any multiple of u solve the equation; ∫ u |u| dx = 1

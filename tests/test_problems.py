@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from math import pi
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.integrate import simpson, solve_ivp
+from scipy.optimize import brentq
 from torch import Tensor
 
 import pinnreg
@@ -64,6 +67,15 @@ ACCURACY = {
     "kdv": 1e-6,
     "allen_cahn": 1e-4,
     "schroedinger": 1e-3,
+    "robin_radiation": 1e-9,
+    "beam": 1e-10,
+    "plate": 1e-9,
+    "quantum_well": 1e-9,
+    "integro_differential": 1e-9,
+    "helmholtz": 1e-9,
+    "kovasznay": 1e-8,
+    "cavity": 1e-3,
+    "bloch": 1e-10,
     "regression": 0.12,
     "regression_jacobian": 0.1,
     "regression_ktv": 0.06,
@@ -83,8 +95,10 @@ COMBINED: list[tuple[str, dict[str, Any]]] = [
 
 
 def other_values(problem: Problem, parameter: str) -> tuple[Any, ...]:
-    """What to try in the place of a default: the other choices, or a number on either side."""
+    """What to try in the place of a default: the other choices, or a number on either side; nothing if it is found."""
     value = getattr(problem, parameter)
+    if parameter in problem.defaults.get("unknown", {}):
+        return ()  # with another value there is no solution
     if choices := get_args(get_type_hints(type(problem))[parameter]):
         return tuple(choice for choice in choices if choice != value)
     if isinstance(value, int):
@@ -140,22 +154,33 @@ class Differences:
     """What `residual` receives as `u.x`, `u.xx`: derivatives of the reference by high-order differences."""
 
     def __init__(
-        self, problem: Problem, reference: Reference, points: Points, step: float, flip: Operator | None = None
+        self,
+        problem: Problem,
+        reference: Reference,
+        points: Points,
+        step: float,
+        flip: Operator | None = None,
+        moved: Callable[[Array], Array] = lambda points: points,
     ) -> None:
         self.trial = Trial(problem.domain.axes, tuple(problem.outputs), ((),) * len(problem.outputs))
         self.points = points
         self.scale = 0.0
         self.asked: set[MultiIndex] = set()
+        self._elsewhere = lambda points: Differences(problem, reference, points, step, flip, moved)
         self._problem, self._reference, self._step, self._flip = problem, reference, step, flip
-        self._stencils = [self._stencil(point) for point in points.x.numpy()]
+        self._stencils = [self._stencil(point) for point in moved(points.x.numpy())]
 
     def elsewhere(self, place: int, points: Points) -> Differences:
-        return Differences(self._problem, self._reference, points, self._step, self._flip)
+        return self._elsewhere(points)
 
     def __call__(self, operator: Operator) -> Tensor:
         if isinstance(operator, Laplacian):
             axes = range(len(self.trial.axes))
-            return torch.stack([self(tuple(2 * (i == j) for j in axes)) for i in operator.axes]).sum(dim=0)
+            terms = [
+                self(tuple(2 * several.count(axis) for axis in axes))
+                for several in itertools.product(operator.axes, repeat=operator.power)
+            ]
+            return torch.stack(terms).sum(dim=0)
         index, rows = operator, []
         self.asked.add(index)
         for offsets, values in self._stencils:
@@ -307,6 +332,10 @@ def test_counts_are_positive_integers(parameter: str) -> None:
 # references
 
 
+WEAK = "kovasznay-reynolds=100"
+"""With a term of so little weight that its sign does not show."""
+COARSE = {"cavity": 1e-3}
+"""What a reference's own estimate of its error is to be below, where that is not 1e-6."""
 FOURIER = [each for each in SLOW if each.startswith("allen_cahn")]
 
 
@@ -315,7 +344,7 @@ def test_the_residual_vanishes_on_the_reference(problem: Problem) -> None:
     assert residual_of_reference(problem) < 1e-6
 
 
-@pytest.mark.parametrize("problem", variants(slow=["allen_cahn", *FOURIER], without=[CORNERED]))
+@pytest.mark.parametrize("problem", variants(slow=["allen_cahn", *FOURIER], without=[CORNERED, WEAK]))
 def test_a_wrong_sign_in_a_residual_would_show(problem: Problem) -> None:
     assert residual_of_reference(problem, flipped=True) > 1e-4
 
@@ -328,18 +357,24 @@ def test_the_reference_satisfies_the_conditions(problem: Problem) -> None:
             continue
         samples = condition.sample(problem.domain, 12, "uniform", 3)
         best = np.inf
-        for step in (1e-3, 1e-4, 1e-5):  # the small ones for layers
+        for step in (3e-3, 1e-3, 1e-4, 1e-5):  # the small ones for layers
             rows = condition.residual(Differences(problem, reference, samples, step), problem)
             best = min(best, float(rows.abs().max()))
             if best < 1e-8:
                 break
         assert best < 1e-8, condition.name
         # and where they do not hold, rows show it
-        lower, upper = torch.tensor(list(problem.domain.bounds.values()), dtype=torch.float64).T
-        shifted = dataclasses.replace(samples, x=samples.x * 0.9 + lower * 0.1 + 0.03 * (upper - lower))
-        wrong = Differences(problem, reference, shifted, 1e-3)
-        wrong.points = samples  # with the data of the condition's own
-        assert condition.residual(wrong, problem).abs().max() > 1e-3, condition.name
+        wrong = Differences(problem, reference, samples, 1e-3, moved=inwards(problem.domain))
+        deviation = condition.residual(wrong, problem).abs().max()
+        assert deviation > 1e-3 * min(1.0, *map(np.ptp, reference.solve(coarse(problem)).values.values())), (
+            condition.name
+        )
+
+
+def inwards(domain: Domain) -> Callable[[Array], Array]:
+    """A map of points a little into the domain."""
+    lower, upper = np.array(list(domain.bounds.values())).T
+    return lambda points: 0.9 * points + 0.1 * lower + 0.03 * (upper - lower)
 
 
 def coarse(problem: Problem) -> Mapping[str, Array]:
@@ -347,8 +382,11 @@ def coarse(problem: Problem) -> Mapping[str, Array]:
     return grid_axes(problem.domain, sizes)
 
 
-SCIPY = ("Chebyshev collocation", "method of lines", "Runge-Kutta method", "Fourier method")
-FORMULA_ALONE = {"wave", "klein_gordon", "convection_diffusion", "kdv"}
+SCIPY = ("Chebyshev collocation", "method of lines", "Runge-Kutta method", "Fourier method", "Galerkin method")
+FORMULA_ALONE = {
+    *("wave", "klein_gordon", "convection_diffusion", "kdv", "robin_radiation", "beam", "plate", "quantum_well"),
+    *("integro_differential", "helmholtz", "kovasznay", "bloch"),
+}
 """Closed forms of equations that no SciPy solve is there for; those of their files are written a second time below."""
 
 
@@ -364,7 +402,7 @@ def test_the_scipy_solve_agrees_with_the_reference_to_its_own_estimate(problem: 
         return
     if reference.scipy is None:  # then it is SciPy's solve itself; sine series are its independent check below
         assert reference.kind in SCIPY
-        assert solved.error_estimate < 1e-6
+        assert solved.error_estimate < COARSE.get(registry.file_of(problem).stem, 1e-6)
         return
     assert reference.scipy.kind in SCIPY
     scipy = reference.scipy.solve(axes)
@@ -383,12 +421,12 @@ def test_the_scipy_solve_agrees_with_the_reference_to_its_own_estimate(problem: 
 Function = Callable[..., Any]
 
 
-def derivative(problem: Problem, step: float = 5e-3) -> tuple[Array, Callable[[str], Array]]:
-    """Some points (d, n), and a function that gives a derivative of the reference there, such as "xx"."""
+def derivative(problem: Problem, step: float = 5e-3) -> tuple[Array, Callable[..., Array]]:
+    """Some points (d, n), and a function that gives a derivative there of the first output, "xx", or the nth."""
     reference = reference_of(problem)
     points = inside(problem.domain)
     found = Differences(problem, reference, Points(torch.from_numpy(points)), step)
-    return points.T, lambda name: found(tuple(map(name.count, problem.domain.axes)))[:, 0].numpy()
+    return points.T, lambda name, n=0: found(tuple(map(name.count, problem.domain.axes)))[:, n].numpy()
 
 
 @pytest.mark.parametrize("frequency", [1, 2])
@@ -443,6 +481,26 @@ AGAIN: dict[str, tuple[Function, Function | None]] = {
         lambda d, x, t: d("tt") - d("xx") + d("") ** 3 - manufactured(x, t),
         lambda x: x,
     ),
+    "robin_radiation": (lambda d, x: d("xx") + 10 * np.sin(pi * x), None),
+    "beam": (lambda d, x: d("xxxx") - 1, None),
+    "plate": (
+        lambda d, x, y: d("xxxx") + 2 * d("xxyy") + d("yyyy") - 4 * pi**4 * np.sin(pi * x) * np.sin(pi * y),
+        None,
+    ),
+    "quantum_well": (
+        lambda d, x: d("xx") - (12 * pi * np.cos(pi * x) + 16 * np.sin(pi * x) ** 2 - pi**2) * d(""),
+        None,
+    ),
+    "integro_differential": (lambda d, x, t: d("t") - d("xx") - amount(t) + 2 * np.exp(-t), np.sin),
+    "helmholtz": (
+        lambda d, x, y: d("xx") + d("yy") + d("") - (1 - 17 * pi**2) * np.sin(pi * x) * np.sin(4 * pi * y),
+        None,
+    ),
+    "kovasznay": (lambda d, x, y: steady_flow(d, 40), None),
+    "bloch": (
+        lambda d, x: np.array([d("xx", n) - (20 * np.cos(2 * pi * x) - band()) * d("", n) for n in (0, 1)]),
+        None,
+    ),
 }
 """Equations as functions of derivatives and coordinates, and what they start from, with the default parameters."""
 
@@ -450,6 +508,34 @@ AGAIN: dict[str, tuple[Function, Function | None]] = {
 def manufactured(x: Array, t: Array) -> Array:
     u = x * np.cos(5 * pi * t) + x**3 * t**3
     return u**3 - 25 * pi**2 * x * np.cos(5 * pi * t) + 6 * x**3 * t - 6 * x * t**3
+
+
+def amount(t: Array) -> Array:
+    """∫ u dx of the integro-differential equation's u, by Simpson's rule."""
+    x, times = np.linspace(0, pi, 401), np.unique(t)
+    values = reference_of(pinnreg.problem("integro_differential")).solve({"x": x, "t": times}).values["u"]
+    found: Array = simpson(values, x=x, axis=0)[np.searchsorted(times, t)]
+    return found
+
+
+def steady_flow(d: Callable[..., Array], reynolds: float) -> Array:
+    """The equations of Navier and Stokes, by outputs u, v and p."""
+    u, v = d("", 0), d("", 1)
+    rows = [
+        u * d("x", n) + v * d("y", n) + d(axis, 2) - (d("xx", n) + d("yy", n)) / reynolds for n, axis in enumerate("xy")
+    ]
+    return np.array([*rows, d("x", 0) + d("y", 1)])
+
+
+def band() -> float:
+    """The E at which a solution of -ψ'' + 20 cos(2πx) ψ = E ψ is turned by exp(i) in a period, 2 cos 1 by the trace."""
+
+    def excess(energy: float) -> float:
+        rhs = lambda x, y: (y[1], (20 * np.cos(2 * pi * x) - energy) * y[0])  # noqa: E731
+        ends = [solve_ivp(rhs, (0, 1), start, method="DOP853", rtol=1e-13, atol=1e-14).y[:, -1] for start in np.eye(2)]
+        return float(ends[0][0] + ends[1][1] - 2 * np.cos(1))
+
+    return float(brentq(excess, -6, 2, xtol=1e-13))
 
 
 @pytest.mark.parametrize("name", AGAIN)
@@ -573,7 +659,8 @@ def test_a_shipped_config_resolves(name: str) -> None:
     assert resolved.config.problem["name"] in FILES
     assert resolved.config == resolve(CONFIGS[name]).config
     objective = prepare(resolved, with_reference=False).objective
-    equation = {"schroedinger": "real"}.get(resolved.config.problem["name"], "residual")  # the first of several
+    first = {"schroedinger": "real", "bloch": "real", "kovasznay": "along", "cavity": "along"}  # of several
+    equation = first.get(resolved.config.problem["name"], "residual")
     assert (equation in objective.names) == resolved.problem.has_residual
 
 
@@ -643,6 +730,13 @@ def test_a_shipped_config_reaches_its_accuracy(name: str, seed: int) -> None:
     assert solution.report is not None
     for output, errors in solution.report.errors.items():
         assert errors.rel_l2 <= 10 * ACCURACY[name], output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_energy_of_the_well_is_found(seed: int) -> None:
+    found = pinnreg.solve("quantum_well", {"seed": seed}, out=False, figures=False).unknown["energy"]
+    assert found == pytest.approx(pi**2 / 2, rel=1e-9)
 
 
 # other solutions under the same defaults: the defaults were not made for the one that is shipped

@@ -72,6 +72,15 @@ CASES = (
     Case("kdv", "kdv", limit=Limit(1e-6, 1e-6), seeds=FEW),
     Case("klein_gordon", "klein_gordon", limit=Limit(1e-7, 1e-7), seeds=FEW),
     Case("convection_diffusion", "convection_diffusion", limit=Limit(1e-7, 1e-7), seeds=FEW),
+    Case("robin_radiation", "robin_radiation", limit=Limit(1e-8, 1e-8, 30), seeds=FEW),
+    Case("beam", "beam", limit=Limit(1e-10, 1e-10, 30), seeds=FEW),
+    Case("plate", "plate", limit=Limit(1e-7, 1e-7, 30), seeds=FEW),
+    Case("quantum_well", "quantum_well", limit=Limit(1e-8, 1e-8, 30), seeds=FEW),
+    Case("integro_differential", "integro_differential", limit=Limit(1e-7, 1e-7, 30), seeds=FEW),
+    Case("helmholtz", "helmholtz", limit=Limit(1e-8, 1e-8, 60), seeds=FEW),
+    Case("kovasznay", "kovasznay", limit=Limit(1e-8, 1e-8), seeds=FEW),
+    Case("cavity", "cavity", limit=Limit(0.001, 0.001), seeds=FEW),
+    Case("bloch", "bloch", limit=Limit(1e-9, 1e-9, 60), seeds=FEW),
 )
 """What is measured if nothing else is asked for."""
 

@@ -117,7 +117,7 @@ def _through(plane: Mapping[str, float]) -> str:
     if len(plane) <= LISTED or common[1] == 1:
         return f"plane {', '.join(f'{name} = {value:.3g}' for name, value in plane.items())}"
     others = [f"{name} = {value:.3g}" for name, value in plane.items() if value != common[0]]
-    return ", ".join([f"plane {common[1]} coordinates = {common[0]:.3g}", *others[:LISTED]])
+    return ", ".join([f"plane, {common[1]} coordinates = {common[0]:.3g}", *others[:LISTED]])
 
 
 def _unverified_note(rows: Sequence[Row]) -> str:

@@ -1,5 +1,6 @@
 from .analytic import as_reference, closed_form
 from .base import Axes, Reference, Solved, Values
+from .cavity import driven_cavity
 from .cole_hopf import burgers_cole_hopf
 from .datafile import from_file
 from .evolution import method_of_lines
@@ -18,6 +19,7 @@ __all__ = [
     "as_reference",
     "burgers_cole_hopf",
     "closed_form",
+    "driven_cavity",
     "forget_solves",
     "fourier",
     "from_file",
