@@ -79,8 +79,11 @@ CASES = (
     Case("integro_differential", "integro_differential", limit=Limit(1e-7, 1e-7, 30), seeds=FEW),
     Case("helmholtz", "helmholtz", limit=Limit(1e-8, 1e-8, 60), seeds=FEW),
     Case("kovasznay", "kovasznay", limit=Limit(1e-8, 1e-8), seeds=FEW),
-    Case("cavity", "cavity", limit=Limit(0.001, 0.001), seeds=FEW),
+    Case("cavity", "cavity", limit=Limit(1e-3, 1e-3), seeds=FEW),
     Case("bloch", "bloch", limit=Limit(1e-9, 1e-9, 60), seeds=FEW),
+    Case("poisson_6d", "poisson_nd", {"problem.dimension": 6}, Limit(1e-6, 1e-6), FEW),
+    Case("poisson_10d", "poisson_nd", limit=Limit(1e-4, 1e-4), seeds=FEW),
+    Case("heat_10d", "heat_nd", limit=Limit(1e-3, 1e-3), seeds=FEW),
 )
 """What is measured if nothing else is asked for."""
 
