@@ -17,7 +17,7 @@ from objectives import placed
 import pinnreg
 from pinnreg import Box, InputError, Problem, dirichlet, initial, measurements
 from pinnreg.config import resolve, validate
-from pinnreg.equations import reference_of
+from pinnreg.equations import Sweep, Trial, reference_of
 from pinnreg.equations.conditions import Measurements
 from pinnreg.observations.drawing import complete, observe
 from pinnreg.observations.settings import MeasurementSettings
@@ -494,3 +494,69 @@ def test_describe_and_solve_show_them(tmp_path: Path, capsys: pytest.CaptureFixt
         main(["solve", str(tmp_path / "run.yaml"), "--out", str(tmp_path / "run"), *changes])
     assert caught.value.code == 0
     assert "on 4 values held out of measurements" in capsys.readouterr().out
+
+
+# derivatives and integrals
+
+
+@pytest.mark.parametrize(
+    ("entry", "columns", "values"),
+    [
+        ({"of": "u.x"}, ("x", "t", "u.x"), lambda x, t: np.pi * np.cos(np.pi * x) * np.exp(-t)),
+        ({"of": "u.xt"}, ("x", "t", "u.xt"), lambda x, t: -np.pi * np.cos(np.pi * x) * np.exp(-t)),
+        ({"of": "u.laplacian"}, ("x", "t", "u.laplacian"), lambda x, t: -(np.pi**2) * np.sin(np.pi * x) * np.exp(-t)),
+        ({"over": "x"}, ("t", "u"), lambda x, t: 2 / np.pi * np.exp(-t)),
+        ({"of": "u.t", "over": ["x"]}, ("t", "u.t"), lambda x, t: -2 / np.pi * np.exp(-t)),
+    ],
+)
+def test_derivatives_and_integrals_are_measured(
+    entry: dict[str, Any], columns: tuple[str, ...], values: Any, tmp_path: Path
+) -> None:
+    x, t = np.linspace(0.1, 0.9, 12), np.linspace(0, 1, 12)
+    table = {"x": x, "t": t, columns[-1]: values(x, t)}
+    content = np.column_stack([table[name] for name in columns])
+    np.savetxt(tmp_path / "m.csv", content, delimiter=",", header=",".join(columns), comments="")
+    problem = pinnreg.problem("heat", alpha=1 / np.pi**2)
+    (measured,) = observe([MeasurementSettings(file=str(tmp_path / "m.csv"), held_out=0.25, **entry)], problem, None, 0)
+    exact = Sweep(
+        Trial(("x", "t"), ("u",), ((),)),
+        lambda at: torch.sin(np.pi * at[:, :1]) * torch.exp(-at[:, 1:]),
+        measured.sample(problem.domain, 1, "uniform", 0),
+    )
+    assert measured.residual(exact, problem).abs().max() < 1e-12
+    assert len(measured.held_values) == 3
+    config = {
+        "problem": {"name": "heat", "alpha": 1 / np.pi**2},
+        "network": {"hidden": [6]},
+        "points": {"interior": 30, "boundary": 10},
+        "measurements": [{"file": str(tmp_path / "m.csv"), "held_out": 0.25, **entry}],
+        "train": [{"optimiser": "gauss_newton", "steps": 30}],
+    }
+    report = pinnreg.solve(config, out=tmp_path / "run").report
+    assert report is not None
+    assert report.validation["measurements"].rmse < 0.05
+    assert set(report.measurements["measurements"]) >= {"x", "t", "held_out"}
+    assert read_report(tmp_path / "run").measurements.keys() == report.measurements.keys()
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (
+            {"of": "u.x", "samples": 5},
+            "samples are drawn of an output itself; derivatives and integrals come from a file",
+        ),
+        ({"over": "x", "samples": 5}, "samples are drawn of an output itself"),
+        ({"of": "w.x", "file": "m.csv"}, "unknown output in measurements.0.of: 'w'"),
+        ({"over": "z", "file": "m.csv"}, "unknown axis in measurements.0.over: 'z'"),
+        ({"of": "u.q", "file": "m.csv"}, "'q' is no sequence of the axes x, t"),
+        ({"of": "u.x", "file": "m.csv", "over": "t"}, "unknown column in .*m.csv: 'u.x'"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(
+    entry: dict[str, Any], message: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.csv").write_text("x,t,u,u.q\n0.5,0.5,1.0,1.0\n")
+    with pytest.raises(InputError, match=message):
+        prepare(resolve({"problem": {"name": "heat"}, "measurements": [entry]}), with_reference=False)

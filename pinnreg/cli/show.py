@@ -272,12 +272,10 @@ def _condition(condition: equations.Condition, described: equations.Problem, way
 def _measured(measured: observations.MeasurementSettings) -> str:
     shares = {key: getattr(measured, key) for key in ("noise", "outliers", "held_out", "trim")}
     source = f"{measured.samples} values of the reference" if measured.file is None else f"from {measured.file}"
-    return (
-        ", ".join(
-            [f"measurements, {measured.of} {source}", *(f"{key} {share:g}" for key, share in shares.items() if share)]
-        )
-        + " (soft)"
-    )
+    axes = observations.over_of(measured)
+    over = f" integrated over {', '.join(axes)}" if axes else ""
+    said = [f"{key} {share:g}" for key, share in shares.items() if share]
+    return ", ".join([f"measurements, {measured.of}{over} {source}", *said]) + " (soft)"
 
 
 def _tag(settings: Any, key: str) -> str:

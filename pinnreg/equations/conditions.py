@@ -19,13 +19,16 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from pinnreg.differentiation import POWERS, parse_name
 from pinnreg.domain import Domain, Face, Sampler, unit_points
 from pinnreg.equations.call import TWO_OUTPUTS, Data, evaluate_data
+from pinnreg.equations.evaluate import Scene
 from pinnreg.equations.field import View
+from pinnreg.equations.integrals import integrated
 from pinnreg.equations.part import On, Part, Where, part_of
 from pinnreg.equations.points import Points
 from pinnreg.equations.sweep import Derivatives
-from pinnreg.errors import InputError
+from pinnreg.errors import InputError, unknown
 from pinnreg.randomness import derive
 
 
@@ -184,9 +187,10 @@ class Periodic:
 @final
 @dataclass(frozen=True, eq=False)
 class Measurements:
-    """u = values at given points; the share `trim` of the largest residuals does not count, a step sees a `batch`.
+    """u, a `derivative` of it or the integral of either `over` axes, is = values at given points.
 
-    Values held out, at points (m, d), are no part of the condition: they are there to validate the result with.
+    The share `trim` of the largest residuals does not count, a step sees a `batch`. Values held out, at points (m, d),
+    are no part of the condition: they are there to validate the result with.
     """
 
     kind: Literal["measurements"]
@@ -198,11 +202,24 @@ class Measurements:
     name: str
     trim: float = 0.0
     batch: int | None = None
+    derivative: str = ""
+    over: tuple[str, ...] = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether the output itself was measured."""
+        return not self.derivative and not self.over
+
+    @property
+    def column(self) -> str:
+        """What was measured, as the name of an array."""
+        return "_".join(filter(None, (str(self.of), self.derivative, *(f"over_{axis}" for axis in self.over))))
 
     @property
     def formula(self) -> str:
         """What was measured."""
-        return str(self.of)
+        quantity = f"{self.of}.{self.derivative}" if self.derivative else str(self.of)
+        return f"∫ {quantity} d{' d'.join(self.over)}" if self.over else quantity
 
     def place(self, domain: Domain) -> str:
         """Where it holds, in words."""
@@ -215,6 +232,13 @@ class Measurements:
                 f"condition {self.name!r}: points have {self.points.shape[1]} columns, the domain has the axes "
                 f"{', '.join(domain.axes)}"
             )
+        for axis in self.over:
+            if axis not in domain.axes:
+                raise unknown(f"axis of condition {self.name!r}:", axis, domain.axes)
+        if self.derivative and self.derivative not in POWERS and parse_name(self.derivative, domain.axes) is None:
+            raise InputError(
+                f"condition {self.name!r}: {self.derivative!r} is no sequence of the axes {', '.join(domain.axes)}"
+            )
         bounds = torch.tensor(list(domain.bounds.values()), dtype=torch.float64)
         outside = ((self.points < bounds[:, 0]) | (self.points > bounds[:, 1])).any(dim=1)
         if outside.any():
@@ -226,9 +250,18 @@ class Measurements:
         return Points(self.points, values=self.values)
 
     def residual(self, sweep: Derivatives, problem: Setting) -> Tensor:
-        """u - values at the points of a sweep, (n,)."""
+        """What is measured - values at the points of a sweep, (n,)."""
         assert sweep.points.values is not None
-        return View(sweep).fields()[str(self.of)].value - sweep.points.values
+        view = View(sweep)
+        if not self.over:
+            return self._quantity(view) - sweep.points.values
+        here = Scene(view, problem.domain, {})
+        return integrated(self._quantity, self.over, None, here, f"condition {self.name!r}") - sweep.points.values
+
+    def _quantity(self, view: View) -> Tensor:
+        u = view.fields()[str(self.of)]
+        found: Tensor = getattr(u, self.derivative or "value")
+        return found
 
     def data(self, points: Points, axes: Sequence[str]) -> Tensor:
         """Points and values, (n (d + 1),)."""
@@ -367,6 +400,7 @@ def measurements(
     *,
     of: str | None = None,
     name: str = "",
+    over: str | Sequence[str] = (),
     trim: float = 0.0,
     batch: int | None = None,
 ) -> Measurements:
@@ -375,8 +409,9 @@ def measurements(
     Args:
         points: where was measured.
         values: what was measured.
-        of: the output, when there are several.
+        of: the output, when there are several, or a derivative of one, as "u.x", "u.xt" or "u.laplacian".
         name: the name of the loss term; "measurements" if not given.
+        over: axes over which it is integrated; the points' coordinates along these do not matter.
         trim: the share, in [0, 1), of the largest residuals that is left out of the loss: least trimmed squares,
             which outliers do not draw away (Rousseeuw 1984).
         batch: how many of the values, chosen afresh, each step sees; None for all.
@@ -401,4 +436,8 @@ def measurements(
         raise InputError("measurements: trim leaves out the largest of all residuals, of which a batch shows some only")
     kept, held = (at, measured), (at[:0], measured[:0])
     tensors = (torch.from_numpy(array) for array in (*kept, *held))
-    return Measurements("measurements", *tensors, of=of, name=name, trim=float(trim), batch=batch)
+    output, _, derivative = (of or "").partition(".")
+    axes = (over,) if isinstance(over, str) else tuple(over)
+    return Measurements(
+        "measurements", *tensors, output or None, name, float(trim), batch, derivative=derivative, over=axes
+    )

@@ -14,7 +14,7 @@ from pinnreg.domain import Domain, Face, Sampler
 from pinnreg.equations.call import Data, evaluate_data
 from pinnreg.equations.conditions import FaceCondition, Measurements, Periodic, Setting
 from pinnreg.equations.evaluate import evaluate_rows, scene
-from pinnreg.equations.integrals import Over, axes_of, check_nodes, integrated
+from pinnreg.equations.integrals import Over, axes_of, check_nodes, integrated, named_function
 from pinnreg.equations.part import On, Part, Where, part_of
 from pinnreg.equations.points import Points
 from pinnreg.equations.sweep import Derivatives
@@ -87,7 +87,8 @@ class Equation:
         def excess() -> Tensor:
             here = scene()
             assert here is not None
-            found = integrated(self.function, self.over, self.nodes, here, title)
+            inside = named_function(self.function, here, title)
+            found = integrated(inside, self.over, self.nodes, here, title)
             return found - evaluate_data(equals, sweep.trial.axes, sweep.points.x, title)
 
         return excess
@@ -182,4 +183,4 @@ def integral(
     here = scene()
     if here is None:
         raise InputError("integral: a condition says what it equals, as in integral(lambda u: u, over='x', equals=1.0)")
-    return integrated(function, over, nodes, here)
+    return integrated(named_function(function, here, "integral"), over, nodes, here)

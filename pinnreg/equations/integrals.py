@@ -21,7 +21,7 @@ from torch import Tensor
 from pinnreg.domain import unit_points
 from pinnreg.equations.call import call
 from pinnreg.equations.evaluate import Scene, entered
-from pinnreg.equations.field import Field
+from pinnreg.equations.field import Field, View
 from pinnreg.errors import InputError, unknown
 
 Limits = tuple[float | Tensor, float | Tensor]
@@ -52,12 +52,12 @@ def check_nodes(nodes: int | None, title: str) -> None:
 
 
 def integrated(
-    function: Callable[..., Any], over: Over, nodes: int | None, where: Scene, title: str = "integral"
+    function: Callable[[View], Any], over: Over, nodes: int | None, where: Scene, title: str = "integral"
 ) -> Tensor:
     """∫ function over some axes at each point of a scene: a tensor of the shape of its view.
 
     Args:
-        function: of fields and coordinates by name, which have the shape (nodes, *shape of the view).
+        function: of a view of the nodes, with fields and coordinates of the shape (nodes, *shape of the scene's view).
         over: the axes, with limits where they are not the whole: numbers or tensors of the view's shape.
         nodes: along each axis; None for 32, or 16 and 8 of two and three axes.
         where: the points.
@@ -77,9 +77,8 @@ def integrated(
         moved[axis] = lower + length * torch.from_numpy(unit[:, number]).to(example).view(column)
         measure = measure * length
     there = where.view.moved(moved, (len(unit), *where.view.shape), normals=True)
-    arguments = {**where.parameters, **there.arguments()}
     with entered(Scene(there, where.domain, where.parameters)):
-        values = call(function, arguments, title)
+        values = function(there)
     if isinstance(values, Field):
         values = values.value
     if isinstance(values, Real):
@@ -88,6 +87,11 @@ def integrated(
         got = f"{tuple(values.shape)} of {values.dtype}" if isinstance(values, Tensor) else type(values).__name__
         raise InputError(f"{title}: its function must give real numbers of shape {there.shape} at the nodes, got {got}")
     return (measure * values).expand(there.shape).sum(dim=0)
+
+
+def named_function(function: Callable[..., Any], where: Scene, title: str) -> Callable[[View], Any]:
+    """A function of fields, coordinates and parameters by name as one of a view."""
+    return lambda there: call(function, {**where.parameters, **there.arguments()}, title)
 
 
 def _limits(axes: Mapping[str, Limits | None], where: Scene, title: str) -> dict[str, Limits]:

@@ -81,6 +81,8 @@ def _prescribed(
     for condition in conditions:
         if condition.of != output:
             continue
+        if isinstance(condition, Measurements) and not condition.plain:
+            continue
         if isinstance(condition, Measurements):
             found.append((condition.points.to(like), condition.values.to(like)))
         elif (

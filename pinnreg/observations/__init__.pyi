@@ -1,4 +1,4 @@
-from .drawing import complete, observe
+from .drawing import complete, observe, over_of
 from .settings import MeasurementSettings
 
-__all__ = ["MeasurementSettings", "complete", "observe"]
+__all__ = ["MeasurementSettings", "complete", "observe", "over_of"]

@@ -41,7 +41,7 @@ def complete(measured: Sequence[MeasurementSettings], problem: Problem) -> tuple
     completed = []
     for number, each in enumerate(measured):
         of = _output(each, problem, number)
-        stem = f"measurements_{of}" if several else "measurements"
+        stem = f"measurements_{of.replace('.', '_')}" if several else "measurements"
         name = each.name or free_name(stem, taken)
         taken.append(name)
         completed.append(replace(each, name=name, of=of))
@@ -67,7 +67,7 @@ def observe(
     for number, each in enumerate(complete(measured, problem)):
         own = seed if each.seed is None else each.seed
         if each.file is not None:
-            points, values = _read(Path(each.file), problem, str(each.of))
+            points, values = _read(Path(each.file), problem, str(each.of), over_of(each))
         else:
             points, values = _draw(each, problem, reference, own, f"measurements.{number}")
         observed.append(_split(each, points, values, problem, own, f"measurements.{number}"))
@@ -78,8 +78,11 @@ def _output(each: MeasurementSettings, problem: Problem, number: int) -> str:
     outputs = problem.outputs
     if each.of is None and len(outputs) > 1:
         raise InputError(f"measurements.{number}: must say of which output: of: {' | '.join(outputs)}")
-    if each.of is not None and each.of not in outputs:
-        raise unknown(f"output in measurements.{number}.of:", each.of, outputs)
+    for axis in over_of(each):
+        if axis not in problem.domain.axes:
+            raise unknown(f"axis in measurements.{number}.over:", axis, problem.domain.axes)
+    if each.of is not None and each.of.partition(".")[0] not in outputs:
+        raise unknown(f"output in measurements.{number}.of:", each.of.partition(".")[0], outputs)
     return each.of or outputs[0]
 
 
@@ -97,9 +100,15 @@ def _split(
     if _number(each.trim, len(kept), f"{where}.trim") == len(kept):
         raise InputError(f"{where}.trim: {each.trim:g} of {len(kept)} values leaves none to train on")
     try:
-        measurements(points, values, name=str(each.name)).check(problem.domain)
+        measurements(points, values, name=str(each.name), of=each.of).check(problem.domain)
         condition = measurements(
-            points[kept], values[kept], of=each.of, name=str(each.name), trim=each.trim, batch=each.batch
+            points[kept],
+            values[kept],
+            of=each.of,
+            name=str(each.name),
+            over=over_of(each),
+            trim=each.trim,
+            batch=each.batch,
         )
     except InputError as error:
         raise InputError(f"{each.file or where}: {error}") from None
@@ -153,8 +162,15 @@ def _number(share: float, count: int, where: str) -> int:
     return number
 
 
-def _read(path: Path, problem: Problem, output: str) -> tuple[Array, Array]:
-    """Points and values in a file, by the names of its columns."""
-    axes = problem.domain.axes
-    columns = read_columns(path, [*axes, output], what="measurement")
-    return np.stack([columns[axis] for axis in axes], axis=1), columns[output]
+def over_of(each: MeasurementSettings) -> tuple[str, ...]:
+    """The axes that an entry's output is integrated over."""
+    return (each.over,) if isinstance(each.over, str) else each.over
+
+
+def _read(path: Path, problem: Problem, output: str, over: Sequence[str]) -> tuple[Array, Array]:
+    """Points and values in a file, by the names of its columns; in the middle of axes that are integrated over."""
+    bounds = problem.domain.bounds
+    columns = read_columns(path, [*(axis for axis in bounds if axis not in over), output], what="measurement")
+    count = len(columns[output])
+    found = [np.full(count, sum(ends) / 2) if axis in over else columns[axis] for axis, ends in bounds.items()]
+    return np.stack(found, axis=1), columns[output]

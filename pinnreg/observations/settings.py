@@ -13,13 +13,16 @@ from pinnreg.settings import STRICT, Count, NonNegative, Positive, Seed, Share
 
 @dataclass(frozen=True, config=STRICT)
 class MeasurementSettings:
-    """An entry of `measurements`: values of one output at points, from a `file` or drawn as `samples`.
+    """An entry of `measurements`: values of one output at points, or of what is made of it, from a `file` or drawn as
+    `samples`.
 
     Attributes:
         name: of the loss term; "measurements", numbered where that is taken, if not given.
-        of: the output, when there are several.
+        of: the output, when there are several, or a derivative, as u.x, u.xt or u.laplacian.
+        over: an axis or several over which it is integrated.
         file: a .csv file with a header, or an .npz file of 1-D arrays of one length, that has a column for each axis
-            and one for the output, under their names; other columns are ignored.
+            that is not integrated over, and one for the output or its derivative, under their names; other columns
+            are ignored.
         samples: how many values to draw from the problem's reference; `sampler: grid` may give fewer.
         sampler: how their points are spread over the domain; uniform if not given.
         noise: the standard deviation of Gaussian noise, relative to the root mean square of the drawn values.
@@ -33,6 +36,7 @@ class MeasurementSettings:
 
     name: Annotated[str, Field(min_length=1)] | None = None
     of: str | None = None
+    over: str | tuple[str, ...] = ()
     file: str | None = None
     samples: Count | None = None
     sampler: Sampler | None = None
@@ -56,6 +60,8 @@ class MeasurementSettings:
 
     @model_validator(mode="after")
     def _has_effect(self) -> MeasurementSettings:
+        if self.samples is not None and (self.over or "." in (self.of or "")):
+            raise ValueError("samples are drawn of an output itself; derivatives and integrals come from a file")
         for key in ("sampler", "noise", "outliers"):
             if self.file is not None and getattr(self, key):
                 raise ValueError(f"{key} has no effect on values from a file; it goes with samples")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pinnreg import plots
 from pinnreg.config import Resolved, as_dict
+from pinnreg.equations import Points
 from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError
 from pinnreg.objective import Batch
@@ -109,8 +110,20 @@ def _validation(solution: Solution, prepared: Prepared) -> dict[str, Validation]
     found = {}
     for each in prepared.measurements:
         if len(each.held_values):
-            column = prepared.problem.outputs.index(str(each.of))
-            found[each.name] = validate_on(solution(each.held_points)[:, column], each.held_values.numpy())
+            found[each.name] = validate_on(_predicted(solution, each), each.held_values.numpy())
+    return found
+
+
+def _predicted(solution: Solution, measured: Measurements) -> NDArray[np.float64]:
+    """What the solution says of values that were held out, (n,)."""
+    if measured.plain:
+        column = solution.problem.outputs.index(str(measured.of))
+        return solution(measured.held_points)[:, column]
+    like = next(iter(solution.parameters.values()))
+    at = Points(measured.held_points, values=measured.held_values).on(like)
+    with torch.no_grad():
+        rows = measured.residual(solution.sweep(at), solution.problem)
+    found: NDArray[np.float64] = (rows.double().cpu() + measured.held_values).numpy()
     return found
 
 
@@ -119,7 +132,7 @@ def _columns(measured: Measurements, axes: Iterable[str]) -> dict[str, NDArray[n
     points = torch.cat([measured.points, measured.held_points]).numpy()
     values = torch.cat([measured.values, measured.held_values]).numpy()
     held_out = np.repeat([0.0, 1.0], [len(measured.values), len(measured.held_values)])
-    return {**dict(zip(axes, points.T, strict=True)), str(measured.of): values, "held_out": held_out}
+    return {**dict(zip(axes, points.T, strict=True)), measured.column: values, "held_out": held_out}
 
 
 def _found(solution: Solution, resolved: Resolved) -> dict[str, Any]:
