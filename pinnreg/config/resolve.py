@@ -83,7 +83,9 @@ def resolve(
         InputError: anything wrong with them.
     """
     data, changes, stem, where = _own(given, overrides, folders)
-    given_problem, hidden = _with_starts(data.pop("problem", None), _problem_part(changes), _starts(data, changes))
+    given_problem, parameters = data.pop("problem", None), _problem_part(changes)
+    below = _unknown_by_default(given_problem, parameters, folders)
+    given_problem, hidden = _with_starts(given_problem, parameters, _starts(below, data, changes))
     problem, description, path = _problem(*given_problem, folders, where)
     description |= dict.fromkeys(hidden)
     name = description["name"]
@@ -234,9 +236,24 @@ def _problem_part(changes: dict[str, Any]) -> dict[str, Any]:
     return {key.partition(".")[2]: changes.pop(key) for key in keys}
 
 
-def _starts(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def _unknown_by_default(given: Any, changes: Mapping[str, Any], folders: Sequence[Path]) -> Any:
+    """What the problem's own defaults leave to be found; nothing where no parameter is null, which alone asks for it."""
+    described = {"name": given} if isinstance(given, str) else given if isinstance(given, Mapping) else {}
+    parameters = {**described, **changes} if described else {}
+    shown = {key: value for key, value in parameters.items() if value is not None}
+    if len(shown) == len(parameters):
+        return {}
+    try:
+        defaults = create(str(shown.pop("name")), shown, folders).defaults
+    except InputError:
+        return {}  # which is said where the problem is made
+    return defaults.get("unknown", {}) if isinstance(defaults, Mapping) else {}
+
+
+def _starts(below: Any, data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """What unknown coefficients begin with, as far as it is needed to make the problem; validated later."""
-    sections = {"unknown": copy.deepcopy(data.get("unknown") or {})}
+    own = data.get("unknown") or {}
+    sections = {"unknown": copy.deepcopy(merge(below, own) if isinstance(own, Mapping) and below else own)}
     for key, value in changes.items():
         if key.partition(".")[0] == "unknown" and isinstance(sections["unknown"], dict):
             set_key(sections, key, value)
