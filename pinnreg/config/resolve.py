@@ -237,7 +237,7 @@ def _problem_part(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unknown_by_default(given: Any, changes: Mapping[str, Any], folders: Sequence[Path]) -> Any:
-    """What the problem's own defaults leave to be found; nothing where no parameter is null, which alone asks for it."""
+    """What the problem's own defaults leave to be found; nothing where no parameter is null, which asks for it."""
     described = {"name": given} if isinstance(given, str) else given if isinstance(given, Mapping) else {}
     parameters = {**described, **changes} if described else {}
     shown = {key: value for key, value in parameters.items() if value is not None}
