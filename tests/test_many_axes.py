@@ -111,6 +111,7 @@ EVERY = (
 )
 
 
+@pytest.mark.figures
 def test_thirty_axes_with_every_condition_report_figure_penalty_and_analysis(tmp_path: Path) -> None:
     def residual(self: Any, u: Any, points: Any) -> Any:
         return u.t - u.laplacian + integral(lambda u: u, over="x1") + u.at(x1=1.0)

@@ -78,7 +78,8 @@ MANUFACTURED = {("helmholtz", "k"), ("integro_differential", "feed")}
 @pytest.mark.parametrize(("name", "parameter"), parameters_of_problems())
 def test_every_parameter_of_every_problem_changes_problem_and_reference(name: str, parameter: str) -> None:
     mode = "soft" if (name, parameter) in ADDED_TO_ALL else "default"
-    grid = {"grid": 6}  # no zeros of short waves
+    few_axes = len(pinnreg.problem(name).domain.axes) <= 4
+    grid = {"grid": 6} if few_axes else {}  # no zeros of short waves
     base = config(problem={"name": name, **EASY.get((name, parameter), {})}, conditions=mode, evaluate=grid)
     one, two = solved(base), solved(base, **{f"problem__{parameter}": other_value(name, parameter)})
     assert one.history["loss"][0] != two.history["loss"][0]
