@@ -335,6 +335,7 @@ def test_every_optimiser_lowers_the_loss(train: dict[str, Any], more: dict[str, 
     assert loss[-1] < loss[0]
 
 
+@pytest.mark.slow
 def test_a_compiled_gradient_is_the_plain_one() -> None:
     objective = objective_of()
     parameters = objective.model.initial()
