@@ -232,3 +232,16 @@ def test_a_share_of_the_time_is_the_first_part_of_the_domain(box: Box, share: fl
 def test_a_face_is_a_value() -> None:
     assert Face("x", "min") == Face("x", "min") != Face("x", "max")
     assert len({Face("x", "min"), Face("x", "min")}) == 1
+
+
+def test_a_cube_over_a_time() -> None:
+    assert Box.cube(3, -1, 2).bounds == {"x1": (-1, 2), "x2": (-1, 2), "x3": (-1, 2)}
+    assert Box.cube(2).over(t=(0, 3)) == Box(x1=(0, 1), x2=(0, 1), t=(0, 3))
+    assert Box.cube(100).volume == 1
+    for wrong in (0, -1, 1.5, True, "two"):
+        with pytest.raises(InputError, match="positive number of axes"):
+            Box.cube(wrong)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="empty|lower < upper"):
+        Box.cube(2, 1, 1)
+    with pytest.raises(InputError, match="it has a time already"):
+        Box(x=(0, 1), t=(0, 1)).over(t=(0, 1))
