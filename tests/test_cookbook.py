@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +53,31 @@ def test_the_table_names_all_problems_and_their_sections(names: dict[str, Any]) 
 
 def test_a_problem_has_at_most_thirty_lines() -> None:
     assert max(len(block.splitlines()) for block in BLOCKS) <= 30
+
+
+# the page on conditions
+
+CONDITIONS = (PAGE.parent / "conditions.md").read_text(encoding="utf-8")
+PARTS = re.findall(r"^```python\n(.*?)^```$", CONDITIONS, re.DOTALL | re.MULTILINE)
+IMPORTS, *EXAMPLES = PARTS
+
+
+def laplace(self: Any, u: Any) -> Any:
+    return u.d(self.domain.axes[0], 2)
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_the_conditions_of_an_example_are_those_of_a_problem(number: int) -> None:
+    defined: dict[str, Any] = {}
+    exec(compile(IMPORTS + EXAMPLES[number], "conditions.md", "exec", dont_inherit=True), defined)
+    own = {key: defined[key] for key in ("domain", "outputs", "conditions") if key in defined}
+    body = {**own, "__annotations__": {"h": float}, "h": 2.0, "residual": defined.get("residual", laplace)}
+    problem = dataclass(frozen=True)(type("Example", (pinnreg.Problem,), body))()
+    config = {"problem": problem, "network": {"hidden": [4, 4]}, "points": {"interior": 20}, "evaluate": {"grid": 5}}
+    history = pinnreg.solve(config, {"train.0.steps": 2}, out=False).history
+    assert history["loss"][-1] < history["loss"][0]
+
+
+@pytest.mark.parametrize("what", ["condition(", "integral(", "at={", "where=", "order=2", ".at(", "over={", "nodes="])
+def test_the_examples_show_all_there_is(what: str) -> None:
+    assert what in "".join(EXAMPLES)
