@@ -242,18 +242,21 @@ def _say_slow(reason: str) -> None:
 def _table(values: Tensor, points: Tensor, wanted: set[MultiIndex]) -> dict[MultiIndex, Tensor]:
     table = {(0,) * points.shape[1]: values}
     gradients: dict[MultiIndex, tuple[Tensor, ...]] = {}
-
-    def compute(index: MultiIndex) -> Tensor:
-        if index not in table:
+    # no recursive function: as a part of its own closure it would keep the graph of all derivatives alive
+    for last in sorted(wanted):
+        index, steps = last, []
+        while index not in table:
             # lower the last axis: all pure and mixed derivatives of one axis then share their chain
             axis = max(i for i, order in enumerate(index) if order)
-            parent = tuple(order - (i == axis) for i, order in enumerate(index))
-            if parent not in gradients:
-                gradients[parent] = _gradient(compute(parent), points).unbind(dim=1)
-            table[index] = gradients[parent][axis]
-        return table[index]
-
-    return {index: compute(index) for index in sorted(wanted)}
+            steps.append((index, axis))
+            index = tuple(order - (i == axis) for i, order in enumerate(index))
+        while steps:
+            if index not in gradients:
+                gradients[index] = _gradient(table[index], points).unbind(dim=1)
+            child, axis = steps.pop()
+            table[child] = gradients[index][axis]
+            index = child
+    return {index: table[index] for index in sorted(wanted)}
 
 
 def _gradient(values: Tensor, points: Tensor) -> Tensor:

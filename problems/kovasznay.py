@@ -12,9 +12,9 @@ from pinnreg import Box, Problem, dirichlet, even, odd
 class Kovasznay(Problem):
     """u uₓ + v u_y = Δu/Re - pₓ, u vₓ + v v_y = Δv/Re - p_y, uₓ + v_y = 0 on (-1/2, 1) × (-1/2, 3/2): behind a grid.
 
-    The steady flow of L. I. G. Kovasznay (1948), with u = 1 - exp(λx) cos 2πy, v = λ/2π exp(λx) sin 2πy and
-    p = (1 - exp(2λx))/2 for λ = Re/2 - √(Re²/4 + 4π²). u and v are given on all edges. p is in the equations by its
-    gradient only, and is known once it is so at a point.
+    u = 1 - exp(λx) cos 2πy, v = λ/2π exp(λx) sin 2πy and p = (1 - exp(2λx))/2 with λ = Re/2 - √(Re²/4 + 4π²), after
+    L. I. G. Kovasznay (1948). u and v are given on all edges. The equations know p by its gradient only: it is given
+    at a point.
     """
 
     reynolds: PositiveFloat = 40.0
@@ -34,9 +34,9 @@ class Kovasznay(Problem):
         return 1 - wake * lib.cos(z), rate / (2 * pi) * wake * lib.sin(z), (1 - wake**2) / 2 + 0 * y
 
     def residual(self, u, v, p):
-        force = {"along": (u, p.x), "across": (v, p.y)}
-        rows = {name: u * w.x + v * w.y + slope - w.laplacian / self.reynolds for name, (w, slope) in force.items()}
-        return {**rows, "continuity": u.x + v.y}
+        along = u * u.x + v * u.y + p.x - u.laplacian / self.reynolds
+        across = u * v.x + v * v.y + p.y - v.laplacian / self.reynolds
+        return {"along": along, "across": across, "continuity": u.x + v.y}
 
     def reference(self):
         return {output: lambda x, y, i=i: self.flow(x, y, np)[i] for i, output in enumerate(self.outputs)}

@@ -51,6 +51,17 @@ RUNS = [
     ("klein_gordon", {}),
     ("convection_diffusion", {**SMALL, **SOME}),
     ("convection_diffusion", {"problem.eps": 0.002, **SOME}),
+    ("robin_radiation", SHORT),
+    ("beam", {"conditions": "soft"}),
+    ("plate", {"conditions": "soft", **SHORT}),
+    ("quantum_well", SHORT),
+    ("quantum_well", {}),
+    ("bloch", {**SMALL, **SOME}),
+    ("integro_differential", SHORT),
+    ("helmholtz", {**SMALL, **SOME}),
+    ("kovasznay", {**SMALL, **SOME}),
+    ("cavity", SHORT),
+    ("cavity", {"problem.reynolds": 400.0, **SMALL, **SOME}),
 ]
 
 

@@ -20,8 +20,10 @@ from pinnreg.config import resolve
 from pinnreg.equations import Points, Sweep, Table, Trial, evaluate_residual, named_conditions
 from pinnreg.equations.residual import of_derivatives
 from pinnreg.errors import InputError
-from pinnreg.objective import linearise
+from pinnreg.objective import Replicas, linearise
+from pinnreg.objective.compiled import CompiledGradient
 from pinnreg.objective.drawing import first_batch
+from pinnreg.objective.functions import plain_gradient
 from pinnreg.run.prepare import prepare
 
 SQUARE = Box(x=(0, 2), y=(-1, 1))
@@ -272,10 +274,12 @@ NONLOCAL = (
 )
 
 
+NONLOCAL_PROBLEM = problem_of(STRIP, *NONLOCAL, residual=nonlocal_residual)
+
+
 def objective_of(**config: Any) -> Any:
-    problem = problem_of(STRIP, *NONLOCAL, residual=nonlocal_residual)
     given_config = {
-        "problem": problem,
+        "problem": NONLOCAL_PROBLEM,
         "network": {"hidden": [5, 4]},
         "points": FEW,
         **config,
@@ -329,6 +333,38 @@ def test_every_optimiser_lowers_the_loss(train: dict[str, Any], more: dict[str, 
     }
     loss = pinnreg.solve(config).history["loss"]
     assert loss[-1] < loss[0]
+
+
+@pytest.mark.slow
+def test_a_compiled_gradient_is_the_plain_one() -> None:
+    objective = objective_of()
+    parameters = objective.model.initial()
+    batch = first_batch(objective, parameters)
+    found, expected = CompiledGradient(objective)(batch, parameters), plain_gradient(objective, batch, parameters)
+    for one, other in zip(found, expected, strict=True):
+        assert all(torch.allclose(one[name], other[name], rtol=1e-8, atol=1e-12) for name in other)
+
+
+def test_replicas_have_the_gradients_that_each_has_alone() -> None:
+    objectives = [objective_of(seed=seed) for seed in range(2)]
+    replicas = Replicas(objectives)  # which compares the losses
+    parameters = replicas.initial()
+    _, together = replicas.gradient(replicas.first(parameters), parameters)
+    for number, each in enumerate(objectives):
+        own = each.model.initial()
+        _, alone = plain_gradient(each, first_batch(each, own), own)
+        size = max(float(gradient.abs().max()) for gradient in alone.values())
+        for name, gradient in alone.items():
+            assert torch.allclose(together[name][number], gradient, rtol=0, atol=1e-10 * size)
+
+
+@pytest.mark.parametrize("chunk", [7, 50, 1000])
+def test_chunks_change_nothing(chunk: int) -> None:
+    whole, parts = objective_of(), objective_of(points={**FEW, "chunk": chunk})
+    parameters = whole.model.initial()
+    one, other = (plain_gradient(each, first_batch(each, parameters), parameters) for each in (whole, parts))
+    for a, b in zip(one, other, strict=True):
+        assert all(torch.allclose(a[name], b[name], rtol=1e-9, atol=1e-12) for name in a)
 
 
 def test_gpinn_says_why_it_cannot() -> None:

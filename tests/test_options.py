@@ -71,17 +71,23 @@ EASY = {("burgers", "shift"): {"nu": 0.05}}
 ADDED_TO_ALL = {("heat", "base")}
 """Parameters that move solution and exact conditions alike, which the loss of a linear equation cannot tell."""
 
+MANUFACTURED = {("helmholtz", "k"), ("integro_differential", "feed")}
+"""Parameters that the source follows, so that the solution is always the same."""
+
 
 @pytest.mark.parametrize(("name", "parameter"), parameters_of_problems())
 def test_every_parameter_of_every_problem_changes_problem_and_reference(name: str, parameter: str) -> None:
     mode = "soft" if (name, parameter) in ADDED_TO_ALL else "default"
-    base = config(problem={"name": name, **EASY.get((name, parameter), {})}, conditions=mode)
+    few_axes = len(pinnreg.problem(name).domain.axes) <= 4
+    grid = {"grid": 6} if few_axes else {}  # no zeros of short waves
+    base = config(problem={"name": name, **EASY.get((name, parameter), {})}, conditions=mode, evaluate=grid)
     one, two = solved(base), solved(base, **{f"problem__{parameter}": other_value(name, parameter)})
     assert one.history["loss"][0] != two.history["loss"][0]
     assert one.report is not None
     assert two.report is not None
     references = [report.fields["u_reference"] for report in (one.report, two.report)]
-    assert references[0].shape != references[1].shape or not np.allclose(*references)
+    changed = references[0].shape != references[1].shape or not np.allclose(*references)
+    assert changed != ((name, parameter) in MANUFACTURED)
 
 
 FIRST_KEYS = {function: key for key, function in reversed(CASES.items())}  # one case may be that of several keys

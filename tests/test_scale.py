@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import pi
+from math import pi, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pinnreg
-from pinnreg import Box, InputError, Problem, dirichlet, initial, neumann
+from pinnreg import Box, InputError, Problem, dirichlet, initial, integral, neumann
 from pinnreg.config import resolve
 from pinnreg.equations import Trial
 from pinnreg.run.prepare import prepare
@@ -199,3 +199,19 @@ def test_sizes_that_pinnreg_cannot_have_written_are_refused(tmp_path: Path, odd:
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(data))
     with pytest.raises(InputError, match=r"provenance\.scale"):
         pinnreg.load(tmp_path)
+
+
+@pytest.mark.parametrize("norm", [1e-8, 1.0, 1e10])
+def test_a_norm_says_how_large_an_eigenfunction_is(norm: float) -> None:
+    @dataclass(frozen=True)
+    class Level(Problem):
+        energy: float = 10.0
+        domain = Box(x=(0, 1))
+        conditions = (dirichlet(0.0, on="x"), integral(lambda u: u**2, over="x", equals=norm))
+
+        def residual(self, u: Any) -> Any:
+            return u.xx + self.energy * u
+
+    prepared = prepare(resolve({"problem": Level(), "unknown": {"energy": {}}}), with_reference=False)
+    (size,) = prepared.split.trial.sizes
+    assert 0.1 < size / sqrt(norm) < 100

@@ -118,6 +118,25 @@ def test_null_and_start_can_be_given_as_overrides(
     assert found.config.unknown["alpha"].start == found.problem.alpha == start  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("unknown", "overrides", "start"),
+    [({}, {}, 0.4), ({"alpha": {"positive": True}}, {}, 0.4), ({}, {"unknown.alpha.start": 0.3}, 0.3)],
+)
+@pytest.mark.parametrize("given", [True, False])
+def test_null_is_for_what_the_defaults_of_the_problem_leave_to_be_found(
+    given: bool, unknown: dict[str, Any], overrides: dict[str, Any], start: float, problems: Path
+) -> None:
+    text = DIFFUSION.replace("    domain =", '    defaults = {"unknown": {"alpha": {"start": 0.4}}}\n    domain =', 1)
+    assert text != DIFFUSION
+    (problems / "diffusion.py").write_text(text)
+    changes = overrides if given else {**overrides, "problem.alpha": None}
+    found = resolve(config(problem=HIDDEN if given else "diffusion", unknown=unknown), changes, folders=[problems])
+    assert found.hidden == ("alpha",)
+    assert found.config.unknown["alpha"].start == found.problem.alpha == start  # type: ignore[attr-defined]
+    known = resolve(config(unknown=unknown), overrides, folders=[problems])
+    assert (known.hidden, known.problem.alpha) == ((), 0.07)  # type: ignore[attr-defined]
+
+
 def test_a_parameter_that_is_not_trained_cannot_be_null(problems: Path) -> None:
     for problem in ({**HIDDEN, "drift": None}, {"name": "diffusion", "drift": None}):
         with pytest.raises(InputError, match=r"drift: .* valid number, got None"):

@@ -266,7 +266,8 @@ def _compact(value: Any) -> str:
 
 
 def _condition(condition: equations.Condition, described: equations.Problem, way: str) -> str:
-    return f"{condition.kind}, {condition.formula} {condition.place(described.domain)} ({way})"
+    says = [f"{condition.kind},", condition.formula, condition.place(described.domain), f"({way})"]
+    return " ".join(filter(None, says))
 
 
 def _measured(measured: observations.MeasurementSettings) -> str:

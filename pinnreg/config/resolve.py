@@ -86,7 +86,9 @@ def resolve(
     """
     data, changes, stem, where = _own(given, overrides, folders)
     changes = {**_found_before(data, changes), **changes}
-    given_problem, hidden = _with_starts(data.pop("problem", None), _problem_part(changes), _starts(data, changes))
+    given_problem, parameters = data.pop("problem", None), _problem_part(changes)
+    below = _unknown_by_default(given_problem, parameters, folders)
+    given_problem, hidden = _with_starts(given_problem, parameters, _starts(below, data, changes))
     problem, description, path = _problem(*given_problem, folders, where)
     description |= dict.fromkeys(hidden)
     name = description["name"]
@@ -238,15 +240,30 @@ def _problem_part(changes: dict[str, Any]) -> dict[str, Any]:
     return {key.partition(".")[2]: changes.pop(key) for key in keys}
 
 
-def _starts(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def _unknown_by_default(given: Any, changes: Mapping[str, Any], folders: Sequence[Path]) -> Any:
+    """What the problem's own defaults leave to be found; nothing where no parameter is null, which asks for it."""
+    described = {"name": given} if isinstance(given, str) else given if isinstance(given, Mapping) else {}
+    parameters = {**described, **changes} if described else {}
+    shown = {key: value for key, value in parameters.items() if value is not None}
+    if len(shown) == len(parameters):
+        return {}
+    try:
+        defaults = create(str(shown.pop("name")), shown, folders).defaults
+    except InputError:
+        return {}  # which is said where the problem is made
+    return defaults.get("unknown", {}) if isinstance(defaults, Mapping) else {}
+
+
+def _starts(below: Any, data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """What unknown coefficients begin with, as far as it is needed to make the problem; validated later."""
-    settings = _unknown(data, changes).items()
+    settings = _unknown(below, data, changes).items()
     return {name: each.get("start", 1.0) if isinstance(each, dict) else 1.0 for name, each in settings}
 
 
-def _unknown(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The section `unknown` with its overrides; empty if it is none."""
-    sections = {"unknown": copy.deepcopy(data.get("unknown") or {})}
+def _unknown(below: Any, data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The section `unknown` with its overrides, above that of a problem's defaults; empty if it is none."""
+    own = data.get("unknown") or {}
+    sections = {"unknown": copy.deepcopy(merge(below, own) if isinstance(own, Mapping) and below else own)}
     for key, value in changes.items():
         if key.partition(".")[0] == "unknown" and isinstance(sections["unknown"], dict):
             set_key(sections, key, value)
@@ -256,7 +273,7 @@ def _unknown(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
 def _found_before(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """The estimates of the run that is started from, as overrides, for coefficients whose start is not given."""
     run = changes.get("start", data.get("start"))
-    unknown = _unknown(data, changes).items()
+    unknown = _unknown({}, data, changes).items()
     names = [name for name, each in unknown if isinstance(each, dict) and "start" not in each]
     if not names or not isinstance(run, str | Path):
         return {}

@@ -126,7 +126,8 @@ def _may_be_exact(condition: Condition, mode: ConditionMode, domain: Domain) -> 
 def _why_always_soft(condition: Condition) -> str:
     if isinstance(condition, FaceCondition) and not condition.part.whole:
         return "a condition on a part of a face, or at points, is always soft"
-    return f"a {condition.kind} condition is always soft"
+    what = "an equation" if isinstance(condition, Equation) else f"a {condition.kind} condition"
+    return f"{what} is always soft"
 
 
 def _reasons_against(problem: Problem, conditions: Iterable[Condition], mode: ConditionMode) -> dict[str, str]:

@@ -39,14 +39,18 @@ class View:
     def coordinates(self) -> dict[str, Tensor]:
         """The coordinates by axis, each of the view's shape."""
         columns = self.sweep.points.x.unbind(dim=1)
-        return {axis: each.view(self.shape) for axis, each in zip(self.sweep.trial.axes, columns, strict=True)}
+        return {axis: self.shaped(each) for axis, each in zip(self.sweep.trial.axes, columns, strict=True)}
 
     def arguments(self) -> dict[str, Any]:
         """All that a function can ask for by name: outputs, axes, `points` and, on faces, `normal`."""
         points = self.sweep.points
         known = {"points": points.x} if points.normals is None else {"points": points.x, "normal": points.normals}
-        vectors = {name: each.view(*self.shape, each.shape[1]) for name, each in known.items()}
+        vectors = {name: self.shaped(each) for name, each in known.items()}
         return {**self.fields(), **self.coordinates(), **vectors}
+
+    def shaped(self, values: Tensor) -> Tensor:
+        """What is known of the n points, (n, ...), in the view's shape."""
+        return values if len(self.shape) == 1 else values.reshape(*self.shape, *values.shape[1:])
 
     def at(self, **replaced: float | Tensor) -> View:
         """The view of u where some coordinates are replaced, by numbers or by a tensor each of the view's shape.
@@ -195,7 +199,7 @@ class Field:
             raise InputError(
                 f"{self._name}.n is the derivative along the outward normal, and there is none: only faces have one"
             )
-        axes, normals = self._axes, points.normals.view(*self._view.shape, -1)
+        axes, normals = self._axes, self._view.shaped(points.normals)
         # only the axes that the faces are on, so that no other derivative is computed
         terms = (normals[..., axis] ** order * self.d(axes[axis], order) for axis in points.across)
         return cast(Tensor, sum(terms))
@@ -241,7 +245,7 @@ class Field:
         return self._view.sweep.trial.outputs[self._output]
 
     def _derivative(self, operator: Operator) -> Tensor:
-        return self._view.sweep(operator)[:, self._output].view(self._view.shape)
+        return self._view.shaped(self._view.sweep(operator)[:, self._output])
 
     @classmethod
     def __torch_function__(

@@ -55,7 +55,9 @@ class Equation:
         return f"∫ {inside} d{' d'.join(self.part.over)} = {says}"
 
     def place(self, domain: Domain) -> str:
-        """Where it holds, in words."""
+        """Where it holds, in words; nothing of an integral over the domain itself."""
+        if self.equals is not None and self.part.inside:
+            return ""
         return self.part.said(domain)
 
     def check(self, domain: Domain) -> None:

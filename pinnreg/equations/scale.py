@@ -8,6 +8,8 @@ size s that the data ask for; with exact data u = g + φ s N. Both stay as they 
   what u is without the network, a prescribed slope counting by the length of its axis.
 - A source tells s where it asks for more: the multiple of the network by which its part of the residual is as large as
   what is to be balanced. Each output has an equation for that.
+- Where nothing of that tells, as in an eigenvalue problem, a condition that is any equation of u does: the size at
+  which it is nearest to hold, as s = 1000 for ∫ u² = 10⁶.
 - Data that are one constant, as u(0) = 0.01, say nothing of how far u goes. Where the equation is not linear, s is the
   size at which that shows (1 for u (1 - u)), up to `FARTHEST` constants; otherwise the constant.
 """
@@ -18,6 +20,7 @@ import contextlib
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -25,7 +28,7 @@ from torch import Tensor
 
 from pinnreg.domain import unit_points
 from pinnreg.equations.conditions import FaceCondition, Measurements
-from pinnreg.equations.general import Condition
+from pinnreg.equations.general import Condition, Equation
 from pinnreg.equations.points import Points
 from pinnreg.equations.problem import Problem
 from pinnreg.equations.residual import evaluate_residual
@@ -39,6 +42,8 @@ POINTS = 256
 PROBE = 1e-3
 """The size at which the residual is differenced, relative to what is expected."""
 FACTOR, FARTHEST = 2.0, 1e3
+FEW, LARGEST = 32, 9
+"""Points at which conditions are tried with sizes from 10⁻⁹ to 10⁹."""
 
 Rows = Callable[[Sequence[float]], Mapping[str, Tensor]]
 """The equations' residuals with the outputs' networks multiplied by numbers."""
@@ -70,6 +75,8 @@ def scaled(
     gaps = [_gap(bare, number, prescribed, middles[number]) for number, prescribed in enumerate(values)]
     gaps = [max(gap, slope) for gap, slope in zip(gaps, _slopes(problem, conditions, trial, like), strict=True)]
     sizes = _by_equations(bare, problem, network, gaps, middles, like)
+    if not any(sizes):
+        sizes = [_by_conditions(bare, problem, conditions, network, like)] * len(sizes)
     return replace(bare, sizes=tuple(sizes))
 
 
@@ -147,7 +154,36 @@ def _by_equations(
             sizes = _nonlinear(rows, [max(pair) for pair in zip(sizes, map(abs, middles), strict=True)], sizes)
     found = [size or constant for size, constant in zip(sizes, expected, strict=True)]
     usable = [size for size in found if 0 < size < math.inf]
-    return [size if size in usable else max(usable, default=1.0) for size in found]
+    return [size if size in usable else max(usable, default=0.0) for size in found]
+
+
+def _by_conditions(
+    bare: Trial, problem: Problem, conditions: Sequence[Condition], network: Network, like: Tensor
+) -> float:
+    """The size, of those tried, at which the equations among the conditions are nearest to hold; 1 if none tells."""
+    rows = []
+    for condition in conditions:
+        if isinstance(condition, Equation):
+            points = condition.sample(problem.domain, FEW, "sobol", 0).on(like)
+            rows.append(partial(_size_of_rows, bare, problem, condition, points, network))
+    if not rows:
+        return 1.0
+    with contextlib.suppress(InputError):
+        sizes = np.logspace(-LARGEST, LARGEST, 4 * LARGEST + 1)
+        # each beside what it is without the network, so that units do not count
+        without = [each(0.0) or 1.0 for each in rows]
+        off = [sum(each(size) / known for each, known in zip(rows, without, strict=True)) for size in sizes]
+        best = int(np.argmin(np.nan_to_num(off, nan=np.inf)))
+        return float(sizes[best]) if off[best] < len(rows) else 1.0
+    return 1.0
+
+
+def _size_of_rows(
+    bare: Trial, problem: Problem, condition: Equation, points: Points, network: Network, size: float
+) -> float:
+    with torch.no_grad():
+        sweep = Sweep(replace(bare, sizes=(size,) * len(bare.outputs)), network, points)
+        return _size(condition.residual(sweep, problem).double())
 
 
 def _rows(bare: Trial, problem: Problem, network: Network, like: Tensor) -> Rows:

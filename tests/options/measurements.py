@@ -56,6 +56,17 @@ def measurements_of(folder: Path) -> None:
     differ(base, "measurements__0__of", "u", "v")
     with pytest.raises(InputError, match=r"measurements\.0: must say of which output: of: u \| v"):
         solved(base)
+    (folder / "slope.csv").write_text("x,u,u.x\n0.5,1,1\n")
+    slope = config(problem=Two(), measurements=[{"file": str(folder / "slope.csv")}])
+    differ(slope, "measurements__0__of", "u", "u.x")
+
+
+@case("measurements.over")
+def measurements_over(folder: Path) -> None:
+    (folder / "data.csv").write_text("x,t,u\n0.5,0.5,1\n0.2,0.7,2\n")
+    base = config(measurements=[{"file": str(folder / "data.csv")}])
+    differ(base, "measurements__0__over", (), "x", "t", ("x", "t"))
+    assert same(solved(base), solved(base, measurements__0__over=()))  # the default
 
 
 @case("measurements.sampler")
