@@ -166,14 +166,7 @@ def named(values: Any) -> dict[str, Any]:
 
 
 def run_python(block: Block, namespace: dict[str, Any]) -> None:
-    """Run it with the names of the blocks before; one below the name of a file in `problems` is that file, too.
-
-    What is indented is a part of a problem's class.
-    """
-    if block.text.startswith(" "):
-        known = {name: getattr(pinnreg, name) for name in pinnreg.__all__}
-        exec(compile(f"class Part:\n{block.text}", "example.py", "exec", dont_inherit=True), known | namespace)
-        return
+    """Run it with the names of the blocks before; one below the name of a file in `problems` is that file, too."""
     if named := re.findall(r"`(problems/\w+\.py)`", block.above):
         Path("problems").mkdir(exist_ok=True)
         Path(named[-1]).write_text(block.text, encoding="utf-8")
