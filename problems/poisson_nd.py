@@ -31,7 +31,7 @@ class PoissonND(Problem):
         return {
             "network": {"hidden": [60], "spread": 0.4},
             "points": {"interior": 1500, "boundary": 1000},
-            "train": [{"optimiser": "gauss_newton", "steps": 150}],
+            "train": [{"optimiser": "gauss_newton", "steps": 220}],
         }
 
     conditions = (dirichlet(lambda points: (points[:, ::2] * points[:, 1::2]).sum(dim=1), exact=False),)
