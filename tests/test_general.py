@@ -358,6 +358,23 @@ def test_replicas_have_the_gradients_that_each_has_alone() -> None:
             assert torch.allclose(together[name][number], gradient, rtol=0, atol=1e-10 * size)
 
 
+def test_places_of_places_are_taken_in_parts_with_their_rows() -> None:
+    def residual(self: Any, u: Any) -> Any:
+        return u.t - integral(lambda u: u * integral(lambda u: u.at(x=0.0) + u, over="x", nodes=3), over="x", nodes=2)
+
+    problem = problem_of(STRIP, dirichlet(lambda x: x, "x"), residual=residual)
+    given_config = {"problem": problem, "network": {"hidden": [4]}, "points": FEW}
+    objective = prepare(resolve(given_config), with_reference=False).objective
+    parameters = objective.model.initial()
+    batch = first_batch(objective, parameters)
+    whole = objective.rows(batch, parameters)["residual"].values
+    rows = torch.tensor([5, 2, 11])
+    part = objective.rows_at(objective.term(""), batch.points[""].part(rows), parameters)["residual"].values
+    assert torch.allclose(part, whole[rows], rtol=1e-12)
+    fast, slow = (linearise(objective, batch, parameters, by_layer=each) for each in (True, False))
+    assert torch.allclose(fast.jacobian, slow.jacobian, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("chunk", [7, 50, 1000])
 def test_chunks_change_nothing(chunk: int) -> None:
     whole, parts = objective_of(), objective_of(points={**FEW, "chunk": chunk})
