@@ -143,7 +143,7 @@ def test_thirty_axes_with_every_condition_report_figure_penalty_and_analysis(tmp
     pinnreg.analyse(tmp_path / "run", problem=problem, out=False)
 
 
-@pytest.mark.parametrize(("dimension", "most"), [(5, 300), (20, 300), (100, 700)])
+@pytest.mark.parametrize(("dimension", "most"), [(5, 300), (20, 300), pytest.param(100, 700, marks=pytest.mark.slow)])
 def test_a_solve_of_many_axes_takes_little_memory(dimension: int, most: int) -> None:
     problem = cubes(dimension, dirichlet(0.0))
     config = {"problem": problem, "network": {"hidden": [10]}, "points": {"interior": 200}}
