@@ -34,10 +34,15 @@ LONG = ("advection", "allen_cahn", "cavity", "kdv", "schroedinger")
 """Problems of which a run takes half a second or more, with any settings."""
 
 
+def grid_of(name: str, size: int) -> dict[str, Any]:
+    """A small evaluation grid, where a problem has few enough axes to have one."""
+    return {"grid": size} if len(pinnreg.problem(name).domain.axes) <= 4 else {}
+
+
 @case("problem")
 def problem(_: Path) -> None:
     names = sorted(registry.find().keys() - LONG)
-    losses = [solved(config(problem={"name": name}, evaluate={"grid": 5})).history["loss"][0] for name in names]
+    losses = [solved(config(problem={"name": name}, evaluate=grid_of(name, 5))).history["loss"][0] for name in names]
     assert len(names) >= 3
     assert len(set(losses)) == len(names)
 
@@ -78,8 +83,7 @@ MANUFACTURED = {("helmholtz", "k"), ("integro_differential", "feed")}
 @pytest.mark.parametrize(("name", "parameter"), parameters_of_problems())
 def test_every_parameter_of_every_problem_changes_problem_and_reference(name: str, parameter: str) -> None:
     mode = "soft" if (name, parameter) in ADDED_TO_ALL else "default"
-    few_axes = len(pinnreg.problem(name).domain.axes) <= 4
-    grid = {"grid": 6} if few_axes else {}  # no zeros of short waves
+    grid = grid_of(name, 6)  # no zeros of short waves
     base = config(problem={"name": name, **EASY.get((name, parameter), {})}, conditions=mode, evaluate=grid)
     one, two = solved(base), solved(base, **{f"problem__{parameter}": other_value(name, parameter)})
     assert one.history["loss"][0] != two.history["loss"][0]
