@@ -366,6 +366,21 @@ def test_chunks_change_nothing(chunk: int) -> None:
         assert all(torch.allclose(a[name], b[name], rtol=1e-9, atol=1e-12) for name in a)
 
 
+def test_places_within_places_are_taken_in_parts() -> None:
+    def residual(self: Any, u: Any, x: Any) -> Any:
+        twice = integral(lambda x: integral(lambda u: u, over={"x": (0.0, x)}, nodes=4), over="x", nodes=3)
+        return u.xx + twice + integral(lambda u: u * u.at(x=0.5), over="x", nodes=3)
+
+    config = {"problem": problem_of(ROD, dirichlet(0.0), residual=residual), "network": {"hidden": [4]}}
+    objective = prepare(resolve({**config, "points": {"interior": 12}}), with_reference=False).objective
+    parameters = objective.model.initial()
+    points = first_batch(objective, parameters).points[""]
+    term = objective.terms[0]
+    whole = objective.rows_at(term, points, parameters)["residual"].values
+    part = objective.rows_at(term, points.part(slice(5, 9)), parameters)["residual"].values
+    assert torch.allclose(part, whole[5:9], rtol=1e-12, atol=1e-13)
+
+
 def test_gpinn_says_why_it_cannot() -> None:
     problem = problem_of(STRIP, *NONLOCAL, residual=nonlocal_residual)
     with pytest.raises(InputError, match="its derivative along an axis is not known, since it has integrals"):

@@ -114,15 +114,16 @@ class Sweep:
         self._places[place] = found
         return found
 
-    def located(self) -> Points:
+    def located(self, rows: int | None = None) -> Points:
         """The points with those of the places that were asked for, and g and φ at all of them.
 
         They stay as long as the points do, unless places depend on what is trained, which their points then show by
-        requiring gradients.
+        requiring gradients. `rows` are those of the sweep that a place, or a place of a place, belongs to.
         """
+        rows = self.points.rows if rows is None else rows
         own, there = own_operators(self.operators), {}
         for place, other in self._places.items():
-            there[place] = replace(other.located(), points_per_row=len(other.points) // len(self.points))
+            there[place] = replace(other.located(rows), points_per_row=len(other.points) // rows)
         points = self.points.lifted(self.trial, Algebra.of(own, len(self.trial.axes))) if own else self.points
         return replace(points, there=there)
 

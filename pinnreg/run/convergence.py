@@ -177,7 +177,8 @@ def _of_condition(
         if bool(value.any()):
             terms += float(value.abs().max()) * _spread(u.value)
         if bool(normal.any()):
-            terms += float(normal.abs().max()) * float(u.d(condition.faces(domain)[0].axis).square().mean().sqrt())
+            slope = u.d(condition.faces(domain)[0].axis, condition.order)
+            terms += float(normal.abs().max()) * float(slope.square().mean().sqrt())
         return _share(rows, max(terms, float(values.std(correction=0))))
 
 
