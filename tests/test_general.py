@@ -244,6 +244,19 @@ def test_an_integral_within_an_integral() -> None:
     assert evaluate_residual(double, sweep)["residual"].tolist() == pytest.approx([1 / 6] * 3)
 
 
+def test_gradients_at_nodes_have_the_shape_of_points_there() -> None:
+    def residual(self: Any, u: Any, x: Any) -> Any:
+        return integral(lambda u, points: (u.grad * points).sum(dim=-1), over="y") + 0 * u
+
+    sweep = on(SQUARE, lambda x, y: x * y)(Points(torch.rand(2, 2, dtype=torch.float64)))  # as many as axes
+    found = evaluate_residual(problem_of(SQUARE, residual=residual), sweep)["residual"]
+    assert found.abs().max() < 1e-14  # ∫ 2 x y dy
+    shifted = problem_of(
+        SQUARE, residual=lambda self, u, x: integral(lambda u: (u.grad**2).sum(dim=-1), over="y") - 2 * x**2 - 2 / 3
+    )
+    assert evaluate_residual(shifted, sweep)["residual"].abs().max() < 1e-14
+
+
 def test_an_integral_over_many_axes_is_one_of_points() -> None:
     cube = Box(**{f"x{number}": (0, 1) for number in range(1, 31)})
     mean = integral(lambda u: u, over=cube.axes, equals=15.0)
