@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from small_studies import Cli
 
 import pinnreg
+from pinnreg import Box, Problem, dirichlet, neumann
 from pinnreg.config import resolve
+from pinnreg.equations import Points, View
 from pinnreg.run import convergence
 from pinnreg.run.prepare import prepare
 from pinnreg.training import is_limit
@@ -132,3 +136,24 @@ def test_the_command_says_so(cli: Cli, tmp_path: Path) -> None:
     assert {key: again[key] for key in ("converged", "convergence")} == {
         key: report[key] for key in ("converged", "convergence")
     }
+
+
+@pytest.mark.parametrize("length", [0.01, 100.0])
+def test_a_normal_derivative_of_higher_order_is_beside_those_of_its_order(length: float) -> None:
+    @dataclass(frozen=True)
+    class Bent(Problem):
+        domain = Box(x=(0, length))
+        conditions = (dirichlet(0.0), neumann(0.0, on="x", order=2))
+
+        def residual(self, u: Any) -> Any:
+            return length**4 * u.d("x", 4) - 1
+
+    prepared = prepare(resolve({**SMALL, "problem": Bent()}), with_reference=False)
+    solution = prepared.solution(prepared.objective.model.initial(), {})
+    at = Points(torch.linspace(0.01, 0.99, 64, dtype=torch.float64)[:, None] * length)
+    condition = next(each for each in prepared.split.soft if each.name == "neumann")
+    found = convergence._of_condition(solution, condition, solution.sweep(at), 0, 64)
+    bend = condition.sample(Bent.domain, 2, "sobol", 0)
+    ends = View(solution.sweep(bend)).fields()["u"].xx.detach()
+    inside = View(solution.sweep(at)).fields()["u"].xx.detach()
+    assert found == pytest.approx(float((ends.square().mean() / inside.square().mean()).sqrt()), rel=1e-6)

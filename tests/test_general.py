@@ -244,6 +244,19 @@ def test_an_integral_within_an_integral() -> None:
     assert evaluate_residual(double, sweep)["residual"].tolist() == pytest.approx([1 / 6] * 3)
 
 
+def test_gradients_at_nodes_have_the_shape_of_points_there() -> None:
+    def residual(self: Any, u: Any, x: Any) -> Any:
+        return integral(lambda u, points: (u.grad * points).sum(dim=-1), over="y") + 0 * u
+
+    sweep = on(SQUARE, lambda x, y: x * y)(Points(torch.rand(2, 2, dtype=torch.float64)))  # as many as axes
+    found = evaluate_residual(problem_of(SQUARE, residual=residual), sweep)["residual"]
+    assert found.abs().max() < 1e-14  # ∫ 2 x y dy
+    shifted = problem_of(
+        SQUARE, residual=lambda self, u, x: integral(lambda u: (u.grad**2).sum(dim=-1), over="y") - 2 * x**2 - 2 / 3
+    )
+    assert evaluate_residual(shifted, sweep)["residual"].abs().max() < 1e-14
+
+
 def test_an_integral_over_many_axes_is_one_of_points() -> None:
     cube = Box(**{f"x{number}": (0, 1) for number in range(1, 31)})
     mean = integral(lambda u: u, over=cube.axes, equals=15.0)
@@ -382,6 +395,21 @@ def test_chunks_change_nothing(chunk: int) -> None:
     one, other = (plain_gradient(each, first_batch(each, parameters), parameters) for each in (whole, parts))
     for a, b in zip(one, other, strict=True):
         assert all(torch.allclose(a[name], b[name], rtol=1e-9, atol=1e-12) for name in a)
+
+
+def test_places_within_places_are_taken_in_parts() -> None:
+    def residual(self: Any, u: Any, x: Any) -> Any:
+        twice = integral(lambda x: integral(lambda u: u, over={"x": (0.0, x)}, nodes=4), over="x", nodes=3)
+        return u.xx + twice + integral(lambda u: u * u.at(x=0.5), over="x", nodes=3)
+
+    config = {"problem": problem_of(ROD, dirichlet(0.0), residual=residual), "network": {"hidden": [4]}}
+    objective = prepare(resolve({**config, "points": {"interior": 12}}), with_reference=False).objective
+    parameters = objective.model.initial()
+    points = first_batch(objective, parameters).points[""]
+    term = objective.terms[0]
+    whole = objective.rows_at(term, points, parameters)["residual"].values
+    part = objective.rows_at(term, points.part(slice(5, 9)), parameters)["residual"].values
+    assert torch.allclose(part, whole[5:9], rtol=1e-12, atol=1e-13)
 
 
 def test_gpinn_says_why_it_cannot() -> None:

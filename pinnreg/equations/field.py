@@ -147,7 +147,7 @@ class Field:
     @property
     def grad(self) -> Tensor:
         """The gradient along the axes of space, (n, number of them)."""
-        return torch.stack([self.d(axis) for axis in self._space_axes("grad")], dim=1)
+        return torch.stack([self.d(axis) for axis in self._space_axes("grad")], dim=-1)
 
     @property
     def laplacian(self) -> Tensor:
