@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -515,3 +516,75 @@ def test_what_a_condition_cannot_be_is_refused(make: Callable[[], object], messa
 def test_what_a_function_cannot_give_is_refused(function: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         prepare(resolve({"problem": problem_of(ROD, condition(function, on="x=max"))}), with_reference=False)
+
+
+# what a review found
+
+
+@pytest.mark.parametrize("extra", [(), (condition(lambda u: u.n + u**4 + 1, on="x=max", name="radiation"),)])
+def test_a_solved_problem_can_be_started_from(extra: tuple[Any, ...], tmp_path: Path) -> None:
+    problem = problem_of(
+        ROD,
+        dirichlet(0.0, "x=min") if extra else dirichlet(0.0),
+        *extra,
+        residual=lambda self, u, x: u.xx + torch.pi**2 * torch.sin(torch.pi * x),
+    )
+    config = {"problem": problem, "network": {"hidden": [10, 10]}, "points": {"interior": 100}}
+    config["train"] = [{"optimiser": "gauss_newton", "steps": 60}]
+    first = pinnreg.solve(config, out=tmp_path / "run")
+    assert first.history["loss"][-1] < 1e-17
+    assert pinnreg.solve({**config, "start": str(tmp_path / "run")}).history["loss"][0] < 1e-12
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        condition(lambda u: u.n, on="x=max"),
+        condition(lambda u: u.at(x=1.0).x, at={"x": 0.0}),
+        neumann(0.0, "x=max"),
+        integral(lambda u, x: u * (x - 0.625), over="x", equals=0.0),
+    ],
+    ids=["slope", "elsewhere", "neumann", "integral"],
+)
+def test_homogeneous_conditions_are_judged_beside_u(end: Any) -> None:
+    problem = problem_of(ROD, dirichlet(0.0, "x=min"), end, residual=lambda self, u: u.xx + 1)
+    config = {"problem": problem, "network": {"hidden": [8]}, "points": {"interior": 60}}
+    solution = pinnreg.solve({**config, "train": [{"optimiser": "gauss_newton", "steps": 60}]}, out=False)
+    assert solution.report is not None
+    assert solution.report.facts["converged"], solution.report.facts["convergence"]
+
+
+def test_rows_that_depend_on_each_other_are_refused() -> None:
+    mean = condition(lambda u: u.value.mean().expand(len(u)), on="x")
+    with pytest.raises(InputError, match=r"condition 'condition': its rows .* a mean is integral\(\.\.\., equals"):
+        prepare(resolve({"problem": problem_of(SQUARE, mean)}), with_reference=False)
+
+
+def test_u_outside_of_the_domain_is_noted(caplog: pytest.LogCaptureFixture) -> None:
+    ahead = problem_of(STRIP, residual=lambda self, u, t: u.t + u.at(t=t - 1.0))
+    prepare(resolve({"problem": ahead, "points": FEW}), with_reference=False)
+    assert "the residual: u is asked for at t from -" in caplog.text
+    caplog.clear()
+    within = problem_of(STRIP, residual=lambda self, u, t: u.t + u.at(t=t / 2) + integral(lambda u: u, over="x"))
+    objective = prepare(resolve({"problem": within, "points": FEW}), with_reference=False).objective
+    assert "outside" not in caplog.text
+    assert not objective.in_time  # it may look ahead
+
+
+@pytest.mark.parametrize("equals", ["1", True, math.inf, 1 + 2j, lambda x: x])
+def test_what_an_integral_equals_is_checked(equals: Any) -> None:
+    with pytest.raises(
+        InputError, match=r"integral: (expected a number|its data are complex|what it equals cannot depend)"
+    ):
+        integral(lambda u: u, over="x", equals=equals)
+
+
+def test_coordinates_of_outside_broadcast_in_an_integral() -> None:
+    def residual(self: Any, u: Any, x: Any) -> Any:
+        here = x
+        return integral(lambda u: u.at(x=here), over="x") + 0 * u
+
+    x = torch.rand(5, 1, dtype=torch.float64)
+    sweep = on(ROD, torch.sin)(Points(x))
+    found = evaluate_residual(problem_of(ROD, residual=residual), sweep)["residual"]
+    assert torch.allclose(found, torch.sin(x[:, 0]))

@@ -60,11 +60,7 @@ class FaceCondition:
 
     def __post_init__(self) -> None:
         for data in (self.value, self.value_factor, self.normal_factor):
-            if isinstance(data, complex) or (isinstance(data, Tensor) and data.is_complex()):
-                raise InputError(f"{self.kind}: its data are complex; {TWO_OUTPUTS}")
-            number = isinstance(data, Real) and math.isfinite(data)
-            if not callable(data) and not number and not (isinstance(data, Tensor) and data.ndim == 0):
-                raise InputError(f"{self.kind}: expected a number or a function of coordinates, got {data!r}")
+            check_data(data, self.kind)
 
     @property
     def slope(self) -> bool:
@@ -266,6 +262,15 @@ class Measurements:
     def data(self, points: Points, axes: Sequence[str]) -> Tensor:
         """Points and values, (n (d + 1),)."""
         return torch.cat([self.points.reshape(-1), self.values])
+
+
+def check_data(data: object, kind: str) -> None:
+    """Refuse data that are neither a number nor a function."""
+    if isinstance(data, complex) or (isinstance(data, Tensor) and data.is_complex()):
+        raise InputError(f"{kind}: its data are complex; {TWO_OUTPUTS}")
+    number = isinstance(data, Real) and not isinstance(data, bool) and math.isfinite(data)
+    if not callable(data) and not number and not (isinstance(data, Tensor) and data.ndim == 0):
+        raise InputError(f"{kind}: expected a number or a function of coordinates, got {data!r}")
 
 
 def _counts(factor: Data) -> bool:

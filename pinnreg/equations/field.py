@@ -66,7 +66,7 @@ class View:
                 raise InputError(f".at({axis}=...): expected a number or a tensor, got a Field; write .value")
             if isinstance(value, bool) or not isinstance(value, (int, float, Tensor)):
                 raise InputError(f".at({axis}=...): expected a number or a tensor, got {type(value).__name__}")
-            if isinstance(value, Tensor) and value.shape not in ((), self.shape):
+            if isinstance(value, Tensor) and value.shape != self.shape[len(self.shape) - value.ndim :]:
                 raise InputError(f".at({axis}=...): expected a tensor {self.shape}, got {tuple(value.shape)}")
         key = tuple(
             (axis, id(value) if isinstance(value, Tensor) else float(value))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pinnreg.domain import Domain, Face, Sampler
 from pinnreg.equations.call import Data, evaluate_data
-from pinnreg.equations.conditions import FaceCondition, Measurements, Periodic, Setting
+from pinnreg.equations.conditions import FaceCondition, Measurements, Periodic, Setting, check_data
 from pinnreg.equations.evaluate import evaluate_rows, scene
 from pinnreg.equations.integrals import Over, axes_of, check_nodes, integrated, named_function
 from pinnreg.equations.part import On, Part, Where, part_of
@@ -180,6 +180,10 @@ def integral(
     axes = axes_of(over, "integral")
     check_nodes(nodes, "integral")
     if equals is not None:
+        check_data(equals, "integral")
+        asked = inspect.signature(equals).parameters if callable(equals) else ()
+        if inside := [axis for axis in axes if axis in asked]:
+            raise InputError(f"integral: what it equals cannot depend on {inside[0]!r}, which is integrated over")
         part = part_of("integral", on, at, None, inside=True, over=tuple(axes))
         return Equation("integral", function, part, name, over, equals, nodes)
     here = scene()

@@ -23,22 +23,30 @@ def relative_residual(problem: Problem, sweep: Sweep) -> dict[str, float]:
     return relative(partial(evaluate_residual, problem), sweep, problem.domain)
 
 
-def relative(rows_of: Callable[[Derivatives], dict[str, Tensor]], sweep: Sweep, domain: Domain) -> dict[str, float]:
+def relative(
+    rows_of: Callable[[Derivatives], dict[str, Tensor]],
+    sweep: Sweep,
+    domain: Domain,
+    inside: Tensor | None = None,
+) -> dict[str, float]:
     """‖r‖ / Σ_k ‖∂r/∂u_k · u_k‖ by name, with root mean squares over the points and u_k the derivatives of u in r.
 
     What r holds besides, as a source, counts as one more term. A derivative counts as at least what it is of a function
     that varies as much as u over the whole domain: r = Δu would otherwise be as large as its only term, whatever u is.
     0 where all terms vanish, and infinite where anything is NaN or Inf.
+
+    Of a condition, which may be u itself at one point, values count as well as at least the variation of each output
+    `inside` the domain, (outputs,), and so does what is asked for elsewhere.
     """
     x = sweep.points.x
     residual, values = of_derivatives(rows_of, sweep)
     with torch.no_grad():
         found = residual(x, *values.values())
-        variation = sweep((0,) * x.shape[1]).std(dim=0, correction=0)
+        variation = sweep((0,) * x.shape[1]).std(dim=0, correction=0) if inside is None else inside
     rest = {name: rows.clone() for name, rows in found.items()}
     sizes = dict.fromkeys(found, 0.0)
     for number, (operator, derivative) in enumerate(values.items()):
-        natural = variation * _inverse_length(operator, domain)
+        natural = variation * _inverse_length(operator, domain, of_values=inside is not None)
         for output in range(derivative.shape[1]):
 
             def along(size: Tensor, number: int = number, output: int = output) -> dict[str, Tensor]:
@@ -54,14 +62,16 @@ def relative(rows_of: Callable[[Derivatives], dict[str, Tensor]], sweep: Sweep, 
     return {name: share(_size(rows), sizes[name]) for name, rows in found.items()}
 
 
-def _inverse_length(operator: Asked, domain: Domain) -> float:
-    """The derivative, in order of size, of what varies by 1 along each axis; 0 for none."""
+def _inverse_length(operator: Asked, domain: Domain, *, of_values: bool) -> float:
+    """The derivative, in order of size, of what varies by 1 along each axis; of values 0, unless they count as well."""
     if isinstance(operator, Elsewhere):
-        return 0.0
+        return _inverse_length(operator.asked, domain, of_values=True) if of_values else 0.0
     lengths = [upper - lower for lower, upper in domain.bounds.values()]
     if isinstance(operator, Laplacian):
         return sum(lengths[axis] ** -2 for axis in operator.axes) ** operator.power
-    return math.prod(length**-order for length, order in zip(lengths, operator, strict=True)) if any(operator) else 0.0
+    if not any(operator):
+        return float(of_values)
+    return math.prod(length**-order for length, order in zip(lengths, operator, strict=True))
 
 
 def share(size: float, of: float) -> float:

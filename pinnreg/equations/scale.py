@@ -152,6 +152,8 @@ def _by_equations(
         sizes = _by_sources(rows, gaps, PROBE * reference)
         if not any(gaps) and any(middles):
             sizes = _nonlinear(rows, [max(pair) for pair in zip(sizes, map(abs, middles), strict=True)], sizes)
+        if not all(bool(each.isfinite().all()) for each in rows(sizes).values()):
+            sizes = list(gaps)  # one asks for more of the next, as of a logarithm and its exponential
     found = [size or constant for size, constant in zip(sizes, expected, strict=True)]
     usable = [size for size in found if 0 < size < math.inf]
     return [size if size in usable else max(usable, default=0.0) for size in found]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, Self, final
 
@@ -113,6 +113,12 @@ class Sweep:
         found = Sweep(self.trial, self._network, points, asked, chunk=self._chunk)
         self._places[place] = found
         return found
+
+    def places(self) -> Iterator[Points]:
+        """The points of all places that were asked for, and of places of these."""
+        for other in self._places.values():
+            yield other.points
+            yield from other.places()
 
     def located(self, rows: int | None = None) -> Points:
         """The points with those of the places that were asked for, and g and φ at all of them.

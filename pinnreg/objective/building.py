@@ -5,11 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
 
-from pinnreg.equations import Asked, Points, Problem, Split, Unknown, check_residual, check_unknown
+from pinnreg.equations import (
+    Asked,
+    Equation,
+    Points,
+    Problem,
+    Split,
+    Unknown,
+    check_residual,
+    check_unknown,
+    own_operators,
+)
 from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError
 from pinnreg.objective.balance import looked_at
@@ -21,6 +32,7 @@ from pinnreg.objective.names import check_finite, check_names, named, weights_of
 from pinnreg.objective.objective import Objective
 from pinnreg.objective.settings import PointSettings
 from pinnreg.objective.terms import INTERIOR, Equations, OnParameters, Penalised, Shape, Soft, Source, Term
+from pinnreg.randomness import generator
 from pinnreg.regularisers import Noise, Penalty, Regulariser
 
 logger = logging.getLogger("pinnreg")
@@ -129,8 +141,10 @@ def _shaped(bare: Objective, split: Split, weights: Mapping[str, float], *, trai
     sizes = {each.name: each.rows(bare.model.network, network).values.numel() for each in bare.on_parameters}
     check_names((*given, *(term.name for term in bare.terms if isinstance(term, Penalised)), *sizes))
     for term in bare.terms[1:]:
+        assert isinstance(term, Soft | Penalised)
         shapes[term.name] = _shape(bare, term, points[term.name], parameters, tried[term.name])
     _note_idle(bare, points, parameters, shapes)
+    _note_outside(bare, points, parameters, shapes)
     given_weights = weights_of(weights, given, [condition.name for condition in split.exact])
     return replace(bare, shapes=shapes, sizes=sizes, given=given_weights)
 
@@ -143,46 +157,61 @@ def _shape_of_equations(bare: Objective, points: Points, parameters: Parameters,
         # the equations may see only derivatives of what carries exact data, which can vanish
         if model.trial.has_data() and not model.trial.g(points.x).isfinite().all():
             raise InputError(f"conditions: exact data of {type(problem).__name__} are NaN or Inf")
-        operators, names = check_residual(problem, model.trial, network, points, tried.operators, chunk=model.chunk)
+        otherwise = model.network_at(_moved(parameters))
+        operators, names = check_residual(
+            problem, model.trial, network, points, tried.operators, chunk=model.chunk, otherwise=otherwise
+        )
     _check_dependence(tried)
     return Shape(operators, dict.fromkeys(names, 1), points.rows, tried.kept, tried.seen)
 
 
-def _shape(bare: Objective, term: Term, points: Points, parameters: Parameters, tried: Tried) -> Shape:
+def _shape(bare: Objective, term: Soft | Penalised, points: Points, parameters: Parameters, tried: Tried) -> Shape:
     """What a condition or a penalty has, checked."""
     with torch.no_grad():
         sweep = bare.model.sweep(parameters, points, tried.operators)
         found = term.rows(bare.model.problem_at(parameters), sweep)
-        if isinstance(term, Penalised):
-            _check_pointwise(bare, term, points, parameters, sweep.operators, found[term.name].values)
+        if isinstance(term, Penalised) or isinstance(term.condition, Equation):
+            at = (parameters, _moved(parameters))
+            if not any(_is_pointwise(bare, term, points, each, sweep.operators) for each in at):
+                _refuse_rows(term)
     _check_dependence(tried)
     runs = {name: rows.values.numel() // points.rows for name, rows in found.items()}
     return Shape(sweep.operators, runs, points.rows, tried.kept, sweep.seen // points.rows)
 
 
-def _check_pointwise(
-    bare: Objective,
-    term: Penalised,
-    points: Points,
-    parameters: Parameters,
-    operators: frozenset[Asked],
-    values: Tensor,
-) -> None:
-    """Refuse a penalty whose rows at some points change with the others: the engine takes the points in parts."""
-    half = points.part(slice((len(points) + 1) // 2))
-    rows = term.rows(bare.model.problem_at(parameters), bare.model.sweep(parameters, half, operators))
-    found, expected = rows[term.name].values.view(-1, len(half)), values.view(-1, len(points))[:, : len(half)]
-    tolerance = 1e-3 if values.dtype == torch.float32 else 1e-8
-    if not expected.isfinite().all():
-        return  # which is refused by its value
+def _is_pointwise(
+    bare: Objective, term: Soft | Penalised, points: Points, parameters: Parameters, operators: frozenset[Asked]
+) -> bool:
+    """Whether rows at some points are the same without the others: the engine takes the points in parts."""
+    half = points.part(slice((points.rows + 1) // 2))
+    problem = bare.model.problem_at(parameters)
+    part, whole = (
+        term.rows(problem, bare.model.sweep(parameters, at, operators))[term.name].values for at in (half, points)
+    )
+    if not whole.isfinite().all():
+        return True  # which is refused by its value
+    found, expected = part.view(-1, half.rows), whole.view(-1, points.rows)[:, : half.rows]
+    tolerance = 1e-3 if whole.dtype == torch.float32 else 1e-8
     size = float(expected.abs().max())
-    if found.shape != expected.shape or not torch.allclose(
-        found, expected, rtol=tolerance, atol=tolerance * size, equal_nan=True
-    ):
-        raise InputError(
-            f"regulariser {term.name!r}: its rows at a point change with the other points; they must be pointwise (no "
-            "means, sums or sorting over the points)"
-        )
+    return found.shape == expected.shape and torch.allclose(found, expected, rtol=tolerance, atol=tolerance * size)
+
+
+def _refuse_rows(term: Soft | Penalised) -> NoReturn:
+    what = "regulariser" if isinstance(term, Penalised) else "condition"
+    instead = "" if isinstance(term, Penalised) else "; a mean is integral(..., equals=...)"
+    raise InputError(
+        f"{what} {term.name!r}: its rows at a point change with the other points; they must be pointwise (no means, "
+        f"sums or sorting over the points){instead}"
+    )
+
+
+def _moved(parameters: Parameters) -> Parameters:
+    """Other parameters, to tell what depends on what where these solve the problem to rounding."""
+    draws = generator(0, "other parameters")
+    return {
+        name: each.detach() + 0.1 * torch.randn(each.shape, generator=draws, dtype=torch.float64).to(each)
+        for name, each in parameters.items()
+    }
 
 
 def _check_dependence(tried: Tried) -> None:
@@ -192,6 +221,33 @@ def _check_dependence(tried: Tried) -> None:
             f"{name} does not depend on what is trained, as far as torch can see: it is a constant, or a detach(), "
             "no_grad() or NumPy cuts it off; use torch.* functions of u"
         )
+
+
+def _note_outside(
+    bare: Objective, points: Mapping[str, Points], parameters: Parameters, shapes: Mapping[str, Shape]
+) -> None:
+    """Say so if u is asked for outside of the domain, where nothing is known of it."""
+    model, bounds = bare.model, bare.model.problem.domain.bounds
+    for term in bare.terms:
+        asked = shapes[term.name].operators
+        if len(own_operators(asked)) == len(asked):
+            continue
+        with torch.no_grad():
+            sweep = model.sweep(parameters, points[term.name].thinned(SOME), asked)
+            term.rows(model.problem_at(parameters), sweep)
+        for at in sweep.places():
+            for number, (axis, (lower, upper)) in enumerate(bounds.items()):
+                low, high = float(at.x[:, number].min()), float(at.x[:, number].max())
+                slack = 1e-6 * (upper - lower)
+                if axis not in model.trial.periodic and (low < lower - slack or high > upper + slack):
+                    logger.warning(
+                        "%s: u is asked for at %s from %g to %g, outside of the domain, where nothing trains it; a "
+                        "torch.where may leave that out",
+                        "the residual" if term.name == INTERIOR else repr(term.name),
+                        axis,
+                        low,
+                        high,
+                    )
 
 
 def _note_idle(

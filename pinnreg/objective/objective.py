@@ -112,6 +112,9 @@ class Objective:
         ends = [face for each in soft if not isinstance(each, Measurements) for face in each.faces(domain)]
         if not all(_is_anytime(each) for each in soft):
             return False  # a part of the time may have none of its points
+        asked = self.shapes[INTERIOR].operators
+        if len(own_operators(asked)) < len(asked):
+            return False  # a residual may look ahead
         exact = [axis for data in self.model.trial.data for axis in data if domain.axes[axis.axis] == "t"]
         periodic = "t" in self.model.trial.periodic
         open_ended = late not in ends and not periodic and all(each.at_max is None for each in exact)

@@ -165,7 +165,8 @@ def _of_condition(
         problem = with_values(solution.problem, solution.unknown)
         if isinstance(condition, Equation):
             own = partial(_rows_by_name, condition, problem)
-            return relative(own, solution.sweep(at), domain)[condition.name]
+            spreads = [_spread(field.value) for field in View(inside).fields().values()]
+            return relative(own, solution.sweep(at), domain, at.x.new_tensor(spreads))[condition.name]
         rows = condition.residual(solution.sweep(at), problem)
         fields = View(inside).fields()
         if isinstance(condition, Periodic):
