@@ -20,6 +20,7 @@ from pinnreg.equations import (
     check_residual,
     check_unknown,
     own_operators,
+    trained_conditions,
 )
 from pinnreg.equations.conditions import Measurements
 from pinnreg.errors import InputError
@@ -80,10 +81,11 @@ def objective_of(
         if each.role == "points":
             each.check(problem, split.trial)
     check_unknown(problem, unknown or {})
+    trained = trained_conditions(problem, unknown or {})
     model = Model(problem, split.trial, network, dict(unknown or {}), points.chunk)
     terms: tuple[Term, ...] = (
         Equations(),
-        *(Soft(condition) for condition in split.soft),
+        *(Soft(condition, condition.name in trained) for condition in split.soft),
         *(Penalised(name, each) for name, each in penalties.items() if each.role == "points"),
     )
     on_parameters = tuple(OnParameters(name, each) for name, each in penalties.items() if each.role == "parameters")

@@ -148,9 +148,15 @@ class Equations:
 @final
 @dataclass(frozen=True, eq=False)
 class Soft:
-    """A condition that enters the loss; measurements are one."""
+    """A condition that enters the loss; measurements are one.
+
+    Attributes:
+        condition: at the first values of unknown coefficients.
+        trained: whether it changes with them.
+    """
 
     condition: Condition
+    trained: bool = False
     power: ClassVar[Literal[2]] = 2
 
     @property
@@ -196,7 +202,8 @@ class Soft:
 
     def rows(self, problem: Problem, sweep: Sweep) -> dict[str, Rows]:
         """One vector."""
-        residual = condition_at(problem, self.condition).residual(sweep, problem)
+        condition = condition_at(problem, self.condition) if self.trained else self.condition
+        residual = condition.residual(sweep, problem)
         return {self.name: Rows(residual, importance=sweep.points.importance)}
 
 
