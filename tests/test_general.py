@@ -18,7 +18,7 @@ from torch import Tensor
 import pinnreg
 from pinnreg import Box, Problem, condition, dirichlet, initial, integral, neumann, robin
 from pinnreg.config import resolve
-from pinnreg.equations import Points, Sweep, Table, Trial, evaluate_residual, named_conditions
+from pinnreg.equations import Points, Sweep, Trial, evaluate_residual, named_conditions
 from pinnreg.equations.residual import of_derivatives
 from pinnreg.errors import InputError
 from pinnreg.objective import Replicas, linearise
@@ -323,7 +323,10 @@ def test_rows_of_derivatives_know_those_elsewhere() -> None:
     function, values = of_derivatives(lambda at: evaluate_residual(problem, at), sweep)
     again = function(x, *values.values())["residual"]
     assert torch.allclose(again, evaluate_residual(problem, sweep)["residual"])
-    assert isinstance(Table(sweep, Points(x), values).values, dict)
+    assert {type(key).__name__ for key in values} == {"tuple", "Elsewhere"}
+    assert len(values) == 2 + 3  # u.t and u.xx, and at three places one each
+    moved = {key: value + 1 for key, value in values.items()}
+    assert not torch.allclose(function(x, *moved.values())["residual"], again)
 
 
 @pytest.mark.parametrize(
@@ -588,3 +591,24 @@ def test_coordinates_of_outside_broadcast_in_an_integral() -> None:
     sweep = on(ROD, torch.sin)(Points(x))
     found = evaluate_residual(problem_of(ROD, residual=residual), sweep)["residual"]
     assert torch.allclose(found, torch.sin(x[:, 0]))
+
+
+def test_parameters_are_arguments_of_integrals_in_residuals_too() -> None:
+    problem = problem_of(ROD, residual=lambda self, u: integral(lambda u, h: h * u, over="x") + 0 * u)
+    sweep = on(ROD, lambda x: x)(Points(torch.rand(3, 1, dtype=torch.float64)))
+    assert evaluate_residual(problem, sweep)["residual"].tolist() == pytest.approx([1.0] * 3)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"on": "x=max"}, "`on` and `at` are of a condition"),
+        ({"at": {"x": 0.0}}, "`on` and `at` are of a condition"),
+        ({"nodes": 3000}, "9000000 nodes, which each row sees, are too many; 131072 at most"),
+    ],
+)
+def test_an_integral_in_a_residual_refuses_what_it_would_ignore(more: dict[str, Any], message: str) -> None:
+    problem = problem_of(SQUARE, residual=lambda self, u: integral(lambda u: u, over=("x", "y"), **more) + 0 * u)
+    sweep = on(SQUARE, lambda x, y: x)(Points(torch.rand(3, 2, dtype=torch.float64)))
+    with pytest.raises(InputError, match=message):
+        evaluate_residual(problem, sweep)

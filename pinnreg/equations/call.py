@@ -42,6 +42,14 @@ def call(function: Callable[..., Any], values: Mapping[str, Any], what: str) -> 
     return function(**arguments)
 
 
+def names_of(function: object) -> tuple[str, ...]:
+    """What a function asks for by name; nothing of a number, and of one whose parameters have no names."""
+    try:
+        return tuple(inspect.signature(function).parameters) if callable(function) else ()
+    except ValueError:
+        return ()
+
+
 def coordinates(axes: Sequence[str], points: Tensor) -> dict[str, Tensor]:
     """The columns of points (n, d) by axis name, each (n,), and the whole as `points`."""
     return {**dict(zip(axes, points.unbind(dim=1), strict=True)), "points": points}

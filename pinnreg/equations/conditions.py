@@ -7,12 +7,12 @@ their data; any other equation is in `general`.
 
 from __future__ import annotations
 
-import inspect
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Literal, Protocol, final
+from typing import Any, Literal, Protocol, final
 
 import numpy as np
 import torch
@@ -21,8 +21,8 @@ from torch import Tensor
 
 from pinnreg.differentiation import POWERS, parse_name
 from pinnreg.domain import Domain, Face, Sampler, unit_points
-from pinnreg.equations.call import TWO_OUTPUTS, Data, evaluate_data
-from pinnreg.equations.evaluate import Scene
+from pinnreg.equations.call import TWO_OUTPUTS, Data, evaluate_data, names_of
+from pinnreg.equations.evaluate import Scene, scene
 from pinnreg.equations.field import View
 from pinnreg.equations.integrals import integrated
 from pinnreg.equations.part import On, Part, Where, part_of
@@ -72,14 +72,14 @@ class FaceCondition:
         """The condition as it is written, with its numbers and what its functions depend on."""
         u = self.of or "u"
         if self.kind == "initial":
-            return f"{f'∂{u}/∂t' if self.slope else u} = {_written(self.value)}"
+            return f"{f'∂{u}/∂t' if self.slope else u} = {written(self.value)}"
         power = {1: "", 2: "²", 3: "³"}.get(self.order, f"^{self.order}")
         terms = [
             f"{_factor(factor)}{of}"
             for factor, of in ((self.value_factor, u), (self.normal_factor, f"∂{power}{u}/∂n{power}"))
             if _counts(factor)
         ]
-        return f"{' + '.join(terms) or 0} = {_written(self.value)}"
+        return f"{' + '.join(terms) or 0} = {written(self.value)}"
 
     def place(self, domain: Domain) -> str:
         """Where it holds, in words."""
@@ -251,8 +251,14 @@ class Measurements:
         view = View(sweep)
         if not self.over:
             return self._quantity(view) - sweep.points.values
+
+        def inside() -> Tensor:
+            nodes = scene()
+            assert nodes is not None  # it is called by the integral
+            return self._quantity(nodes.view)
+
         here = Scene(view, problem.domain, {})
-        return integrated(self._quantity, self.over, None, here, f"condition {self.name!r}") - sweep.points.values
+        return integrated(inside, self.over, None, here, f"condition {self.name!r}") - sweep.points.values
 
     def _quantity(self, view: View) -> Tensor:
         u = view.fields()[str(self.of)]
@@ -278,14 +284,20 @@ def _counts(factor: Data) -> bool:
     return callable(factor) or isinstance(factor, Tensor) or factor != 0
 
 
-def _written(data: Data) -> str:
+def written(data: Data) -> str:
+    """Data as they stand in a formula: a number, or what a function depends on."""
     if callable(data):
-        return f"f({', '.join(inspect.signature(data).parameters)})"
-    return f"{float(data):g}"
+        return f"f({', '.join(names_of(data))})"
+    return "a coefficient" if isinstance(data, Tensor) else f"{data:g}"
+
+
+def constants_of(problem: Setting) -> dict[str, Any]:
+    """The parameters of a problem by name, as they are."""
+    return {each.name: getattr(problem, each.name) for each in dataclasses.fields(problem)}  # type: ignore[arg-type]
 
 
 def _factor(data: Data) -> str:
-    return "" if not callable(data) and data == 1 else f"{_written(data)} "
+    return "" if not callable(data) and data == 1 else f"{written(data)} "
 
 
 def dirichlet(

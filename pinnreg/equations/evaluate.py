@@ -28,12 +28,12 @@ class Scene:
     Attributes:
         view: of the points.
         domain: of the problem; None if that is not known.
-        parameters: what functions can ask for by name besides.
+        constants: what functions can ask for by name besides: the parameters of the problem.
     """
 
     view: View
     domain: Domain | None
-    parameters: Mapping[str, Any]
+    constants: Mapping[str, Any]
 
 
 _SCENE: ContextVar[Scene | None] = ContextVar("scene", default=None)
@@ -61,7 +61,7 @@ def evaluate_rows(
     name: str = "residual",
     *,
     domain: Domain | None = None,
-    parameters: Mapping[str, Any] | None = None,
+    constants: Mapping[str, Any] | None = None,
 ) -> dict[str, Tensor]:
     """What a user's function gives at points, as vectors (n,) by name.
 
@@ -72,15 +72,15 @@ def evaluate_rows(
         title: what messages call it.
         name: of a single vector.
         domain: of the problem, which integrals in the function need.
-        parameters: what the function can ask for by name besides.
+        constants: what the function, and integrals in it, can ask for by name besides.
 
     Raises:
         InputError: a function that fails, or whose result has the wrong form; the message says what was expected.
     """
     view = View(sweep)
     try:
-        with entered(Scene(view, domain, parameters or {})):
-            result = call(function, {**(parameters or {}), **view.arguments()}, title)
+        with entered(Scene(view, domain, constants or {})):
+            result = call(function, {**(constants or {}), **view.arguments()}, title)
     except InputError:
         raise
     except BaseException as error:

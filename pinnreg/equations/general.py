@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, final, overload
@@ -11,10 +9,18 @@ from typing import Any, Literal, final, overload
 from torch import Tensor
 
 from pinnreg.domain import Domain, Face, Sampler
-from pinnreg.equations.call import Data, evaluate_data
-from pinnreg.equations.conditions import FaceCondition, Measurements, Periodic, Setting, check_data
+from pinnreg.equations.call import Data, evaluate_data, names_of
+from pinnreg.equations.conditions import (
+    FaceCondition,
+    Measurements,
+    Periodic,
+    Setting,
+    check_data,
+    constants_of,
+    written,
+)
 from pinnreg.equations.evaluate import evaluate_rows, scene
-from pinnreg.equations.integrals import Over, axes_of, check_nodes, integrated, named_function
+from pinnreg.equations.integrals import Over, axes_of, check_nodes, integrated
 from pinnreg.equations.part import On, Part, Where, part_of
 from pinnreg.equations.points import Points
 from pinnreg.equations.sweep import Derivatives
@@ -24,41 +30,27 @@ from pinnreg.errors import InputError
 @final
 @dataclass(frozen=True)
 class Equation:
-    """function = 0 on a part of the domain, or ∫ function = equals at each of its points.
+    """function = 0 on a part of the domain.
 
     Attributes:
-        kind: "condition" or "integral".
+        kind: what it is called where it has no name.
         function: of fields, coordinates and the problem's parameters by name.
         part: where it holds.
         name: of the loss term.
-        over: the axes of the integral, with limits.
-        equals: what the integral is; None for no integral.
-        nodes: of its quadrature along each axis.
+        formula: the equation, as far as it can be written.
+        of: no output of its own.
     """
 
     kind: Literal["condition", "integral"]
     function: Callable[..., Any]
     part: Part
     name: str
-    over: Over = ()
-    equals: Data | None = None
-    nodes: int | None = None
-    of: str | None = None
-
-    @property
-    def formula(self) -> str:
-        """What is known of it: the names of what it depends on."""
-        inside = f"f({', '.join(inspect.signature(self.function).parameters)})"
-        if self.equals is None:
-            return f"{inside} = 0"
-        says = "f(...)" if callable(self.equals) else f"{float(self.equals):g}"
-        return f"∫ {inside} d{' d'.join(self.part.over)} = {says}"
+    formula: str
+    of: None = None
 
     def place(self, domain: Domain) -> str:
         """Where it holds, in words; nothing of an integral over the domain itself."""
-        if self.equals is not None and self.part.inside:
-            return ""
-        return self.part.said(domain)
+        return "" if self.part.over and self.part.inside else self.part.said(domain)
 
     def check(self, domain: Domain) -> None:
         """Refuse a domain that lacks the condition's faces, axes or points."""
@@ -75,25 +67,12 @@ class Equation:
     def residual(self, sweep: Derivatives, problem: Setting) -> Tensor:
         """What vanishes, at the points of a sweep, (n,)."""
         title = f"condition {self.name!r}"
-        own = {each.name: getattr(problem, each.name) for each in dataclasses.fields(problem)}  # type: ignore[arg-type]
-        function = self.function if self.equals is None else self._excess(sweep, title)
-        rows = evaluate_rows(function, sweep, title, self.name, domain=problem.domain, parameters=own)
+        rows = evaluate_rows(
+            self.function, sweep, title, self.name, domain=problem.domain, constants=constants_of(problem)
+        )
         if list(rows) != [self.name]:
             raise InputError(f"{title}: expected one (n,) tensor; several equations are several conditions")
         return rows[self.name]
-
-    def _excess(self, sweep: Derivatives, title: str) -> Callable[[], Tensor]:
-        equals = self.equals
-        assert equals is not None
-
-        def excess() -> Tensor:
-            here = scene()
-            assert here is not None
-            inside = named_function(self.function, here, title)
-            found = integrated(inside, self.over, self.nodes, here, title)
-            return found - evaluate_data(equals, sweep.trial.axes, sweep.points.x, title)
-
-        return excess
 
 
 Condition = FaceCondition | Periodic | Measurements | Equation
@@ -127,7 +106,8 @@ def condition(
     """
     if not callable(function):
         raise InputError(f"condition: expected a function, as in lambda u: u.n + u**4, got {function!r}")
-    return Equation("condition", function, part_of("condition", on, at, where, inside=True), name)
+    part = part_of("condition", on, at, where, inside=True)
+    return Equation("condition", function, part, name, f"{written(function)} = 0")
 
 
 @overload
@@ -178,15 +158,27 @@ def integral(
         InputError: no axes, a number of nodes that is none, or outside of a residual no `equals`.
     """
     axes = axes_of(over, "integral")
-    check_nodes(nodes, "integral")
-    if equals is not None:
-        check_data(equals, "integral")
-        asked = inspect.signature(equals).parameters if callable(equals) else ()
-        if inside := [axis for axis in axes if axis in asked]:
-            raise InputError(f"integral: what it equals cannot depend on {inside[0]!r}, which is integrated over")
-        part = part_of("integral", on, at, None, inside=True, over=tuple(axes))
-        return Equation("integral", function, part, name, over, equals, nodes)
-    here = scene()
-    if here is None:
-        raise InputError("integral: a condition says what it equals, as in integral(lambda u: u, over='x', equals=1.0)")
-    return integrated(named_function(function, here, "integral"), over, nodes, here)
+    check_nodes(nodes, len(axes), "integral")
+    if equals is None:
+        here = scene()
+        if here is None:
+            raise InputError(
+                "integral: a condition says what it equals, as in integral(lambda u: u, over='x', equals=1.0)"
+            )
+        if on is not None or at is not None:
+            raise InputError("integral: `on` and `at` are of a condition, which says what it equals")
+        return integrated(function, over, nodes, here)
+    check_data(equals, "integral")
+    if inside := [axis for axis in axes if axis in names_of(equals)]:
+        raise InputError(f"integral: what it equals cannot depend on {inside[0]!r}, which is integrated over")
+
+    def excess() -> Tensor:
+        here = scene()
+        assert here is not None  # it is called as any condition's function
+        sweep = here.view.sweep
+        return integrated(function, over, nodes, here) - evaluate_data(
+            equals, sweep.trial.axes, sweep.points.x, "integral"
+        )
+
+    part = part_of("integral", on, at, None, inside=True, over=tuple(axes))
+    return Equation("integral", excess, part, name, f"∫ {written(function)} d{' d'.join(axes)} = {written(equals)}")

@@ -21,7 +21,7 @@ from torch import Tensor
 from pinnreg.domain import unit_points
 from pinnreg.equations.call import call
 from pinnreg.equations.evaluate import Scene, entered
-from pinnreg.equations.field import Field, View
+from pinnreg.equations.field import Field
 from pinnreg.errors import InputError, unknown
 
 Limits = tuple[float | Tensor, float | Tensor]
@@ -31,6 +31,7 @@ NODES = {1: 32, 2: 16, 3: 8}
 """Along each axis, by the number of axes."""
 SCATTERED = 1024
 """Sobol points along more axes."""
+MOST_NODES = 2**17
 
 
 def axes_of(over: Over, title: str) -> dict[str, Limits | None]:
@@ -45,19 +46,21 @@ def axes_of(over: Over, title: str) -> dict[str, Limits | None]:
     return {name: over[name] if isinstance(over, Mapping) else None for name in names}
 
 
-def check_nodes(nodes: int | None, title: str) -> None:
-    """Refuse a number of nodes that is none."""
+def check_nodes(nodes: int | None, axes: int, title: str) -> None:
+    """Refuse a number of nodes that is none, or too many."""
     if nodes is not None and (type(nodes) is not int or nodes < 1):
         raise InputError(f"{title}: nodes is how many points an axis has, got {nodes!r}")
+    if nodes is not None and (count := nodes**axes if axes in NODES else nodes) > MOST_NODES:
+        raise InputError(f"{title}: {count} nodes, which each row sees, are too many; {MOST_NODES} at most")
 
 
 def integrated(
-    function: Callable[[View], Any], over: Over, nodes: int | None, where: Scene, title: str = "integral"
+    function: Callable[..., Any], over: Over, nodes: int | None, where: Scene, title: str = "integral"
 ) -> Tensor:
     """∫ function over some axes at each point of a scene: a tensor of the shape of its view.
 
     Args:
-        function: of a view of the nodes, with fields and coordinates of the shape (nodes, *shape of the scene's view).
+        function: of fields, coordinates and constants by name, of the shape (nodes, *shape of the scene's view).
         over: the axes, with limits where they are not the whole: numbers or tensors of the view's shape.
         nodes: along each axis; None for 32, or 16 and 8 of two and three axes.
         where: the points.
@@ -77,8 +80,8 @@ def integrated(
         moved[axis] = lower + length * torch.from_numpy(unit[:, number]).to(example).view(column)
         measure = measure * length
     there = where.view.moved(moved, (len(unit), *where.view.shape), normals=True)
-    with entered(Scene(there, where.domain, where.parameters)):
-        values = function(there)
+    with entered(Scene(there, where.domain, where.constants)):
+        values = call(function, {**where.constants, **there.arguments()}, title)
     if isinstance(values, Field):
         values = values.value
     if isinstance(values, Real):
@@ -87,11 +90,6 @@ def integrated(
         got = f"{tuple(values.shape)} of {values.dtype}" if isinstance(values, Tensor) else type(values).__name__
         raise InputError(f"{title}: its function must give real numbers of shape {there.shape} at the nodes, got {got}")
     return (measure * values).expand(there.shape).sum(dim=0)
-
-
-def named_function(function: Callable[..., Any], where: Scene, title: str) -> Callable[[View], Any]:
-    """A function of fields, coordinates and parameters by name as one of a view."""
-    return lambda there: call(function, {**where.parameters, **there.arguments()}, title)
 
 
 def _limits(axes: Mapping[str, Limits | None], where: Scene, title: str) -> dict[str, Limits]:

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from torch import Tensor
 
 from pinnreg.domain import Domain
-from pinnreg.equations.conditions import Measurements, Periodic
+from pinnreg.equations.conditions import Measurements, Periodic, constants_of
 from pinnreg.equations.field import FIELD_ATTRIBUTES
 from pinnreg.equations.general import Condition, Equation
 from pinnreg.errors import InputError, place, shortened, unknown, user_code
@@ -107,8 +107,8 @@ def named_conditions(problem: Problem, extra: Iterable[Condition] = ()) -> tuple
 
 def condition_at(problem: Problem, condition: Condition) -> Condition:
     """A condition as a problem with other values of its parameters has it, tensors in the place of some."""
-    values = (getattr(problem, field.name) for field in dataclasses.fields(problem))  # type: ignore[arg-type]
-    if isinstance(condition, Measurements) or not any(isinstance(value, Tensor) for value in values):
+    known = not any(isinstance(value, Tensor) for value in constants_of(problem).values())
+    if known or isinstance(condition, Measurements):
         return condition
     return next(each for each in _named(problem) if each.name == condition.name)
 
@@ -148,7 +148,7 @@ def reference_of(problem: Problem) -> Reference | None:
 def _identity(problem: Problem) -> Hashable | None:
     """What tells a problem from all others: its class and parameters, -0.0 apart from 0.0; None if these may change."""
     assert dataclasses.is_dataclass(problem)
-    values = tuple(getattr(problem, field.name) for field in dataclasses.fields(problem))
+    values = tuple(constants_of(problem).values())
     return (type(problem), repr(values)) if _is_plain(values) else None
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.differentiation import slope
+from pinnreg.equations.conditions import constants_of
 from pinnreg.equations.evaluate import evaluate_rows
 from pinnreg.equations.points import Points
 from pinnreg.equations.problem import Problem
@@ -26,7 +27,8 @@ def evaluate_residual(problem: Problem, sweep: Derivatives) -> dict[str, Tensor]
     """
     if not problem.has_residual:
         return {}
-    return evaluate_rows(problem.residual, sweep, f"residual of {type(problem).__name__}", domain=problem.domain)
+    title = f"residual of {type(problem).__name__}"
+    return evaluate_rows(problem.residual, sweep, title, domain=problem.domain, constants=constants_of(problem))
 
 
 def of_derivatives(

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from pinnreg.equations.conditions import constants_of
 from pinnreg.equations.general import Condition, Equation
 from pinnreg.equations.problem import Problem, named_conditions
 from pinnreg.equations.settings import Unknown
@@ -42,7 +43,7 @@ def check_unknown(problem: Problem, wanted: Mapping[str, Unknown]) -> None:
         InputError: a parameter that the problem lacks, that takes no real number, or that its domain, symmetry or
             defaults depend on, which training would not see.
     """
-    parameters = {field.name: getattr(problem, field.name) for field in dataclasses.fields(problem)}  # type: ignore[arg-type]
+    parameters = constants_of(problem)
     for name, each in wanted.items():
         if name not in parameters:
             raise unknown("coefficient in unknown:", name, parameters)
