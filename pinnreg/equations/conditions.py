@@ -343,7 +343,7 @@ def neumann(
 ) -> FaceCondition:
     """∂u/∂n = value on faces, n the outward normal; ∂ᵏu/∂nᵏ of order k, as 2 and 3 at the ends of a beam.
 
-    Other arguments as in `dirichlet`.
+    `value`, `on`, `where`, `of` and `name` as in `dirichlet`.
 
     Raises:
         InputError: an order that is no integer of at least 1.

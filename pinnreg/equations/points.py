@@ -27,7 +27,8 @@ class Points:
         across: the numbers of the axes that normals are along.
         values: what was measured at the points, (n,), or what a penalty has drawn for each, (n, ...).
         importance: what each point counts for, (n,), of mean 1 over all points that were drawn; None for alike.
-        points_per_row: 2 for pairs, the points i and i + n/2.
+        points_per_row: k where a row has the points i, i + n/k, i + 2n/k, ...: 2 for pairs, many at the nodes of
+            integrals.
         lifts: the series of g and φ of the trial function, which training does not change, as far as they are known.
         there: the points of other places that a function asks for, several a point, with what is known of them.
     """

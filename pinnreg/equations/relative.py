@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -45,21 +44,32 @@ def relative(
         variation = sweep((0,) * x.shape[1]).std(dim=0, correction=0) if inside is None else inside
     rest = {name: rows.clone() for name, rows in found.items()}
     sizes = dict.fromkeys(found, 0.0)
-    for number, (operator, derivative) in enumerate(values.items()):
+    for operator, derivative in values.items():
         natural = variation * _inverse_length(operator, domain, of_values=inside is not None)
         for output in range(derivative.shape[1]):
-
-            def along(size: Tensor, number: int = number, output: int = output) -> dict[str, Tensor]:
-                tangents = [torch.zeros_like(each) for each in values.values()]
-                tangents[number][:, output] = size
-                return cast(dict[str, Tensor], slope(residual, (x, *values.values()), (torch.zeros_like(x), *tangents)))
-
-            terms, coarse = along(derivative[:, output]), along(natural[output])
+            terms, coarse = (
+                _along(residual, x, values, operator, output, size) for size in (derivative[:, output], natural[output])
+            )
             for name, rows in terms.items():
                 rest[name] = rest[name] - rows
                 sizes[name] += max(_size(rows), _size(coarse[name]))
     sizes = {name: size + _size(rest[name]) for name, size in sizes.items()}
     return {name: share(_size(rows), sizes[name]) for name, rows in found.items()}
+
+
+def _along(
+    residual: Callable[..., dict[str, Tensor]],
+    x: Tensor,
+    values: Mapping[Asked, Tensor],
+    operator: Asked,
+    output: int,
+    size: Tensor,
+) -> dict[str, Tensor]:
+    """∂r/∂u_k · size by name, for one derivative u_k of one output."""
+    tangents = {key: torch.zeros_like(each) for key, each in values.items()}
+    tangents[operator][:, output] = size
+    found: dict[str, Tensor] = slope(residual, (x, *values.values()), (torch.zeros_like(x), *tangents.values()))
+    return found
 
 
 def _inverse_length(operator: Asked, domain: Domain, *, of_values: bool) -> float:

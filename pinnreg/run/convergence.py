@@ -23,7 +23,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pinnreg.equations import Equation, Points, Problem, Sweep, View, condition_at, relative_residual, with_values
+from pinnreg.equations import (
+    Condition,
+    Equation,
+    Field,
+    Points,
+    Problem,
+    Sweep,
+    View,
+    condition_at,
+    relative_residual,
+    with_values,
+)
 from pinnreg.equations.conditions import FaceCondition, Measurements, Periodic
 from pinnreg.equations.relative import relative, share
 from pinnreg.equations.sweep import Derivatives
@@ -135,14 +146,17 @@ def _largest(solution: Solution, prepared: Prepared) -> tuple[str, float] | None
     seed, like = prepared.resolved.config.seed, next(iter(solution.parameters.values()))
     points = Points(torch.from_numpy(fresh_points(solution, seed)[:LOOKED_AT])).on(like)
     sweep = solution.sweep(points)
+    problem = with_values(solution.problem, solution.unknown)
     try:
-        sizes = relative_residual(with_values(solution.problem, solution.unknown), sweep)
+        sizes = relative_residual(problem, sweep)
         for condition in prepared.split.soft:
             if not isinstance(condition, Measurements):
-                current = condition_at(with_values(solution.problem, solution.unknown), condition)
-                assert not isinstance(current, Measurements)
-                rows = max(SEEN // prepared.objective.shapes[condition.name].seen, 1)
-                sizes[condition.name] = _of_condition(solution, current, sweep, seed, rows)
+                most = max(SEEN // prepared.objective.shapes[condition.name].seen, 1)
+                at = condition.sample(problem.domain, LOOKED_AT, "sobol", derive(seed, f"fresh {condition.name}")).on(
+                    like
+                )
+                there = solution.sweep(at if at.rows <= most else at.thinned(most))
+                sizes[condition.name] = _of_condition(condition_at(problem, condition), problem, sweep, there)
     except (InputError, RuntimeError, NotImplementedError) as error:
         # a residual that has no forward derivatives
         logger.debug("the residual cannot be judged: %s", error)
@@ -151,36 +165,36 @@ def _largest(solution: Solution, prepared: Prepared) -> tuple[str, float] | None
     return name, sizes[name]
 
 
-def _of_condition(
-    solution: Solution, condition: FaceCondition | Periodic | Equation, inside: Sweep, seed: int, most: int
-) -> float:
-    """A condition's rows beside the variation of u, and of its derivatives, inside the domain.
+def _of_condition(condition: Condition, problem: Problem, inside: Sweep, there: Sweep) -> float:
+    """A condition's rows at points `there` beside the variation of u, and of its derivatives, inside the domain.
 
     Those of any other equation beside its own terms.
     """
-    domain, axes = solution.problem.domain, solution.trial.axes
-    at = condition.sample(domain, LOOKED_AT, "sobol", derive(seed, f"fresh {condition.name}")).on(inside.points.x)
-    at = at if at.rows <= most else at.thinned(most)
+    fields = View(inside).fields()
+    if isinstance(condition, Equation):
+        spreads = there.points.x.new_tensor([_spread(field.value) for field in fields.values()])
+        rows_of = partial(_rows_by_name, condition, problem)
+        return relative(rows_of, there, problem.domain, spreads)[condition.name]
     with torch.no_grad():
-        problem = with_values(solution.problem, solution.unknown)
-        if isinstance(condition, Equation):
-            own = partial(_rows_by_name, condition, problem)
-            spreads = [_spread(field.value) for field in View(inside).fields().values()]
-            return relative(own, solution.sweep(at), domain, at.x.new_tensor(spreads))[condition.name]
-        rows = condition.residual(solution.sweep(at), problem)
-        fields = View(inside).fields()
+        rows = condition.residual(there, problem)
         if isinstance(condition, Periodic):
             outputs = list(fields) if condition.of is None else [condition.of]
             sizes = [fields[name].d(condition.on, k) for name in outputs for k in range(condition.order + 1)]
             return max(_share(row, _spread(size)) for row, size in zip(rows.view(len(sizes), -1), sizes, strict=True))
-        u, terms = fields[str(condition.of)], 0.0
-        values, value, normal = condition.data(at, axes).chunk(3)
-        if bool(value.any()):
-            terms += float(value.abs().max()) * _spread(u.value)
-        if bool(normal.any()):
-            slope = u.d(condition.faces(domain)[0].axis, condition.order)
-            terms += float(normal.abs().max()) * float(slope.square().mean().sqrt())
-        return _share(rows, max(terms, float(values.std(correction=0))))
+        assert isinstance(condition, FaceCondition)  # measurements are not judged
+        return _share(rows, _size_on_faces(condition, problem, fields[str(condition.of)], there))
+
+
+def _size_on_faces(condition: FaceCondition, problem: Problem, u: Field, there: Sweep) -> float:
+    """How large the terms of a condition on faces are, u and its slope as they are inside the domain."""
+    terms = 0.0
+    values, value, normal = condition.data(there.points, problem.domain.axes).chunk(3)
+    if bool(value.any()):
+        terms += float(value.abs().max()) * _spread(u.value)
+    if bool(normal.any()):
+        slope = u.d(condition.faces(problem.domain)[0].axis, condition.order)
+        terms += float(normal.abs().max()) * float(slope.square().mean().sqrt())
+    return max(terms, float(values.std(correction=0)))
 
 
 def _rows_by_name(condition: Equation, problem: Problem, sweep: Derivatives) -> dict[str, torch.Tensor]:

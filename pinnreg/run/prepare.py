@@ -153,11 +153,7 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
     check_combinations(config)
     split = replace(split, trial=_scaled(split, resolved, network, start))
     if config.network.symmetry and problem.symmetry != ():
-        like = next(network.parameters()).detach()
-        for moved in (0.0, 0.5) if config.unknown else (0.0,):  # it has to hold wherever coefficients go
-            tried = _with_coefficients(problem, config.unknown, like, moved)
-            current = [condition_at(tried, each) for each in (*split.exact, *split.soft)]
-            check_symmetry(tried, split.trial, current, network, like)
+        _check_symmetry(resolved, split, network)
     if config.unknown and not any(isinstance(condition, Measurements | Equation) for condition in split.soft):
         logger.warning("unknown: there are no measurements, without which many coefficients may fit as well")
     objective = objective_of(
@@ -178,12 +174,17 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
             logger.warning("%s", note)
     axes = grid_axes(problem.domain, config.evaluate.grid)
     solved = _solve(reference, problem, axes) if with_reference else None
-    points = scattered_points(problem.domain, config.evaluate.grid)
-    scattered = None
-    if points is not None and solved is not None and reference is not None:
-        with user_code(f"reference of {type(problem).__name__}"):
-            scattered = (points, reference.at(dict(zip(problem.domain.axes, points.T, strict=True))))
+    scattered = None if solved is None else _at_scattered(reference, resolved)
     return Prepared(resolved, split, network, objective, axes, reference, solved, measurements, scattered, start)
+
+
+def _check_symmetry(resolved: Resolved, split: Split, network: nn.Module) -> None:
+    """Refuse symmetries that do not hold wherever unknown coefficients go."""
+    problem, unknown, like = resolved.problem, resolved.config.unknown, next(network.parameters()).detach()
+    for moved in (0.0, 0.5) if unknown else (0.0,):
+        tried = _with_coefficients(problem, unknown, like, moved)
+        current = [condition_at(tried, each) for each in (*split.exact, *split.soft)]
+        check_symmetry(tried, split.trial, current, network, like)
 
 
 def check_stages(prepared: Prepared, *, here: bool = True) -> None:
@@ -267,6 +268,16 @@ def _solve(reference: Reference | None, problem: Problem, axes: Mapping[str, Arr
     if missing:
         logger.warning("reference of %s: no values of %s, which will not be verified", title, ", ".join(missing))
     return solved
+
+
+def _at_scattered(reference: Reference | None, resolved: Resolved) -> tuple[Array, dict[str, Array]] | None:
+    """Points at which errors are taken in the place of a grid, and the reference there; None for the grid."""
+    problem = resolved.problem
+    points = scattered_points(problem.domain, resolved.config.evaluate.grid)
+    if points is None or reference is None:
+        return None
+    with user_code(f"reference of {type(problem).__name__}"):
+        return points, reference.at(dict(zip(problem.domain.axes, points.T, strict=True)))
 
 
 def _on_plane(reference: Reference, problem: Problem, axes: Mapping[str, Array]) -> Solved:
