@@ -494,7 +494,10 @@ def test_a_condition_with_a_trained_coefficient_is_soft() -> None:
         (lambda: problem_of(ROD, dirichlet(0.0, at={"x": 2.0})), "x = 2 lies outside of Box"),
         (lambda: problem_of(ROD, dirichlet(0.0, at={"y": 2.0})), "axis of condition 'dirichlet': 'y'"),
         (lambda: problem_of(ROD, dirichlet(0.0, "x", where=lambda x: x > 3)), "no point of x=min, x=max was found"),
-        (lambda: problem_of(ROD, dirichlet(0.0, "x", where=lambda x: x)), "`where` must give a boolean tensor"),
+        (
+            lambda: problem_of(ROD, dirichlet(0.0, "x", where=lambda x: x)),
+            "`where` of condition 'dirichlet' must give a boolean tensor",
+        ),
         (lambda: problem_of(ROD, dirichlet(0.0, "x", where=lambda q: q > 1)), "argument of `where` of condition"),
         (lambda: problem_of(ROD, integral(lambda u: u, over="t", equals=0.0)), "axis of condition 'integral': 't'"),
         (lambda: problem_of(ROD, integral(lambda u: u, over="x", on="x=max", equals=0.0)), "'x', which is fixed there"),

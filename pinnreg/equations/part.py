@@ -14,7 +14,7 @@ from torch import Tensor
 from pinnreg.domain import Box, Domain, Face, Sampler, unit_points
 from pinnreg.equations.call import call, coordinates
 from pinnreg.equations.points import Points
-from pinnreg.errors import InputError, is_signal, unknown
+from pinnreg.errors import InputError, unknown, user_code
 from pinnreg.randomness import derive
 
 On = str | Sequence[str] | None
@@ -125,17 +125,12 @@ class Part:
 
     def _belongs(self, x: Tensor, axes: Sequence[str], title: str) -> Tensor:
         assert self.where is not None
-        try:
-            found = call(self.where, coordinates(axes, x), f"`where` of {title}")
-        except InputError:
-            raise
-        except BaseException as error:
-            if is_signal(error):
-                raise
-            raise InputError(f"{title}: `where` fails: {type(error).__name__}: {error}") from error
+        title = f"`where` of {title}"
+        with user_code(title):
+            found = call(self.where, coordinates(axes, x), title)
         if not isinstance(found, Tensor) or found.dtype != torch.bool or found.shape != (len(x),):
             got = f"{tuple(found.shape)} of {found.dtype}" if isinstance(found, Tensor) else type(found).__name__
-            raise InputError(f"{title}: `where` must give a boolean tensor (n,), as in lambda x, y: y < 0.5; got {got}")
+            raise InputError(f"{title} must give a boolean tensor (n,), as in lambda x, y: y < 0.5; got {got}")
         return found
 
     def said(self, domain: Domain) -> str:

@@ -8,8 +8,8 @@ most 1. Without exact data g is an offset.
 
 That takes 3ᵏ evaluations of the data on k axes, and the product of k polynomials is next to nothing in most of a box
 (its mean is 0.02 for k = 10). With more than three axes g is the one datum that all faces share, which as a function of
-the coordinates extends inside, and φ is √k (Σ φᵢ⁻²)^(-1/2), of the size of the smallest φᵢ (Rvachev's equivalence of
-order 2, doi:10.1016/j.cma.2021.114333). That φ is not zero but 1e-13 on the faces, where its formula would be 0/0.
+the coordinates extends inside, and φ is √k (Σ φᵢ⁻²)^(-1/2), of the size of the smallest φᵢ (an R-equivalence of order
+2; Sukumar & Srivastava 2022, arXiv:2104.08426). That φ is not zero but 1e-13 on the faces, where its formula is 0/0.
 
 Derivatives of g and φ come from automatic differentiation of these formulas, once for a set of points, and join the
 network's own by Leibniz' rule, which is the product of their series.

@@ -152,9 +152,8 @@ def _largest(solution: Solution, prepared: Prepared) -> tuple[str, float] | None
         for condition in prepared.split.soft:
             if not isinstance(condition, Measurements):
                 most = max(SEEN // prepared.objective.shapes[condition.name].seen, 1)
-                at = condition.sample(problem.domain, LOOKED_AT, "sobol", derive(seed, f"fresh {condition.name}")).on(
-                    like
-                )
+                fresh = derive(seed, f"fresh {condition.name}")
+                at = condition.sample(problem.domain, LOOKED_AT, "sobol", fresh).on(like)
                 there = solution.sweep(at if at.rows <= most else at.thinned(most))
                 sizes[condition.name] = _of_condition(condition_at(problem, condition), problem, sweep, there)
     except (InputError, RuntimeError, NotImplementedError) as error:
