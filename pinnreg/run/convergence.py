@@ -164,6 +164,7 @@ def _largest(solution: Solution, prepared: Prepared) -> tuple[str, float] | None
     return name, sizes[name]
 
 
+@torch.no_grad()
 def _of_condition(condition: Condition, problem: Problem, inside: Sweep, there: Sweep) -> float:
     """A condition's rows at points `there` beside the variation of u, and of its derivatives, inside the domain.
 
@@ -174,14 +175,13 @@ def _of_condition(condition: Condition, problem: Problem, inside: Sweep, there: 
         spreads = there.points.x.new_tensor([_spread(field.value) for field in fields.values()])
         rows_of = partial(_rows_by_name, condition, problem)
         return relative(rows_of, there, problem.domain, spreads)[condition.name]
-    with torch.no_grad():
-        rows = condition.residual(there, problem)
-        if isinstance(condition, Periodic):
-            outputs = list(fields) if condition.of is None else [condition.of]
-            sizes = [fields[name].d(condition.on, k) for name in outputs for k in range(condition.order + 1)]
-            return max(_share(row, _spread(size)) for row, size in zip(rows.view(len(sizes), -1), sizes, strict=True))
-        assert isinstance(condition, FaceCondition)  # measurements are not judged
-        return _share(rows, _size_on_faces(condition, problem, fields[str(condition.of)], there))
+    rows = condition.residual(there, problem)
+    if isinstance(condition, Periodic):
+        outputs = list(fields) if condition.of is None else [condition.of]
+        sizes = [fields[name].d(condition.on, k) for name in outputs for k in range(condition.order + 1)]
+        return max(_share(row, _spread(size)) for row, size in zip(rows.view(len(sizes), -1), sizes, strict=True))
+    assert isinstance(condition, FaceCondition)  # measurements are not judged
+    return _share(rows, _size_on_faces(condition, problem, fields[str(condition.of)], there))
 
 
 def _size_on_faces(condition: FaceCondition, problem: Problem, u: Field, there: Sweep) -> float:
