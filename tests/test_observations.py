@@ -18,7 +18,7 @@ import pinnreg
 from pinnreg import Box, InputError, Problem, dirichlet, initial, measurements
 from pinnreg.config import resolve, validate
 from pinnreg.equations import Sweep, Trial, reference_of
-from pinnreg.equations.conditions import Measurements
+from pinnreg.equations.measured import Measurements
 from pinnreg.observations.drawing import complete, observe
 from pinnreg.observations.settings import MeasurementSettings
 from pinnreg.reference import Reference, Solved
@@ -560,3 +560,10 @@ def test_what_cannot_be_measured_is_refused(
     (tmp_path / "m.csv").write_text("x,t,u,u.q\n0.5,0.5,1.0,1.0\n")
     with pytest.raises(InputError, match=message):
         prepare(resolve({"problem": {"name": "heat"}, "measurements": [entry]}), with_reference=False)
+
+
+def test_points_of_measured_integrals_are_no_collocation_points(tmp_path: Path) -> None:
+    np.savetxt(tmp_path / "m.csv", [[0.0, 0.6], [0.5, 0.4]], delimiter=",", header="t,u", comments="")
+    config = {"problem": "heat", "measurements": [{"file": str(tmp_path / "m.csv"), "over": "x"}]}
+    with pytest.raises(InputError, match="there are none, or of integrals only"):
+        pinnreg.solve(config, {"points.interior": "data"}, out=False)

@@ -24,7 +24,7 @@ from pinnreg import InputError, Problem, equations, registry
 from pinnreg.config import read_yaml, resolve
 from pinnreg.domain import Domain
 from pinnreg.equations import Points, Trial, evaluate_residual, named_conditions
-from pinnreg.equations.conditions import Measurements
+from pinnreg.equations.measured import Measurements
 from pinnreg.reference import Reference
 from pinnreg.regularisers import Shipped
 from pinnreg.report import grid_axes

@@ -1,10 +1,8 @@
 from .coefficients import jumping_coefficients
 from .conditions import (
     FaceCondition,
-    Measurements,
     dirichlet,
     initial,
-    measurements,
     neumann,
     periodic,
     robin,
@@ -14,6 +12,7 @@ from .exact import Split, split_conditions
 from .features import input_features
 from .field import Field, View
 from .general import Condition, Equation, condition, integral
+from .measured import Measurements, measurements
 from .points import Points
 from .problem import Problem, condition_at, named_conditions, reference_of
 from .relative import relative_residual

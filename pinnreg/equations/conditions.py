@@ -1,8 +1,8 @@
 """Conditions: named equations that hold on part of the domain.
 
 Each condition is a residual at its own points. Whether it enters the loss (soft) or the trial function (exact) is
-decided in `exact`; a condition itself only knows its points and its equation. Those here are linear in u and known by
-their data; any other equation is in `general`.
+decided in `exact`; a condition itself knows its points, its equation and whether it could be exact. Those here are
+linear in u and known by their data; measurements are in `measured`, any other equation in `general`.
 """
 
 from __future__ import annotations
@@ -12,23 +12,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Literal, Protocol, final
+from typing import Any, ClassVar, Literal, Protocol, final
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from torch import Tensor
 
-from pinnreg.differentiation import POWERS, parse_name
 from pinnreg.domain import Domain, Face, Sampler, unit_points
 from pinnreg.equations.call import TWO_OUTPUTS, Data, evaluate_data, names_of
-from pinnreg.equations.evaluate import Scene, scene
 from pinnreg.equations.field import View
-from pinnreg.equations.integrals import integrated
 from pinnreg.equations.part import On, Part, Where, part_of
 from pinnreg.equations.points import Points
 from pinnreg.equations.sweep import Derivatives
-from pinnreg.errors import InputError, unknown
+from pinnreg.errors import InputError
 from pinnreg.randomness import derive
 
 
@@ -66,6 +61,22 @@ class FaceCondition:
     def slope(self) -> bool:
         """Whether this is an initial condition of order 1."""
         return self.kind == "initial" and _counts(self.normal_factor)
+
+    @property
+    def anytime(self) -> bool:
+        """Whether it holds on whole faces, of which each part of the time has its own."""
+        return self.part.whole
+
+    @property
+    def why_soft(self) -> str | None:
+        """Why it is never exact; None if it may be."""
+        if not self.part.whole:
+            return "a condition on a part of a face, or at points, is always soft"
+        return None if self.kind in ("dirichlet", "initial") else f"a {self.kind} condition is always soft"
+
+    def exact_by_default(self, domain: Domain) -> bool:
+        """Whether it is to be exact where nobody says so; not the start of a time beside space."""
+        return self.kind == "dirichlet" or domain.axes == ("t",)
 
     @property
     def formula(self) -> str:
@@ -115,6 +126,24 @@ class FaceCondition:
             result = result + self._evaluate(self.normal_factor, axes, x) * u.normal(self.order)
         return result
 
+    def prescribed(self, setting: Setting, count: int, like: Tensor) -> tuple[Tensor, Tensor] | None:
+        """About `count` points (n, d) and what the output is there, (n,), if it says so."""
+        if self.slope or self.kind not in ("dirichlet", "initial"):
+            return None
+        return self._values(setting, count, like)
+
+    def steepest(self, setting: Setting, count: int, like: Tensor) -> float:
+        """How far u gets across the domain by the largest slope that it prescribes; 0 if it does not."""
+        if not (self.kind == "neumann" or self.slope):
+            return 0.0
+        ends = [setting.domain.bounds[face.axis] for face in self.faces(setting.domain)]
+        length: float = max(upper - lower for lower, upper in ends) ** self.order
+        return length * float(self._values(setting, count, like)[1].abs().max())
+
+    def _values(self, setting: Setting, count: int, like: Tensor) -> tuple[Tensor, Tensor]:
+        points = self.sample(setting.domain, count, "sobol", 0).on(like)
+        return points.x, self._evaluate(self.value, setting.domain.axes, points.x).detach()
+
     def data(self, points: Points, axes: Sequence[str]) -> Tensor:
         """Values and factors at points, (3 n,)."""
         data = (self.value, self.value_factor, self.normal_factor)
@@ -135,6 +164,13 @@ class Periodic:
     name: str
     order: int
     exact: bool | None = None
+
+    anytime: ClassVar[bool] = True
+    why_soft: ClassVar[None] = None
+
+    def exact_by_default(self, domain: Domain) -> bool:
+        """Input features make all derivatives periodic: more than is asked for where only values are to be."""
+        return self.order > 0
 
     @property
     def formula(self) -> str:
@@ -178,96 +214,6 @@ class Periodic:
     def data(self, points: Points, axes: Sequence[str]) -> Tensor:
         """None, (0,)."""
         return points.x.new_empty(0)
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Measurements:
-    """u, a `derivative` of it or the integral of either `over` axes, is = values at given points.
-
-    The share `trim` of the largest residuals does not count, a step sees a `batch`. Values held out, at points (m, d),
-    are no part of the condition: they are there to validate the result with.
-    """
-
-    kind: Literal["measurements"]
-    points: Tensor
-    values: Tensor
-    held_points: Tensor
-    held_values: Tensor
-    of: str | None
-    name: str
-    trim: float = 0.0
-    batch: int | None = None
-    derivative: str = ""
-    over: tuple[str, ...] = ()
-
-    @property
-    def plain(self) -> bool:
-        """Whether the output itself was measured."""
-        return not self.derivative and not self.over
-
-    @property
-    def column(self) -> str:
-        """What was measured, as the name of an array."""
-        return "_".join(filter(None, (str(self.of), self.derivative, *(f"over_{axis}" for axis in self.over))))
-
-    @property
-    def formula(self) -> str:
-        """What was measured."""
-        quantity = f"{self.of}.{self.derivative}" if self.derivative else str(self.of)
-        return f"∫ {quantity} d{' d'.join(self.over)}" if self.over else quantity
-
-    def place(self, domain: Domain) -> str:
-        """Where it holds, in words."""
-        return "at given points"
-
-    def check(self, domain: Domain) -> None:
-        """Refuse points that do not lie in the domain's bounding box."""
-        if self.points.shape[1] != domain.dimension:
-            raise InputError(
-                f"condition {self.name!r}: points have {self.points.shape[1]} columns, the domain has the axes "
-                f"{', '.join(domain.axes)}"
-            )
-        for axis in self.over:
-            if axis not in domain.axes:
-                raise unknown(f"axis of condition {self.name!r}:", axis, domain.axes)
-        if self.derivative and self.derivative not in POWERS and parse_name(self.derivative, domain.axes) is None:
-            raise InputError(
-                f"condition {self.name!r}: {self.derivative!r} is no sequence of the axes {', '.join(domain.axes)}"
-            )
-        bounds = torch.tensor(list(domain.bounds.values()), dtype=torch.float64)
-        outside = ((self.points < bounds[:, 0]) | (self.points > bounds[:, 1])).any(dim=1)
-        if outside.any():
-            first = self.points[outside][0].tolist()
-            raise InputError(f"condition {self.name!r}: {int(outside.sum())} points lie outside {domain!r}, as {first}")
-
-    def sample(self, domain: Domain, count: int, sampler: Sampler, seed: int) -> Points:
-        """The given points and values; `count`, `sampler` and `seed` are not needed."""
-        return Points(self.points, values=self.values)
-
-    def residual(self, sweep: Derivatives, problem: Setting) -> Tensor:
-        """What is measured - values at the points of a sweep, (n,)."""
-        assert sweep.points.values is not None
-        view = View(sweep)
-        if not self.over:
-            return self._quantity(view) - sweep.points.values
-
-        def inside() -> Tensor:
-            nodes = scene()
-            assert nodes is not None  # it is called by the integral
-            return self._quantity(nodes.view)
-
-        here = Scene(view, problem.domain, {})
-        return integrated(inside, self.over, None, here, f"condition {self.name!r}") - sweep.points.values
-
-    def _quantity(self, view: View) -> Tensor:
-        u = view.fields()[str(self.of)]
-        found: Tensor = getattr(u, self.derivative or "value")
-        return found
-
-    def data(self, points: Points, axes: Sequence[str]) -> Tensor:
-        """Points and values, (n (d + 1),)."""
-        return torch.cat([self.points.reshape(-1), self.values])
 
 
 def check_data(data: object, kind: str) -> None:
@@ -409,52 +355,3 @@ def periodic(on: str, *, order: int = 1, of: str | None = None, name: str = "", 
     if not isinstance(order, int) or order < 0:
         raise InputError(f"periodic: order must be an integer of at least 0, got {order!r}")
     return Periodic("periodic", on, of, name, order, exact)
-
-
-def measurements(
-    points: ArrayLike,
-    values: ArrayLike,
-    *,
-    of: str | None = None,
-    name: str = "",
-    over: str | Sequence[str] = (),
-    trim: float = 0.0,
-    batch: int | None = None,
-) -> Measurements:
-    """u = values at points: (n, d), columns in the order of the axes, and (n,).
-
-    Args:
-        points: where was measured.
-        values: what was measured.
-        of: the output, when there are several, or a derivative of one, as "u.x", "u.xt" or "u.laplacian".
-        name: the name of the loss term; "measurements" if not given.
-        over: axes over which it is integrated; the points' coordinates along these do not matter.
-        trim: the share, in [0, 1), of the largest residuals that is left out of the loss: least trimmed squares,
-            which outliers do not draw away (Rousseeuw 1984).
-        batch: how many of the values, chosen afresh, each step sees; None for all.
-
-    Raises:
-        InputError: shapes that do not match, values that are not finite, a share that is none, a batch of none or
-            all, or one beside `trim`, which has to see all residuals.
-    """
-    if np.iscomplexobj(values) or np.iscomplexobj(points):
-        raise InputError(f"measurements: points and values must be real; {TWO_OUTPUTS}")
-    at = np.array(points, dtype=np.float64)
-    measured = np.array(values, dtype=np.float64)
-    if at.ndim != 2 or measured.shape != at.shape[:1] or not len(at):
-        raise InputError(f"measurements: expected points (n, d) and values (n,), got {at.shape} and {measured.shape}")
-    if not (np.isfinite(at).all() and np.isfinite(measured).all()):
-        raise InputError("measurements: points and values must be finite")
-    if isinstance(trim, bool) or not isinstance(trim, Real) or not 0 <= trim < 1:
-        raise InputError(f"measurements: trim is a share of at least 0 and below 1, got {trim!r}")
-    if batch is not None and (type(batch) is not int or not 0 < batch < len(at)):
-        raise InputError(f"measurements: batch is a number of values, fewer than all {len(at)}, got {batch!r}")
-    if batch is not None and trim:
-        raise InputError("measurements: trim leaves out the largest of all residuals, of which a batch shows some only")
-    kept, held = (at, measured), (at[:0], measured[:0])
-    tensors = (torch.from_numpy(array) for array in (*kept, *held))
-    output, _, derivative = (of or "").partition(".")
-    axes = (over,) if isinstance(over, str) else tuple(over)
-    return Measurements(
-        "measurements", *tensors, output or None, name, float(trim), batch, derivative=derivative, over=axes
-    )

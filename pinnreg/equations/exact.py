@@ -32,10 +32,11 @@ from torch import Tensor
 from pinnreg.differentiation import nested_derivative
 from pinnreg.domain import Box, Domain, Face, unit_points
 from pinnreg.equations.call import Data, evaluate_data
-from pinnreg.equations.conditions import FaceCondition, Measurements, Periodic
+from pinnreg.equations.conditions import FaceCondition, Periodic
 from pinnreg.equations.general import Condition, Equation
 from pinnreg.equations.kinks import why_not_smooth
 from pinnreg.equations.linearity import Linearity
+from pinnreg.equations.measured import Measurements
 from pinnreg.equations.problem import Problem, named_conditions
 from pinnreg.equations.settings import ConditionMode, Unknown
 from pinnreg.equations.trial import MANY, AxisData, Trial, shared
@@ -111,29 +112,20 @@ def split_conditions(
 
 
 def _may_be_exact(condition: Condition, mode: ConditionMode, domain: Domain) -> bool:
-    if isinstance(condition, Measurements | Equation) or condition.kind not in ("dirichlet", "initial", "periodic"):
-        return False
-    if isinstance(condition, FaceCondition) and not condition.part.whole:
+    if isinstance(condition, Measurements | Equation) or condition.why_soft:
         return False
     if mode == "exact" or condition.exact is not None:
         return mode == "exact" or bool(condition.exact)
-    # input features make all derivatives periodic: more than is asked for where only values are to be
-    if isinstance(condition, Periodic):
-        return condition.order > 0
-    return condition.kind == "dirichlet" or domain.axes == ("t",)
-
-
-def _why_always_soft(condition: Condition) -> str:
-    if isinstance(condition, FaceCondition) and not condition.part.whole:
-        return "a condition on a part of a face, or at points, is always soft"
-    what = "an equation" if isinstance(condition, Equation) else f"a {condition.kind} condition"
-    return f"{what} is always soft"
+    return condition.exact_by_default(domain)
 
 
 def _reasons_against(problem: Problem, conditions: Iterable[Condition], mode: ConditionMode) -> dict[str, str]:
     """Why conditions cannot be exact, by name; judged in order, so that of two that disagree the later one is soft."""
     conditions = list(conditions)
-    reasons = {c.name: _why_always_soft(c) for c in conditions if not _may_be_exact(c, mode, problem.domain)}
+    never = "a {} condition is soft unless it is asked for"
+    reasons = {
+        c.name: c.why_soft or never.format(c.kind) for c in conditions if not _may_be_exact(c, mode, problem.domain)
+    }
     candidates = [c for c in conditions if c.name not in reasons]
     if not isinstance(problem.domain, Box):
         return reasons | {c.name: "only a Box has exact conditions" for c in candidates}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, final, overload
+from typing import Any, ClassVar, Literal, final, overload
 
 from torch import Tensor
 
@@ -12,7 +12,6 @@ from pinnreg.domain import Domain, Face, Sampler
 from pinnreg.equations.call import Data, evaluate_data, names_of
 from pinnreg.equations.conditions import (
     FaceCondition,
-    Measurements,
     Periodic,
     Setting,
     check_data,
@@ -21,6 +20,7 @@ from pinnreg.equations.conditions import (
 )
 from pinnreg.equations.evaluate import evaluate_rows, scene
 from pinnreg.equations.integrals import Over, axes_of, check_nodes, integrated
+from pinnreg.equations.measured import Measurements
 from pinnreg.equations.part import On, Part, Where, part_of
 from pinnreg.equations.points import Points
 from pinnreg.equations.sweep import Derivatives
@@ -47,6 +47,8 @@ class Equation:
     name: str
     formula: str
     of: None = None
+    anytime: ClassVar[bool] = False
+    why_soft: ClassVar[str] = "an equation is always soft"
 
     def place(self, domain: Domain) -> str:
         """Where it holds, in words; nothing of an integral over the domain itself."""

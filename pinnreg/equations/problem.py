@@ -14,9 +14,10 @@ from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from torch import Tensor
 
 from pinnreg.domain import Domain
-from pinnreg.equations.conditions import Measurements, Periodic, constants_of
+from pinnreg.equations.conditions import Periodic, constants_of
 from pinnreg.equations.field import FIELD_ATTRIBUTES
 from pinnreg.equations.general import Condition, Equation
+from pinnreg.equations.measured import Measurements
 from pinnreg.errors import InputError, place, shortened, unknown, user_code
 from pinnreg.naming import free_name
 from pinnreg.reference import Reference, as_reference, remembered

@@ -27,8 +27,9 @@ import torch
 from torch import Tensor
 
 from pinnreg.domain import unit_points
-from pinnreg.equations.conditions import FaceCondition, Measurements
+from pinnreg.equations.conditions import FaceCondition
 from pinnreg.equations.general import Condition, Equation
+from pinnreg.equations.measured import Measurements
 from pinnreg.equations.points import Points
 from pinnreg.equations.problem import Problem
 from pinnreg.equations.residual import evaluate_residual
@@ -84,37 +85,18 @@ def _prescribed(
     problem: Problem, conditions: Sequence[Condition], output: str, like: Tensor
 ) -> list[tuple[Tensor, Tensor]]:
     """Points (n, d) and values (n,) of each condition that says what an output is."""
-    found = []
-    for condition in conditions:
-        if condition.of != output:
-            continue
-        if isinstance(condition, Measurements) and not condition.plain:
-            continue
-        if isinstance(condition, Measurements):
-            found.append((condition.points.to(like), condition.values.to(like)))
-        elif (
-            isinstance(condition, FaceCondition) and condition.kind in ("dirichlet", "initial") and not condition.slope
-        ):
-            points = condition.sample(problem.domain, POINTS, "sobol", 0).on(like)
-            found.append((points.x, _values(condition, problem, points)))
-    return found
+    own = [each for each in conditions if isinstance(each, FaceCondition | Measurements) and each.of == output]
+    found = [each.prescribed(problem, POINTS, like) for each in own]
+    return [each for each in found if each is not None]
 
 
 def _slopes(problem: Problem, conditions: Sequence[Condition], trial: Trial, like: Tensor) -> list[float]:
     """How far u gets along an axis by the largest slope that is prescribed, by output."""
     found = dict.fromkeys(trial.outputs, 0.0)
     for condition in conditions:
-        if isinstance(condition, FaceCondition) and (condition.kind == "neumann" or condition.slope):
-            points = condition.sample(problem.domain, POINTS, "sobol", 0).on(like)
-            ends = [problem.domain.bounds[face.axis] for face in condition.faces(problem.domain)]
-            length = max(upper - lower for lower, upper in ends) ** condition.order
-            largest = length * float(_values(condition, problem, points).abs().max())
-            found[str(condition.of)] = max(found[str(condition.of)], largest)
+        if isinstance(condition, FaceCondition):
+            found[str(condition.of)] = max(found[str(condition.of)], condition.steepest(problem, POINTS, like))
     return list(found.values())
-
-
-def _values(condition: FaceCondition, problem: Problem, points: Points) -> Tensor:
-    return condition.data(points, problem.domain.axes)[: len(points)].detach()
 
 
 def _middle(prescribed: Sequence[tuple[Tensor, Tensor]]) -> float:

@@ -22,7 +22,7 @@ from pinnreg.equations import (
     own_operators,
     trained_conditions,
 )
-from pinnreg.equations.conditions import Measurements
+from pinnreg.equations.measured import Measurements
 from pinnreg.errors import InputError
 from pinnreg.objective.balance import looked_at
 from pinnreg.objective.demand import Tried, check_gradient, tried_on
@@ -89,7 +89,8 @@ def objective_of(
         *(Penalised(name, each) for name, each in penalties.items() if each.role == "points"),
     )
     on_parameters = tuple(OnParameters(name, each) for name, each in penalties.items() if each.role == "parameters")
-    measured = [each.points for each in split.soft if isinstance(each, Measurements)]
+    # the points of an integral stand for a line
+    measured = [each.points for each in split.soft if isinstance(each, Measurements) and not each.over]
     source = Source(
         problem.domain, points, seed, len(problem.outputs), model.like, torch.cat(measured) if measured else None
     )

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from pinnreg.domain import Face
-from pinnreg.equations import Condition, Equation, FaceCondition, Points, own_operators
-from pinnreg.equations.conditions import Measurements
+from pinnreg.equations import Points, own_operators
+from pinnreg.equations.measured import Measurements
 from pinnreg.errors import InputError
 from pinnreg.objective.batch import Batch
 from pinnreg.objective.model import Model, Parameters
@@ -110,7 +110,7 @@ class Objective:
         late = Face("t", "max")
         soft = [term.condition for term in self.terms if isinstance(term, Soft)]
         ends = [face for each in soft if not isinstance(each, Measurements) for face in each.faces(domain)]
-        if not all(_is_anytime(each) for each in soft):
+        if not all(each.anytime for each in soft):
             return False  # a part of the time may have none of its points
         asked = self.shapes[INTERIOR].operators
         if len(own_operators(asked)) < len(asked):
@@ -187,11 +187,6 @@ class Objective:
         """The unweighted value of each loss term at the parameters themselves, scalar tensors by name."""
         rows = self.rows(batch, parameters)
         return {name: each.total(smooth=batch.smooth) / batch.counts[name] for name, each in rows.items()}
-
-
-def _is_anytime(condition: Condition) -> bool:
-    """Whether a condition holds on whole faces, of which each part of the time has its own, or is measurements."""
-    return not isinstance(condition, Equation) and (not isinstance(condition, FaceCondition) or condition.part.whole)
 
 
 def _is_integral(penalty: Penalty) -> bool:

@@ -36,7 +36,9 @@ def interior_points(settings: PointSettings, domain: Domain, measured: Tensor | 
     """
     if settings.interior == "data":
         if measured is None:
-            raise InputError("points.interior: data takes the points of the measurements, and there are none")
+            raise InputError(
+                "points.interior: data takes the points of the measurements, and there are none, or of integrals only"
+            )
         return measured
     assert settings.interior != "auto", "which is a number once the network is known"
     unit = unit_points(settings.sampler, settings.interior, domain.dimension, derive(seed, "interior", step))

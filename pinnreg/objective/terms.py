@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from pinnreg.domain import Domain
 from pinnreg.equations import Asked, Condition, Points, Problem, Sweep, condition_at, evaluate_residual
-from pinnreg.equations.conditions import Measurements
+from pinnreg.equations.measured import Measurements
 from pinnreg.objective.rows import Rows, joined
 from pinnreg.objective.sampling import interior_points, uniform_points
 from pinnreg.objective.settings import PointSettings

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pinnreg.domain import unit_points
 from pinnreg.equations import Problem, measurements, named_conditions
-from pinnreg.equations.conditions import Measurements
+from pinnreg.equations.measured import Measurements
 from pinnreg.errors import InputError, unknown, user_code
 from pinnreg.naming import free_name
 from pinnreg.observations.settings import MeasurementSettings

@@ -35,7 +35,8 @@ from pinnreg.equations import (
     relative_residual,
     with_values,
 )
-from pinnreg.equations.conditions import FaceCondition, Measurements, Periodic
+from pinnreg.equations.conditions import FaceCondition, Periodic
+from pinnreg.equations.measured import Measurements
 from pinnreg.equations.relative import relative, share
 from pinnreg.equations.sweep import Derivatives
 from pinnreg.errors import InputError

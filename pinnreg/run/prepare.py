@@ -32,7 +32,7 @@ from pinnreg.equations import (
     with_values,
     without_mean,
 )
-from pinnreg.equations.conditions import Measurements
+from pinnreg.equations.measured import Measurements
 from pinnreg.equations.settings import Unknown
 from pinnreg.errors import InputError, user_code
 from pinnreg.objective import Objective, objective_of

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pinnreg import plots
 from pinnreg.config import Resolved, as_dict
 from pinnreg.equations import Points
-from pinnreg.equations.conditions import Measurements
+from pinnreg.equations.measured import Measurements
 from pinnreg.errors import InputError
 from pinnreg.objective import Batch
 from pinnreg.report import Report, Solution, Validation, compare, middle_of, read_report, validate_on, without_reference
