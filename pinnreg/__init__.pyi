@@ -1,6 +1,6 @@
 from . import networks, reference
 from .differentiation import derivatives
-from .domain import Box
+from .domain import Annulus, Ball, Box, Domain, Ellipse, Polygon, Star
 from .equations import (
     Field,
     Problem,
@@ -26,13 +26,19 @@ from .taylor import Laplacian
 __version__: str
 
 __all__ = [
+    "Annulus",
+    "Ball",
     "Box",
     "Diverged",
+    "Domain",
+    "Ellipse",
     "Field",
     "InputError",
     "Interrupted",
     "Laplacian",
+    "Polygon",
     "Problem",
+    "Star",
     "analyse",
     "condition",
     "derivatives",

@@ -18,8 +18,8 @@ import pinnreg
 PACKAGE = Path(pinnreg.__file__).resolve().parent
 LAYERS = {
     -2: ("errors",),
-    -1: ("settings", "naming", "memory", "files", "processes"),
-    0: ("scanning", "domain", "locks", "reference", "randomness", "taylor", "compilation", "jacobians"),
+    -1: ("settings", "naming", "memory", "files", "processes", "randomness"),
+    0: ("scanning", "domain", "locks", "reference", "taylor", "compilation", "jacobians"),
     1: ("networks",),
     2: ("differentiation",),
     3: ("equations",),

@@ -1,5 +1,32 @@
-from .box import Box, Domain, Face, faces
+from .ball import Annulus, Ball
+from .box import Box
+from .domain import Boundary, Domain, Face, Piece, Side, faces, flat, sample_side, shares_of
+from .polygon import Polygon
 from .samplers import unit_points
 from .settings import SAMPLERS, Sampler
+from .shape import Combined, Product, Shape
+from .star import Ellipse, Star
 
-__all__ = ["SAMPLERS", "Box", "Domain", "Face", "Sampler", "faces", "unit_points"]
+__all__ = [
+    "SAMPLERS",
+    "Annulus",
+    "Ball",
+    "Boundary",
+    "Box",
+    "Combined",
+    "Domain",
+    "Ellipse",
+    "Face",
+    "Piece",
+    "Polygon",
+    "Product",
+    "Sampler",
+    "Shape",
+    "Side",
+    "Star",
+    "faces",
+    "flat",
+    "sample_side",
+    "shares_of",
+    "unit_points",
+]

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal, Protocol, final
 import torch
 from torch import Tensor
 
-from pinnreg.domain import Domain, Face, Sampler, unit_points
+from pinnreg.domain import Domain, Sampler, Side, flat, unit_points
 from pinnreg.equations.call import TWO_OUTPUTS, Data, evaluate_data, names_of
 from pinnreg.equations.field import View
 from pinnreg.equations.part import On, Part, Where, part_of
@@ -101,7 +101,7 @@ class FaceCondition:
         self.faces(domain)
         self.part.check(domain, self.name)
 
-    def faces(self, domain: Domain) -> tuple[Face, ...]:
+    def faces(self, domain: Domain) -> tuple[Side, ...]:
         """The faces on which the condition holds, or on parts of which; none if it holds at points."""
         if self.kind == "initial" and "t" not in domain.axes:
             raise InputError(f"condition {self.name!r}: the domain {domain!r} has no axis 't' for an initial condition")
@@ -185,19 +185,23 @@ class Periodic:
         """Refuse a domain that lacks the condition's axis."""
         self.faces(domain)
 
-    def faces(self, domain: Domain) -> tuple[Face, ...]:
+    def faces(self, domain: Domain) -> tuple[Side, ...]:
         """The two faces that are identified."""
         # the name is used as it stands, by the input features too: no spaces, no face
         if self.on not in domain.axes:
             known = ", ".join(domain.axes)
             raise InputError(f"condition {self.name!r}: periodic needs one of the axes {known}, got {self.on!r}")
-        return domain.faces(self.on)
+        sides = domain.faces(self.on)
+        if len(flat(sides)) != 2:
+            raise InputError(f"condition {self.name!r}: {domain!r} has no two flat faces across {self.on!r}")
+        return sides
 
     def sample(self, domain: Domain, count: int, sampler: Sampler, seed: int) -> Points:
         """`count` pairs of points, those of the lower face first."""
         low, high = self.faces(domain)
         unit = unit_points(sampler, count, domain.dimension - 1, derive(seed, "periodic"))
-        points = torch.cat([domain.on_face(low, unit), domain.on_face(high, unit)])
+        sides = [domain.placed_on(side, unit) for side in (low, high)]
+        points = torch.cat([x if kept is None else x[kept] for x, _, kept in sides])
         return Points(points, points_per_row=2)
 
     def residual(self, sweep: Derivatives, problem: Setting) -> Tensor:

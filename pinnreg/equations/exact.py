@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.differentiation import nested_derivative
-from pinnreg.domain import Box, Domain, Face, unit_points
+from pinnreg.domain import Box, Domain, Face, flat, unit_points
 from pinnreg.equations.call import Data, evaluate_data
 from pinnreg.equations.conditions import FaceCondition, Periodic
 from pinnreg.equations.general import Condition, Equation
@@ -142,7 +142,8 @@ def _reasons_against(problem: Problem, conditions: Iterable[Condition], mode: Co
     ordered = sorted((c for c in candidates if isinstance(c, FaceCondition)), key=lambda c: (c.kind, c.slope))
     for condition in ordered:
         data = [
-            _FaceData(condition, str(condition.of), face, condition.slope) for face in condition.faces(problem.domain)
+            _FaceData(condition, str(condition.of), face, condition.slope)
+            for face in flat(condition.faces(problem.domain))
         ]
         why = _obstacle(problem.domain, data, accepted, periodic)
         why = why or _without_derivatives(problem.domain, condition)
@@ -177,7 +178,7 @@ def _corner(problem: Problem, conditions: Iterable[Condition], periodic: Periodi
     for each in conditions:
         if not isinstance(each, FaceCondition) or each.slope or not callable(each.value) or not each.part.whole:
             continue
-        across = [face for face in each.faces(domain) if face.axis != periodic.on]
+        across = [face for face in flat(each.faces(domain)) if face.axis != periodic.on]
         if not across or _without_derivatives(domain, each) is not None:
             continue
         lower, upper = domain.bounds[periodic.on]
@@ -233,7 +234,7 @@ def _too_many(data: Sequence[_FaceData], accepted: Sequence[_FaceData]) -> str |
 
 def _without_derivatives(domain: Domain, condition: FaceCondition) -> str | None:
     """Why data that vary but carry no derivative cannot be exact: the trial function's would silently be wrong."""
-    points = _edge(domain, condition.faces(domain)[:1]).requires_grad_()
+    points = _edge(domain, flat(condition.faces(domain))[:1]).requires_grad_()
     values = evaluate_data(condition.value, domain.axes, points, f"condition {condition.name!r}")
     if not values.requires_grad and bool((values != values[0]).any()):
         return "its data vary but have no derivatives (a step, or computed outside of torch)"
@@ -280,7 +281,7 @@ def _axis_data(domain: Domain, exact: Iterable[Condition], output: str) -> tuple
     table: dict[str, AxisData] = {}
     for condition in exact:
         if isinstance(condition, FaceCondition) and condition.of == output:
-            for face in condition.faces(domain):
+            for face in flat(condition.faces(domain)):
                 lower, upper = domain.bounds[face.axis]
                 old = table.get(face.axis, AxisData(domain.axes.index(face.axis), lower, upper))
                 table[face.axis] = _with_data(old, face, condition.slope, condition.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations_with_replacement
 from typing import Any, cast, final
 
 import torch
@@ -96,9 +97,8 @@ class View:
         if normals and points.normals is not None:
             outward = points.normals.repeat(math.prod(shape) // len(points), 1)
         place, self._count = self._count, self._count + 1
-        return View(
-            self.sweep.elsewhere(place, Points(torch.stack(columns, dim=1), outward, across=points.across)), shape
-        )
+        there = Points(torch.stack(columns, dim=1), outward, across=points.across, curved=points.curved)
+        return View(self.sweep.elsewhere(place, there), shape)
 
 
 def _value(operand: Any) -> Any:
@@ -189,7 +189,7 @@ class Field:
         return Field(self._view.at(**replaced), self._output)
 
     def normal(self, order: int = 1) -> Tensor:
-        """The derivative of an order along the outward normal, on the faces of a box; a tensor (n,).
+        """The derivative of an order along the outward normal, on a boundary; a tensor (n,).
 
         Raises:
             InputError: where there is no normal.
@@ -199,9 +199,18 @@ class Field:
             raise InputError(
                 f"{self._name}.n is the derivative along the outward normal, and there is none: only faces have one"
             )
-        axes, normals = self._axes, self._view.shaped(points.normals)
-        # only the axes that the faces are on, so that no other derivative is computed
-        terms = (normals[..., axis] ** order * self.d(axes[axis], order) for axis in points.across)
+        normals = self._view.shaped(points.normals)
+        # only the axes that normals are along, so that no other derivative is computed
+        if points.curved:
+            indices = list(combinations_with_replacement(points.across, order))
+        else:
+            indices = [(axis,) * order for axis in points.across]
+        terms = []
+        for index in indices:
+            times = [index.count(axis) for axis in range(len(self._axes))]
+            factor = math.factorial(order) // math.prod(map(math.factorial, times))
+            along = math.prod((normals[..., axis] ** times[axis] for axis in set(index)), start=1)
+            terms.append(factor * along * self._derivative(tuple(times)))
         return cast(Tensor, sum(terms))
 
     def __getattr__(self, name: str) -> Tensor:

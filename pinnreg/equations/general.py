@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, final, overload
 
 from torch import Tensor
 
-from pinnreg.domain import Domain, Face, Sampler
+from pinnreg.domain import Domain, Sampler, Side
 from pinnreg.equations.call import Data, evaluate_data, names_of
 from pinnreg.equations.conditions import (
     FaceCondition,
@@ -58,7 +58,7 @@ class Equation:
         """Refuse a domain that lacks the condition's faces, axes or points."""
         self.part.check(domain, self.name)
 
-    def faces(self, domain: Domain) -> tuple[Face, ...]:
+    def faces(self, domain: Domain) -> tuple[Side, ...]:
         """The faces on which it holds, or on parts of which."""
         return self.part.faces(domain)
 

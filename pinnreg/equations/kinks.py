@@ -19,7 +19,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from pinnreg.domain import Domain
+from pinnreg.domain import Domain, flat
 from pinnreg.equations.call import evaluate_data
 from pinnreg.equations.conditions import FaceCondition
 from pinnreg.equations.jumps import Gap, Lines, Sample, jumps, lines_along
@@ -45,7 +45,7 @@ def why_not_smooth(domain: Domain, condition: FaceCondition, orders: Orders) -> 
     """
     if not callable(condition.value):
         return None
-    faces = condition.faces(domain)
+    faces = flat(condition.faces(domain))
     for axis in domain.axes:
         if across := [face for face in faces if face.axis != axis]:
             order = min(max(orders(axis), 2), HIGHEST)

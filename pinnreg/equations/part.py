@@ -11,7 +11,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from pinnreg.domain import Box, Domain, Face, Sampler, unit_points
+from pinnreg.domain import Box, Domain, Piece, Sampler, Side, sample_side, shares_of, unit_points
 from pinnreg.equations.call import call, coordinates
 from pinnreg.equations.points import Points
 from pinnreg.errors import InputError, unknown, user_code
@@ -48,15 +48,13 @@ class Part:
         """Whether it is faces and all of them."""
         return not (self.at or self.inside or self.over or self.where)
 
-    def faces(self, domain: Domain) -> tuple[Face, ...]:
+    def faces(self, domain: Domain) -> tuple[Side, ...]:
         """The faces that it lies on."""
         return () if self.at or self.inside else domain.faces(self.on)
 
     def check(self, domain: Domain, name: str) -> None:
         """Refuse what a domain does not have."""
         title = f"condition {name!r}"
-        if (self.at or self.over) and not isinstance(domain, Box):
-            raise InputError(f"{title}: fixed coordinates and integrals need a Box, got {domain!r}")
         for axis in (*self.over, *(axis for axis, _ in self.at)):
             if axis not in domain.axes:
                 raise unknown(f"axis of {title}:", axis, domain.axes)
@@ -67,61 +65,96 @@ class Part:
         fixed = {face.axis for face in self.faces(domain)} | {axis for axis, _ in self.at}
         if twice := sorted(fixed & set(self.over)):
             raise InputError(f"{title}: an integral over {twice[0]!r}, which is fixed there")
+        if not isinstance(domain, Box):
+            self._check_shape(domain, title)
         if self.where is not None:
             self._sampled(domain, 1, "uniform", 0, title)
 
+    def _check_shape(self, domain: Domain, title: str) -> None:
+        if self.over:
+            raise InputError(f"{title}: integrals need a Box, got {domain!r}")
+        if not self.at:
+            return
+        if free := set(domain.space_axes) - {axis for axis, _ in self.at}:
+            raise InputError(
+                f"{title}: lines and planes through {domain!r} are not known; fix {', '.join(sorted(free))} too"
+            )
+        # one point in space, at its only or its middle time
+        if not bool(domain.contains(self._drawn(Box(**domain.bounds), None, 1, "grid", 0)[0]).all()):
+            raise InputError(f"{title}: {self.said(domain)[3:]} lies outside of {domain!r}")
+
     def sample(self, domain: Domain, count: int, sampler: Sampler, seed: int, name: str) -> Points:
-        """About `count` points, spread evenly over the faces if it is on several."""
+        """About `count` points, spread evenly over the faces if it is on several; over a shape's by their measures."""
         return self._sampled(domain, count, sampler, seed, f"condition {name!r}")
 
     def _sampled(self, domain: Domain, count: int, sampler: Sampler, seed: int, title: str) -> Points:
-        faces = self.faces(domain)
-        if not faces:
-            x = self._kept(domain, None, count, sampler, derive(seed, "inside"), title)
+        sides = self.faces(domain)
+        if not sides:
+            x, _ = self._kept(domain, None, count, sampler, derive(seed, "inside"), title)
             if not len(x):
                 raise InputError(f"{title}: no point of {domain!r} was found `where` it is to hold")
             return Points(x)
-        points, normals = [], []
-        for number, face in enumerate(faces):
-            share = count // len(faces) + (number < count % len(faces))
-            on_face = self._kept(domain, face, max(share, 1), sampler, derive(seed, str(face)), title)
-            normal = torch.zeros_like(on_face)
-            normal[:, domain.axes.index(face.axis)] = face.outward
-            points.append(on_face)
-            normals.append(normal)
-        x = torch.cat(points)
+        measures = [domain.measure(side) for side in sides]
+        sizes = _even(count, len(sides)) if isinstance(domain, Box) else shares_of(count, measures)
+        parts = [
+            self._kept(domain, side, max(size, 1), sampler, derive(seed, str(side)), title)
+            for side, size in zip(sides, sizes, strict=True)
+        ]
+        x, normals = torch.cat([each for each, _ in parts]), torch.cat([each for _, each in parts])
         if not len(x):
-            raise InputError(f"{title}: no point of {', '.join(map(str, faces))} was found `where` it is to hold")
-        across = tuple(number for number, axis in enumerate(domain.axes) if axis in {face.axis for face in faces})
-        return Points(x, torch.cat(normals), across=across)
+            raise InputError(f"{title}: no point of {', '.join(map(str, sides))} was found `where` it is to hold")
+        curved = any(isinstance(side, Piece) for side in sides)
+        along = set(domain.space_axes) if curved else set[str]()
+        across = tuple(
+            number for number, axis in enumerate(domain.axes) if axis in along | {side.axis for side in sides}
+        )
+        return Points(x, normals, across=across, curved=curved)
 
-    def _kept(self, domain: Domain, face: Face | None, count: int, sampler: Sampler, seed: int, title: str) -> Tensor:
-        """Points of one face, or inside, of which those are kept that belong to the part."""
+    def _kept(
+        self, domain: Domain, side: Side | None, count: int, sampler: Sampler, seed: int, title: str
+    ) -> tuple[Tensor, Tensor]:
+        """Points of one side, or inside, with normals, of which those are kept that belong to the part."""
         if self.where is None:
-            return self._drawn(domain, face, count, sampler, seed)
+            return self._drawn(domain, side, count, sampler, seed)
         share = 1.0
         while True:
-            x = self._drawn(domain, face, math.ceil(count / share), sampler, seed)
-            found = x[self._belongs(x, domain.axes, title)]
+            x, normals = self._drawn(domain, side, math.ceil(count / share), sampler, seed)
+            belongs = self._belongs(x, domain.axes, title)
+            found, theirs = x[belongs], normals[belongs]
             if len(found) >= count or len(x) < count / share or share < FEWEST:
                 break
             share /= 2
         if sampler != "grid" or len(found) <= count:
-            return found[:count]  # the first of a sequence are spread as all are
-        return found[torch.linspace(0, len(found) - 1, count).long()]
+            return found[:count], theirs[:count]  # the first of a sequence are spread as all are
+        chosen = torch.linspace(0, len(found) - 1, count).long()
+        return found[chosen], theirs[chosen]
 
-    def _drawn(self, domain: Domain, face: Face | None, count: int, sampler: Sampler, seed: int) -> Tensor:
+    def _drawn(
+        self, domain: Domain, side: Side | None, count: int, sampler: Sampler, seed: int
+    ) -> tuple[Tensor, Tensor]:
+        """Points of one side, or inside, and their normals, which are zero inside."""
+        if self.at and not isinstance(domain, Box):
+            domain = Box(**domain.bounds)  # of a point in space only time is left
+        if not (self.at or self.over):
+            if side is not None:
+                return sample_side(domain, side, count, sampler, seed)
+            x = domain.sample(count, sampler, seed)
+            return x, torch.zeros_like(x)
         fixed = dict(self.at)
-        # those of the face are put in by the domain
-        axes = [axis for axis in domain.axes if face is None or axis != face.axis]
+        # those of the side are put in by the domain
+        axes = [axis for axis in domain.axes if side is None or axis != side.axis]
         free = [number for number, axis in enumerate(axes) if axis not in fixed and axis not in self.over]
         drawn = unit_points(sampler, count, len(free), seed)
         unit = drawn.new_full((len(drawn), len(axes)), 0.5)
         unit[:, free] = drawn
-        x = domain.interior(unit) if face is None else domain.on_face(face, unit)
+        if side is not None:
+            x, normals, _ = domain.placed_on(side, unit)
+        else:
+            x = domain.interior(unit)
+            normals = torch.zeros_like(x)
         for axis, value in fixed.items():
             x[:, domain.axes.index(axis)] = value
-        return x
+        return x, normals
 
     def _belongs(self, x: Tensor, axes: Sequence[str], title: str) -> Tensor:
         assert self.where is not None
@@ -139,6 +172,10 @@ class Part:
         if self.at:
             return f"at {some}{', '.join(f'{axis} = {value:g}' for axis, value in self.at)}"
         return f"on {some}{', '.join(map(str, self.faces(domain)))}" if not self.inside else f"in {some}the domain"
+
+
+def _even(count: int, parts: int) -> list[int]:
+    return [count // parts + (number < count % parts) for number in range(parts)]
 
 
 def part_of(

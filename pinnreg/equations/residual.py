@@ -44,7 +44,8 @@ def of_derivatives(
     values = asked.values
 
     def function(x: Tensor, *derivatives: Tensor) -> dict[str, Tensor]:
-        points = Points(x, sweep.points.normals, across=sweep.points.across)
+        here = sweep.points
+        points = Points(x, here.normals, across=here.across, curved=here.curved)
         return rows(Table(sweep, points, dict(zip(values, derivatives, strict=True))))
 
     return function, values

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias, final
 import torch
 from torch import Tensor, nn
 
-from pinnreg.domain import Domain, Face, unit_points
+from pinnreg.domain import Domain, Face, Piece, Side, unit_points
 from pinnreg.equations.conditions import FaceCondition
 from pinnreg.equations.general import Condition
 from pinnreg.equations.points import Points
@@ -163,6 +163,8 @@ def _wrong(
     unit = unit_points("sobol", POINTS, domain.dimension, derive(0, "symmetry"))
     here = domain.interior(unit).to(like)
     there, signs = _moved(here, each, domain), torch.tensor(each.signs).to(like)
+    if not bool((domain.signed_distance(there) <= tolerance * max(_lengths(domain))).all()):
+        return "the domain is"
     if each.kind == "shift" and each.axis not in trial.periodic:
         return f"no solution that need not be periodic in {each.axis!r} is"
     if not _alike(trial(network, here) * signs, trial(network, there), tolerance):
@@ -187,19 +189,31 @@ def _alone(each: _Map, problem: Problem, conditions: Sequence[FaceCondition], li
     domain, tolerance = problem.domain, TOLERANCES[like.dtype]
     for one, face in ((condition, face) for condition in conditions for face in condition.faces(domain)):
         unit = unit_points("sobol", POINTS, domain.dimension - 1, derive(0, str(face)))
-        here = domain.on_face(face, unit).to(like)
-        there, image = _moved(here, each, domain), each.image(face)
+        points, _, kept = domain.placed_on(face, unit)
+        here = (points if kept is None else points[kept]).to(like)
+        there = _moved(here, each, domain)
         value, *factors = one.data(Points(here), domain.axes).chunk(3)
         said = (each.signs[problem.outputs.index(str(one.of))] * value, *factors)
         answers = (
             other.data(Points(there), domain.axes).chunk(3)
             for other in conditions
-            if other.of == one.of and image in other.faces(domain)
+            if other.of == one.of and _is_image(each, face, other.faces(domain))
         )
         scales = (size, 0.0, 0.0)
         if not any(all(map(_alike, said, answer, [tolerance] * 3, scales)) for answer in answers):
             return one.name
     return None
+
+
+def _is_image(each: _Map, face: Side, sides: Sequence[Side]) -> bool:
+    """Whether one of some sides may be what another is mapped onto; of curved ones all may."""
+    if isinstance(face, Face):
+        return each.image(face) in sides
+    return any(isinstance(side, Piece) for side in sides)
+
+
+def _lengths(domain: Domain) -> list[float]:
+    return [upper - lower for lower, upper in domain.bounds.values()]
 
 
 def _maps(problem: Problem) -> list[_Map]:

@@ -1,0 +1,105 @@
+"""Closed curves in the plane by a parameter: points uniform in arc length, and the nearest point of a curve."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+TURN = 2 * math.pi
+CELLS = 4096
+"""Of a table of a curve."""
+NODES, WEIGHTS = (torch.from_numpy(each) for each in np.polynomial.legendre.leggauss(5))
+BRACKETS = 512
+"""Places on a curve among which the nearest one is looked for."""
+SECTIONS = 80
+"""Of an interval by the golden section, to rounding of a distance."""
+GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+@final
+class Quantile:
+    """θ in [0, 2π] as a function of the share of the integral of a positive density up to θ, by a table.
+
+    Between the nodes of the table θ is a cubic with the right slopes, 1/density: the error is 1e-12 for smooth ones.
+    """
+
+    def __init__(self, density: Callable[[Tensor], Tensor]) -> None:
+        ends = torch.linspace(0, TURN, CELLS + 1, dtype=torch.float64)
+        half = TURN / CELLS / 2
+        inside = density((ends[:-1, None] + half * (NODES + 1)).reshape(-1)).reshape(CELLS, -1)
+        until = torch.cat([torch.zeros(1, dtype=torch.float64), (half * inside @ WEIGHTS).cumsum(0)])
+        self.total = float(until[-1])
+        self._ends, self._until, self._slopes = ends, until / self.total, self.total / density(ends)
+
+    def __call__(self, share: Tensor) -> Tensor:
+        """θ, (n,), of shares (n,)."""
+        ends, until, slopes = (each.to(share) for each in (self._ends, self._until, self._slopes))
+        cell = (torch.searchsorted(until, share.contiguous(), right=True) - 1).clamp(0, CELLS - 1)
+        width = until[cell + 1] - until[cell]
+        s = (share - until[cell]) / width
+        one, other = ends[cell], ends[cell + 1]
+        rise, fall = width * slopes[cell], width * slopes[cell + 1]
+        # a cubic that overshoots beside a kink of the density would not be monotonous
+        rise, fall = (torch.minimum(each, 3 * (other - one)) for each in (rise, fall))
+        return (
+            (1 + 2 * s) * (1 - s) ** 2 * one
+            + s**2 * (3 - 2 * s) * other
+            + s * (1 - s) ** 2 * rise
+            - s**2 * (1 - s) * fall
+        )
+
+
+@final
+class Curve:
+    """A closed curve, counter-clockwise.
+
+    Args:
+        at: its points (n, 2) by θ, (n,).
+    """
+
+    def __init__(self, at: Callable[[Tensor], Tensor]) -> None:
+        self.at = at
+        self._by_length = Quantile(lambda theta: torch.linalg.vector_norm(self.slope(theta), dim=1))
+
+    @property
+    def length(self) -> float:
+        """Its length."""
+        return self._by_length.total
+
+    def slope(self, theta: Tensor) -> Tensor:
+        """Its derivative by θ, (n, 2)."""
+        with torch.enable_grad():
+            inputs = theta.detach().requires_grad_()
+            points = self.at(inputs)
+            slopes = [torch.autograd.grad(each.sum(), inputs, retain_graph=True)[0] for each in points.unbind(dim=1)]
+        return torch.stack(slopes, dim=1)
+
+    def placed(self, unit: Tensor) -> tuple[Tensor, Tensor]:
+        """Points and outward normals, (n, 2), uniform in arc length if `unit`, (n,), is on [0, 1]."""
+        theta = self._by_length(unit)
+        slope = self.slope(theta)
+        normals = torch.stack([slope[:, 1], -slope[:, 0]], dim=1)
+        return self.at(theta), normals / torch.linalg.vector_norm(normals, dim=1, keepdim=True)
+
+    def distance(self, points: Tensor) -> Tensor:
+        """The distance of points (n, 2) to the curve, (n,), differentiable in them."""
+        here = points.detach()
+        places = torch.linspace(0, TURN, BRACKETS + 1, dtype=points.dtype, device=points.device)[:-1]
+        nearest = places[torch.cdist(here, self.at(places).detach()).argmin(dim=1)]
+        lower, upper = nearest - TURN / BRACKETS, nearest + TURN / BRACKETS
+        with torch.no_grad():
+            for _ in range(SECTIONS):
+                one, other = upper - GOLDEN * (upper - lower), lower + GOLDEN * (upper - lower)
+                before = self._away(one, here) < self._away(other, here)
+                lower, upper = torch.where(before, lower, one), torch.where(before, other, upper)
+            at = self.at((lower + upper) / 2)
+        away: Tensor = torch.linalg.vector_norm(points - at, dim=1)
+        return away
+
+    def _away(self, theta: Tensor, points: Tensor) -> Tensor:
+        return (self.at(theta) - points).square().sum(dim=1)

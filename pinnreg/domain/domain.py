@@ -1,0 +1,281 @@
+"""`Domain`: a set of points with named axes, whose boundary has named parts. The axis named `t` is time, the last one.
+
+The unit cube is mapped into a domain so that uniform points of the one are uniform in the other; a quasi-random
+sequence stays one by that. Where no such map is at hand, as for set operations, some points of a larger set are not
+kept: `share` says how many are. Boundaries are mapped in the same way, each part by itself.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, final
+
+import torch
+from torch import Tensor
+
+from pinnreg.domain.samplers import unit_points
+from pinnreg.domain.settings import Sampler
+from pinnreg.errors import InputError, unknown
+from pinnreg.randomness import derive
+
+SPARE = 1.05
+"""By so much more points are drawn than are expected to be needed."""
+MOST_DRAWN = 2**12
+"""For each point that is asked for, until a set is taken to be next to empty."""
+
+
+@final
+@dataclass(frozen=True)
+class Face:
+    """One flat side of a domain, on which `axis` is constant; `outward` is the sign of its outward normal there."""
+
+    axis: str
+    side: Literal["min", "max"]
+
+    @property
+    def outward(self) -> float:
+        return 1.0 if self.side == "max" else -1.0
+
+    def __str__(self) -> str:
+        return f"{self.axis}={self.side}"
+
+
+@final
+@dataclass(frozen=True)
+class Piece:
+    """A named part of a boundary of any form."""
+
+    name: str
+    axis: ClassVar[str] = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Side = Face | Piece
+Placed = tuple[Tensor, Tensor | None]
+"""Points (n, d), and which of them are kept, (n,); None for all."""
+PlacedOn = tuple[Tensor, Tensor, Tensor | None]
+"""The same with outward normals (n, d)."""
+Drawn = tuple[tuple[Tensor, ...], int]
+"""What was kept of points, and how many were not."""
+
+
+class Domain(ABC):
+    """A set of points with named axes.
+
+    Subclasses say how the unit cube maps onto it and onto the sides of its boundary. What is not overridden is that of
+    the box around it.
+    """
+
+    @property
+    @abstractmethod
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        """The smallest box around the domain: (lower, upper) by axis, in order."""
+
+    @property
+    @abstractmethod
+    def volume(self) -> float:
+        """The measure of the domain, time included."""
+
+    @abstractmethod
+    def interior(self, unit: Tensor) -> Tensor:
+        """Points in the domain, (n, d), uniform if `unit`, (n, d), is uniform on the unit cube; fewer by `share`."""
+
+    @abstractmethod
+    def on_face(self, face: Face, unit: Tensor) -> Tensor:
+        """Points on a flat face, (n, d), uniform if `unit`, (n, d - 1), is uniform on the unit cube."""
+
+    @property
+    def share(self) -> float:
+        """How many of the points `interior` keeps, about."""
+        return 1.0
+
+    def placed(self, unit: Tensor) -> Placed:
+        """The points of `interior`, with those that are not kept."""
+        return self.interior(unit), None
+
+    def placed_on(self, side: Side, unit: Tensor) -> PlacedOn:
+        """Points on one side, (n, d), from (n, d - 1) of the unit cube, their normals, and which are kept."""
+        assert isinstance(side, Face)  # those of a box
+        points = self.on_face(side, unit)
+        normals = torch.zeros_like(points)
+        normals[:, self.axes.index(side.axis)] = side.outward
+        return points, normals, None
+
+    def measure(self, side: Side) -> float:
+        """The length or area of one side, times the length of time."""
+        return math.prod(upper - lower for axis, (lower, upper) in self.bounds.items() if axis != side.axis)
+
+    def contains(self, points: Tensor) -> Tensor:
+        """Whether points (n, d) lie in the domain or on its boundary, (n,)."""
+        inside = torch.ones(len(points), dtype=torch.bool, device=points.device)
+        for number, (lower, upper) in enumerate(self.bounds.values()):
+            inside &= (points[:, number] >= lower) & (points[:, number] <= upper)
+        return inside
+
+    def signed_distance(self, points: Tensor) -> Tensor:
+        """The distance of points (n, d) to the boundary in space, (n,), negative inside; time does not count."""
+        columns = [
+            torch.maximum(lower - points[:, number], points[:, number] - upper)
+            for number, (axis, (lower, upper)) in enumerate(self.bounds.items())
+            if axis != "t"
+        ]
+        return distance_of_product(columns)
+
+    def until(self, share: float) -> Domain:
+        """The part of the domain in the first share of its time; the whole where it has none, or does not say."""
+        return self
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The names of the axes, time last."""
+        return tuple(self.bounds)
+
+    @property
+    def dimension(self) -> int:
+        """The number of axes, time included."""
+        return len(self.bounds)
+
+    @property
+    def space_axes(self) -> tuple[str, ...]:
+        """The names of the axes other than time."""
+        return tuple(axis for axis in self.axes if axis != "t")
+
+    def faces(self, on: str | Sequence[str] | None) -> tuple[Side, ...]:
+        """The sides that `on` names: of a box "x" (both), "x=min", "x=max", of a shape the names of its parts, several
+        of these, or None for all of space.
+
+        Raises:
+            InputError: a name that is no side of this domain, or one given twice.
+        """
+        return faces(on, self.axes)
+
+    def sample(self, count: int, sampler: Sampler = "sobol", seed: int = 0) -> Tensor:
+        """About `count` points, uniform in measure, (n, d), float64 on the CPU; exactly so many but for a `grid`."""
+
+        def draw(size: int) -> Drawn:
+            unit = unit_points(sampler, size, self.dimension, seed)
+            points = self.interior(unit)
+            return (points,), len(unit) - len(points)
+
+        return _enough(draw, self.share, count, sampler)[0]
+
+    def uniform(self, count: int, draws: torch.Generator, like: Tensor) -> Tensor:
+        """`count` independent uniform points, (count, d), where `like` is and in its precision."""
+        found, size = [], count
+        while True:
+            unit = torch.rand((size, self.dimension), generator=draws, device=like.device, dtype=like.dtype)
+            found.append(self.interior(unit))
+            missing = count - sum(map(len, found))
+            if missing <= 0:
+                return found[0] if len(found) == 1 and not missing else torch.cat(found)[:count]
+            size = math.ceil(SPARE * missing / self.share) + 16
+
+    def boundary(self, on: str | Sequence[str] | None = None) -> Boundary:
+        """A part of the boundary, by the names of `faces`.
+
+        Raises:
+            InputError: a name that is no side of this domain, or one given twice.
+        """
+        return Boundary(self, self.faces(on))
+
+
+@final
+@dataclass(frozen=True)
+class Boundary:
+    """A part of a domain's boundary.
+
+    Attributes:
+        domain: the domain.
+        sides: the sides that it consists of.
+    """
+
+    domain: Domain
+    sides: tuple[Side, ...]
+
+    @property
+    def measure(self) -> float:
+        """Its length or area, times the length of time."""
+        return sum(self.domain.measure(side) for side in self.sides)
+
+    def sample(self, count: int, sampler: Sampler = "sobol", seed: int = 0) -> tuple[Tensor, Tensor]:
+        """About `count` points, uniform in measure, (n, d), with their outward normals, (n, d), float64 on the CPU."""
+        sizes = shares_of(count, [self.domain.measure(side) for side in self.sides])
+        parts = [
+            sample_side(self.domain, side, size, sampler, derive(seed, str(side)))
+            for side, size in zip(self.sides, sizes, strict=True)
+        ]
+        points, normals = zip(*parts, strict=True)
+        return torch.cat(points), torch.cat(normals)
+
+
+def sample_side(domain: Domain, side: Side, count: int, sampler: Sampler, seed: int) -> tuple[Tensor, Tensor]:
+    """About `count` points of one side, (n, d), and their outward normals, (n, d)."""
+
+    def draw(size: int) -> Drawn:
+        points, normals, kept = domain.placed_on(side, unit_points(sampler, size, domain.dimension - 1, seed))
+        if kept is None:
+            return (points, normals), 0
+        return (points[kept], normals[kept]), int((~kept).sum())
+
+    points, normals = _enough(draw, 1.0, count, sampler)
+    return points, normals
+
+
+def flat(sides: Iterable[Side]) -> list[Face]:
+    """Those sides on which an axis is constant."""
+    return [side for side in sides if isinstance(side, Face)]
+
+
+def shares_of(count: int, measures: Sequence[float]) -> list[int]:
+    """How many of `count` points each of some parts gets in proportion to its measure, one at least."""
+    total = sum(measures)
+    ends = [round(count * sum(measures[: number + 1]) / total) for number in range(len(measures))]
+    return [max(end - start, 1) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def _enough(draw: Callable[[int], Drawn], share: float, count: int, sampler: Sampler) -> tuple[Tensor, ...]:
+    """`count` rows of what is kept of as many points as that takes."""
+    size = count if share == 1 else math.ceil(SPARE * count / share)
+    found, dropped = draw(size)
+    while dropped and len(found[0]) < count and size < MOST_DRAWN * count:
+        size *= 2
+        found, dropped = draw(size)
+    if sampler != "grid" or len(found[0]) <= count:
+        return tuple(each[:count] for each in found)  # the first of a sequence are spread as all are
+    chosen = torch.linspace(0, len(found[0]) - 1, count).long()
+    return tuple(each[chosen] for each in found)
+
+
+def distance_of_product(columns: Sequence[Tensor]) -> Tensor:
+    """The signed distance to a product of sets from those to each, (n,)."""
+    stacked = torch.stack(list(columns), dim=1)
+    outside = stacked.clamp_min(0).square().sum(dim=1)
+    # no derivative of the root at 0
+    positive = outside > 0
+    away = torch.where(positive, outside, torch.ones_like(outside)).sqrt()
+    return torch.where(positive, away, stacked.amax(dim=1))
+
+
+def faces(on: str | Sequence[str] | None, axes: Sequence[str]) -> tuple[Face, ...]:
+    """The faces of a box with these axes that `on` names, as `Domain.faces`."""
+    names = [axis for axis in axes if axis != "t"] if on is None else [on] if isinstance(on, str) else on
+    found = tuple(face for name in names for face in _named(name, axes))
+    if not found or len(set(found)) != len(found):
+        raise InputError(f"faces {on!r}: expected one or more different faces of the axes {', '.join(axes)}")
+    return found
+
+
+def _named(name: str, axes: Sequence[str]) -> tuple[Face, ...]:
+    axis, equals, side = name.replace(" ", "").partition("=")
+    if axis not in axes or (equals and side not in ("min", "max")):
+        raise unknown("face", name, [form for a in axes for form in (a, f"{a}=min", f"{a}=max")])
+    if side == "min":
+        return (Face(axis, "min"),)
+    if side == "max":
+        return (Face(axis, "max"),)
+    return (Face(axis, "min"), Face(axis, "max"))
