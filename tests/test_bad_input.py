@@ -426,7 +426,7 @@ def test_broken_config_of_a_run(refused: Refused, tmp_path: Path) -> None:
         (
             "domain = Box(x=(0, 1), y=(0, 1))",
             "domain = property(lambda self: self.nowhere)",
-            ["`domain` must be a Box", "'nowhere'"],
+            ["`domain` must be a domain", "'nowhere'"],
         ),
     ],
 )

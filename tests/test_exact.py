@@ -455,7 +455,7 @@ def test_mode_exact_names_every_condition_in_the_way() -> None:
         split_conditions(given, "exact")
 
 
-def test_only_a_box_has_exact_conditions() -> None:
+def test_a_domain_of_ones_own_has_no_exact_conditions() -> None:
     class Disc(Domain):
         bounds = property(lambda self: {"x": (-1.0, 1.0), "y": (-1.0, 1.0)})
         volume = property(lambda self: math.pi)
@@ -472,7 +472,7 @@ def test_only_a_box_has_exact_conditions() -> None:
 
     split = split_conditions(problem(Disc(), dirichlet(0.0, "x")), "default")
     assert split.exact == ()
-    assert split.reasons == {"dirichlet": "only a Box has exact conditions"}
+    assert split.reasons == {"dirichlet": "only boxes, balls, annuli and ellipses have exact conditions"}
 
 
 def test_order_of_the_conditions_does_not_change_the_trial_function() -> None:

@@ -139,8 +139,8 @@ def test_an_axis_that_means_something_on_a_field_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ({"domain": (0, 1)}, "`domain` must be a Box"),
-        ({"domain": None}, "`domain` must be a Box"),
+        ({"domain": (0, 1)}, "`domain` must be a domain"),
+        ({"domain": None}, "`domain` must be a domain"),
         ({"outputs": "uv"}, "`outputs` must be a tuple of names.*'uv'"),
         ({"outputs": ()}, "`outputs` must be a tuple of names"),
         ({"outputs": ("u v",)}, "`outputs` must be a tuple of names"),
@@ -178,7 +178,7 @@ def test_time_must_stand_last() -> None:
 
 
 def test_a_problem_without_a_domain_or_residual_or_decorator_is_refused() -> None:
-    with pytest.raises(InputError, match="`domain` must be a Box"):
+    with pytest.raises(InputError, match="`domain` must be a domain"):
         dataclass(frozen=True)(type("Local", (Problem,), {"residual": lambda self, u: u}))()
     with pytest.raises(TypeError, match="residual"):
         dataclass(frozen=True)(type("Local", (Problem,), {"domain": Box(x=(0, 1))}))()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.analysis.variation import integrals
-from pinnreg.domain import Domain, unit_points
+from pinnreg.domain import Box, Domain
 from pinnreg.equations import Trial
 from pinnreg.errors import InputError
 from pinnreg.randomness import derive
@@ -58,8 +58,8 @@ def variation_profile(
 
     On up to three axes by Gauss-Legendre quadrature on a tensor grid, of 8 nodes in each part of an axis; an axis is
     refined until twice as many parts change no order by a thousandth, or the grid would have more than 2¹⁸ points. With
-    more axes by a Sobol sequence of 2¹⁶ points, the same at every call. `variation` takes the same points for every
-    network, and so is what compares several of them.
+    more axes, and on shapes, by a Sobol sequence of 2¹⁶ points, the same at every call. `variation` takes the same
+    points for every network, and so is what compares several of them.
 
     Args:
         trial: how the network becomes u.
@@ -81,20 +81,23 @@ def variation_profile(
         raise InputError(f"variation_profile: expected orders of at least 1, got {tuple(orders)}")
     dimension = domain.dimension
 
-    def integrated(unit: Tensor, weights: Tensor) -> dict[int, float]:
-        places = domain.interior(unit)
+    def integrated(places: Tensor, weights: Tensor) -> dict[int, float]:
         return integrals(trial, network, orders, places, domain.volume * weights, device=device, dtype=dtype)
 
-    if dimension > TENSOR_AXES:
-        unit = unit_points("sobol", SOBOL, dimension, derive(0, "variation"))
+    def on_grid(sizes: Sequence[int]) -> dict[int, float]:
+        unit, weights = _tensor_rule(sizes)
+        return integrated(domain.interior(unit), weights)
+
+    if dimension > TENSOR_AXES or not isinstance(domain, Box):
+        places = domain.sample(SOBOL, "sobol", derive(0, "variation"))
         alike = torch.full((SOBOL // 2,), 1 / SOBOL, dtype=torch.float64)
         # the second half of the sequence is as even as the first
-        first, second = (integrated(half, alike) for half in unit.chunk(2))
+        first, second = (integrated(half, alike) for half in places.chunk(2))
         return {k: Variation(first[k] + second[k], abs(first[k] - second[k])) for k in first}
     sizes = dimension * [FEWEST[dimension]]
-    found, errors = integrated(*_tensor_rule(sizes)), dict.fromkeys(orders, 0.0)
+    found, errors = on_grid(sizes), dict.fromkeys(orders, 0.0)
     while 2 * math.prod(sizes) <= MOST:
-        finer = [integrated(*_tensor_rule(_refined(sizes, [axis]))) for axis in range(dimension)]
+        finer = [on_grid(_refined(sizes, [axis])) for axis in range(dimension)]
         errors = {k: sum(abs(each[k] - found[k]) for each in finer) for k in found}
         changes = [_change(found, each) for each in finer]
         rough = [axis for axis, change in enumerate(changes) if change > ENOUGH]
@@ -104,7 +107,7 @@ def variation_profile(
         while math.prod(_refined(sizes, rough)) > MOST:
             rough.remove(min(rough, key=changes.__getitem__))
         sizes = _refined(sizes, rough)
-        found = finer[rough[0]] if len(rough) == 1 else integrated(*_tensor_rule(sizes))
+        found = finer[rough[0]] if len(rough) == 1 else on_grid(sizes)
     return {k: Variation(found[k], errors[k]) for k in found}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from pinnreg.domain import Domain, unit_points
+from pinnreg.domain import Domain
 from pinnreg.equations import Points, Sweep, Trial
 from pinnreg.errors import InputError
 from pinnreg.randomness import derive
@@ -52,7 +52,7 @@ def variation(
     """
     if not orders or min(orders) < 1 or points < 1:
         raise InputError(f"variation: expected orders and points of at least 1, got {tuple(orders)} and {points}")
-    places = domain.interior(unit_points("sobol", points, domain.dimension, derive(0, "variation")))
+    places = domain.sample(points, "sobol", derive(0, "variation"))
     alike = torch.full((points,), domain.volume / points, dtype=torch.float64)
     return integrals(trial, network, orders, places, alike, device=device, dtype=dtype)
 

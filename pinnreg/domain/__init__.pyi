@@ -2,6 +2,7 @@ from .ball import Annulus, Ball
 from .box import Box
 from .domain import Boundary, Domain, Face, Piece, Side, faces, flat, sample_side, shares_of
 from .polygon import Polygon
+from .quadric import Quadric
 from .samplers import unit_points
 from .settings import SAMPLERS, Sampler
 from .shape import Combined, Product, Shape
@@ -20,6 +21,7 @@ __all__ = [
     "Piece",
     "Polygon",
     "Product",
+    "Quadric",
     "Sampler",
     "Shape",
     "Side",

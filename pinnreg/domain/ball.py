@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
 from pinnreg.domain.naming import centre_of, length_of
+from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.shape import Curved
 from pinnreg.errors import InputError
 
@@ -36,6 +37,12 @@ class _Round(Curved):
 
     def _moved(self, points: Tensor) -> Tensor:
         return torch.stack([points[:, number] + each for number, each in enumerate(self._centre.values())], dim=1)
+
+    def _quadric(self, radius: float, *levels: tuple[Piece, float]) -> Quadric:
+        count = len(self._centre)
+        form = tuple(tuple(radius**-2 if i == j else 0.0 for j in range(count)) for i in range(count))
+        named = tuple((str(piece), level) for piece, level in levels)
+        return Quadric(tuple(range(count)), tuple(self._centre.values()), form, named)
 
     def _where(self) -> str:
         return ", ".join(f"{axis}={middle:g}" for axis, middle in self._centre.items())
@@ -66,6 +73,10 @@ class Ball(_Round):
     @property
     def volume(self) -> float:
         return unit_ball_volume(self.dimension) * self.radius**self.dimension
+
+    @property
+    def quadric(self) -> Quadric:
+        return self._quadric(self.radius, (self._piece, 1.0))
 
     @property
     def pieces(self) -> tuple[Side, ...]:
@@ -129,6 +140,10 @@ class Annulus(_Round):
     @property
     def volume(self) -> float:
         return unit_ball_volume(self.dimension) * (self.outer**self.dimension - self.inner**self.dimension)
+
+    @property
+    def quadric(self) -> Quadric:
+        return self._quadric(self.outer, *((each, (r / self.outer) ** 2) for each, r in self._radii.items()))
 
     @property
     def pieces(self) -> tuple[Side, ...]:

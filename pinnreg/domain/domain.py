@@ -16,6 +16,7 @@ from typing import ClassVar, Literal, final
 import torch
 from torch import Tensor
 
+from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.samplers import unit_points
 from pinnreg.domain.settings import Sampler
 from pinnreg.errors import InputError, unknown
@@ -93,6 +94,11 @@ class Domain(ABC):
     def share(self) -> float:
         """How many of the points `interior` keeps, about."""
         return 1.0
+
+    @property
+    def quadric(self) -> Quadric | None:
+        """The sides of space that are levels of a quadratic form; None if there are none."""
+        return None
 
     def placed(self, unit: Tensor) -> Placed:
         """The points of `interior`, with those that are not kept."""

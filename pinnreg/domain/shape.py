@@ -18,6 +18,7 @@ from torch import Tensor
 
 from pinnreg.domain.domain import Domain, Face, Piece, Placed, PlacedOn, Side, distance_of_product
 from pinnreg.domain.naming import check_axes, interval_of
+from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.samplers import unit_points
 from pinnreg.errors import InputError, unknown
 
@@ -302,6 +303,10 @@ class Product(Curved):
     @property
     def share(self) -> float:
         return self._base.share
+
+    @property
+    def quadric(self) -> Quadric | None:
+        return self._base.quadric
 
     def placed(self, unit: Tensor) -> Placed:
         points, kept = self._base.placed(unit[:, :-1])

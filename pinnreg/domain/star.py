@@ -13,6 +13,7 @@ from torch import Tensor
 from pinnreg.domain.curve import CELLS, TURN, Curve, Quantile
 from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
 from pinnreg.domain.naming import centre_of, length_of, number_of
+from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.shape import Curved
 from pinnreg.errors import InputError, user_code
 
@@ -165,14 +166,15 @@ class Ellipse(_Enclosed):
         r, theta = unit[:, 0].sqrt(), TURN * unit[:, 1]
         return self._turned(r * theta.cos(), r * theta.sin()), None
 
-    def level(self, points: Tensor) -> Tensor:
-        """(ξ/a)² + (η/b)², (n,), with ξ and η along the half-axes: 1 on the boundary."""
-        x, y = self._from_centre(points)
+    @property
+    def quadric(self) -> Quadric:
         cosine, sine = math.cos(self.angle), math.sin(self.angle)
-        return ((cosine * x + sine * y) / self.a) ** 2 + ((cosine * y - sine * x) / self.b) ** 2
+        one, other = (cosine / self.a, sine / self.a), (-sine / self.b, cosine / self.b)
+        form = tuple(tuple(one[i] * one[j] + other[i] * other[j] for j in range(2)) for i in range(2))
+        return Quadric((0, 1), tuple(self._centre.values()), form, ((str(self._piece), 1.0),))
 
     def contains(self, points: Tensor) -> Tensor:
-        return self.level(points) <= 1
+        return self.quadric.level(points) <= 1
 
     def _turned(self, x: Tensor, y: Tensor) -> Tensor:
         cosine, sine = math.cos(self.angle), math.sin(self.angle)

@@ -14,8 +14,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pinnreg.domain import Box
-from pinnreg.equations.jumps import Gap, Jumps, Lines, Sample, jumps, lines_along
+from pinnreg.domain import Shape
+from pinnreg.equations.jumps import Gap, Jumps, Lines, Sample, jumps, lines_inside
 from pinnreg.equations.linearity import Linearity, order_along
 from pinnreg.equations.problem import Problem
 from pinnreg.errors import InputError
@@ -38,12 +38,12 @@ class _Entry:
 
 
 def jumping_coefficients(problem: Problem, device: torch.device | None = None) -> list[str]:
-    """What to say about coefficients of highest derivatives that jump, along lines through a box.
+    """What to say about coefficients of highest derivatives that jump, along lines through the domain.
 
     Only where the order along an axis is 2 or more: across a jump of c in c u_x = f, u is continuous, as is the
     network. A factor of the whole equation may jump. A residual that takes no double precision is passed over.
     """
-    if not isinstance(problem.domain, Box):
+    if not isinstance(problem.domain, Shape):
         return []
     linearity = Linearity(problem, device)
     try:
@@ -53,7 +53,7 @@ def jumping_coefficients(problem: Problem, device: torch.device | None = None) -
 
 
 def _along(linearity: Linearity, problem: Problem, axis: str) -> Iterator[str]:
-    lines = lines_along(problem.domain, axis)
+    lines = lines_inside(problem.domain, axis)
     edges = lines.edges()
     at = torch.arange(len(lines)).repeat_interleave(edges.shape[1])
     for entry in _highest(linearity, problem, axis, lines.at(at, edges.reshape(-1))):

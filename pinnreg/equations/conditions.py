@@ -136,7 +136,9 @@ class FaceCondition:
         """How far u gets across the domain by the largest slope that it prescribes; 0 if it does not."""
         if not (self.kind == "neumann" or self.slope):
             return 0.0
-        ends = [setting.domain.bounds[face.axis] for face in self.faces(setting.domain)]
+        domain = setting.domain
+        axes = {axis for side in self.faces(domain) for axis in ([side.axis] if side.axis else domain.space_axes)}
+        ends = [domain.bounds[axis] for axis in axes]
         length: float = max(upper - lower for lower, upper in ends) ** self.order
         return length * float(self._values(setting, count, like)[1].abs().max())
 

@@ -1,9 +1,10 @@
 """Which conditions the trial function obeys exactly, and which enter the loss.
 
-By default every Dirichlet and periodic condition on a box is exact and all others are soft, initial conditions too
-unless time is the only axis. They can be exact, and were by default. But then u = g + t N, where g keeps the initial
-data for ever, and where the solution travels N has to take them away again. Relative errors after 120 steps (100 of
-heat and Klein-Gordon), one seed, all else as by default (20-20 neurons and 1500 points, oscillators 16-16 and 200):
+By default every Dirichlet condition on a box, ball, annulus or ellipse and every periodic one is exact and all others
+are soft, initial conditions too unless time is the only axis. They can be exact, and were by default. But then u = g +
+t N, where g keeps the initial data for ever, and where the solution travels N has to take them away again. Relative
+errors after 120 steps (100 of heat and Klein-Gordon), one seed, all else as by default (20-20 neurons and 1500 points,
+oscillators 16-16 and 200):
 
 | | exact | soft |
 |---|---|---|
@@ -30,7 +31,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.differentiation import nested_derivative
-from pinnreg.domain import Box, Domain, Face, flat, unit_points
+from pinnreg.domain import Domain, Face, Shape, Side, flat, sample_side
 from pinnreg.equations.call import Data, evaluate_data
 from pinnreg.equations.conditions import FaceCondition, Periodic
 from pinnreg.equations.general import Condition, Equation
@@ -39,7 +40,8 @@ from pinnreg.equations.linearity import Linearity
 from pinnreg.equations.measured import Measurements
 from pinnreg.equations.problem import Problem, named_conditions
 from pinnreg.equations.settings import ConditionMode, Unknown
-from pinnreg.equations.trial import MANY, AxisData, Trial, shared
+from pinnreg.equations.sides import AxisData, RoundData, SideData, shared
+from pinnreg.equations.trial import MANY, Trial
 from pinnreg.equations.unknown import trained_conditions
 from pinnreg.errors import InputError
 
@@ -68,7 +70,7 @@ class _FaceData:
 
     condition: FaceCondition
     output: str
-    face: Face
+    face: Side
     slope: bool
 
 
@@ -102,7 +104,7 @@ def split_conditions(
     trial = Trial(
         axes=problem.domain.axes,
         outputs=tuple(problem.outputs),
-        data=tuple(_axis_data(problem.domain, exact, output) for output in problem.outputs),
+        data=tuple(_side_data(problem.domain, exact, output) for output in problem.outputs),
         periodic=tuple(dict.fromkeys(c.on for c in exact if isinstance(c, Periodic))),
         parameters=tuple(problem.parameters),
     )
@@ -127,8 +129,10 @@ def _reasons_against(problem: Problem, conditions: Iterable[Condition], mode: Co
         c.name: c.why_soft or never.format(c.kind) for c in conditions if not _may_be_exact(c, mode, problem.domain)
     }
     candidates = [c for c in conditions if c.name not in reasons]
-    if not isinstance(problem.domain, Box):
-        return reasons | {c.name: "only a Box has exact conditions" for c in candidates}
+    for each in candidates:
+        if isinstance(each, FaceCondition | Periodic) and (why := _without_formula(problem.domain, each)):
+            reasons[each.name] = why
+    candidates = [c for c in candidates if c.name not in reasons]
     reasons |= _partial_periodicity(problem, candidates)
     for each in candidates:
         if not isinstance(each, Periodic) or mode == "exact" or each.exact:
@@ -142,8 +146,7 @@ def _reasons_against(problem: Problem, conditions: Iterable[Condition], mode: Co
     ordered = sorted((c for c in candidates if isinstance(c, FaceCondition)), key=lambda c: (c.kind, c.slope))
     for condition in ordered:
         data = [
-            _FaceData(condition, str(condition.of), face, condition.slope)
-            for face in flat(condition.faces(problem.domain))
+            _FaceData(condition, str(condition.of), face, condition.slope) for face in condition.faces(problem.domain)
         ]
         why = _obstacle(problem.domain, data, accepted, periodic)
         why = why or _without_derivatives(problem.domain, condition)
@@ -153,6 +156,16 @@ def _reasons_against(problem: Problem, conditions: Iterable[Condition], mode: Co
         else:
             accepted += data
     return reasons
+
+
+def _without_formula(domain: Domain, condition: FaceCondition | Periodic) -> str | None:
+    """Why no trial function is known that obeys a condition where it holds."""
+    if not isinstance(domain, Shape):
+        return "only boxes, balls, annuli and ellipses have exact conditions"
+    known = () if domain.quadric is None else tuple(name for name, _ in domain.quadric.levels)
+    if all(isinstance(side, Face) or str(side) in known for side in condition.faces(domain)):
+        return None
+    return f"only boxes, balls, annuli and ellipses have exact conditions, and its sides are those of {domain!r}"
 
 
 def _partial_periodicity(problem: Problem, candidates: Iterable[Condition]) -> dict[str, str]:
@@ -203,7 +216,7 @@ def _obstacle(domain: Domain, data: list[_FaceData], accepted: list[_FaceData], 
     for new in data:
         if new.face.axis in periodic:
             return f"the axis {new.face.axis!r} is periodic"
-        if new.face.axis == "t" and new.face.side == "max":
+        if new.face == Face("t", "max"):
             return "exact data in time are given at its start only"
         same_output = [old for old in accepted if old.output == new.output]
         if any((old.face, old.slope) == (new.face, new.slope) for old in same_output):
@@ -234,16 +247,21 @@ def _too_many(data: Sequence[_FaceData], accepted: Sequence[_FaceData]) -> str |
 
 def _without_derivatives(domain: Domain, condition: FaceCondition) -> str | None:
     """Why data that vary but carry no derivative cannot be exact: the trial function's would silently be wrong."""
-    points = _edge(domain, flat(condition.faces(domain))[:1]).requires_grad_()
+    points = _edge(domain, condition.faces(domain)[:1]).requires_grad_()
     values = evaluate_data(condition.value, domain.axes, points, f"condition {condition.name!r}")
     if not values.requires_grad and bool((values != values[0]).any()):
         return "its data vary but have no derivatives (a step, or computed outside of torch)"
     return None
 
 
-def _edge(domain: Domain, faces: Iterable[Face], seed: int = 0) -> Tensor:
-    points = domain.interior(unit_points("uniform", 64, domain.dimension, seed))
-    for face in faces:
+def _edge(domain: Domain, sides: Sequence[Side], seed: int = 0) -> Tensor:
+    """Points where some sides meet, of which one at most is not flat."""
+    round_ = [side for side in sides if not isinstance(side, Face)]
+    if round_:
+        points, _ = sample_side(domain, round_[0], 64, "uniform", seed)
+    else:
+        points = domain.sample(64, "uniform", seed)
+    for face in flat(sides):
         points[:, domain.axes.index(face.axis)] = domain.bounds[face.axis][0 if face.side == "min" else 1]
     return points
 
@@ -276,15 +294,30 @@ def _derivative(condition: FaceCondition, domain: Domain, points: Tensor, index:
     return nested_derivative(values, points, index)[:, 0].detach()
 
 
-def _axis_data(domain: Domain, exact: Iterable[Condition], output: str) -> tuple[AxisData, ...]:
-    """The exact data of one output, axis by axis, time last."""
+def _side_data(domain: Domain, exact: Iterable[Condition], output: str) -> tuple[SideData, ...]:
+    """The exact data of one output, those on curved sides first, then axis by axis, time last."""
+    own = [each for each in exact if isinstance(each, FaceCondition) and each.of == output]
+    return (*_round_data(domain, own), *_axis_data(domain, own))
+
+
+def _round_data(domain: Domain, exact: Iterable[FaceCondition]) -> tuple[RoundData, ...]:
+    if domain.quadric is None:
+        return ()
+    levels, values = dict(domain.quadric.levels), dict[bool, Data]()
+    for condition in exact:
+        for side in condition.faces(domain):
+            if not isinstance(side, Face):
+                values[levels[str(side)] < 1] = condition.value
+    return (RoundData(domain.quadric, values.get(True), values.get(False)),) if values else ()
+
+
+def _axis_data(domain: Domain, exact: Iterable[FaceCondition]) -> tuple[AxisData, ...]:
     table: dict[str, AxisData] = {}
     for condition in exact:
-        if isinstance(condition, FaceCondition) and condition.of == output:
-            for face in flat(condition.faces(domain)):
-                lower, upper = domain.bounds[face.axis]
-                old = table.get(face.axis, AxisData(domain.axes.index(face.axis), lower, upper))
-                table[face.axis] = _with_data(old, face, condition.slope, condition.value)
+        for face in flat(condition.faces(domain)):
+            lower, upper = domain.bounds[face.axis]
+            old = table.get(face.axis, AxisData(domain.axes.index(face.axis), lower, upper))
+            table[face.axis] = _with_data(old, face, condition.slope, condition.value)
     return tuple(table[axis] for axis in domain.axes if axis in table)
 
 

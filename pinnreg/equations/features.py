@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pinnreg.domain import unit_points
+from pinnreg.domain import flat, unit_points
 from pinnreg.equations.problem import Problem
 from pinnreg.errors import InputError, user_code
 from pinnreg.networks import Feature
@@ -39,8 +39,8 @@ def input_features(problem: Problem, periodic: tuple[str, ...] = ()) -> tuple[Fe
             periodic where the network is to be.
     """
     domain, found = problem.domain, []
-    unit = unit_points("sobol", POINTS, domain.dimension, derive(0, "features"))
-    inside = domain.interior(unit).double()
+    seed = derive(0, "features")
+    inside = domain.sample(POINTS, "sobol", seed)
     for number, function in enumerate(problem.features):
         title = f"features.{number} of {type(problem).__name__}"
         at = partial(_at, function, _columns(function, problem))
@@ -49,7 +49,8 @@ def input_features(problem: Problem, periodic: tuple[str, ...] = ()) -> tuple[Fe
         if not high - low > 1e-12 * max(abs(low), abs(high)):
             raise InputError(f"{title}: it is {low:g} everywhere, and tells a network nothing")
         for axis in periodic:
-            ends = [domain.on_face(face, unit[:, 1:]).double() for face in domain.faces(axis)]
+            across = unit_points("sobol", POINTS, domain.dimension, seed)[:, 1:]
+            ends = [domain.on_face(face, across) for face in flat(domain.faces(axis))]
             if _apart(at, ends, domain.axes.index(axis), title) > AGREE * (high - low):
                 raise InputError(f"{title}: it is not periodic in {axis!r}, as the network is, and its slope")
         found.append(Feature(at, (low + high) / 2, (high - low) / 2))

@@ -15,7 +15,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pinnreg.domain import Domain, Face, Sampler, unit_points
+from pinnreg.domain import Box, Domain, Face, Sampler, unit_points
 from pinnreg.randomness import derive, generator
 
 POINTS = 2048
@@ -25,6 +25,8 @@ MOST_FACES = 8
 """On which lines along one axis begin, of a box with many."""
 HALVINGS = 16
 """Cells of 1/1024 of the side, on few lines, end as cells of 10⁻⁸ of it, those of 1/64 at 3 10⁻⁷."""
+STEPS = 1024
+"""In which is looked for the end of a line in a shape."""
 MARGIN = 1e-4
 """How much of the side is left out at either end, where data may be steep without an end, as √x at 0 is."""
 SPLIT = 0.4798
@@ -60,7 +62,7 @@ class Jumps:
 @final
 @dataclass(frozen=True)
 class Lines:
-    """Lines from end to end of a box along one axis: where they start and where they go, each (lines, d)."""
+    """Lines from end to end of a domain along one axis: where they start and where they go, each (lines, d)."""
 
     axes: tuple[str, ...]
     start: Tensor
@@ -102,6 +104,25 @@ def lines_along(domain: Domain, axis: str, faces: Sequence[Face] | None = None) 
     along = torch.zeros_like(start)
     along[:, number] = upper - start[:, number]
     return Lines(domain.axes, start, along)
+
+
+def lines_inside(domain: Domain, axis: str) -> Lines:
+    """Lines along an axis from end to end of a shape, through points that are the same each time."""
+    if isinstance(domain, Box):
+        return lines_along(domain, axis)
+    number, (lower, upper) = domain.axes.index(axis), domain.bounds[axis]
+    middle = domain.sample(MOST_LINES if domain.dimension > 1 else 1, "sobol", derive(0, f"lines/{axis}/inside"))
+    ends = []
+    for end in (lower, upper):
+        # as far as all of many points on the way are inside
+        shares = torch.linspace(0, 1, STEPS, dtype=middle.dtype)
+        along = torch.zeros_like(middle)
+        along[:, number] = end - middle[:, number]
+        way = middle[:, None] + shares[:, None] * along[:, None]
+        inside = domain.contains(way.reshape(-1, domain.dimension)).view(len(middle), STEPS)
+        last = inside.long().cumprod(dim=1).sum(dim=1) - 1
+        ends.append(middle + shares[last.clamp_min(0)][:, None] * along)
+    return Lines(domain.axes, ends[0], ends[1] - ends[0])
 
 
 def _places(domain: Domain, axis: str, count: int, where: str) -> Tensor:

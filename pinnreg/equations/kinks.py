@@ -22,7 +22,7 @@ from torch import Tensor
 from pinnreg.domain import Domain, flat
 from pinnreg.equations.call import evaluate_data
 from pinnreg.equations.conditions import FaceCondition
-from pinnreg.equations.jumps import Gap, Lines, Sample, jumps, lines_along
+from pinnreg.equations.jumps import Gap, Lines, Sample, jumps, lines_along, lines_inside
 
 SMALLEST = 1e-4
 """The smallest jump that counts, of the size of the data; a solution is wrong by about an eighth of it."""
@@ -39,18 +39,22 @@ def why_not_smooth(domain: Domain, condition: FaceCondition, orders: Orders) -> 
     """Why the derivatives of a condition's data are not those that autograd computes; None if they are.
 
     Args:
-        domain: a box.
-        condition: whose data are looked at along lines on its faces.
+        domain: a box, or a shape with curved sides.
+        condition: whose data are looked at along lines on its faces, or through the shape.
         orders: of the equations.
     """
     if not callable(condition.value):
         return None
-    faces = flat(condition.faces(domain))
+    sides = condition.faces(domain)
+    faces = flat(sides)
     for axis in domain.axes:
-        if across := [face for face in faces if face.axis != axis]:
+        across = [face for face in faces if face.axis != axis]
+        # data on curved sides are continued inside
+        if across or len(faces) < len(sides):
             order = min(max(orders(axis), 2), HIGHEST)
+            lines = lines_along(domain, axis, across) if across else lines_inside(domain, axis)
             try:
-                why = _flaw(domain, condition, axis, lines_along(domain, axis, across), order)
+                why = _flaw(domain, condition, axis, lines, order)
             except RuntimeError as error:  # torch's, for a function of the user's own that has no second derivative
                 why = f"its data cannot be differentiated {order} times along {axis} ({error})"
             if why:

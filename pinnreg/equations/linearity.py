@@ -13,7 +13,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pinnreg.equations.jumps import lines_along
+from pinnreg.equations.jumps import lines_inside
 from pinnreg.equations.points import Points
 from pinnreg.equations.problem import Problem
 from pinnreg.equations.residual import evaluate_residual
@@ -41,7 +41,7 @@ class Linearity:
         Raises:
             InputError: as `evaluate_residual`.
         """
-        lines = lines_along(self._problem.domain, self._trial.axes[0])
+        lines = lines_inside(self._problem.domain, self._trial.axes[0])
         x = lines.at(torch.arange(len(lines)), torch.full((len(lines),), 0.4798, dtype=torch.float64))
         table = self._table(x, {})
         evaluate_residual(self._problem, table)

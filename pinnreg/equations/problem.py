@@ -184,12 +184,13 @@ def _on_space(condition: Condition, problem: Problem) -> Condition:
     part = condition.part
     if part.on is not None or part.at or part.inside:
         return condition
-    if not problem.space_axes:
+    sides = [str(side) for side in problem.domain.faces(None) if side.axis not in problem.parameters]
+    if not sides:
         raise InputError(
             f"{_title(problem)}: a {condition.kind} condition holds on all faces of space, and time is the only axis "
             "but parameters; initial(...) says what u is at its start, on='t=max' names its end"
         )
-    return dataclasses.replace(condition, part=dataclasses.replace(part, on=problem.space_axes))
+    return dataclasses.replace(condition, part=dataclasses.replace(part, on=tuple(sides)))
 
 
 def _title(problem: Problem) -> str:
@@ -223,9 +224,9 @@ def _validate_definition(problem: Problem) -> None:
     try:
         domain = problem.domain
     except AttributeError as error:
-        raise InputError(f"{title}: `domain` must be a Box, but{place(error)} {error}") from error
+        raise InputError(f"{title}: `domain` must be a domain, but{place(error)} {error}") from error
     if not isinstance(domain, Domain):
-        raise InputError(f"{title}: `domain` must be a Box, as in domain = Box(x=(0, 1))")
+        raise InputError(f"{title}: `domain` must be a domain, as in domain = Box(x=(0, 1)) or Ball(x=0, y=0)")
     axes, outputs = problem.domain.axes, problem.outputs
     if isinstance(outputs, str) or not outputs or not all(isinstance(o, str) and o.isidentifier() for o in outputs):
         raise InputError(f"{title}: `outputs` must be a tuple of names, as in outputs = ('u', 'v'), got {outputs!r}")

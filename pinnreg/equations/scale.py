@@ -26,7 +26,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinnreg.domain import unit_points
 from pinnreg.equations.conditions import FaceCondition
 from pinnreg.equations.general import Condition, Equation
 from pinnreg.equations.measured import Measurements
@@ -171,8 +170,7 @@ def _size_of_rows(
 
 
 def _rows(bare: Trial, problem: Problem, network: Network, like: Tensor) -> Rows:
-    unit = unit_points("sobol", POINTS, problem.domain.dimension, derive(0, "scale"))
-    points = Points(problem.domain.interior(unit)).on(like)
+    points = Points(problem.domain.sample(POINTS, "sobol", derive(0, "scale"))).on(like)
 
     def rows(sizes: Sequence[float]) -> Mapping[str, Tensor]:
         with torch.no_grad():

@@ -160,8 +160,7 @@ def _wrong(
 ) -> str | None:
     """What does not have a symmetry, with its verb; None if all have."""
     domain, tolerance = problem.domain, TOLERANCES[like.dtype]
-    unit = unit_points("sobol", POINTS, domain.dimension, derive(0, "symmetry"))
-    here = domain.interior(unit).to(like)
+    here = domain.sample(POINTS, "sobol", derive(0, "symmetry")).to(like)
     there, signs = _moved(here, each, domain), torch.tensor(each.signs).to(like)
     if not bool((domain.signed_distance(there) <= tolerance * max(_lengths(domain))).all()):
         return "the domain is"

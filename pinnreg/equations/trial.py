@@ -27,6 +27,7 @@ from torch import Tensor
 
 from pinnreg.differentiation import nested, nested_derivative
 from pinnreg.equations.call import Data, evaluate_data
+from pinnreg.equations.sides import AxisData, SideData, moved, shared
 from pinnreg.taylor import Algebra, MultiIndex, Series
 
 MANY = 3
@@ -38,39 +39,6 @@ LIFTED_AT_ONCE = 2**19
 
 Network = Callable[[Tensor], Tensor]
 Lift = tuple[Series | None, Series | None]
-
-
-@final
-@dataclass(frozen=True)
-class AxisData:
-    """The data of one output on the faces of one axis: values at either end, and a slope at the lower one (order 1)."""
-
-    axis: int
-    lower: float
-    upper: float
-    at_min: Data | None = None
-    at_max: Data | None = None
-    slope_at_min: Data | None = None
-
-    @property
-    def given(self) -> tuple[Data, ...]:
-        """The data themselves."""
-        each = (self.at_min, self.at_max, self.slope_at_min)
-        return tuple(data for data in each if data is not None)
-
-    @property
-    def degree(self) -> int:
-        """The degree of this axis's factor of φ."""
-        return len(self.given)
-
-    def factor(self, points: Tensor) -> Tensor:
-        """This axis's factor of φ, (n,), at most 1 on the box."""
-        from_min = (points[:, self.axis] - self.lower) / (self.upper - self.lower)
-        if self.slope_at_min is not None:
-            return from_min**2
-        if self.at_min is not None and self.at_max is not None:
-            return 4 * from_min * (1 - from_min)
-        return from_min if self.at_min is not None else 1 - from_min
 
 
 @final
@@ -90,7 +58,7 @@ class Trial:
 
     axes: tuple[str, ...]
     outputs: tuple[str, ...]
-    data: tuple[tuple[AxisData, ...], ...]
+    data: tuple[tuple[SideData, ...], ...]
     periodic: tuple[str, ...] = ()
     sizes: tuple[float, ...] = ()
     offsets: tuple[float, ...] = ()
@@ -156,11 +124,11 @@ class Trial:
     def _phi_survives(self, index: MultiIndex) -> bool:
         return any(
             len(data) > MANY
-            or all(order <= dict((a.axis, a.degree) for a in data).get(axis, 0) for axis, order in enumerate(index))
+            or all(order <= sum(each.degree(axis) for each in data) for axis, order in enumerate(index))
             for data in self.data
         )
 
-    def _interpolate(self, data: tuple[AxisData, ...], points: Tensor) -> Tensor:
+    def _interpolate(self, data: tuple[SideData, ...], points: Tensor) -> Tensor:
         if not data:
             return torch.zeros_like(points[:, 0])
         if len(data) > MANY:
@@ -170,25 +138,19 @@ class Trial:
         correction = self._correction(last, before, points)
         return self._interpolate(before, points) + correction
 
-    def _correction(self, last: AxisData, before: tuple[AxisData, ...], points: Tensor) -> Tensor:
-        from_min = (points[:, last.axis] - last.lower) / (last.upper - last.lower)
-        total = torch.zeros_like(from_min)
-        both = last.at_min is not None and last.at_max is not None
-        for data, end, share in (
-            (last.at_min, last.lower, 1 - from_min),
-            (last.at_max, last.upper, from_min),
-        ):
-            if data is not None:
-                face = _moved(points, last.axis, end)
-                gap = self._evaluate(data, face) - self._interpolate(before, face)
-                total = total + (share * gap if both else gap)
-        if last.slope_at_min is not None:
-            face = _moved(points, last.axis, last.lower)
+    def _correction(self, last: SideData, before: tuple[SideData, ...], points: Tensor) -> Tensor:
+        total = torch.zeros_like(points[:, 0])
+        ends = last.ends(points)
+        for data, face, share in ends:
+            gap = self._evaluate(data, face) - self._interpolate(before, face)
+            total = total + (share * gap if len(ends) == 2 else gap)
+        if isinstance(last, AxisData) and last.slope_at_min is not None:
+            face = moved(points, last.axis, last.lower)
             slope = self._evaluate(last.slope_at_min, face) - self._slope(before, face, last.axis)
             total = total + (points[:, last.axis] - last.lower) * slope
         return total
 
-    def _slope(self, before: tuple[AxisData, ...], face: Tensor, axis: int) -> Tensor:
+    def _slope(self, before: tuple[SideData, ...], face: Tensor, axis: int) -> Tensor:
         index = tuple(int(i == axis) for i in range(len(self.axes)))
         inputs = face if face.requires_grad else face.detach().requires_grad_()
         with torch.enable_grad():
@@ -198,18 +160,9 @@ class Trial:
         return evaluate_data(data, self.axes, points, "exact condition")
 
 
-def shared(data: Sequence[AxisData]) -> tuple[Data, ...]:
-    """The different data of some axes."""
-    found: list[Data] = []
-    for given in (each for axis in data for each in axis.given):
-        if not any(given is each or (not callable(given) and not callable(each) and given == each) for each in found):
-            found.append(given)
-    return tuple(found)
-
-
-def _blended(data: Sequence[AxisData], points: Tensor) -> Tensor:
+def _blended(given: Sequence[SideData], points: Tensor) -> Tensor:
     """√k (Σ φᵢ⁻²)^(-1/2) of the factors of k axes, (n,)."""
-    edge = EDGE[points.dtype]
+    edge, data = EDGE[points.dtype], [each for each in given if isinstance(each, AxisData)]
     lower, upper, both, below = (
         torch.stack([points.new_full((), each) for each in column])
         for column in zip(
@@ -231,10 +184,3 @@ def _joined(parts: Sequence[Series | None]) -> Series | None:
         return None
     stacks = [part.on(first.support) for part in parts if part is not None]
     return Series(first.algebra, first.support, (torch.cat(stacks, dim=1),))
-
-
-def _moved(points: Tensor, axis: int, end: float) -> Tensor:
-    """Points projected onto a face, still differentiable in the other coordinates."""
-    columns = list(points.unbind(dim=1))
-    columns[axis] = torch.full_like(columns[axis], end)
-    return torch.stack(columns, dim=1)

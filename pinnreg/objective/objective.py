@@ -18,6 +18,7 @@ from torch import Tensor
 from pinnreg.domain import Face
 from pinnreg.equations import Points, own_operators
 from pinnreg.equations.measured import Measurements
+from pinnreg.equations.sides import AxisData
 from pinnreg.errors import InputError
 from pinnreg.objective.batch import Batch
 from pinnreg.objective.model import Model, Parameters
@@ -115,7 +116,8 @@ class Objective:
         asked = self.shapes[INTERIOR].operators
         if len(own_operators(asked)) < len(asked):
             return False  # a residual may look ahead
-        exact = [axis for data in self.model.trial.data for axis in data if domain.axes[axis.axis] == "t"]
+        given = [each for data in self.model.trial.data for each in data if isinstance(each, AxisData)]
+        exact = [each for each in given if domain.axes[each.axis] == "t"]
         periodic = "t" in self.model.trial.periodic
         open_ended = late not in ends and not periodic and all(each.at_max is None for each in exact)
         # a domain of one's own may not say what a part of its time is

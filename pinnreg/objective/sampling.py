@@ -18,7 +18,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from pinnreg.domain import Domain, unit_points
+from pinnreg.domain import Domain
 from pinnreg.errors import InputError
 from pinnreg.objective.settings import PointSettings
 from pinnreg.randomness import derive, generator
@@ -41,8 +41,7 @@ def interior_points(settings: PointSettings, domain: Domain, measured: Tensor | 
             )
         return measured
     assert settings.interior != "auto", "which is a number once the network is known"
-    unit = unit_points(settings.sampler, settings.interior, domain.dimension, derive(seed, "interior", step))
-    return domain.interior(unit)
+    return domain.sample(settings.interior, settings.sampler, derive(seed, "interior", step))
 
 
 def adapted_points(
@@ -63,8 +62,7 @@ def adapted_points(
     Source: residual-based adaptive distribution with k = c = 1, Wu et al. 2022, arXiv:2207.10289.
     """
     draws = generator(seed, "adaptive points", step, device=device)
-    shape = (CANDIDATES_PER_POINT * count, domain.dimension)
-    pool = domain.interior(torch.rand(shape, generator=draws, device=device, dtype=dtype))
+    pool = domain.uniform(CANDIDATES_PER_POINT * count, draws, torch.empty(0, device=device, dtype=dtype))
     density = density_of(residual_size(pool))
     chosen = torch.multinomial(density, count, generator=draws)
     importance = 1 / density[chosen]
@@ -114,5 +112,4 @@ def stratified(points: Tensor, density: Tensor, count: int, draws: torch.Generat
 def uniform_points(domain: Domain, samples: int, seed: int, name: str, step: int, like: Tensor) -> Tensor:
     """Points of one step, (samples, d), that depend on the seed, the name of the term and the step alone."""
     draws = generator(seed, name, step, device=like.device)
-    unit = torch.rand((samples, domain.dimension), generator=draws, device=like.device, dtype=like.dtype)
-    return domain.interior(unit)
+    return domain.uniform(samples, draws, like)

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pinnreg.domain import unit_points
 from pinnreg.equations import Problem, measurements, named_conditions
 from pinnreg.equations.measured import Measurements
 from pinnreg.errors import InputError, unknown, user_code
@@ -127,7 +126,7 @@ def _draw(
         )
     assert each.samples is not None
     domain, start = problem.domain, derive(seed, f"measured points {each.name}")
-    points = domain.interior(unit_points(each.sampler or "uniform", each.samples, domain.dimension, start)).numpy()
+    points = domain.sample(each.samples, each.sampler or "uniform", start).numpy()
     with user_code(f"reference of {title}"):
         found = reference.at(dict(zip(domain.axes, points.T, strict=True)))
     if each.of not in found:

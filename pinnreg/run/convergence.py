@@ -192,8 +192,11 @@ def _size_on_faces(condition: FaceCondition, problem: Problem, u: Field, there: 
     if bool(value.any()):
         terms += float(value.abs().max()) * _spread(u.value)
     if bool(normal.any()):
-        slope = u.d(condition.faces(problem.domain)[0].axis, condition.order)
-        terms += float(normal.abs().max()) * float(slope.square().mean().sqrt())
+        axis = condition.faces(problem.domain)[0].axis
+        # of a curved side the mean over the directions
+        axes = [axis] if axis else problem.domain.space_axes
+        squares = [u.d(each, condition.order).square().mean() for each in axes]
+        terms += float(normal.abs().max()) * float((sum(squares) / len(squares)) ** 0.5)
     return max(terms, float(values.std(correction=0)))
 
 

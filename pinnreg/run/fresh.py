@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 
 from pinnreg.config import Config
-from pinnreg.domain.samplers import unit_points
 from pinnreg.equations import Condition, condition_at, split_conditions, with_values
 from pinnreg.randomness import derive
 from pinnreg.report import Solution
@@ -20,8 +19,7 @@ FRESH_POINTS = 4096
 def fresh_points(solution: Solution, seed: int) -> NDArray[np.float64]:
     """Points that training never saw, the same for all runs of a seed, (n, d)."""
     domain = solution.problem.domain
-    unit = unit_points("sobol", FRESH_POINTS, domain.dimension, derive(seed, "study validation"))
-    points: NDArray[np.float64] = domain.interior(unit).numpy()
+    points: NDArray[np.float64] = domain.sample(FRESH_POINTS, "sobol", derive(seed, "study validation")).numpy()
     return points
 
 
