@@ -1,6 +1,6 @@
 from . import networks, reference
 from .differentiation import derivatives
-from .domain import Annulus, Ball, Box, Domain, Ellipse, Polygon, Star
+from .domain import Annulus, Ball, Box, Domain, Ellipse, Polygon, Split, Star
 from .equations import (
     Field,
     Problem,
@@ -9,6 +9,7 @@ from .equations import (
     even,
     initial,
     integral,
+    interface,
     measurements,
     neumann,
     odd,
@@ -38,6 +39,7 @@ __all__ = [
     "Laplacian",
     "Polygon",
     "Problem",
+    "Split",
     "Star",
     "analyse",
     "condition",
@@ -47,6 +49,7 @@ __all__ = [
     "even",
     "initial",
     "integral",
+    "interface",
     "least_squares",
     "load",
     "load_config",

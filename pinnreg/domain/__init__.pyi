@@ -6,6 +6,7 @@ from .quadric import Quadric
 from .samplers import unit_points
 from .settings import SAMPLERS, Sampler
 from .shape import Combined, Product, Shape
+from .split import Split
 from .star import Ellipse, Star
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Sampler",
     "Shape",
     "Side",
+    "Split",
     "Star",
     "faces",
     "flat",

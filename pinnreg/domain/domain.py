@@ -100,6 +100,16 @@ class Domain(ABC):
         """The sides of space that are levels of a quadratic form; None if there are none."""
         return None
 
+    @property
+    def interfaces(self) -> tuple[Piece, ...]:
+        """Where materials meet inside of it: sides that are no part of its boundary."""
+        return ()
+
+    @property
+    def kinks(self) -> tuple[Callable[[Tensor], Tensor], ...]:
+        """For each interface a function of points, (n,), with a kink there."""
+        return ()
+
     def placed(self, unit: Tensor) -> Placed:
         """The points of `interior`, with those that are not kept."""
         return self.interior(unit), None

@@ -8,9 +8,9 @@ holds where boundaries coincide, and says to which side the normal points.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal, final
 
 import torch
@@ -99,9 +99,10 @@ class Curved(Shape):
     def _of_name(self, name: str) -> tuple[Side, ...]:
         wanted = name.replace(" ", "")
         # both faces of an axis by its name, as of a box
-        found = tuple(side for side in self.pieces if wanted in (str(side).replace(" ", ""), side.axis))
+        known = (*self.pieces, *self.interfaces)
+        found = tuple(side for side in known if wanted in (str(side).replace(" ", ""), side.axis))
         if not found:
-            raise unknown("part of the boundary:", name, map(str, self.pieces))
+            raise unknown("part of the boundary:", name, map(str, known))
         return found
 
 
@@ -308,6 +309,14 @@ class Product(Curved):
     def quadric(self) -> Quadric | None:
         return self._base.quadric
 
+    @property
+    def interfaces(self) -> tuple[Piece, ...]:
+        return self._base.interfaces
+
+    @property
+    def kinks(self) -> tuple[Callable[[Tensor], Tensor], ...]:
+        return tuple(partial(_of_base, kink) for kink in self._base.kinks)
+
     def placed(self, unit: Tensor) -> Placed:
         points, kept = self._base.placed(unit[:, :-1])
         return torch.cat([points, self._along(unit[:, -1:])], dim=1), kept
@@ -363,6 +372,10 @@ class Product(Curved):
     @property
     def _key(self) -> tuple[object, ...]:
         return self._base, self._axis, self._ends
+
+
+def _of_base(function: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
+    return function(points[:, :-1])
 
 
 def _both(one: Tensor | None, other: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from .evaluate import evaluate_rows
 from .exact import Split, split_conditions
 from .features import input_features
 from .field import Field, View
-from .general import Condition, Equation, condition, integral
+from .general import Condition, Equation, condition, integral, interface
 from .measured import Measurements, measurements
 from .points import Points
 from .problem import Problem, condition_at, named_conditions, reference_of
@@ -53,6 +53,7 @@ __all__ = [
     "initial",
     "input_features",
     "integral",
+    "interface",
     "jumping_coefficients",
     "measurements",
     "named_conditions",

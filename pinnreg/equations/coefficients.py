@@ -26,6 +26,9 @@ SMALLEST = 1e-2
 FLOOR = 1e-3
 """Below this part of its size, a coefficient is as good as zero, and its sign no jump."""
 
+NEAR = 1e-3
+"""How far beside a jump, of the line, is looked for an interface that it lies on."""
+
 
 @final
 @dataclass(frozen=True)
@@ -60,7 +63,8 @@ def _along(linearity: Linearity, problem: Problem, axis: str) -> Iterator[str]:
         sample = _sample(linearity, lines, entry)
         known = sample(at, edges.reshape(-1)).reshape(*edges.shape, -1)
         found = jumps(sample, _gap(float(known[..., 0].abs().max())), edges, known)
-        if found := found.some(~_common_factor(found)):
+        found = found.some(~_common_factor(found))
+        if found := found.some(~_on_interface(problem, lines, found)):
             before, after = float(found.left[0, 1]), float(found.right[0, 1])
             yield _message(problem, entry, axis, f"from {before:.4g} to {after:.4g}, as at {lines.place(found)}")
 
@@ -119,6 +123,16 @@ def _common_factor(cells: Jumps) -> Tensor:
     return same & (before[:, 2] != 0) & (after[:, 2] != 0)
 
 
+def _on_interface(problem: Problem, lines: Lines, cells: Jumps) -> Tensor:
+    """Where the domain says itself that two materials meet, (n,)."""
+    known = torch.zeros(len(cells), dtype=torch.bool)
+    for kink in problem.domain.kinks if len(cells) else ():
+        # on one side it falls towards its kink, on the other it rises
+        here = [kink(lines.at(cells.line, cells.left[:, 0] + shift)) for shift in (-NEAR, 0.0, NEAR)]
+        known |= (here[1] < here[0]) & (here[1] < here[2])
+    return known
+
+
 def _message(problem: Problem, entry: _Entry, axis: str, jump: str) -> str:
     axes, u = problem.domain.axes, problem.outputs[entry.output]
     order = order_along(entry.operator, axes.index(axis))
@@ -126,8 +140,9 @@ def _message(problem: Problem, entry: _Entry, axis: str, jump: str) -> str:
     return (
         f"{entry.equation}: the coefficient of {_written(entry.operator, u, axes)} jumps along {axis} {jump}. A "
         f"trained {u} has continuous derivatives there, while for (k {u}_{inner})_{outer} = f it is k {u}_{inner} that "
-        f"is continuous: if that is meant, {u} will be wrong however small the loss. Then make the flux an output q of "
-        f"its own, with the equations q - k * {u}.{inner} and q.{outer} - f"
+        f"is continuous: if that is meant, {u} will be wrong however small the loss. Then let two materials meet there "
+        "by domain = Split(..., Box(...)) and the condition interface(k inside, k outside), or make the flux an output "
+        f"q of its own, with the equations q - k * {u}.{inner} and q.{outer} - f"
     )
 
 

@@ -3,6 +3,7 @@
     features = (lambda x, y: torch.sqrt(x**2 + y**2), lambda x: torch.exp(-x / 0.01))
 
 What is known of a solution, as a layer or a distance, then need not be found. They are differentiated like all else.
+Where a domain is split by an interface there is one more for that, with a kink.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ AGREE = 1e-6
 
 
 def input_features(problem: Problem, periodic: tuple[str, ...] = ()) -> tuple[Feature, ...]:
-    """The problem's functions of the coordinates with their ranges, by which they are mapped onto [-1, 1].
+    """The problem's functions of the coordinates, and those of interfaces, with their ranges: mapped onto [-1, 1].
 
     Args:
         problem: whose.
@@ -54,7 +55,18 @@ def input_features(problem: Problem, periodic: tuple[str, ...] = ()) -> tuple[Fe
             if _apart(at, ends, domain.axes.index(axis), title) > AGREE * (high - low):
                 raise InputError(f"{title}: it is not periodic in {axis!r}, as the network is, and its slope")
         found.append(Feature(at, (low + high) / 2, (high - low) / 2))
-    return tuple(found)
+    return (*found, *(_kink(kink, inside) for kink in domain.kinks))
+
+
+def _kink(kink: Callable[[Tensor], Tensor], inside: Tensor) -> Feature:
+    """What lets the network have a kink at an interface."""
+    values = kink(inside)
+    low, high = float(values.min()), float(values.max())
+    return Feature(partial(_column, kink), (low + high) / 2, (high - low) / 2)
+
+
+def _column(function: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
+    return function(points)[:, None]
 
 
 def _columns(function: Callable[..., Any], problem: Problem) -> tuple[tuple[str, int], ...]:

@@ -78,6 +78,22 @@ class View:
             self._taken[key] = (self.moved(replaced, self.shape), replaced)
         return self._taken[key][0]
 
+    def beside(self, side: float, title: str) -> View:
+        """The view at points next to those of an interface, along the normals (1) or against them (-1).
+
+        Raises:
+            InputError: where there are no normals.
+        """
+        points = self.sweep.points
+        if points.normals is None:
+            raise InputError(f"{title} is what u is next to an interface, and these points lie on none")
+        if (key := ("beside", side)) not in self._taken:
+            step = side * torch.finfo(points.x.dtype).eps ** (2 / 3) * points.x.detach().abs().amax()
+            columns = (points.x + step * points.normals).unbind(dim=1)
+            replaced = {axis: self.shaped(each) for axis, each in zip(self.sweep.trial.axes, columns, strict=True)}
+            self._taken[key] = (self.moved(replaced, self.shape, normals=True), replaced)
+        return self._taken[key][0]
+
     def moved(self, replaced: Mapping[str, float | Tensor], shape: tuple[int, ...], *, normals: bool = False) -> View:
         """The view at other points, whose coordinates broadcast to `shape`; the last are the view's own.
 
@@ -128,8 +144,9 @@ class Field:
     `u.x`, `u.xx`, `u.xxt` differentiate along the named axes; `u.d("x", 3)` says the same where letters do not serve,
     `u.d("x", 2, "t", 1)` for a mixed one; `u.laplacian` and `u.biharmonic`, (n,), and `u.grad`, (n, space axes), leave
     out time and parameters. The first two are cheaper than the sum of their parts, which are not computed one by one.
-    On faces `u.n` is the derivative along the outward normal. `u.at(x=1.0)` is the output where some coordinates are
-    replaced. In arithmetic and in `torch.*` functions a Field is its value; the result is a tensor.
+    On faces `u.n` is the derivative along the outward normal; `u.inside` and `u.outside` are the output on either side
+    of an interface, and `u.inside.n` its slope there. `u.at(x=1.0)` is the output where some coordinates are replaced.
+    In arithmetic and in `torch.*` functions a Field is its value; the result is a tensor.
     """
 
     # numpy then leaves `array * field` to the field, and np.sin(field) fails instead of detaching it
@@ -187,6 +204,16 @@ class Field:
             InputError: an axis that there is not, or something else than numbers.
         """
         return Field(self._view.at(**replaced), self._output)
+
+    @property
+    def inside(self) -> Field:
+        """On an interface the output just inside of the shape that it bounds, with derivatives of its own."""
+        return Field(self._view.beside(-1.0, f"{self._name}.inside"), self._output)
+
+    @property
+    def outside(self) -> Field:
+        """On an interface the output just outside of the shape that it bounds, with derivatives of its own."""
+        return Field(self._view.beside(1.0, f"{self._name}.outside"), self._output)
 
     def normal(self, order: int = 1) -> Tensor:
         """The derivative of an order along the outward normal, on a boundary; a tensor (n,).

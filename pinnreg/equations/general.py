@@ -41,7 +41,7 @@ class Equation:
         of: no output of its own.
     """
 
-    kind: Literal["condition", "integral"]
+    kind: Literal["condition", "integral", "interface"]
     function: Callable[..., Any]
     part: Part
     name: str
@@ -110,6 +110,39 @@ def condition(
         raise InputError(f"condition: expected a function, as in lambda u: u.n + u**4, got {function!r}")
     part = part_of("condition", on, at, where, inside=True)
     return Equation("condition", function, part, name, f"{written(function)} = 0")
+
+
+def interface(inside: Data, outside: Data, on: On = "interface", *, of: str = "u", name: str = "") -> Equation:
+    """k ∂u/∂n is the same on both sides of an interface; that u is the same is so by itself.
+
+        domain = Split(Box(x=(-1, 1), y=(-1, 1)), Ball(x=0, y=0, radius=0.5), name="fibre")
+        conditions = (dirichlet(0.0), interface(10.0, 1.0, on="fibre"))
+
+    For other laws: `condition(lambda u: u.outside.n - u.inside.n - q, on="fibre")`.
+
+    Args:
+        inside: k inside of the shape that the interface bounds, as `value` in `dirichlet`.
+        outside: k outside.
+        on: the name of the interface.
+        of: the output.
+        name: of the loss term; "interface" if not given.
+
+    Raises:
+        InputError: k that is neither a number nor a function.
+    """
+    for data in (inside, outside):
+        check_data(data, "interface")
+
+    def flux() -> Tensor:
+        here = scene()
+        assert here is not None  # it is called as any condition's function
+        sweep, u = here.view.sweep, here.view.fields()[of]
+        one, other = (evaluate_data(each, sweep.trial.axes, sweep.points.x, "interface") for each in (inside, outside))
+        return one * u.inside.n - other * u.outside.n
+
+    part = part_of("interface", on, None, None)
+    text = f"{written(inside)} ∂{of}/∂n inside = {written(outside)} ∂{of}/∂n outside"
+    return Equation("interface", flux, part, name, text)
 
 
 @overload

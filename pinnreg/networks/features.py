@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, cast, final
 
 import torch
 from torch import Tensor, nn
+
+from pinnreg.taylor import Series, Unsupported, by_forward_mode
 
 
 @final
@@ -20,9 +22,13 @@ class Feature:
     centre: float
     half_width: float
 
-    def __call__(self, points: Tensor) -> Any:
-        """Its values, mapped onto [-1, 1]."""
-        return (self.function(points) - self.centre) / self.half_width
+    def __call__(self, points: Any) -> Any:
+        """Its values, mapped onto [-1, 1]; of a series those with derivatives."""
+        try:
+            values = self.function(points)
+        except Unsupported:
+            values = by_forward_mode(self.function, cast(Series, points))
+        return (values - self.centre) / self.half_width
 
 
 @final

@@ -192,11 +192,10 @@ def _size_on_faces(condition: FaceCondition, problem: Problem, u: Field, there: 
     if bool(value.any()):
         terms += float(value.abs().max()) * _spread(u.value)
     if bool(normal.any()):
-        axis = condition.faces(problem.domain)[0].axis
-        # of a curved side the mean over the directions
-        axes = [axis] if axis else problem.domain.space_axes
-        squares = [u.d(each, condition.order).square().mean() for each in axes]
-        terms += float(normal.abs().max()) * float((sum(squares) / len(squares)) ** 0.5)
+        # along all of space: that across an insulated face alone may be next to nothing everywhere
+        axes = {side.axis for side in condition.faces(problem.domain)} - {""} | set(problem.space_axes)
+        slopes = [float(u.d(axis, condition.order).square().mean().sqrt()) for axis in axes]
+        terms += float(normal.abs().max()) * max(slopes)
     return max(terms, float(values.std(correction=0)))
 
 

@@ -7,6 +7,7 @@ gradients.
 
 from pinnreg.taylor import rules  # noqa: F401 - which functions of torch take series
 from pinnreg.taylor.algebra import Algebra
+from pinnreg.taylor.forward import by_forward_mode
 from pinnreg.taylor.operators import Laplacian, MultiIndex, Operator
 from pinnreg.taylor.recording import LinearCall, LinearRecord
 from pinnreg.taylor.recurrences import SOFTPLUS_THRESHOLD
@@ -22,4 +23,5 @@ __all__ = [
     "Operator",
     "Series",
     "Unsupported",
+    "by_forward_mode",
 ]

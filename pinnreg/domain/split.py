@@ -1,0 +1,153 @@
+"""`Split`: a domain in which two materials meet, at the boundary of a shape within it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import final
+
+import torch
+from torch import Tensor
+
+from pinnreg.domain.domain import Domain, Piece, Placed, PlacedOn, Side, flat
+from pinnreg.domain.quadric import Quadric
+from pinnreg.domain.samplers import unit_points
+from pinnreg.domain.shape import NEXT_TO, SIDES_AT, Curved, Shape
+from pinnreg.errors import InputError
+
+SATURATED = 0.5
+"""The share of the largest distance to an interface from which on its kink is constant."""
+
+
+@final
+class Split(Curved):
+    """A domain with an interface, where a shape's boundary lies inside: `Split(Box(...), Ball(...), name="fibre")`.
+
+    Conditions hold `on` it by its name, with normals that point out of the shape. It is no part of the boundary.
+
+    Args:
+        base: the domain, also one that is split already.
+        inner: the shape; what of its boundary does not lie inside of the domain is no part of the interface.
+        name: of the interface.
+
+    Raises:
+        InputError: other axes, a time in either, a name that is taken, or a shape whose boundary is not inside.
+    """
+
+    def __init__(self, base: Domain, inner: object, name: str = "interface") -> None:
+        if not isinstance(inner, Shape):
+            raise InputError(f"Split({base!r}, ...): expected a shape, got {inner!r}")
+        if base.axes != inner.axes:
+            raise InputError(f"Split({base!r}, ...): axes {', '.join(base.axes)} and {', '.join(inner.axes)}")
+        if "t" in base.axes:
+            raise InputError(f"Split({base!r}, ...): split it in space, and then .over(t=...)")
+        if name in map(str, (*base.faces(None), *base.interfaces)):
+            raise InputError(f"Split({base!r}, ...): there is a side {name!r} already; give another name=")
+        self.base, self.inner, self._piece = base, inner, Piece(name)
+        if not self._parts:
+            raise InputError(f"Split({base!r}, ...): nothing of the boundary of {inner!r} lies inside")
+
+    @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        return self.base.bounds
+
+    @property
+    def volume(self) -> float:
+        return self.base.volume
+
+    @property
+    def share(self) -> float:
+        return self.base.share
+
+    @property
+    def quadric(self) -> Quadric | None:
+        return self.base.quadric
+
+    @property
+    def pieces(self) -> tuple[Side, ...]:
+        return self.base.faces(None)
+
+    @property
+    def interfaces(self) -> tuple[Piece, ...]:
+        return (*self.base.interfaces, self._piece)
+
+    def placed(self, unit: Tensor) -> Placed:
+        return self.base.placed(unit)
+
+    def placed_on(self, side: Side, unit: Tensor) -> PlacedOn:
+        if side != self._piece:
+            return self.base.placed_on(side, unit)
+        parts = list(self._parts)
+        measures = unit.new_tensor([self.inner.measure(part) for part in parts]).cumsum(0)
+        ends = measures / measures[-1]
+        if len(parts) == 1 or not unit.shape[1]:
+            return self._of_part(parts[0], unit)
+        points, normals = unit.new_empty(len(unit), self.dimension), unit.new_empty(len(unit), self.dimension)
+        kept = torch.zeros(len(unit), dtype=torch.bool, device=unit.device)
+        number = torch.searchsorted(ends, unit[:, 0].contiguous(), right=True).clamp(max=len(parts) - 1)
+        for k, part in enumerate(parts):
+            own, start = number == k, ends[k - 1] if k else torch.zeros_like(ends[0])
+            place = torch.cat([(unit[own, :1] - start) / (ends[k] - start), unit[own, 1:]], dim=1)
+            points[own], normals[own], kept[own] = self._of_part(part, place)
+        return points, normals, kept
+
+    def measure(self, side: Side) -> float:
+        return sum(self._parts.values()) if side == self._piece else self.base.measure(side)
+
+    def contains(self, points: Tensor) -> Tensor:
+        return self.base.contains(points)
+
+    def signed_distance(self, points: Tensor) -> Tensor:
+        return self.base.signed_distance(points)
+
+    @property
+    def kinks(self) -> tuple[Callable[[Tensor], Tensor], ...]:
+        return (*self.base.kinks, self._kink)
+
+    def _kink(self, points: Tensor) -> Tensor:
+        """A function with a kink at the interface and smooth elsewhere, (n,).
+
+        |x - a| of a flat one, |level - 1| of a circle or an ellipse; else the distance, which far away, where it has
+        kinks of its own, is constant.
+        """
+        if len(self._parts) == 1 and (faces := flat(self._parts)):
+            place = self.inner.bounds[faces[0].axis][0 if faces[0].side == "min" else 1]
+            return (points[:, self.axes.index(faces[0].axis)] - place).abs()
+        if (quadric := self.inner.quadric) is not None and not quadric.lowest:
+            return (quadric.level(points) - 1).abs()
+        share = self.inner.signed_distance(points).abs() / self._reach
+        share = share.clamp(max=1)
+        return self._reach * (share - 2 / 3 * share**3 + share**5 / 5)
+
+    @cached_property
+    def _reach(self) -> float:
+        return SATURATED * float(self.inner.signed_distance(self.inner.sample(1024)).abs().max())
+
+    @cached_property
+    def _parts(self) -> dict[Side, float]:
+        """The sides of the shape of which something lies inside, with its measure."""
+        found: dict[Side, float] = {}
+        for side in self.inner.faces(None):
+            kept = self._of_part(side, unit_points("grid", SIDES_AT, self.dimension - 1, 0))[2]
+            if bool(kept.any()):
+                found[side] = self.inner.measure(side) * float(kept.double().mean())
+        return found
+
+    def _of_part(self, part: Side, unit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        points, normals, kept = self.inner.placed_on(part, unit)
+        size = max(upper - lower for lower, upper in self.bounds.values())
+        inside = self.base.signed_distance(points) < -NEXT_TO * size
+        return points, normals, inside if kept is None else inside & kept
+
+    def __repr__(self) -> str:
+        return f"Split({self.base!r}, {self.inner!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Split) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[object, ...]:
+        return self.base, self.inner, self._piece
