@@ -13,7 +13,7 @@ import torch
 from small_studies import Cli
 
 import pinnreg
-from pinnreg import Box, Problem, dirichlet, neumann
+from pinnreg import Box, Problem, condition, dirichlet, neumann, robin
 from pinnreg.config import resolve
 from pinnreg.equations import Points, View
 from pinnreg.run import convergence
@@ -157,3 +157,33 @@ def test_a_normal_derivative_of_higher_order_is_beside_those_of_its_order(length
     ends = View(solution.sweep(bend)).fields()["u"].xx.detach()
     inside = View(solution.sweep(at)).fields()["u"].xx.detach()
     assert found == pytest.approx(float((ends.square().mean() / inside.square().mean()).sqrt()), rel=1e-6)
+
+
+@dataclass(frozen=True)
+class Cooled(Problem):
+    """u'' = -1 on (0, 1), u(0) = 0, h u + u' = 0 at the end, and v = 0."""
+
+    h: float = 1.0
+    outputs = ("u", "v")
+    domain = Box(x=(0, 1))
+    defaults = property(lambda self: {"network": {"hidden": [8]}, "points": {"interior": 40}, "train": steps(60)})
+
+    @property
+    def conditions(self) -> Any:
+        still = condition(lambda v: v.n, on="x=max", name="still")
+        return dirichlet(0.0, on="x=min", of="u"), robin(self.h, 1.0, 0.0, on="x=max", of="u"), still
+
+    def residual(self, u: Any, v: Any) -> dict[str, Any]:
+        return {"u": u.xx + 1, "v": v.xx + v.x}
+
+
+def test_conditions_are_judged_with_the_coefficient_that_was_found_and_outputs_that_are_zero(tmp_path: Path) -> None:
+    h, x = 2.0, np.linspace(0.1, 0.9, 9)
+    slope = (h / 2 + 1) / (h + 1)
+    np.savetxt(tmp_path / "m.csv", np.column_stack([x, slope * x - x**2 / 2]), delimiter=",", header="x,u", comments="")
+    config = {"problem": Cooled(), "unknown": {"h": {"start": 0.5}}}
+    config |= {"measurements": [{"file": str(tmp_path / "m.csv"), "of": "u"}]}
+    solution = pinnreg.solve(config, out=False)
+    assert solution.unknown["h"] == pytest.approx(h, abs=1e-4)
+    assert solution.report.facts["converged"], solution.report.facts["convergence"]
+    assert solution.report.facts["relative_residual"] < 1e-3

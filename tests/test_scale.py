@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pinnreg
-from pinnreg import Box, InputError, Problem, dirichlet, initial, integral, neumann
+from pinnreg import Box, InputError, Problem, condition, dirichlet, initial, integral, neumann
 from pinnreg.config import resolve
 from pinnreg.equations import Trial
 from pinnreg.run.prepare import prepare
@@ -215,3 +215,23 @@ def test_a_norm_says_how_large_an_eigenfunction_is(norm: float) -> None:
     prepared = prepare(resolve({"problem": Level(), "unknown": {"energy": {}}}), with_reference=False)
     (size,) = prepared.split.trial.sizes
     assert 0.1 < size / sqrt(norm) < 100
+
+
+SLOPE = condition(lambda u: u.x - 1, on="x=min", name="slope")
+
+
+@pytest.mark.parametrize(
+    ("end", "exact"),
+    [(condition(lambda u: u, on="x=max", name="end"), lambda x: x - 1), (dirichlet(1.0, on="x=max"), lambda x: x)],
+    ids=["homogeneous", "value"],
+)
+def test_homogeneous_conditions_say_nothing_of_the_size(end: Any, exact: Any) -> None:
+    body = {"domain": Box(x=(0, 1)), "conditions": (SLOPE, end), "residual": lambda self, u: u.xx}
+    body |= {"reference": lambda self: exact, "__annotations__": {}}
+    made = dataclass(frozen=True)(type("Line", (Problem,), body))()
+    for seed in range(3):
+        config = {"problem": made, "network": {"hidden": [8]}, "points": {"interior": 30}, "seed": seed}
+        config["train"] = [{"optimiser": "gauss_newton", "steps": 20}]
+        solution = pinnreg.solve(config, out=False)
+        assert solution.report.errors["u"].rel_l2 < 1e-5
+        assert solution.report.facts["converged"]

@@ -203,6 +203,8 @@ def integral(
         if on is not None or at is not None:
             raise InputError("integral: `on` and `at` are of a condition, which says what it equals")
         return integrated(function, over, nodes, here)
+    if scene() is not None:
+        raise InputError("integral: with `equals` it is a condition, and stands among the conditions of a problem")
     check_data(equals, "integral")
     if inside := [axis for axis in axes if axis in names_of(equals)]:
         raise InputError(f"integral: what it equals cannot depend on {inside[0]!r}, which is integrated over")

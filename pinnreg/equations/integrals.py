@@ -105,6 +105,8 @@ def _limits(axes: Mapping[str, Limits | None], where: Scene, title: str) -> dict
         limits = where.domain.bounds[axis] if given is None and where.domain is not None else given
         if not isinstance(limits, tuple | list) or len(limits) != 2 or not all(map(_is_limit, limits)):
             raise InputError(f"{title}: the limits of {axis!r} are two numbers or tensors (n,), got {limits!r}")
+        if all(isinstance(limit, Real) for limit in limits) and limits[0] == limits[1]:
+            raise InputError(f"{title}: the limits of {axis!r} are both {limits[0]!r}, and every integral 0")
         found[axis] = (limits[0], limits[1])
     return found
 

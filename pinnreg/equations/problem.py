@@ -11,7 +11,6 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
-from torch import Tensor
 
 from pinnreg.domain import Domain
 from pinnreg.equations.conditions import Periodic, constants_of
@@ -107,9 +106,8 @@ def named_conditions(problem: Problem, extra: Iterable[Condition] = ()) -> tuple
 
 
 def condition_at(problem: Problem, condition: Condition) -> Condition:
-    """A condition as a problem with other values of its parameters has it, tensors in the place of some."""
-    known = not any(isinstance(value, Tensor) for value in constants_of(problem).values())
-    if known or isinstance(condition, Measurements):
+    """A condition as a problem with other values of its parameters has it, numbers or tensors."""
+    if isinstance(condition, Measurements):
         return condition
     return next(each for each in _named(problem) if each.name == condition.name)
 

@@ -16,6 +16,9 @@ from pinnreg.equations.residual import evaluate_residual, of_derivatives
 from pinnreg.equations.sweep import Asked, Derivatives, Elsewhere, Sweep
 from pinnreg.taylor import Laplacian
 
+ZERO = 1e-4
+"""Of the size that an output was expected to have: what varies by less is as good as zero."""
+
 
 def relative_residual(problem: Problem, sweep: Sweep) -> dict[str, float]:
     """How large the residual of each equation is beside its own terms; as `relative`."""
@@ -32,6 +35,7 @@ def relative(
 
     What r holds besides, as a source, counts as one more term. A derivative counts as at least what it is of a function
     that varies as much as u over the whole domain: r = Δu would otherwise be as large as its only term, whatever u is.
+    An output that is zero, beside the size that it was expected to have, varies by `ZERO` of that.
     0 where all terms vanish, and infinite where anything is NaN or Inf.
 
     Of a condition, which may be u itself at one point, values count as well as at least the variation of each output
@@ -42,6 +46,8 @@ def relative(
     with torch.no_grad():
         found = residual(x, *values.values())
         variation = sweep((0,) * x.shape[1]).std(dim=0, correction=0) if inside is None else inside
+        if sweep.trial.sizes:
+            variation = torch.maximum(variation, ZERO * variation.new_tensor(sweep.trial.sizes))
     rest = {name: rows.clone() for name, rows in found.items()}
     sizes = dict.fromkeys(found, 0.0)
     for operator, derivative in values.items():

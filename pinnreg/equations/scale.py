@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -44,6 +44,9 @@ PROBE = 1e-3
 FACTOR, FARTHEST = 2.0, 1e3
 FEW, LARGEST = 32, 9
 """Points at which conditions are tried with sizes from 10⁻⁹ to 10⁹."""
+
+NEAR = 0.5
+"""How much of them may then be left for that to be the size."""
 
 Rows = Callable[[Sequence[float]], Mapping[str, Tensor]]
 """The equations' residuals with the outputs' networks multiplied by numbers."""
@@ -143,30 +146,43 @@ def _by_equations(
 def _by_conditions(
     bare: Trial, problem: Problem, conditions: Sequence[Condition], network: Network, like: Tensor
 ) -> float:
-    """The size, of those tried, at which the equations among the conditions are nearest to hold; 1 if none tells."""
+    """The size, of those tried, that the equations among the conditions ask for; 1 if none tells.
+
+    That at which they are nearest to hold, as a norm can be by the right size alone. Where none brings them near, as
+    u_n = 1 has a slope of the right sign only by chance, that at which the network counts as much as what they hold
+    without it. Homogeneous ones say nothing.
+    """
     rows = []
     for condition in conditions:
         if isinstance(condition, Equation):
             points = condition.sample(problem.domain, FEW, "sobol", 0).on(like)
-            rows.append(partial(_size_of_rows, bare, problem, condition, points, network))
+            rows.append(partial(_rows_of_condition, bare, problem, condition, points, network))
     if not rows:
         return 1.0
     with contextlib.suppress(InputError):
         sizes = np.logspace(-LARGEST, LARGEST, 4 * LARGEST + 1)
         # each beside what it is without the network, so that units do not count
-        without = [each(0.0) or 1.0 for each in rows]
-        off = [sum(each(size) / known for each, known in zip(rows, without, strict=True)) for size in sizes]
+        without = [each(0.0) for each in rows]
+        known = [(each, at_rest) for each, at_rest in zip(rows, without, strict=True) if 0 < _size(at_rest) < math.inf]
+        off = [sum(_size(each(size)) / _size(at_rest) for each, at_rest in known) for size in sizes]
         best = int(np.argmin(np.nan_to_num(off, nan=np.inf)))
-        return float(sizes[best]) if off[best] < len(rows) else 1.0
+        if off[best] < NEAR * len(known):
+            return float(sizes[best])
+        return max((_balancing(each, at_rest, sizes) for each, at_rest in known), default=1.0)
     return 1.0
 
 
-def _size_of_rows(
+def _balancing(rows: Callable[[float], Tensor], at_rest: Tensor, sizes: Iterable[float]) -> float:
+    """The first of some sizes at which rows are as far from those without the network as these are from zero."""
+    return next((float(size) for size in sizes if _size(rows(size) - at_rest) >= _size(at_rest)), 1.0)
+
+
+def _rows_of_condition(
     bare: Trial, problem: Problem, condition: Equation, points: Points, network: Network, size: float
-) -> float:
+) -> Tensor:
     with torch.no_grad():
         sweep = Sweep(replace(bare, sizes=(size,) * len(bare.outputs)), network, points)
-        return _size(condition.residual(sweep, problem).double())
+        return condition.residual(sweep, problem).double()
 
 
 def _rows(bare: Trial, problem: Problem, network: Network, like: Tensor) -> Rows:

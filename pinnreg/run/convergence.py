@@ -37,7 +37,7 @@ from pinnreg.equations import (
 )
 from pinnreg.equations.conditions import FaceCondition, Periodic
 from pinnreg.equations.measured import Measurements
-from pinnreg.equations.relative import relative, share
+from pinnreg.equations.relative import ZERO, relative, share
 from pinnreg.equations.sweep import Derivatives
 from pinnreg.errors import InputError
 from pinnreg.networks import MLPSettings
@@ -172,6 +172,7 @@ def _of_condition(condition: Condition, problem: Problem, inside: Sweep, there: 
     Those of any other equation beside its own terms.
     """
     fields = View(inside).fields()
+    sizes_of = dict(zip(fields, inside.trial.sizes or (1.0,) * len(fields), strict=True))
     if isinstance(condition, Equation):
         spreads = there.points.x.new_tensor([_spread(field.value) for field in fields.values()])
         rows_of = partial(_rows_by_name, condition, problem)
@@ -182,20 +183,25 @@ def _of_condition(condition: Condition, problem: Problem, inside: Sweep, there: 
         sizes = [fields[name].d(condition.on, k) for name in outputs for k in range(condition.order + 1)]
         return max(_share(row, _spread(size)) for row, size in zip(rows.view(len(sizes), -1), sizes, strict=True))
     assert isinstance(condition, FaceCondition)  # measurements are not judged
-    return _share(rows, _size_on_faces(condition, problem, fields[str(condition.of)], there))
+    name = str(condition.of)
+    return _share(rows, _size_on_faces(condition, problem, fields[name], there, ZERO * sizes_of[name]))
 
 
-def _size_on_faces(condition: FaceCondition, problem: Problem, u: Field, there: Sweep) -> float:
-    """How large the terms of a condition on faces are, u and its slope as they are inside the domain."""
+def _size_on_faces(condition: FaceCondition, problem: Problem, u: Field, there: Sweep, least: float) -> float:
+    """How large the terms of a condition on faces are, u and its slope as they are inside the domain.
+
+    As large at least as they are of what varies by `least`: an output that is zero has no size of its own.
+    """
     terms = 0.0
     values, value, normal = condition.data(there.points, problem.domain.axes).chunk(3)
     if bool(value.any()):
-        terms += float(value.abs().max()) * _spread(u.value)
+        terms += float(value.abs().max()) * max(_spread(u.value), least)
     if bool(normal.any()):
         # along all of space: that across an insulated face alone may be next to nothing everywhere
         axes = {side.axis for side in condition.faces(problem.domain)} - {""} | set(problem.space_axes)
         slopes = [float(u.d(axis, condition.order).square().mean().sqrt()) for axis in axes]
-        terms += float(normal.abs().max()) * max(slopes)
+        longest = max(upper - lower for lower, upper in (problem.domain.bounds[axis] for axis in axes))
+        terms += float(normal.abs().max()) * max(*slopes, least / longest**condition.order)
     return max(terms, float(values.std(correction=0)))
 
 
@@ -219,8 +225,11 @@ def _excuse(solution: Solution, prepared: Prepared, end: str) -> str:
     if any(0 < seen[name] * OVERFITTED < fresh[name] for name in seen):
         return "its points are too few for this network, since there it is far smaller; more points.interior would help"
     network = prepared.resolved.config.network
+    if network.scale == "auto":
+        sizes = prepared.objective.model.trial.sizes or (1.0,)
+        end += f"; it began with outputs of size {', '.join(f'{size:.2g}' for size in sizes)}: see network.scale"
     if isinstance(network, MLPSettings) and network.activation == "tanh":
-        return f"{end}; where waves travel network.activation: sin often helps, or network.spread: 2"
+        end += "; where waves travel network.activation: sin often helps, or network.spread: 2"
     return end
 
 

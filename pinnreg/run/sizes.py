@@ -10,6 +10,7 @@ from pinnreg.equations import Problem, named_conditions
 from pinnreg.objective import PointSettings
 from pinnreg.regularisers import Regulariser
 from pinnreg.report import grid_sizes
+from pinnreg.report.grid import MOST_AXES
 
 COORDINATES = 10
 """Numbers that drawing one coordinate of a point takes: a Sobol point has integers beside it, and is moved twice."""
@@ -36,7 +37,9 @@ def check_sizes(config: Config, problem: Problem, *, grid: bool) -> None:
         per_point = len(sizes) + EVALUATED * len(problem.outputs)
         memory.check(
             {f"evaluate.grid ({shown})": memory.NUMBER * math.prod(sizes) * per_point},
-            "take fewer points along each axis, as in evaluate.grid: 50",
+            "take fewer points along each axis, as in evaluate.grid: 50"
+            if len(sizes) <= MOST_AXES
+            else "leave it out, and errors are taken at scattered points",
         )
 
 
