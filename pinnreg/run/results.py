@@ -37,7 +37,7 @@ def compared(solution: Solution, prepared: Prepared) -> Solution:
         report = without_reference(values, solution.residual_on_grid(axes), axes)
     else:
         scattered = None if prepared.scattered is None else prepared.looked_at(solution)
-        report = compare(values, axes, prepared.reference, prepared.solved, scattered)
+        report = compare(values, axes, prepared.reference, prepared.solved, scattered, prepared.inside)
     report = replace(
         report,
         validation=_validation(solution, prepared),
