@@ -1,7 +1,8 @@
 from .analysis import TermAnalysis, analysis
 from .convergence import Convergence, convergence
-from .layouts import error_field
+from .layouts import cut, error_field
 from .loss_history import history
+from .outlines import Outline, outline_of
 from .panels import Curve, Panel, panels
 from .run import draw, title_of
 from .saving import check_format, save
@@ -13,15 +14,18 @@ __all__ = [
     "Convergence",
     "Curve",
     "ErrorRow",
+    "Outline",
     "Panel",
     "TermAnalysis",
     "WeightCurves",
     "analysis",
     "check_format",
     "convergence",
+    "cut",
     "draw",
     "error_field",
     "history",
+    "outline_of",
     "panels",
     "save",
     "study_errors",
