@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, final, get_args
 
 from pinnreg import config, equations, files, observations, registry
-from pinnreg.cli import bar
+from pinnreg.cli import bar, picture
 from pinnreg.cli.target import JsonFile
-from pinnreg.domain import SAMPLERS
+from pinnreg.domain import SAMPLERS, Box
 from pinnreg.errors import InputError
 from pinnreg.networks import ACTIVATION_NAMES, NetworkSettings
 from pinnreg.optimisers import AnyStage
@@ -100,9 +100,16 @@ def problem(resolved: config.Resolved, target: JsonFile | None) -> None:
         "defaults": dict(described.defaults),
         "reference": equations.reference_of(described) is not None,
     }
+    if not isinstance(described.domain, Box):
+        data["shape"] = repr(described.domain)
+        data["boundary"] = {str(side): described.domain.measure(side) for side in picture.parts_of(described.domain)}
     line(f"{data['name']}: {data['description']}")
     for key in ("file", "parameters", "domain", "outputs", "conditions"):
         line(f"{key:10}  {_compact(data[key])}")
+        if key == "domain" and "shape" in data:
+            line(f"{'':10}  the box around {data['shape']}, {picture.size_of(described.domain)}")
+            parts = ", ".join(f"{side} ({said})" for side, said in picture.parts_of(described.domain).items())
+            line(f"{'boundary':10}  {parts}")
         if key == "domain" and described.parameters:
             line(f"{'':10}  of which parameters, not space: {', '.join(described.parameters)}")
         if key == "domain" and described.features:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FOLD = 34  # letters in a line of a panel's title
 LONGEST = 3.0  # ratio of the sides up to which a plane is drawn true to scale
+LONGEST_SHAPE = 8.0  # the same of shapes: a circle should look like one
 
 
 @final
@@ -52,7 +53,8 @@ class Plane:
         """Whether both axes are lengths of comparable size, so that they share one scale."""
         (_, a), (_, b) = self.first, self.second
         ratio = (a[-1] - a[0]) / (b[-1] - b[0])
-        return self.upright and 1 / LONGEST <= ratio <= LONGEST
+        longest = LONGEST if self.outline is None else LONGEST_SHAPE
+        return self.upright and 1 / longest <= ratio <= longest
 
     def draw(self, ax: Axes, values: Array, scale: Scale) -> None:
         """One heat map; values that are not finite leave the grey ground visible."""
