@@ -88,7 +88,7 @@ def describe(
         raise InputError(f"{file}: describe takes a file only with --plot, for the picture that it draws")
     resolved = config.resolve(name, {}, problem_folders(problems))
     title = str(resolved.config.problem["name"])
-    target = picture.path_of(title, file, json) if plot else None
+    target = picture.path_of(title, file, json, resolved.problem.domain) if plot else None
     show.problem(resolved, json)
     if target is not None:
         picture.draw(resolved.problem, title, target)

@@ -17,12 +17,14 @@ INSIDE, ON = 150, 48**2
 """Points inside, and on sides, of which some are marked."""
 
 
-def path_of(name: str, given: Path | None, json: JsonFile | None) -> Path:
-    """Where the picture of a problem goes, checked before it is drawn.
+def path_of(name: str, given: Path | None, json: JsonFile | None, domain: Domain) -> Path:
+    """Where the picture of a problem's domain goes, checked before anything is printed.
 
     Raises:
-        InputError: no figure's format, a file that cannot be written, or one that no such picture would replace.
+        InputError: a domain that cannot be drawn, no figure's format, a file that cannot be written, or one that was
+            not drawn here.
     """
+    plots.drawn_axes(domain)
     path = Path(f"{name}_domain.png") if given is None else given
     plots.check_format(path)
     check_file("--plot", path)
@@ -64,11 +66,14 @@ def _sides(domain: Domain) -> tuple[Side, ...]:
     return (*in_space, *domain.faces("t")) if "t" in domain.axes else in_space
 
 
+def measure_of(domain: Domain, side: Side) -> float:
+    """The measure of a part of the boundary in space."""
+    return domain.measure(side) / (1.0 if side.axis == "t" else _duration(domain))
+
+
 def _measure(domain: Domain, side: Side) -> str:
-    count, measure = len(domain.space_axes), domain.measure(side)
-    if side.axis == "t":
-        return f"{_word(count)} {measure:.4g}"
-    return f"{_word(count - 1)} {measure / _duration(domain):.4g}" if count > 1 else "a point"
+    dimension = len(domain.space_axes) - (side.axis != "t")
+    return f"{_word(dimension)} {measure_of(domain, side):.4g}" if dimension else "a point"
 
 
 def _duration(domain: Domain) -> float:

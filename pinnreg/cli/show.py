@@ -100,16 +100,17 @@ def problem(resolved: config.Resolved, target: JsonFile | None) -> None:
         "defaults": dict(described.defaults),
         "reference": equations.reference_of(described) is not None,
     }
+    parts = {}
     if not isinstance(described.domain, Box):
         data["shape"] = repr(described.domain)
-        data["boundary"] = {str(side): described.domain.measure(side) for side in picture.parts_of(described.domain)}
+        parts = picture.parts_of(described.domain)
+        data["boundary"] = {str(side): picture.measure_of(described.domain, side) for side in parts}
     line(f"{data['name']}: {data['description']}")
     for key in ("file", "parameters", "domain", "outputs", "conditions"):
         line(f"{key:10}  {_compact(data[key])}")
         if key == "domain" and "shape" in data:
             line(f"{'':10}  the box around {data['shape']}, {picture.size_of(described.domain)}")
-            parts = ", ".join(f"{side} ({said})" for side, said in picture.parts_of(described.domain).items())
-            line(f"{'boundary':10}  {parts}")
+            line(f"{'boundary':10}  {', '.join(f'{side} ({said})' for side, said in parts.items())}")
         if key == "domain" and described.parameters:
             line(f"{'':10}  of which parameters, not space: {', '.join(described.parameters)}")
         if key == "domain" and described.features:

@@ -91,6 +91,8 @@ def domain_picture(domain: Domain, sides: Mapping[Side, str], held: Sequence[Hel
             figure, handles = _in_space(domain, sides, held, colours)
         else:
             figure, handles = _in_plane(domain, axes, sides, held, colours)
+        if (engine := figure.get_layout_engine()) is not None:
+            engine.set(w_pad=0.25)  # type: ignore[call-arg]
         figure.legend(handles=handles, loc="outside right upper", frameon=False, labelspacing=0.7)
         notes = [f"at each time from {start:g} to {end:g}" for start, end in _time(domain, axes)]
         return style.finish(figure, title, *notes)
@@ -180,7 +182,14 @@ def _arrows(ax: Axes, points: Array, normals: Array, count: int, length: Array, 
     """Normals at points that are equally far apart."""
     known = np.flatnonzero(np.isfinite(points).all(axis=1))
     chosen = known[((np.arange(count) + 0.5) / count * len(known)).astype(int)]
-    look = {"angles": "xy", "scale_units": "xy", "scale": 1.0, "width": 0.0032, "headwidth": 4.5, "headlength": 5}
+    look: dict[str, Any] = {
+        "angles": "xy",
+        "scale_units": "xy",
+        "scale": 1.0,
+        "width": 0.0032,
+        "headwidth": 4.5,
+        "headlength": 5,
+    }
     ax.quiver(*points[chosen].T, *(normals[chosen] * length).T, color=colour, zorder=3, **look)
 
 
@@ -219,7 +228,7 @@ def _in_space(
     for side, label in sides.items():
         part = domain.measure(side) / whole
         points, normals = (each.numpy() for each in domain.boundary(str(side)).sample(round(SCATTERED * part) + 40))
-        ax.scatter(*points.T, color=colours[side], s=7, alpha=0.55, linewidths=0)
+        ax.scatter(*points.T, color=colours[side], s=14, alpha=0.7, linewidths=0)
         some = slice(0, max(round(ARROWS * part), 2))
         ax.quiver(*points[some].T, *normals[some].T, length=2 * ARROW * lengths.max(), color=colours[side], linewidth=1)
         handles.append(

@@ -137,8 +137,8 @@ class Outline:
         found = values.copy()
         for _ in range(REACH):
             known = np.isfinite(found)
-            total = sum(_shifted(np.where(known, found, 0.0)))
-            count = sum(_shifted(known.astype(np.float64)))
+            total = np.sum(_shifted(np.where(known, found, 0.0)), axis=0)
+            count = np.sum(_shifted(known.astype(np.float64)), axis=0)
             new = outside & ~known & (count > 0)
             found[new] = total[new] / count[new]
         return found
@@ -147,7 +147,8 @@ class Outline:
 def _nearest(axis: Array, wanted: Array) -> NDArray[np.intp]:
     """Indices of the points of an equidistant axis that are nearest to others."""
     places = np.round((wanted - axis[0]) / (axis[1] - axis[0])).astype(np.intp)
-    return np.clip(places, 0, len(axis) - 1)
+    found: NDArray[np.intp] = np.clip(places, 0, len(axis) - 1)
+    return found
 
 
 def _shifted(values: Array) -> list[Array]:
