@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
+from pinnreg import domain as domains
 from pinnreg import equations, plots
 from pinnreg.cli.target import JsonFile, check_file
-from pinnreg.domain import Box, Domain, Side
-from pinnreg.equations.measured import Measurements
 from pinnreg.errors import InputError
 from pinnreg.run.folder import is_own
+
+if TYPE_CHECKING:
+    from pinnreg.domain import Domain, Side
 
 INSIDE, ON = 150, 48**2
 """Points inside, and on sides, of which some are marked."""
@@ -91,14 +92,14 @@ def _is_drawn(side: Side, axes: tuple[str, ...]) -> bool:
 
 def _held(condition: equations.Condition, domain: Domain, axes: tuple[str, ...]) -> plots.Held:
     label = " ".join(filter(None, [f"{condition.name}:", condition.formula, condition.place(domain)]))
-    if isinstance(condition, Measurements):
+    if condition.kind == "measurements":
         return plots.Held(label, condition.points.numpy()[:INSIDE], True)
     faces = [side for side in condition.faces(domain) if _is_drawn(side, axes)]
     if not faces:
         x = condition.sample(domain, INSIDE, "sobol", 0).x
-        return plots.Held(label, x.numpy(), len(np.unique(x.numpy(), axis=0)) > 1)
+        return plots.Held(label, x.numpy(), len(x.unique(dim=0)) > 1)
     # one after the other along a side, and many since those of a time beside it coincide
-    count = ON * (1 if isinstance(domain, Box) and domain.dimension == 2 else len(faces))
+    count = ON * (1 if isinstance(domain, domains.Box) and domain.dimension == 2 else len(faces))
     whole = sum(domain.measure(side) for side in _sides(domain) if _is_drawn(side, axes))
     share = sum(map(domain.measure, faces)) / whole
     return plots.Held(label, condition.sample(domain, count, "grid", 0).x.numpy(), False, share)

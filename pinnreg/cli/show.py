@@ -13,10 +13,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import Any, final, get_args
 
-from pinnreg import config, equations, files, observations, registry
+from pinnreg import config, domain, equations, files, observations, registry
 from pinnreg.cli import bar, picture
 from pinnreg.cli.target import JsonFile
-from pinnreg.domain import SAMPLERS, Box
+from pinnreg.domain import SAMPLERS
 from pinnreg.errors import InputError
 from pinnreg.networks import ACTIVATION_NAMES, NetworkSettings
 from pinnreg.optimisers import AnyStage
@@ -101,7 +101,7 @@ def problem(resolved: config.Resolved, target: JsonFile | None) -> None:
         "reference": equations.reference_of(described) is not None,
     }
     parts = {}
-    if not isinstance(described.domain, Box):
+    if not isinstance(described.domain, domain.Box):
         data["shape"] = repr(described.domain)
         parts = picture.parts_of(described.domain)
         data["boundary"] = {str(side): picture.measure_of(described.domain, side) for side in parts}
