@@ -119,7 +119,7 @@ def _in_plane(
     lengths = np.array([domain.bounds[name][1] - domain.bounds[name][0] for name in (horizontal, vertical)])
     ratio = float(lengths[0] / lengths[1])
     to_scale = "t" not in axes and 1 / LONGEST_SHAPE <= ratio <= LONGEST_SHAPE
-    figure = style.new_figure(min(max(6.2 / ratio, 2.2), 6.0) + 0.9 if to_scale else 5.0, "constrained")
+    figure = style.new_figure(min(max(6.2 / ratio, 2.2), 6.0) + 0.9 if to_scale else 5.0, "compressed")
     ax = figure.add_subplot()
     sizes = np.full(2, lengths.max()) if to_scale else lengths
     _ground(ax, domain, axes, columns)

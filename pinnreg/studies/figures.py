@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import re
@@ -38,7 +39,7 @@ class _ErrorField:
     values: NDArray[np.float64]
     output: str
     kind: str
-    outline: Mapping[str, NDArray[np.float64]]
+    outline: Mapping[str, NDArray[np.float64]] = dataclasses.field(default_factory=dict)
 
     def same_grid(self, other: _ErrorField) -> bool:
         """Whether two fields can be compared point by point."""
