@@ -29,7 +29,7 @@ from pinnreg.errors import Diverged, InputError
 from pinnreg.objective import Evaluator
 from pinnreg.optimisers import SGD, Adam
 from pinnreg.reference import SCIPY_KINDS, Reference, forget_solves
-from pinnreg.report import relative_l2
+from pinnreg.report import relative_l2, solved_inside, taken
 from pinnreg.run import solve
 from pinnreg.run.prepare import Prepared, prepare
 from pinnreg.training import Hooks
@@ -230,7 +230,8 @@ def _error(known: Prepared, prepared: Prepared) -> Callable[[Parameters], float]
     def error(parameters: Parameters) -> float:
         assert known.solved is not None
         values = prepared.solution(parameters, {}).on_grid(known.axes)
-        return max(relative_l2(value, known.solved.values[name]) for name, value in values.items())
+        truth, inside = known.solved.values, known.inside
+        return max(relative_l2(taken(each, inside), taken(truth[name], inside)) for name, each in values.items())
 
     return error
 
@@ -271,7 +272,7 @@ def _scipy(problem: str, known: Prepared) -> ScipyRow | None:
             fresh = _solve_of(reference_of(known.problem))
             assert fresh is not None
             started = time.perf_counter()
-            found = fresh.solve(known.axes)
+            found = solved_inside(fresh, known.axes, known.inside)
             times.append(time.perf_counter() - started)
     except RuntimeError as failure:
         logger.warning("%s: the SciPy solve failed: %s", problem, failure)
@@ -279,7 +280,9 @@ def _scipy(problem: str, known: Prepared) -> ScipyRow | None:
     if scipy is reference:
         error = math.nan if found.error_estimate is None else found.error_estimate
     else:
-        error = max(relative_l2(values, exact.values[name]) for name, values in found.values.items())
+        inside = known.inside
+        pairs = [(taken(each, inside), taken(exact.values[name], inside)) for name, each in found.values.items()]
+        error = max(relative_l2(*pair) for pair in pairs)
     return ScipyRow(problem, scipy.kind, statistics.median(times), error, reference.kind, exact.error_estimate)
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from pinnreg import __version__, config, registry, report, run, scanning, training
-from pinnreg.cli import options, show
+from pinnreg.cli import options, picture, show
 from pinnreg.cli.analyse import analyse
 from pinnreg.cli.bench import bench
 from pinnreg.cli.process import guarded, keep_memory, problem_folders, signals, use_threads
@@ -74,12 +74,25 @@ def list_(problems: options.Problems = None, json: options.Json = None) -> None:
 @app.command()
 def describe(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A problem, or a config.")],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Where the picture goes; NAME_domain.png if not given.")
+    ] = None,
+    plot: Annotated[
+        bool, typer.Option("--plot", help="Draw the domain, and where conditions hold; may be followed by a FILE.")
+    ] = False,
     problems: options.Problems = None,
     json: options.Json = None,
 ) -> None:
     """A problem's equation, parameters, domain, conditions and defaults."""
+    if file is not None and not plot:
+        raise InputError(f"{file}: describe takes a file only with --plot, for the picture that it draws")
     resolved = config.resolve(name, {}, problem_folders(problems))
+    title = str(resolved.config.problem["name"])
+    target = picture.path_of(title, file, json, resolved.problem.domain) if plot else None
     show.problem(resolved, json)
+    if target is not None:
+        picture.draw(resolved.problem, title, target)
+        show.line(str(target))
 
 
 @app.command()

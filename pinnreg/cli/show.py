@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import Any, final, get_args
 
-from pinnreg import config, equations, files, observations, registry
-from pinnreg.cli import bar
+from pinnreg import config, domain, equations, files, observations, registry
+from pinnreg.cli import bar, picture
 from pinnreg.cli.target import JsonFile
 from pinnreg.domain import SAMPLERS
 from pinnreg.errors import InputError
@@ -100,9 +100,17 @@ def problem(resolved: config.Resolved, target: JsonFile | None) -> None:
         "defaults": dict(described.defaults),
         "reference": equations.reference_of(described) is not None,
     }
+    parts = {}
+    if not isinstance(described.domain, domain.Box):
+        data["shape"] = repr(described.domain)
+        parts = picture.parts_of(described.domain)
+        data["boundary"] = {str(side): picture.measure_of(described.domain, side) for side in parts}
     line(f"{data['name']}: {data['description']}")
     for key in ("file", "parameters", "domain", "outputs", "conditions"):
         line(f"{key:10}  {_compact(data[key])}")
+        if key == "domain" and "shape" in data:
+            line(f"{'':10}  the box around {data['shape']}, {picture.size_of(described.domain)}")
+            line(f"{'boundary':10}  {', '.join(f'{side} ({said})' for side, said in parts.items())}")
         if key == "domain" and described.parameters:
             line(f"{'':10}  of which parameters, not space: {', '.join(described.parameters)}")
         if key == "domain" and described.features:

@@ -1,10 +1,12 @@
 from .analysis import TermAnalysis, analysis
 from .convergence import Convergence, convergence
-from .layouts import error_field
+from .domains import Held, domain_picture, drawn_axes
+from .layouts import cut, error_field
 from .loss_history import history
+from .outlines import Outline, outline_of
 from .panels import Curve, Panel, panels
 from .run import draw, title_of
-from .saving import check_format, save
+from .saving import check_format, is_marked, save
 from .study_errors import ErrorRow, study_errors
 from .study_fields import study_fields
 from .study_weights import WeightCurves, study_weights
@@ -13,15 +15,22 @@ __all__ = [
     "Convergence",
     "Curve",
     "ErrorRow",
+    "Held",
+    "Outline",
     "Panel",
     "TermAnalysis",
     "WeightCurves",
     "analysis",
     "check_format",
     "convergence",
+    "cut",
+    "domain_picture",
     "draw",
+    "drawn_axes",
     "error_field",
     "history",
+    "is_marked",
+    "outline_of",
     "panels",
     "save",
     "study_errors",

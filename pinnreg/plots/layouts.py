@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pinnreg.plots import style
 from pinnreg.plots.lines import line_figure
 from pinnreg.plots.maps import Plane, columns_of, draw_maps
+from pinnreg.plots.outlines import Outline
 from pinnreg.plots.rows import Array, Row, checked_axes, rows_of
 from pinnreg.plots.spacetime import nearest, spacetime_figure
 
@@ -31,6 +32,7 @@ def error_field(
     errors: Mapping[str, float] | None,
     measured: Sequence[Mapping[str, Array]] = (),
     plane: Mapping[str, float] | None = None,
+    outline: Mapping[str, Array] | None = None,
 ) -> Figure:
     """Draw the prediction beside its reference and their absolute difference, a row for each output.
 
@@ -38,7 +40,7 @@ def error_field(
     two space axes and time heat maps at three times; more axes the plane of the first two through the
     middle of the others, with time at its end. Predicted and reference share one colour scale, diverging
     and centred at zero where the values change sign. |error| has a logarithmic one of at most four
-    decades. Values that are not finite are left out.
+    decades. Values that are not finite are left out, as those outside of the domain are.
 
     Args:
         axes: 1-D coordinates by name, strictly increasing, in the domain's order; time is "t" and last.
@@ -51,6 +53,7 @@ def error_field(
         measured: measurements that the network was fitted to: columns (n,) by name, those of the axes, that of the
             output, and `held_out`, 1 for those that were not used. Circles show them on domains of one or two axes.
         plane: the fixed coordinates of further axes, in whose plane the fields are.
+        outline: of a domain that is no box, as `outline_of` finds it; maps of two space axes end at it.
 
     Returns:
         A figure that belongs to no pyplot state; write it with `save`.
@@ -71,18 +74,20 @@ def error_field(
         elif len(names) == 2 and names[1] == "t":
             figure = spacetime_figure(grid, rows)
         elif len(names) == 3 and names[2] == "t":
-            figure = _map_figure(grid, [_snapshots(grid["t"], row) for row in rows])
+            figure = _map_figure(grid, [_snapshots(grid["t"], row) for row in rows], outline)
         else:
             index, where = middle(grid)
             notes.insert(0, where)
-            figure = _map_figure(grid, [[("", row.at(index))] for row in rows])
+            figure = _map_figure(grid, [[("", row.at(index))] for row in rows], outline)
         return style.finish(figure, title, *notes)
 
 
-def _map_figure(axes: Mapping[str, Array], blocks: Sequence[Sequence[tuple[str, Row]]]) -> Figure:
+def _map_figure(
+    axes: Mapping[str, Array], blocks: Sequence[Sequence[tuple[str, Row]]], outline: Mapping[str, Array] | None
+) -> Figure:
     """Heat maps on the plane of the first two axes; the parts of a block share their scales."""
     first, second = list(axes.items())[:2]
-    plane = Plane(first, second)
+    plane = Plane(first, second, Outline.of(outline or {}))
     columns = columns_of([row for block in blocks for _, row in block])
     lines = sum(len(block) for block in blocks)
     panel = min(2.3 / plane.ratio, 4.0) if columns == 3 else min(3.0 / plane.ratio, 4.2)
@@ -109,6 +114,13 @@ def middle(axes: Mapping[str, Array]) -> tuple[tuple[int | slice, ...], str]:
         index.append(number)
         parts.append(f"{name} = {axis[number]:.3g}")
     return tuple(index), f"plane {', '.join(parts)}" if parts else ""
+
+
+def cut(axes: Mapping[str, Array]) -> dict[str, float]:
+    """The coordinates of the axes beyond the first two in the plane of `middle`."""
+    index, _ = middle(axes)
+    others = zip(list(axes.items())[2:], index[2:], strict=True)
+    return {name: float(axis[number]) for (name, axis), number in others}
 
 
 def _through(plane: Mapping[str, float]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from pinnreg.plots import style
+from pinnreg.plots.outlines import Outline
 from pinnreg.plots.rows import Array, Row
 from pinnreg.plots.scales import Scale, largest_note, misfit_scale, value_scale
 
@@ -20,15 +21,20 @@ if TYPE_CHECKING:
 
 FOLD = 34  # letters in a line of a panel's title
 LONGEST = 3.0  # ratio of the sides up to which a plane is drawn true to scale
+LONGEST_SHAPE = 8.0  # the same of shapes: a circle should look like one
 
 
 @final
 @dataclass(frozen=True)
 class Plane:
-    """Two named axes; arrays on it have shape (first, second), and time lies horizontally."""
+    """Two named axes; arrays on it have shape (first, second), and time lies horizontally.
+
+    `outline` is that of a domain that is no box.
+    """
 
     first: tuple[str, Array]
     second: tuple[str, Array]
+    outline: Outline | None = None
 
     @property
     def upright(self) -> bool:
@@ -47,16 +53,21 @@ class Plane:
         """Whether both axes are lengths of comparable size, so that they share one scale."""
         (_, a), (_, b) = self.first, self.second
         ratio = (a[-1] - a[0]) / (b[-1] - b[0])
-        return self.upright and 1 / LONGEST <= ratio <= LONGEST
+        longest = LONGEST if self.outline is None else LONGEST_SHAPE
+        return self.upright and 1 / longest <= ratio <= longest
 
     def draw(self, ax: Axes, values: Array, scale: Scale) -> None:
         """One heat map; values that are not finite leave the grey ground visible."""
         (name_x, x), (name_y, y) = (self.first, self.second) if self.upright else (self.second, self.first)
-        shown = np.ma.masked_invalid(values.T if self.upright else values)
-        ax.set_facecolor("0.8")
-        ax.pcolormesh(x, y, shown, cmap=scale.cmap, norm=scale.norm, shading="nearest", rasterized=True)
-        # Cells are centred on the grid's points; the outer half of those on the edge lies outside the domain.
-        ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), xlabel=name_x)
+        if self.outline is not None and self.upright:
+            self.outline.draw(ax, x, y, values, scale)
+        else:
+            shown = np.ma.masked_invalid(values.T if self.upright else values)
+            ax.set_facecolor("0.8")
+            ax.pcolormesh(x, y, shown, cmap=scale.cmap, norm=scale.norm, shading="nearest", rasterized=True)
+            # Cells are centred on the grid's points; the outer half of those on the edge lies outside the domain.
+            ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
+        ax.set_xlabel(name_x)
         style.label_vertical(ax, name_y)
         ax.locator_params(nbins=5)
         if self.to_scale:

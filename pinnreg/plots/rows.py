@@ -127,7 +127,7 @@ def _verified(name: str, arrays: Mapping[str, Array], errors: Mapping[str, float
         misfit=misfit,
         misfit_name=f"|error| of {name}",
         error=None if errors is None else float(errors[name]),
-        error_name="relative L2 error" if reference.any() else "RMSE",
+        error_name="relative L2 error" if reference[np.isfinite(reference)].any() else "RMSE",
     )
 
 

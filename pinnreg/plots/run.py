@@ -34,6 +34,7 @@ def draw(report: Report, history: Mapping[str, NDArray[np.float64]]) -> dict[str
         errors=errors,
         measured=measured,
         plane=report.facts.get("plane") or {},
+        outline=report.outline,
     )
     return {"error_field": field, **({"history": loss_history(history, title=title, zeros=zeros)} if history else {})}
 

@@ -29,12 +29,17 @@ def check_format(path: Path) -> str:
     return kind
 
 
-def save(figure: Figure, path: Path) -> None:
+MARK = "pinnreg describe --plot"
+"""What figures say that stand alone, among files of others: so that no others are replaced."""
+
+
+def save(figure: Figure, path: Path, *, mark: bool = False) -> None:
     """Write a figure in the format of the path's suffix, replacing a file of that name in one stroke.
 
     Args:
         figure: as returned by any of the functions that draw one.
         path: a file in an existing folder, with suffix png, pdf or svg.
+        mark: whether it is to say that pinnreg drew it, for `is_marked`.
 
     Raises:
         InputError: the suffix is none of these.
@@ -42,5 +47,11 @@ def save(figure: Figure, path: Path) -> None:
     """
     path = Path(path)
     kind = check_format(path)
+    metadata = METADATA[kind] | ({"Creator": MARK} if mark else {})
     with style.settings():
-        files.write(path, lambda file: figure.savefig(file, format=kind, dpi=DPI, metadata=METADATA[kind]))
+        files.write(path, lambda file: figure.savefig(file, format=kind, dpi=DPI, metadata=metadata))
+
+
+def is_marked(path: Path) -> bool:
+    """Whether a file is a figure that was saved with a mark."""
+    return files.is_file(path) and MARK.encode() in path.read_bytes()

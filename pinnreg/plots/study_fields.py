@@ -14,6 +14,7 @@ from pinnreg.plots import style
 from pinnreg.plots.layouts import middle
 from pinnreg.plots.lines import draw_misfit
 from pinnreg.plots.maps import Plane
+from pinnreg.plots.outlines import Outline
 from pinnreg.plots.rows import Array, checked_axes
 from pinnreg.plots.scales import decades_of, largest_note, misfit_limits, misfit_scale
 
@@ -31,6 +32,7 @@ def study_fields(
     *,
     kind: str,
     title: str,
+    outline: Mapping[str, Array] | None = None,
 ) -> Figure:
     """Draw |error| fields of several runs on the same grid, with one logarithmic scale.
 
@@ -42,6 +44,7 @@ def study_fields(
         fields: by name, each of the grid's shape; their magnitudes are drawn. A text stands in an empty panel.
         kind: what they are, such as "|error|".
         title: heading of the figure.
+        outline: of a domain that is no box, as `outline_of` finds it; maps end at it.
 
     Returns:
         A figure that belongs to no pyplot state; write it with `save`.
@@ -66,7 +69,7 @@ def study_fields(
             return style.finish(_lines(grid, arrays, texts, kind), title)
         index, where = middle(grid)
         cut = {name: array[index] for name, array in arrays.items()}
-        return style.finish(_maps(grid, cut, texts, kind), title, where)
+        return style.finish(_maps(grid, cut, texts, kind, outline or {}), title, where)
 
 
 def _lines(grid: Mapping[str, Array], fields: Mapping[str, Array], texts: Mapping[str, str], kind: str) -> Figure:
@@ -88,8 +91,15 @@ def _lines(grid: Mapping[str, Array], fields: Mapping[str, Array], texts: Mappin
     return figure
 
 
-def _maps(grid: Mapping[str, Array], fields: Mapping[str, Array], texts: Mapping[str, str], kind: str) -> Figure:
-    plane = Plane(*list(grid.items())[:2])
+def _maps(
+    grid: Mapping[str, Array],
+    fields: Mapping[str, Array],
+    texts: Mapping[str, str],
+    kind: str,
+    outline: Mapping[str, Array],
+) -> Figure:
+    first, second = list(grid.items())[:2]
+    plane = Plane(first, second, Outline.of(outline))
     columns, lines = _layout(len(fields))
     scale = misfit_scale(list(fields.values()), decades_of(list(fields.values())))
     width = 0.76 * style.WIDTH / columns

@@ -6,6 +6,7 @@ from .compare import (
     compare,
     main_error,
     relative_l2,
+    solved_inside,
     validate_on,
     without_reference,
 )
@@ -16,28 +17,43 @@ from .files import (
     write_json,
     write_report,
 )
-from .grid import grid_axes, grid_points, grid_sizes, middle_of, scattered_points
+from .grid import (
+    Inside,
+    check_inside,
+    grid_axes,
+    grid_points,
+    grid_sizes,
+    inside_of,
+    middle_of,
+    scattered_points,
+    taken,
+)
 from .markdown import markdown_table
 from .solution import Solution
 
 __all__ = [
     "Errors",
+    "Inside",
     "ReferenceReport",
     "Report",
     "Solution",
     "Validation",
+    "check_inside",
     "compare",
     "finite",
     "grid_axes",
     "grid_points",
     "grid_sizes",
+    "inside_of",
     "main_error",
     "markdown_table",
     "middle_of",
     "read_report",
     "relative_l2",
     "scattered_points",
+    "solved_inside",
     "summary",
+    "taken",
     "validate_on",
     "without_reference",
     "write_json",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pinnreg.errors import InputError
 from pinnreg.reference import Reference, Solved
+from pinnreg.report.grid import Inside, grid_points, spread, taken
 
 logger = logging.getLogger("pinnreg")
 
@@ -22,6 +24,8 @@ Array = NDArray[np.float64]
 @dataclass(frozen=True)
 class Errors:
     """Errors of one output on the evaluation grid; relative ones are NaN where the reference vanishes.
+
+    Of a domain that is no box they are those at the points inside.
 
     Attributes:
         rel_l2: ‖u - v‖₂ / ‖v‖₂ over the grid points, v the reference.
@@ -88,11 +92,12 @@ class Report:
     Attributes:
         axes: coordinates along each axis.
         fields: for each output `u` the arrays `u`, `u_reference` and `u_error`, only the first where the reference has
-            no values of it; without any reference `u` and `residual`.
+            no values of it; without any reference `u` and `residual`. They are NaN outside of the domain.
         reference: what it was compared with; None if with nothing.
         validation: by loss term, for measurements of which a share was held out.
         measurements: by loss term, what the network was fitted to besides: the coordinates by axis, the values by
             output, and `held_out`, 1 where a value was not trained on, each (n,).
+        outline: of a domain that is no box, to draw: see `plots.outline_of`.
         facts: of the run: `problem`, with its parameters, `axes`, and once training has ended `steps`, `stop_reason`
             and whatever else `report.json` holds.
     """
@@ -103,6 +108,7 @@ class Report:
     validation: Mapping[str, Validation] = field(default_factory=dict)
     measurements: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    outline: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def errors(self) -> dict[str, Errors]:
@@ -116,6 +122,7 @@ def compare(
     reference: Reference,
     solved: Solved,
     scattered: Mapping[str, tuple[Array, Array]] | None = None,
+    inside: Inside = None,
 ) -> Report:
     """The errors of predicted values on a grid, or at scattered points.
 
@@ -127,6 +134,7 @@ def compare(
             during training and for those after it.
         scattered: predicted values and the reference's by output, (n,), at the points where errors are to be taken;
             None for the grid.
+        inside: which points of the grid lie in the domain; values at the others are NaN, and no errors.
     """
     fields: dict[str, Array] = {}
     for name, values in predicted.items():
@@ -139,10 +147,53 @@ def compare(
         return Report(axes, fields, ReferenceReport(reference.kind, solved.error_estimate, errors, None))
     if reference.scipy is not None:
         try:
-            scipy = _against(predicted, reference.scipy.kind, reference.scipy.solve(axes), None)
-        except RuntimeError as error:  # a stiff problem may be beyond it; that must not cost a trained network
+            found = solved_inside(reference.scipy, axes, inside)
+            scipy = _against(predicted, reference.scipy.kind, found, None, inside)
+        except (RuntimeError, InputError) as error:
+            # a stiff problem may be beyond it; that must not cost a trained network
             logger.warning("the independent SciPy solve failed: %s", error)
-    return Report(axes, fields, _against(predicted, reference.kind, solved, scipy))
+    return Report(axes, fields, _against(predicted, reference.kind, solved, scipy, inside))
+
+
+def solved_inside(
+    reference: Reference,
+    axes: Mapping[str, Array],
+    inside: Inside,
+    order: Sequence[str] | None = None,
+    fixed: Mapping[str, float] | None = None,
+) -> Solved:
+    """A reference on a tensor grid, which is asked only at the points inside a domain; NaN elsewhere.
+
+    Args:
+        reference: what to ask; one that has no values at scattered points for the whole grid, others for what is
+            inside: outside of the domain a formula may have no value.
+        axes: the grid.
+        inside: which of its points lie in the domain.
+        order: of all axes, where the grid is a plane of some of them, with the coordinates of the others in `fixed`.
+        fixed: these.
+
+    Raises:
+        InputError: no finite value at a point inside.
+    """
+    whole = not fixed
+    if inside is None and whole:
+        return reference.solve(axes)
+    within = np.ones(tuple(map(len, axes.values())), dtype=np.bool_) if inside is None else inside
+    if reference.scattered is None and whole:
+        found = reference.solve(axes)
+        values = {name: np.where(within, each, np.nan) for name, each in found.values.items()}
+    else:
+        points = grid_points(axes, order, fixed)[within.reshape(-1)]
+        at = dict(zip(order or axes, points.T, strict=True))
+        found = reference.scattered(at) if reference.scattered else Solved(reference.at(at), None)
+        values = {name: spread(each, within) for name, each in found.values.items()}
+    for name, each in values.items():
+        if missing := int((~np.isfinite(each[within])).sum()):
+            raise InputError(
+                f"reference ({reference.kind}) of {name!r}: no finite value at {missing} of the "
+                f"{int(within.sum())} points of the grid that lie in the domain"
+            )
+    return replace(found, values=values)
 
 
 def without_reference(
@@ -171,10 +222,14 @@ def main_error(predicted: Array, reference: Array) -> float:
 
 
 def _against(
-    predicted: Mapping[str, Array], kind: str, solved: Solved, scipy: ReferenceReport | None
+    predicted: Mapping[str, Array], kind: str, solved: Solved, scipy: ReferenceReport | None, inside: Inside
 ) -> ReferenceReport:
     known = solved.values
-    errors = {name: _errors(values, known[name]) for name, values in predicted.items() if name in known}
+    errors = {
+        name: _errors(taken(values, inside), taken(known[name], inside))
+        for name, values in predicted.items()
+        if name in known
+    }
     return ReferenceReport(kind, solved.error_estimate, errors, scipy)
 
 

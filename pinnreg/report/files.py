@@ -46,13 +46,16 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
 
 
 def write_report(folder: Path, report: Report) -> None:
-    """Write `measurements.npz`, `fields.npz` and, last, `report.json` into a run's folder.
+    """Write `measurements.npz`, `outline.npz`, `fields.npz` and, last, `report.json` into a run's folder.
 
     The first is written only where there are measurements: for the loss term `m` an array `m.<column>` for each column.
+    The second is there only of a domain that is no box.
     """
     columns = {f"{name}.{key}": column for name, each in report.measurements.items() for key, column in each.items()}
     if columns:
         _write_arrays(folder / "measurements.npz", columns)
+    if report.outline:
+        _write_arrays(folder / "outline.npz", report.outline)
     _write_arrays(folder / "fields.npz", {**report.axes, **report.fields})
     write_json(folder / "report.json", summary(report))
 
@@ -76,7 +79,17 @@ def read_report(folder: Path) -> Report:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: not a readable report: {error}") from None
-    return Report(axes, fields, reference, validation, _read_measurements(folder), facts)
+    return Report(axes, fields, reference, validation, _read_measurements(folder), facts, _read_outline(folder))
+
+
+def _read_outline(folder: Path) -> dict[str, Array]:
+    path = folder / "outline.npz"
+    if not path.is_file():
+        return {}
+    arrays = _read_arrays(path)
+    if missing := [name for name in ("first", "second", "distance") if name not in arrays]:
+        raise InputError(f"{path}: not readable: no array {missing[0]!r}")
+    return arrays
 
 
 def _read_measurements(folder: Path) -> dict[str, dict[str, Array]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import final
@@ -17,7 +17,7 @@ from pinnreg.equations import Points, Problem, Sweep, Trial, evaluate_residual, 
 from pinnreg.errors import InputError
 from pinnreg.networks import bound
 from pinnreg.report.compare import Report
-from pinnreg.report.grid import grid_points, middle_of
+from pinnreg.report.grid import grid_points, inside_of, middle_of, spread
 from pinnreg.taylor import MultiIndex, Operator
 
 CHUNK = 8192
@@ -68,11 +68,9 @@ class Solution:
     def on_grid(self, axes: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by name on a tensor grid, each of the grid's shape.
 
-        Axes that are not given are at their middle, and time at its end.
+        Axes that are not given are at their middle, and time at its end. Outside of the domain they are NaN.
         """
-        values = self(self._grid_points(axes))
-        shape = tuple(len(axis) for axis in axes.values())
-        return {name: values[:, number].reshape(shape) for number, name in enumerate(self.trial.outputs)}
+        return self._on_grid(axes, lambda points: dict(zip(self.trial.outputs, self(points).T, strict=True)))
 
     def residual(self, points: ArrayLike) -> dict[str, Array]:
         """The residual of each equation at points (n, d), each (n,), by the names of the loss terms."""
@@ -81,9 +79,8 @@ class Solution:
         return {name: _numpy(torch.cat([piece[name] for piece in pieces])) for name in pieces[0]}
 
     def residual_on_grid(self, axes: Mapping[str, Array]) -> dict[str, Array]:
-        """The residual of each equation on a tensor grid, by the names of the loss terms."""
-        shape = tuple(len(axis) for axis in axes.values())
-        return {name: values.reshape(shape) for name, values in self.residual(self._grid_points(axes)).items()}
+        """The residual of each equation on a tensor grid, by the names of the loss terms; NaN outside of the domain."""
+        return self._on_grid(axes, self.residual)
 
     def sweep(self, points: Points, wanted: Iterable[Operator] = ()) -> Sweep:
         """The derivatives at points, `wanted` ones at once and others as they are asked for."""
@@ -97,8 +94,13 @@ class Solution:
         """The same solution, compared."""
         return replace(self, report=report)
 
-    def _grid_points(self, axes: Mapping[str, Array]) -> Array:
-        return grid_points(axes, self.trial.axes, middle_of(self.problem.domain, axes))
+    def _on_grid(self, axes: Mapping[str, Array], values: Callable[[Array], dict[str, Array]]) -> dict[str, Array]:
+        domain = self.problem.domain
+        points, inside = grid_points(axes, self.trial.axes, middle_of(domain, axes)), inside_of(domain, axes)
+        if inside is None:
+            shape = tuple(len(axis) for axis in axes.values())
+            return {name: each.reshape(shape) for name, each in values(points).items()}
+        return {name: spread(each, inside) for name, each in values(points[inside.reshape(-1)]).items()}
 
     def _derivative(self, points: ArrayLike, index: MultiIndex) -> Array:
         at = self._tensor(points)

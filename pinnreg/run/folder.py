@@ -43,7 +43,7 @@ REPLACED = ".replaced"
 """What the name of a run begins with that another has replaced."""
 
 FIGURES = _in_formats("error_field", "history", "analysis")
-RESULTS = ("report.json", "fields.npz", "measurements.npz", "analysis.json", *FIGURES)
+RESULTS = ("report.json", "fields.npz", "measurements.npz", "outline.npz", "analysis.json", *FIGURES)
 
 
 @final

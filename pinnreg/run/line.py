@@ -269,8 +269,7 @@ def _with_looks(hooks: Hooks, prepared: Prepared) -> Hooks:
         looked_at = prepared.looked_at(prepared.solution(parameters, {}))
         return {name: main_error(*pair) for name, pair in looked_at.items()}
 
-    truth = prepared.solved.values if prepared.scattered is None else prepared.scattered[1]
-    zero = {name for name, known in truth.items() if not known.any()}
+    zero = {name for name, known in prepared.truth.items() if not known.any()}
     shown = hooks.progress
 
     def progress(step: int, steps: int, loss: float, found: Mapping[str, float] | None) -> None:

@@ -39,7 +39,17 @@ from pinnreg.objective import Objective, objective_of
 from pinnreg.observations.drawing import observe
 from pinnreg.optimisers import check_memory
 from pinnreg.reference import Reference, Solved, from_file
-from pinnreg.report import Solution, grid_axes, grid_points, middle_of, scattered_points
+from pinnreg.report import (
+    Inside,
+    Solution,
+    check_inside,
+    grid_axes,
+    inside_of,
+    middle_of,
+    scattered_points,
+    solved_inside,
+    taken,
+)
 from pinnreg.run.combinations import check_combinations
 from pinnreg.run.sizes import check_sizes
 from pinnreg.run.starting import Start, read_start
@@ -67,6 +77,7 @@ class Prepared:
         solved: the reference's values on the grid.
         measurements: those of the config.
         start: what the network starts from; None for parameters of its own.
+        inside: which points of the grid lie in the domain; None for all.
     """
 
     resolved: Resolved
@@ -79,6 +90,7 @@ class Prepared:
     measurements: tuple[Measurements, ...]
     scattered: tuple[Array, dict[str, Array]] | None = None
     start: Start | None = None
+    inside: Inside = None
 
     @property
     def problem(self) -> Problem:
@@ -92,14 +104,20 @@ class Prepared:
 
     def looked_at(self, solution: Solution) -> dict[str, tuple[Array, Array]]:
         """What is predicted and the reference, by output, at the points where errors are taken, each (n,)."""
-        assert self.solved is not None
-        known = self.compared_outputs
+        truth = self.truth
         if self.scattered is None:
-            values = solution.on_grid(self.axes)
-            return {name: (values[name].reshape(-1), self.solved.values[name].reshape(-1)) for name in known}
-        points, truth = self.scattered
-        columns = dict(zip(self.problem.outputs, solution(points).T, strict=True))
-        return {name: (columns[name], truth[name]) for name in known}
+            values = {name: taken(each, self.inside) for name, each in solution.on_grid(self.axes).items()}
+        else:
+            values = dict(zip(self.problem.outputs, solution(self.scattered[0]).T, strict=True))
+        return {name: (values[name], truth[name]) for name in self.compared_outputs}
+
+    @property
+    def truth(self) -> dict[str, Array]:
+        """The reference by output at the points where errors are taken, each (n,)."""
+        assert self.solved is not None
+        if self.scattered is not None:
+            return self.scattered[1]
+        return {name: taken(values, self.inside) for name, values in self.solved.values.items()}
 
     @property
     def compared_outputs(self) -> tuple[str, ...]:
@@ -173,9 +191,14 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
         for note in jumping_coefficients(problem, objective.model.like.device):
             logger.warning("%s", note)
     axes = grid_axes(problem.domain, config.evaluate.grid)
-    solved = _solve(reference, problem, axes) if with_reference else None
+    inside = inside_of(problem.domain, axes) if with_reference else None
+    if len(axes) == problem.domain.dimension:
+        check_inside(problem.domain, inside)
+    solved = _solve(reference, problem, axes, inside) if with_reference else None
     scattered = None if solved is None else _at_scattered(reference, resolved)
-    return Prepared(resolved, split, network, objective, axes, reference, solved, measurements, scattered, start)
+    return Prepared(
+        resolved, split, network, objective, axes, reference, solved, measurements, scattered, start, inside
+    )
 
 
 def _check_symmetry(resolved: Resolved, split: Split, network: nn.Module) -> None:
@@ -255,12 +278,13 @@ def _reference(resolved: Resolved) -> Reference | None:
     return reference_of(problem)
 
 
-def _solve(reference: Reference | None, problem: Problem, axes: Mapping[str, Array]) -> Solved | None:
+def _solve(reference: Reference | None, problem: Problem, axes: Mapping[str, Array], inside: Inside) -> Solved | None:
     if reference is None:
         logger.warning("no reference: the solution will not be verified against anything")
         return None
     with user_code(f"reference of {type(problem).__name__}"):
-        solved = reference.solve(axes) if len(axes) == problem.domain.dimension else _on_plane(reference, problem, axes)
+        order = problem.domain.axes
+        solved = solved_inside(reference, axes, inside, order, middle_of(problem.domain, axes))
     title, missing = type(problem).__name__, [each for each in problem.outputs if each not in solved.values]
     if len(missing) == len(problem.outputs):
         found = ", ".join(solved.values)
@@ -278,12 +302,3 @@ def _at_scattered(reference: Reference | None, resolved: Resolved) -> tuple[Arra
         return None
     with user_code(f"reference of {type(problem).__name__}"):
         return points, reference.at(dict(zip(problem.domain.axes, points.T, strict=True)))
-
-
-def _on_plane(reference: Reference, problem: Problem, axes: Mapping[str, Array]) -> Solved:
-    """The reference on the plane of some axes, through the middle of the others."""
-    order = problem.domain.axes
-    points = dict(zip(order, grid_points(axes, order, middle_of(problem.domain, axes)).T, strict=True))
-    found = reference.scattered(points) if reference.scattered else Solved(reference.at(points), None)
-    shape = tuple(map(len, axes.values()))
-    return replace(found, values={name: values.reshape(shape) for name, values in found.values.items()})

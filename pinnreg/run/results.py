@@ -37,11 +37,12 @@ def compared(solution: Solution, prepared: Prepared) -> Solution:
         report = without_reference(values, solution.residual_on_grid(axes), axes)
     else:
         scattered = None if prepared.scattered is None else prepared.looked_at(solution)
-        report = compare(values, axes, prepared.reference, prepared.solved, scattered)
+        report = compare(values, axes, prepared.reference, prepared.solved, scattered, prepared.inside)
     report = replace(
         report,
         validation=_validation(solution, prepared),
         measurements={each.name: _columns(each, prepared.problem.domain.axes) for each in prepared.measurements},
+        outline=plots.outline_of(prepared.problem.domain, axes, {**_fixed(prepared), **plots.cut(axes)}),
         facts={
             "problem": prepared.resolved.config.problem,
             "axes": list(axes),
@@ -54,8 +55,12 @@ def compared(solution: Solution, prepared: Prepared) -> Solution:
 
 def _plane(prepared: Prepared) -> dict[str, Any]:
     """Where the grid lies, if it is a plane of some axes."""
-    fixed = middle_of(prepared.problem.domain, prepared.axes)
+    fixed = _fixed(prepared)
     return {"plane": fixed} if fixed else {}
+
+
+def _fixed(prepared: Prepared) -> dict[str, float]:
+    return middle_of(prepared.problem.domain, prepared.axes)
 
 
 def with_facts(solution: Solution, prepared: Prepared, outcome: Outcome[Batch], seconds: float) -> Solution:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import re
@@ -38,6 +39,7 @@ class _ErrorField:
     values: NDArray[np.float64]
     output: str
     kind: str
+    outline: Mapping[str, NDArray[np.float64]] = dataclasses.field(default_factory=dict)
 
     def same_grid(self, other: _ErrorField) -> bool:
         """Whether two fields can be compared point by point."""
@@ -147,9 +149,11 @@ def _field(folder: Path, run: Run) -> _ErrorField | None:
         return None
     output = next(iter(report.errors or report.fields))
     if report.reference is not None:
-        return _ErrorField(report.axes, report.fields[f"{output}_error"], output, "|error|")
+        return _ErrorField(report.axes, report.fields[f"{output}_error"], output, "|error|", report.outline)
     residual = next((name for name in report.fields if name.startswith("residual")), None)
-    return None if residual is None else _ErrorField(report.axes, report.fields[residual], output, "|residual|")
+    if residual is None:
+        return None
+    return _ErrorField(report.axes, report.fields[residual], output, "|residual|", report.outline)
 
 
 def _fields_by_group(study: Study, title: str, folder: Path, entries: Sequence[Entry]) -> dict[Path, Callable[[], Any]]:
@@ -193,7 +197,11 @@ def _fields(key: str | None, title: str, folder: Path, entries: Sequence[Entry])
         panels[label] = field.values if field is not None and fits else _absence(entry, seed, field)
     where = ", ".join(part for part in (_others(entries[0], key), f"seed {seed}") if part)
     return plots.study_fields(
-        first.axes, panels, kind=first.kind, title=f"{title}: {first.kind} of {first.output}, {where}"
+        first.axes,
+        panels,
+        kind=first.kind,
+        title=f"{title}: {first.kind} of {first.output}, {where}",
+        outline=first.outline,
     )
 
 
