@@ -157,7 +157,7 @@ def test_making_a_network_leaves_the_random_numbers_of_others_alone(folder: Path
 def test_the_config_has_all_settings_and_fits_itself(folder: Path) -> None:
     resolved = resolve(CONFIG, {"network.width": 5, "regularisers.0.strength": 2}, [folder])
     plain = as_dict(resolved.config)
-    features = {"periodic": {}, "fourier": None}
+    features = {"periodic": {}, "fourier": None, "corner": True}
     assert plain["network"] == {"kind": "skip", "width": 5, "scale": "auto", "symmetry": True, "features": features}
     expected = {"kind": "bending", "weight": 1e-7, "schedule": "linear", "samples": None, "strength": 2.0}
     assert plain["regularisers"] == [expected]

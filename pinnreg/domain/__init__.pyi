@@ -1,5 +1,6 @@
 from .ball import Annulus, Ball
 from .box import Box
+from .corner import Corner, CornerKind
 from .domain import Boundary, Domain, Face, Piece, Side, faces, flat, sample_side, shares_of
 from .polygon import Polygon
 from .quadric import Quadric
@@ -16,6 +17,8 @@ __all__ = [
     "Boundary",
     "Box",
     "Combined",
+    "Corner",
+    "CornerKind",
     "Domain",
     "Ellipse",
     "Face",

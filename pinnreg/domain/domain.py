@@ -16,6 +16,7 @@ from typing import ClassVar, Literal, final
 import torch
 from torch import Tensor
 
+from pinnreg.domain.corner import Corner
 from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.samplers import unit_points
 from pinnreg.domain.settings import Sampler
@@ -108,6 +109,11 @@ class Domain(ABC):
     @property
     def kinks(self) -> tuple[Callable[[Tensor], Tensor], ...]:
         """For each interface a function of points, (n,), with a kink there."""
+        return ()
+
+    @property
+    def corners(self) -> tuple[Corner, ...]:
+        """Its re-entrant corners, as far as they are known."""
         return ()
 
     def placed(self, unit: Tensor) -> Placed:

@@ -10,12 +10,15 @@ from typing import final
 import torch
 from torch import Tensor
 
+from pinnreg.domain.corner import Corner
 from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
 from pinnreg.domain.naming import check_axes, number_of
 from pinnreg.domain.shape import Curved
 from pinnreg.errors import InputError
 
 Point = tuple[float, float]
+SLIGHT = 1e-6
+"""By more than this share an angle beyond a straight one makes a corner re-entrant."""
 
 
 @final
@@ -39,31 +42,42 @@ class Polygon(Curved):
         check_axes("Polygon", self._axes)
         if len(self._axes) != 2 or "t" in self._axes:
             raise InputError(f"Polygon: expected two axes of space, got {', '.join(self._axes)}")
-        self.corners = _checked(corners)
-        names = [f"edge{number + 1}" for number in range(len(self.corners))] if edges is None else list(edges)
-        if len(names) != len(self.corners):
-            raise InputError(f"Polygon: {len(self.corners)} edges have {len(names)} names")
-        if _area(self.corners) < 0:  # counter-clockwise, the edges where they were
-            self.corners = (self.corners[0], *self.corners[:0:-1])
+        self.vertices = _checked(corners)
+        names = [f"edge{number + 1}" for number in range(len(self.vertices))] if edges is None else list(edges)
+        if len(names) != len(self.vertices):
+            raise InputError(f"Polygon: {len(self.vertices)} edges have {len(names)} names")
+        if _area(self.vertices) < 0:  # counter-clockwise, the edges where they were
+            self.vertices = (self.vertices[0], *self.vertices[:0:-1])
             names = names[::-1]
         self.edges = tuple(names)
-        self._triangles = _triangles(self.corners)
+        self._triangles = _triangles(self.vertices)
 
     @property
     def bounds(self) -> dict[str, tuple[float, float]]:
-        columns = zip(*self.corners, strict=True)
+        columns = zip(*self.vertices, strict=True)
         return {axis: (min(each), max(each)) for axis, each in zip(self._axes, columns, strict=True)}
 
     @property
     def volume(self) -> float:
-        return _area(self.corners)
+        return _area(self.vertices)
 
     @property
     def pieces(self) -> tuple[Side, ...]:
         return tuple(dict.fromkeys(Piece(name) for name in self.edges))
 
+    @property
+    def corners(self) -> tuple[Corner, ...]:
+        found = []
+        for number, (x, y) in enumerate(self.vertices):
+            (x1, y1), (x2, y2) = self.vertices[number - 1], self.vertices[(number + 1) % len(self.vertices)]
+            start = math.atan2(y2 - y, x2 - x)
+            angle = (math.atan2(y1 - y, x1 - x) - start) % (2 * math.pi)
+            if angle > math.pi * (1 + SLIGHT):
+                found.append(Corner((x, y), start, angle, self.edges[number], self.edges[number - 1]))
+        return tuple(found)
+
     def placed(self, unit: Tensor) -> Placed:
-        corners = unit.new_tensor(self.corners)[unit.new_tensor(self._triangles, dtype=torch.long)]
+        corners = unit.new_tensor(self.vertices)[unit.new_tensor(self._triangles, dtype=torch.long)]
         sides = corners[:, 1:] - corners[:, :1]
         number, place = _chosen(_cross(sides[:, 0], sides[:, 1]), unit[:, 0])
         # the lower half of a square mapped onto the triangle, area by area
@@ -73,15 +87,15 @@ class Polygon(Curved):
 
     def placed_on(self, side: Side, unit: Tensor) -> PlacedOn:
         own = [number for number, name in enumerate(self.edges) if name == str(side)]
-        starts = unit.new_tensor([self.corners[number] for number in own])
-        along = unit.new_tensor([self.corners[(number + 1) % len(self.corners)] for number in own]) - starts
+        starts = unit.new_tensor([self.vertices[number] for number in own])
+        along = unit.new_tensor([self.vertices[(number + 1) % len(self.vertices)] for number in own]) - starts
         lengths = torch.linalg.vector_norm(along, dim=1)
         number, place = _chosen(lengths, unit[:, 0])
         outward = torch.stack([along[:, 1], -along[:, 0]], dim=1) / lengths[:, None]
         return starts[number] + place[:, None] * along[number], outward[number], None
 
     def measure(self, side: Side) -> float:
-        ends = zip(self.corners, (*self.corners[1:], self.corners[0]), self.edges, strict=True)
+        ends = zip(self.vertices, (*self.vertices[1:], self.vertices[0]), self.edges, strict=True)
         return sum(math.dist(one, other) for one, other, name in ends if name == str(side))
 
     def contains(self, points: Tensor) -> Tensor:
@@ -94,7 +108,7 @@ class Polygon(Curved):
         return torch.where(self._encloses(points), -away, away)
 
     def _ends(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        corners = like.new_tensor(self.corners)
+        corners = like.new_tensor(self.vertices)
         return corners, corners.roll(-1, dims=0)
 
     def _nearest(self, points: Tensor) -> Tensor:
@@ -119,7 +133,7 @@ class Polygon(Curved):
         return (crosses & (points[:, :1] < at)).sum(dim=1) % 2 == 1
 
     def __repr__(self) -> str:
-        return f"Polygon([{', '.join(f'({x:g}, {y:g})' for x, y in self.corners)}])"
+        return f"Polygon([{', '.join(f'({x:g}, {y:g})' for x, y in self.vertices)}])"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Polygon) and self._key == other._key
@@ -129,7 +143,7 @@ class Polygon(Curved):
 
     @property
     def _key(self) -> tuple[object, ...]:
-        return self._axes, self.corners, self.edges
+        return self._axes, self.vertices, self.edges
 
 
 def _checked(corners: Sequence[Point]) -> tuple[Point, ...]:

@@ -16,6 +16,7 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
+from pinnreg.domain.corner import Corner
 from pinnreg.domain.domain import Domain, Face, Piece, Placed, PlacedOn, Side, distance_of_product
 from pinnreg.domain.naming import check_axes, interval_of
 from pinnreg.domain.quadric import Quadric
@@ -308,6 +309,10 @@ class Product(Curved):
     @property
     def quadric(self) -> Quadric | None:
         return self._base.quadric
+
+    @property
+    def corners(self) -> tuple[Corner, ...]:
+        return self._base.corners
 
     @property
     def interfaces(self) -> tuple[Piece, ...]:

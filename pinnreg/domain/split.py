@@ -9,6 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from pinnreg.domain.corner import Corner
 from pinnreg.domain.domain import Domain, Piece, Placed, PlacedOn, Side, flat
 from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.samplers import unit_points
@@ -66,6 +67,10 @@ class Split(Curved):
     @property
     def pieces(self) -> tuple[Side, ...]:
         return self.base.faces(None)
+
+    @property
+    def corners(self) -> tuple[Corner, ...]:
+        return self.base.corners
 
     @property
     def interfaces(self) -> tuple[Piece, ...]:

@@ -3,21 +3,23 @@
     features = (lambda x, y: torch.sqrt(x**2 + y**2), lambda x: torch.exp(-x / 0.01))
 
 What is known of a solution, as a layer or a distance, then need not be found. They are differentiated like all else.
-Where a domain is split by an interface there is one more for that, with a kink.
+Where a domain is split by an interface there is one more for that, with a kink, and one for each re-entrant corner of
+a polygon, where the solution's second derivatives have no bound.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pinnreg.domain import flat, unit_points
-from pinnreg.equations.problem import Problem
+from pinnreg.domain import CornerKind, flat, unit_points
+from pinnreg.equations.conditions import FaceCondition
+from pinnreg.equations.problem import Problem, named_conditions
 from pinnreg.errors import InputError, user_code
 from pinnreg.networks import Feature
 from pinnreg.randomness import derive
@@ -28,12 +30,13 @@ AGREE = 1e-6
 """By how much a function may differ at the ends of a period, of its range."""
 
 
-def input_features(problem: Problem, periodic: tuple[str, ...] = ()) -> tuple[Feature, ...]:
-    """The problem's functions of the coordinates, and those of interfaces, with their ranges: mapped onto [-1, 1].
+def input_features(problem: Problem, periodic: tuple[str, ...] = (), *, corners: bool = True) -> tuple[Feature, ...]:
+    """The problem's functions of the coordinates, and those of its shape, with their ranges: mapped onto [-1, 1].
 
     Args:
         problem: whose.
         periodic: the axes in which the network is periodic.
+        corners: whether re-entrant corners give theirs.
 
     Raises:
         InputError: a function that fails, has a wrong shape, is constant or not finite in the domain, or is not
@@ -55,14 +58,29 @@ def input_features(problem: Problem, periodic: tuple[str, ...] = ()) -> tuple[Fe
             if _apart(at, ends, domain.axes.index(axis), title) > AGREE * (high - low):
                 raise InputError(f"{title}: it is not periodic in {axis!r}, as the network is, and its slope")
         found.append(Feature(at, (low + high) / 2, (high - low) / 2))
-    return (*found, *(_kink(kink, inside) for kink in domain.kinks))
+    own = (*domain.kinks, *(_singular(problem) if corners else ()))
+    return (*found, *(_of_shape(each, inside) for each in own))
 
 
-def _kink(kink: Callable[[Tensor], Tensor], inside: Tensor) -> Feature:
-    """What lets the network have a kink at an interface."""
-    values = kink(inside)
+def _singular(problem: Problem) -> Iterator[Callable[[Tensor], Tensor]]:
+    """For each re-entrant corner what the conditions on its two sides let a solution have there."""
+    given = {
+        str(side)
+        for each in named_conditions(problem)
+        if isinstance(each, FaceCondition) and each.kind == "dirichlet" and not each.part.at
+        for side in each.faces(problem.domain)
+    }
+    for corner in problem.domain.corners:
+        after, before = corner.after in given, corner.before in given
+        kind: CornerKind = "mixed" if after != before else "value" if after else "slope"
+        yield partial(corner.singular, kind=kind, turned=kind == "mixed" and before)
+
+
+def _of_shape(function: Callable[[Tensor], Tensor], inside: Tensor) -> Feature:
+    """What lets the network have a kink at an interface, or be singular at a corner."""
+    values = function(inside)
     low, high = float(values.min()), float(values.max())
-    return Feature(partial(_column, kink), (low + high) / 2, (high - low) / 2)
+    return Feature(partial(_column, function), (low + high) / 2, (high - low) / 2)
 
 
 def _column(function: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:

@@ -30,10 +30,17 @@ class FourierSettings:
 
 @dataclass(frozen=True, config=STRICT)
 class FeatureSettings:
-    """Input features: harmonics by periodic axis (1 if not given), and random Fourier features if wanted."""
+    """Input features.
+
+    Attributes:
+        periodic: harmonics by periodic axis, 1 if not given.
+        fourier: random Fourier features, if wanted.
+        corner: whether re-entrant corners of a polygon give their singular function, r^(π/ω) sin πθ/ω.
+    """
 
     periodic: dict[str, Count] = Field(default_factory=dict)
     fourier: FourierSettings | None = None
+    corner: StrictBool = True
 
     def width(self, inputs: int) -> int:
         """The number of features, given that of those before the random ones."""

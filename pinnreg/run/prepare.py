@@ -162,7 +162,7 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
         seed=config.seed if start is None else start.seed,
         dtype=DTYPES[config.dtype],
         device=device,
-        own=input_features(problem, split.trial.periodic),
+        own=input_features(problem, split.trial.periodic, corners=config.network.features.corner),
     )
     if config.network.symmetry:
         network = symmetric(network, problem)
