@@ -1,0 +1,179 @@
+"""Domains in which two materials meet: where, the kink that networks get there, and the conditions that hold."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import pinnreg
+from pinnreg import Ball, Box, InputError, Polygon, Problem, Split, condition, dirichlet, interface
+from pinnreg.domain import Domain
+from pinnreg.domain.corner import Corner
+from pinnreg.equations import Points, Sweep, Trial, input_features, jumping_coefficients
+
+SQUARE, DISC = Box(x=(-1, 1), y=(-1, 1)), Ball(x=0.1, y=0, radius=0.5)
+CASES: dict[str, tuple[Domain, float]] = {
+    "point": (Split(Box(x=(0, 1)), Box(x=(0, 0.3))), 1.0),
+    "line": (Split(SQUARE, Box(x=(-1, 1), y=(-1, 0.25))), 2.0),
+    "circle": (Split(SQUARE, DISC), math.pi),
+    "part of a circle": (Split(SQUARE, Ball(x=-1, y=0, radius=0.5)), math.pi / 2),
+    "corner": (Split(SQUARE, Box(x=(-1, 0), y=(-1, 0.5))), 2.5),
+    "over time": (Split(SQUARE, DISC).over(t=(0, 2)), 2 * math.pi),
+    "three materials": (Split(Split(SQUARE, DISC, name="inner"), Ball(x=0.1, y=0, radius=0.7)), 1.4 * math.pi),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_interface_lies_where_the_shape_ends_inside(case: str) -> None:
+    domain, measure = CASES[case]
+    (side,) = domain.faces("interface")
+    assert domain.measure(side) == pytest.approx(measure, rel=1e-3)
+    points, normals = domain.boundary("interface").sample(300)
+    assert bool(domain.contains(points).all())
+    assert torch.allclose(normals.norm(dim=1), torch.ones(len(points), dtype=torch.float64))
+    # no part of the boundary
+    assert side not in domain.faces(None)
+    assert float(domain.signed_distance(points).max()) < 0
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_kink_is_continuous_and_its_slope_jumps_at_the_interface_only(case: str) -> None:
+    domain, _ = CASES[case]
+    points, normals = domain.boundary("interface").sample(50)
+    kink = domain.kinks[-1]
+    step = 1e-6 * normals
+    one, here, other = kink(points - step), kink(points), kink(points + step)
+    assert float((one - here).abs().max()) < 1e-4
+    assert bool((one > here).all() & (other > here).all())
+    away = domain.sample(200, "uniform", 1)
+    away = away[kink(away) > 1e-3]
+    along = torch.zeros_like(away)
+    along[:, 0] = 1e-5
+    bend = kink(away + along) - 2 * kink(away) + kink(away - along)
+    assert float(bend.abs().max()) < 1e-6  # of a kink it would be 1e-5
+
+
+def broken(points: Tensor) -> Tensor:
+    """u = x/10 within the disc and a function that has ten times the slope across its rim beyond, (n, 1)."""
+    r = torch.linalg.vector_norm(points - torch.tensor([0.1, 0.0], dtype=torch.float64), dim=1)
+    return torch.where(r < 0.5, r**2, 0.25 + 10 * (r - 0.5))[:, None]
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0])
+def test_an_interface_condition_compares_the_fluxes_on_both_sides(factor: float) -> None:
+    given = Materials()
+    held = interface(10.0 * factor, lambda x: 1.0 + 0 * x, on="fibre")
+    points = held.sample(given.domain, 100, "sobol", 0)
+    rows = held.residual(Sweep(Trial(("x", "y"), ("u",), ((),)), broken, points), given)
+    assert torch.allclose(rows, torch.full_like(rows, 10 * (factor - 1)), atol=1e-6)
+
+
+@dataclass(frozen=True)
+class Materials(Problem):
+    """∇·(k ∇u) = 0 with k = 10 in a disc."""
+
+    inside: float = 10.0
+    domain = Split(SQUARE, DISC, name="fibre")
+
+    @property
+    def conditions(self) -> Any:
+        return dirichlet(lambda x: 1.0 * x), interface(self.inside, 1.0, on="fibre")
+
+    def residual(self, u: Any, points: Tensor) -> Any:
+        return torch.where(DISC.contains(points), self.inside, 1.0) * u.laplacian
+
+
+@dataclass(frozen=True)
+class Whole(Materials):
+    """The same of which the domain says nothing."""
+
+    domain = SQUARE
+    conditions = property(lambda self: (dirichlet(lambda x: 1.0 * x),))
+
+
+def test_a_jump_of_a_coefficient_leads_to_the_interface_and_is_right_where_there_is_one() -> None:
+    assert any("domain = Split(" in note for note in jumping_coefficients(Whole()))
+    assert jumping_coefficients(Materials()) == []
+
+
+def test_a_network_gets_a_kink_for_each_interface() -> None:
+    assert len(input_features(Materials())) == 1
+    assert input_features(Whole()) == ()
+
+
+@pytest.mark.parametrize("optimiser", ["gauss_newton", "adam", "ssbroyden"])
+def test_every_way_of_training_sees_both_sides(optimiser: str) -> None:
+    config = {"problem": Materials(), "network": {"hidden": [6]}, "points": {"interior": 60, "boundary": 30}}
+    config["train"] = [{"optimiser": optimiser, "steps": 8}]
+    history = pinnreg.solve(config, out=False).history
+    assert history["interface"][-1] < history["interface"][0]
+    assert history["loss"][-1] < history["loss"][0]
+
+
+def test_sides_of_an_interface_need_one() -> None:
+    sweep = Sweep(Trial(("x", "y"), ("u",), ((),)), broken, Points(SQUARE.sample(5)))
+    held = condition(lambda u: u.inside - u.outside, on="x")
+    with pytest.raises(InputError, match=r"u\.inside is what u is next to an interface, and these points lie on none"):
+        held.residual(sweep, Whole())
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Split(SQUARE, Ball(x=5, y=0)), "nothing of the boundary of .* lies inside"),
+        (lambda: Split(SQUARE, Ball(x=0, y=0, z=0)), "axes x, y and x, y, z"),
+        (lambda: Split(SQUARE, DISC, name="x=min"), "there is a side 'x=min' already"),
+        (lambda: Split(SQUARE.over(t=(0, 1)), DISC.over(t=(0, 1))), "split it in space"),
+        (lambda: Split(SQUARE, 3), "expected a shape, got 3"),
+        (lambda: Split(SQUARE, DISC).faces("fiber"), "unknown part of the boundary: 'fiber'"),
+        (lambda: interface("a", 1.0), "interface: expected a number or a function"),
+    ],
+)
+def test_what_cannot_be_is_refused(make: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+# corners
+
+L_SHAPE = Polygon([(0, 0), (1, 0), (1, 1), (-1, 1), (-1, -1), (0, -1)])
+
+
+def test_re_entrant_corners_are_found_whichever_way_around() -> None:
+    (corner,) = L_SHAPE.corners
+    assert corner.place == (0, 0)
+    assert corner.angle == pytest.approx(1.5 * math.pi)
+    assert Polygon(L_SHAPE.vertices[::-1]).corners[0].place == (0, 0)
+    assert Polygon([(0, 0), (1, 0), (1, 1)]).corners == ()
+    assert L_SHAPE.over(t=(0, 1)).corners == (corner,)
+
+
+@pytest.mark.parametrize(("kind", "turned"), [("value", False), ("slope", False), ("mixed", False), ("mixed", True)])
+@pytest.mark.parametrize("angle", [1.2 * math.pi, 1.5 * math.pi, 1.9 * math.pi])
+def test_a_singular_function_is_harmonic_and_obeys_the_conditions_of_its_sides(
+    kind: Any, turned: bool, angle: float
+) -> None:
+    corner = Corner((0.3, -0.2), 0.7, angle, "after", "before")
+    r = torch.linspace(0.1, 1, 30, dtype=torch.float64)
+
+    def at(theta: Tensor) -> Tensor:
+        return torch.stack([0.3 + r * torch.cos(0.7 + theta), -0.2 + r * torch.sin(0.7 + theta)], dim=1)
+
+    def along(theta: float, *, slope: bool) -> Tensor:
+        given = torch.full_like(r, theta).requires_grad_()
+        values = corner.singular(at(given), kind, turned=turned)
+        return torch.autograd.grad(values.sum(), given)[0] if slope else values.detach()
+
+    held = {"value": (False, False), "slope": (True, True), "mixed": (turned, not turned)}[kind]
+    for theta, slope in zip((0.0, angle), held, strict=True):
+        assert float(along(theta, slope=slope).abs().max()) < 1e-12
+    points = at(torch.linspace(0.1, angle - 0.1, 30, dtype=torch.float64))
+    values = pinnreg.derivatives(
+        lambda x: corner.singular(x, kind, turned=turned)[:, None], points, ["xx", "yy"], axes=("x", "y")
+    )
+    assert float((values["xx"] + values["yy"]).detach().abs().max()) < 1e-9
