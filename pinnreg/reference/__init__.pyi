@@ -4,6 +4,7 @@ from .cavity import driven_cavity
 from .cole_hopf import burgers_cole_hopf
 from .datafile import from_file
 from .evolution import method_of_lines
+from .finite_elements import finite_elements
 from .fourier import fourier
 from .remembered import SCIPY_KINDS, forget_solves, remembered
 from .runge_kutta import ordinary
@@ -20,6 +21,7 @@ __all__ = [
     "burgers_cole_hopf",
     "closed_form",
     "driven_cavity",
+    "finite_elements",
     "forget_solves",
     "fourier",
     "from_file",
