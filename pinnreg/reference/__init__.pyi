@@ -6,6 +6,7 @@ from .datafile import from_file
 from .evolution import method_of_lines
 from .finite_elements import finite_elements
 from .fourier import fourier
+from .polar import polar
 from .remembered import SCIPY_KINDS, forget_solves, remembered
 from .runge_kutta import ordinary
 from .sines import heat_sines
@@ -29,5 +30,6 @@ __all__ = [
     "method_of_lines",
     "ordinary",
     "poisson",
+    "polar",
     "remembered",
 ]

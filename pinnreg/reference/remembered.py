@@ -13,7 +13,7 @@ from pinnreg.reference.base import Axes, Reference, Solved
 
 SCIPY_KINDS = (
     *("method of lines", "Chebyshev collocation", "Runge-Kutta method", "Fourier method", "Galerkin method"),
-    "finite elements",
+    *("finite elements", "Fourier-Legendre method"),
 )
 
 # A default grid has fewer than 2¹⁵ values: what is kept takes a few megabytes, and 32 at most.
