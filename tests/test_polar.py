@@ -106,7 +106,7 @@ def test_without_flux_heat_grows_with_its_source():
 
 
 def test_heat_with_data_that_do_not_fit_ends_in_the_steady_state():
-    conditions = {"dirichlet": {"boundary": lambda x, y: torch.mul(x, y)}}
+    conditions = {"dirichlet": {"boundary": torch.mul}}
     steady = polar(UNIT, lambda x, y: np.exp(x), **conditions)
     heat = polar(UNIT, lambda x, y: np.exp(x), **conditions, initial=1.0, time=(0, 10))
     points = {"x": np.tile([0.3, 0.9], 3), "y": np.tile([-0.2, 0.1], 3), "t": np.repeat([0.0, 0.1, 10.0], 2)}

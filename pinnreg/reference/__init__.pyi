@@ -6,6 +6,7 @@ from .datafile import from_file
 from .evolution import method_of_lines
 from .finite_elements import finite_elements
 from .fourier import fourier
+from .lightning import lightning
 from .polar import polar
 from .remembered import SCIPY_KINDS, forget_solves, remembered
 from .runge_kutta import ordinary
@@ -27,6 +28,7 @@ __all__ = [
     "fourier",
     "from_file",
     "heat_sines",
+    "lightning",
     "method_of_lines",
     "ordinary",
     "poisson",
