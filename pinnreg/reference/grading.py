@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+import scipy
 
 from pinnreg.reference.base import Array
 from pinnreg.reference.outline import Outline, opening
@@ -18,7 +19,7 @@ GROWTH = 0.4
 """By which lengths may change with the distance."""
 SMALLEST = 1e-7
 """Of an edge, of the size of the domain."""
-SOURCES = 1000
+SOURCES = 500
 """Places on the boundary where it bends, from which lengths grow."""
 STRAIGHT = 1e-3
 """An angle that differs so little from π is none."""
@@ -56,12 +57,10 @@ class Lengths:
         for corner in self.corners:
             found = np.minimum(found, corner(points))
         if len(self.sources):
-            for start in range(0, len(points), 2000):
-                some = points[start : start + 2000]
-                away = np.hypot(*(some[:, None] - self.sources).T).T
-                found[start : start + 2000] = np.minimum(
-                    found[start : start + 2000], (self.limits + GROWTH * away).min(axis=1)
-                )
+            for start in range(0, len(points), SOURCES):
+                some = slice(start, start + SOURCES)
+                away = scipy.spatial.distance.cdist(points[some], self.sources)
+                found[some] = np.minimum(found[some], (self.limits + GROWTH * away).min(axis=1))
         return found
 
 

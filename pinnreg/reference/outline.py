@@ -38,6 +38,7 @@ class Plane(Protocol):
     def bounds(self) -> Mapping[str, tuple[float, float]]: ...
     def faces(self, on: Any) -> Sequence[Any]: ...
     def placed_on(self, side: Any, unit: Any) -> Any: ...
+    def contains(self, points: Any) -> Any: ...
     def signed_distance(self, points: Any) -> Any: ...
 
 
@@ -99,7 +100,7 @@ class Outline:
 
 def checked_plane(what: str, shape: object) -> Plane:
     """A shape in two axes of space, or an `InputError`."""
-    needed = ("bounds", "faces", "placed_on", "signed_distance")
+    needed = ("bounds", "faces", "placed_on", "contains", "signed_distance")
     if any(getattr(shape, name, None) is None for name in needed):
         raise InputError(f"{what}: expected a shape of pinnreg.domain, got {type(shape).__name__}")
     plane: Plane = shape  # type: ignore[assignment]
@@ -120,6 +121,15 @@ def distances(shape: Plane, points: Array) -> Array:
     with torch.no_grad():
         found = shape.signed_distance(torch.from_numpy(np.ascontiguousarray(points, dtype=np.float64)))
     return np.asarray(found.numpy(), dtype=np.float64)
+
+
+def contained(shape: Plane, points: Array, slack: float = 0.0) -> NDArray[np.bool_]:
+    """Whether points (n, 2) lie in a shape or within `slack` of it, (n,); cheaper than distances from curves."""
+    found = np.asarray(shape.contains(torch.from_numpy(np.ascontiguousarray(points))).numpy())
+    rest = ~found
+    if slack and rest.any():
+        found[rest] = distances(shape, points[rest]) <= slack
+    return found
 
 
 def placed(shape: Plane, side: Any, places: Array) -> tuple[Array, Array, NDArray[np.bool_]]:

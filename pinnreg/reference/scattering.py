@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from pinnreg.reference.base import Array, Axes, Solved, Values, grid_shape, open_mesh, relative_difference
-from pinnreg.reference.outline import Plane, distances, extent
+from pinnreg.reference.outline import Plane, contained, extent
 
 SLACK = 1e-9
 """Of the size of a shape: points that miss it by so little are on its boundary."""
@@ -15,7 +15,7 @@ SLACK = 1e-9
 
 def masked(plane: Plane, points: Array, at: Callable[[Array], Array]) -> Array:
     """Values of components, (c, n), by a function of points inside; NaN at those outside."""
-    inside = distances(plane, points) <= SLACK * extent(plane)
+    inside = contained(plane, points, SLACK * extent(plane))
     inside_values = at(points[inside]) if inside.any() else at(points[:1])[:, :0]
     values = np.full((len(inside_values), len(points)), np.nan)
     values[:, inside] = inside_values

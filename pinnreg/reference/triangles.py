@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pinnreg.errors import InputError
 from pinnreg.reference.base import Array
 from pinnreg.reference.grading import Lengths
-from pinnreg.reference.outline import Arc, Integers, Outline, Plane, distances
+from pinnreg.reference.outline import Arc, Integers, Outline, Plane, contained, distances
 
 MOST_POINTS = 150_000
 SWEEPS = 20
@@ -157,7 +157,7 @@ def _lattice(domain: Plane, segments: Segments, found: Outline, fixed: Array, wa
         if len(fixed) + sum(map(len, whole)) + len(centres) > 2 * MOST_POINTS:
             raise _too_many()
     points = np.concatenate(whole)
-    points = points[distances(domain, points) < 0]
+    points = points[contained(domain, points)]
     return points[_clear(points, fixed, segments, found, wanted)]
 
 
