@@ -11,7 +11,7 @@ from skfem.helpers import ddot, div, dot, grad, sym_grad
 
 from pinnreg.domain import Annulus, Ball, Box, Ellipse, Polygon, Star
 from pinnreg.errors import InputError
-from pinnreg.reference import finite_elements
+from pinnreg.reference import finite_elements, polar
 from pinnreg.reference.grading import lengths
 from pinnreg.reference.outline import opening, outline
 from pinnreg.reference.triangles import triangulate
@@ -236,6 +236,61 @@ def test_the_l_shape_converges_in_spite_of_its_corner():
     assert value == pytest.approx(0.131052962, abs=2e-7)
 
 
+# in time
+
+
+def test_heat_that_does_not_fit_its_boundary_agrees_with_its_modes():
+    disc = SHAPES["disc"]
+    axes = {**grid(disc, 15), "t": np.array([0.0, 0.02, 0.1, 0.3])}
+    conditions = {"dirichlet": {"boundary": lambda x, y: x}, "initial": 1.0, "time": (0, 0.3)}
+    sharp = polar(disc, 1.0, **conditions).solve(axes).values["u"]
+    solved = finite_elements(disc, laplace, 1.0, **conditions, size=0.2).solve(axes)
+    there = np.isfinite(sharp)
+    wrong = np.linalg.norm((solved.values["u"] - sharp)[there]) / np.linalg.norm(sharp[there])
+    assert np.array_equal(there, np.isfinite(solved.values["u"]))
+    assert np.array_equal(solved.values["u"][..., 0][there[..., 0]], np.ones(there[..., 0].sum()))
+    assert wrong < 3e-4
+    assert wrong / 2 < solved.error_estimate < 10 * wrong
+
+
+def test_data_may_change_with_time():
+    def truth(x, y, t=0.0):
+        return np.sin(x) * np.exp(y) * np.cos(5 * t)
+
+    found = finite_elements(
+        SQUARE,
+        laplace,
+        lambda v, w: -10 * truth(*w.x) * np.sin(5 * w.t) * v,
+        dirichlet={"x=min": truth, "x=max": truth, "y=min": truth},
+        natural={"y=max": lambda v, w: truth(*w.x, w.t) * v},
+        mass=lambda u, v, w: 2 * u * v,
+        initial=truth,
+        time=(0, 2),
+        size=0.3,
+    )
+    rng = np.random.default_rng(0)
+    points = {"x": rng.random(50), "y": rng.random(50), "t": 2 * rng.random(50)}
+    solved = found.scattered(points)
+    wrong = np.linalg.norm(solved.values["u"] - truth(**points)) / np.linalg.norm(truth(**points))
+    assert wrong < 2e-4
+    assert wrong / 2 < solved.error_estimate < 10 * wrong
+
+
+def test_several_outputs_decay_each_for_itself():
+    found = finite_elements(
+        SQUARE,
+        lambda u, v, w: u[0] * v[0] + 2 * u[1] * v[1],
+        outputs=("u", "v"),
+        initial={"u": lambda x, y: 1 + x, "v": 3.0},
+        time=(0, 1),
+        degree=1,
+        size=0.5,
+    )
+    values = found.at({"x": np.array([0.3]), "y": np.array([0.6]), "t": np.array([0.7])})
+    assert values["u"].item() == pytest.approx(1.3 * np.exp(-0.7), rel=1e-8)
+    assert values["v"].item() == pytest.approx(3 * np.exp(-1.4), rel=1e-8)
+
+
 # meshes
 
 
@@ -286,6 +341,9 @@ def test_corners_of_set_operations_are_found_to_rounding():
         ({"natural": {"top": 1}}, "unknown part.*`natural`"),
         ({"natural": {"x=min": 1}}, "`natural` on 'x=min' as a function"),
         ({"interfaces": [1]}, "interfaces"),
+        ({"time": (1, 0)}, "finite_elements, time"),
+        ({"initial": {"q": 0.0}}, "unknown output in `initial`.*'q'"),
+        ({"mass": 1.0}, "`mass` as a function"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, message):
@@ -304,11 +362,15 @@ def test_wrong_arguments_are_refused(arguments, message):
         ({"dirichlet": {"x=min": lambda x, y: missing(x)}}, "missing"),  # noqa: F821
         ({}, "not unique"),
         ({"size": 1e-4}, "larger one"),
+        ({"load": lambda v, w: w.t * v}, "`load`.*'t' not found"),
+        ({"time": (0, 1), "initial": "a"}, "initial.*number or a function"),
     ],
 )
 def test_what_fails_in_a_solve_is_told(options, message):
     with pytest.raises(InputError, match=message):
-        finite_elements(**{"domain": SQUARE, "form": laplace, "size": 0.5} | options).solve(grid(SQUARE))
+        finite_elements(**{"domain": SQUARE, "form": laplace, "size": 0.5} | options).solve(
+            {**grid(SQUARE), **({"t": np.ones(1)} if "time" in options else {})}
+        )
 
 
 def test_functions_of_coordinates_may_be_of_torch():

@@ -1,59 +1,34 @@
-"""Linear elliptic problems on plane shapes by finite elements (scikit-fem) on meshes of our own."""
+"""Linear problems on plane shapes by finite elements (scikit-fem) on meshes of our own, steady and in time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from typing import Any, final
+from functools import cache, partial
 
 import numpy as np
-import scipy
-import skfem
 
-from pinnreg.errors import InputError, unknown, user_code
-from pinnreg.reference.base import ROUNDING, Array, Axes, Reference, Solved, Values, axes_within, checked_axes
-from pinnreg.reference.given import Given, check_names, evaluated
-from pinnreg.reference.grading import lengths
-from pinnreg.reference.locating import values_at
-from pinnreg.reference.outline import Outline, Plane, checked_plane, outline
-from pinnreg.reference.scattering import finite_difference, masked, on_tensor_grid
-from pinnreg.reference.triangles import Triangles, triangulate
-
-Form = Callable[..., Any]
+from pinnreg.errors import InputError, unknown
+from pinnreg.reference.base import (
+    ROUNDING,
+    Array,
+    Axes,
+    Reference,
+    Solved,
+    axes_within,
+    checked_axes,
+    checked_bounds,
+    grid_shape,
+)
+from pinnreg.reference.discrete import Discrete, discrete, evolving
+from pinnreg.reference.given import check_names
+from pinnreg.reference.outline import Plane, checked_plane, outline
+from pinnreg.reference.scattering import finite_difference, masked, plane_grid
+from pinnreg.reference.weak import ELEMENTS, ByOutput, Form, Weak
 
 COARSER = 1.5
 """The ratio of the two sizes whose solutions are compared."""
-SINGULAR = 1e-13
-"""Between the pivots of a matrix that has a null space."""
-ELEMENTS = {1: skfem.ElementTriP1, 2: skfem.ElementTriP2, 3: skfem.ElementTriP3, 4: skfem.ElementTriP4}
-
-
-@final
-@dataclass(frozen=True)
-class Weak:
-    """The problem as given."""
-
-    form: Form
-    load: Form | float | None
-    dirichlet: Mapping[str, Given | Mapping[str, Given]]
-    natural: Mapping[str, Form]
-    robin: Mapping[str, Form]
-    outputs: tuple[str, ...]
-    degree: int
-
-
-@final
-@dataclass(frozen=True)
-class Discrete:
-    """A solution on one mesh."""
-
-    triangles: Triangles
-    basis: Any
-    coefficients: Array
-
-    def at(self, points: Array) -> Array:
-        return values_at(self.triangles, self.basis, self.coefficients, points)
+STEPS, FEWER = 4, 3
+"""Of every length, in time."""
 
 
 def finite_elements(
@@ -61,15 +36,18 @@ def finite_elements(
     form: Form,
     load: Form | float | None = None,
     *,
-    dirichlet: Mapping[str, Given | Mapping[str, Given]] | None = None,
+    dirichlet: Mapping[str, ByOutput] | None = None,
     natural: Mapping[str, Form] | None = None,
     robin: Mapping[str, Form] | None = None,
     outputs: Sequence[str] = ("u",),
     degree: int = 3,
     size: float | None = None,
     interfaces: Sequence[Plane] = (),
+    time: tuple[float, float] | None = None,
+    initial: ByOutput = 0.0,
+    mass: Form | None = None,
 ) -> Reference:
-    """a(u, v) = l(v) for all v, on any plane shape, by continuous elements of degree p.
+    """a(u, v) = l(v) for all v, or m(uₜ, v) + a(u, v) = l(v), on any plane shape, by elements of degree p.
 
     Forms are written as in scikit-fem, with its helpers: `lambda u, v, w: dot(grad(u), grad(v))` for −Δu, `w.x` for
     the coordinates, `w.n` for the normal. The mesh follows curved boundaries and interfaces by quadratic edges, and
@@ -88,10 +66,16 @@ def finite_elements(
         degree: p, from 1 to 4.
         size: the longest edges h; a fortieth of the longer side of the box around the shape if it is not given.
         interfaces: shapes whose boundaries edges follow, as where a coefficient jumps.
+        time: (start, end) for the equation in time; the reference then has the axis t. `load` and `natural` may ask for
+            `w.t`, and functions in `dirichlet` take t as their third argument if they have three.
+        initial: u at the start: a number or a function of the two coordinates; a dict of them by output.
+        mass: m(u, v) of (u, v, w); ∫ u·v if it is not given.
 
     Returns:
         A reference whose values are NaN outside of the domain. Its error estimate is the relative L2 difference from
-        a second mesh with edges half as long again: the error of that one, two to eight times that of the values.
+        a second mesh with edges half as long again, and longer steps in time: the error of that one, two to eight
+        times that of the values. In time steps double from the start on, so that initial values need not fit the
+        conditions; there they are those given.
 
     Raises:
         InputError: no plane shape, an unknown part or output, or a degree that there is none of; in `solve` for a
@@ -107,27 +91,45 @@ def finite_elements(
         dirichlet={} if dirichlet is None else dirichlet,
         natural={} if natural is None else natural,
         robin={} if robin is None else robin,
+        mass=mass,
+        initial=initial,
         outputs=tuple(outputs),
         degree=degree,
     )
     _check(plane, problem)
+    span = None if time is None else checked_bounds("finite_elements, time", time)
+    bounds = {**plane.bounds, **({} if span is None else {"t": span})}
     length = _size(plane, size)
 
     @cache
     def solved() -> tuple[Discrete, Discrete]:
         found = outline(plane, others)
-        fine, coarse = (solve_weak(plane, found, problem, each) for each in (length, COARSER * length))
+        sizes = ((length, STEPS), (COARSER * length, FEWER))
+        if span is None:
+            fine, coarse = (discrete(plane, found, problem, each) for each, _ in sizes)
+        else:
+            fine, coarse = (evolving(plane, found, problem, each, span, count) for each, count in sizes)
         return fine, coarse
 
-    def at(points: Array) -> tuple[Values, float]:
-        fine, coarse = (masked(plane, points, each.at) for each in solved())
-        return dict(zip(problem.outputs, fine, strict=True)), max(finite_difference(coarse, fine), ROUNDING)
+    def compared(values: Callable[[Discrete], Array], shape: tuple[int, ...]) -> Solved:
+        fine, coarse = (values(each) for each in solved())
+        difference = finite_difference(*(each.reshape(len(each), -1) for each in (coarse, fine)))
+        found = {name: each.reshape(shape) for name, each in zip(problem.outputs, fine, strict=True)}
+        return Solved(found, max(difference, ROUNDING))
 
     def solve(axes: Axes) -> Solved:
-        return on_tensor_grid(axes_within(axes, plane.bounds), at)
+        x, y, *t = axes_within(axes, bounds).values()
+
+        def values(solution: Discrete) -> Array:
+            at = partial(solution.during, times=t[0]) if t else solution.steady
+            return masked(plane, plane_grid([x, y]), at)
+
+        return compared(values, grid_shape(axes))
 
     def scattered(points: Axes) -> Solved:
-        return Solved(*at(np.column_stack(list(checked_axes(points).values()))))
+        x, y, *t = checked_axes(points).values()
+        places = np.column_stack([x, y])
+        return compared(lambda s: masked(plane, places, s.along if t else s.steady, *t), x.shape)
 
     return Reference("finite elements", solve, scattered=scattered)
 
@@ -153,6 +155,8 @@ def _check(plane: Plane, problem: Weak) -> None:
             raise InputError(f"finite_elements: expected `{name}` as a function, got {type(each).__name__}")
     if isinstance(problem.load, int | float) and len(problem.outputs) > 1:
         raise InputError("finite_elements: a number as `load` goes with one output; give a function of (v, w)")
+    if problem.mass is not None and not callable(problem.mass):
+        raise InputError(f"finite_elements: expected `mass` as a function, got {type(problem.mass).__name__}")
     _check_parts(problem, [str(side) for side in plane.faces(None)])
 
 
@@ -162,99 +166,7 @@ def _check_parts(problem: Weak, parts: Sequence[str]) -> None:
         for part, each in given.items():
             if name != "dirichlet" and not callable(each):
                 raise InputError(f"finite_elements: expected `{name}` on {part!r} as a function, got {each!r}")
-    for values in problem.dirichlet.values():
-        for name in values if isinstance(values, Mapping) else ():
+    for what, each in (*(("dirichlet", each) for each in problem.dirichlet.values()), ("initial", problem.initial)):
+        for name in each if isinstance(each, Mapping) else ():
             if name not in problem.outputs:
-                raise unknown("output in `dirichlet`:", str(name), problem.outputs)
-
-
-def solve_weak(plane: Plane, found: Outline, problem: Weak, size: float) -> Discrete:
-    """The solution on a mesh of one size."""
-    wanted = lengths(found, size, problem.degree, problem.dirichlet)
-    triangles = triangulate(plane, found, wanted)
-    mesh = mesh_of(triangles, found, curved=problem.degree > 1 and not all(arc.straight for arc in found.arcs))
-    basis = skfem.Basis(mesh, element_of(problem))
-    matrix, right = assembled(problem, basis)
-    values, known = prescribed(problem, basis)
-    free = np.setdiff1d(np.arange(basis.N), known)
-    right = right - matrix @ values
-    values[free] = _solved(matrix[free][:, free], right[free])
-    return Discrete(triangles, basis, values)
-
-
-def mesh_of(triangles: Triangles, found: Outline, *, curved: bool) -> Any:
-    """Scikit-fem's mesh with the sides' names; linear elements would no longer be linear on curved triangles."""
-    used, numbers = np.unique(triangles.corners, return_inverse=True)
-    where = np.full(len(triangles.points), -1)
-    where[used] = np.arange(len(used))
-    corners = numbers.reshape(triangles.corners.shape).T
-    mesh = skfem.MeshTri(np.ascontiguousarray(triangles.points[used].T), np.ascontiguousarray(corners))
-    low, high = np.sort(where[triangles.segments.points], axis=1).T
-    facets = {(int(a), int(b)): k for k, (a, b) in enumerate(np.sort(mesh.facets, axis=0).T)}
-    own = np.array([facets[int(a), int(b)] for a, b in zip(low, high, strict=True)])
-    if curved:
-        mesh = skfem.MeshTri2.from_mesh(mesh)
-        mesh.doflocs[:, mesh.dofs.facet_dofs[0, own]] = triangles.segments.middles(found.arcs).T
-    names = np.array([arc.name if arc.curve == 0 else "" for arc in found.arcs])[triangles.segments.arcs]
-    return mesh.with_boundaries({str(name): np.sort(own[names == name]) for name in np.unique(names) if name})
-
-
-def element_of(problem: Weak) -> Any:
-    element = ELEMENTS[problem.degree]()
-    return element if len(problem.outputs) == 1 else skfem.ElementVector(element, len(problem.outputs))
-
-
-def assembled(problem: Weak, basis: Any) -> tuple[Any, Array]:
-    """The matrix and the right-hand side."""
-    matrix = _assembled(skfem.BilinearForm, problem.form, basis, "form")
-    right = np.zeros(basis.N)
-    if problem.load is not None:
-        constant = problem.load
-        load = constant if callable(constant) else lambda v, w: constant * v
-        right = right + _assembled(skfem.LinearForm, load, basis, "load")
-    for part, each in problem.natural.items():
-        right = right + _assembled(skfem.LinearForm, each, basis.boundary(part), f"natural on {part!r}")
-    for part, each in problem.robin.items():
-        matrix = matrix + _assembled(skfem.BilinearForm, each, basis.boundary(part), f"robin on {part!r}")
-    return matrix.tocsr(), right
-
-
-def _assembled(kind: Any, form: Form, basis: Any, what: str) -> Any:
-    with user_code(f"`{what}` of finite_elements"), np.errstate(all="ignore"):
-        found = kind(form).assemble(basis)
-    entries = found.data if scipy.sparse.issparse(found) else found
-    if not np.isfinite(entries).all():
-        raise InputError(f"`{what}` of finite_elements: is NaN or Inf somewhere in the domain")
-    return found
-
-
-def prescribed(problem: Weak, basis: Any) -> tuple[Array, Any]:
-    """The coefficients with the prescribed ones set, (N,), and which these are."""
-    values, known = np.zeros(basis.N), [np.empty(0, dtype=np.intp)]
-    for part, given in problem.dirichlet.items():
-        dofs = basis.get_dofs(part)
-        by_output = given if isinstance(given, Mapping) else dict.fromkeys(problem.outputs, given)
-        for output, each in by_output.items():
-            number = problem.outputs.index(output)
-            own = dofs.flatten() if len(problem.outputs) == 1 else dofs.all(_names_of(basis, number))
-            x, y = basis.doflocs[:, own]
-            values[own] = evaluated(each, (x, y), f"dirichlet on {part!r}")
-            known.append(own)
-    return values, np.unique(np.concatenate(known))
-
-
-def _names_of(basis: Any, number: int) -> list[str]:
-    """Scikit-fem's names of the unknowns of one component of a vector."""
-    return [name for name in set(basis.elem.dofnames) if name.endswith(f"^{number + 1}")]
-
-
-def _solved(matrix: Any, right: Array) -> Array:
-    try:
-        factors = scipy.sparse.linalg.splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.1)
-        pivots = np.abs(factors.U.diagonal())
-    except RuntimeError:
-        pivots = np.zeros(1)
-    if pivots.min(initial=np.inf) <= SINGULAR * pivots.max(initial=0):
-        raise InputError("finite_elements: the solution is not unique; are prescribed values missing in `dirichlet`?")
-    found = factors.solve(right)
-    return np.asarray(found + factors.solve(right - matrix @ found))
+                raise unknown(f"output in `{what}`:", str(name), problem.outputs)

@@ -18,26 +18,38 @@ MOST_POINTS = 20_000
 """At a time."""
 
 
-def values_at(triangles: Triangles, basis: Any, solution: Array, points: Array) -> Array:
-    """The components of a solution at points (n, 2) of the domain, (c, n).
+def probe(triangles: Triangles, basis: Any, points: Array) -> Any:
+    """The matrix, (c n, N), that gives c components at points (n, 2) of the domain from coefficients (N,).
 
     A point between a curved edge and its chord belongs to the triangle of the nearest edge.
     """
-    pieces = [
-        _values_at(triangles, basis, solution, points[start : start + MOST_POINTS])
-        for start in range(0, len(points), MOST_POINTS)
+    rows = [
+        _probe(triangles, basis, points[start : start + MOST_POINTS])
+        for start in range(0, max(len(points), 1), MOST_POINTS)
     ]
-    return np.concatenate(pieces, axis=1)
+    # all points of the first component come first
+    components = len(rows[0])
+    return scipy.sparse.vstack([piece[k] for k in range(components) for piece in rows]).tocsr()
 
 
-def _values_at(triangles: Triangles, basis: Any, solution: Array, points: Array) -> Array:
+def _probe(triangles: Triangles, basis: Any, points: Array) -> list[Any]:
+    """The matrices, (n, N), of the components."""
     cells, local = _placed(triangles, basis.mapping, points)
-    local = local[:, :, None]
-    total: Array | float = 0.0
-    for number in range(basis.Nbfun):
-        field = np.asarray(basis.elem.gbasis(basis.mapping, local, number, tind=cells)[0])
-        total = total + field.reshape(-1, len(cells)) * solution[basis.element_dofs[number, cells]]
-    return np.asarray(total)
+    fields = np.array(
+        [
+            np.asarray(basis.elem.gbasis(basis.mapping, local[:, :, None], number, tind=cells)[0]).reshape(
+                -1, len(cells)
+            )
+            for number in range(basis.Nbfun)
+        ]
+    )
+    columns = basis.element_dofs[:, cells]
+    rows = np.broadcast_to(np.arange(len(cells)), columns.shape)
+    shape = (len(cells), basis.N)
+    return [
+        scipy.sparse.coo_array((fields[:, k].ravel(), (rows.ravel(), columns.ravel())), shape=shape)
+        for k in range(fields.shape[1])
+    ]
 
 
 def _placed(triangles: Triangles, mapping: Any, points: Array) -> tuple[Integers, Array]:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pinnreg.reference.base import Array, Axes, Solved, Values, grid_shape, open_mesh, relative_difference
+from pinnreg.reference.base import Array, Axes, Solved, Values, grid_shape, relative_difference
 from pinnreg.reference.outline import Plane, contained, extent
 
 SLACK = 1e-9
 """Of the size of a shape: points that miss it by so little are on its boundary."""
 
 
-def masked(plane: Plane, points: Array, at: Callable[[Array], Array]) -> Array:
-    """Values of components, (c, n), by a function of points inside; NaN at those outside."""
+def masked(plane: Plane, points: Array, at: Callable[..., Array], *others: Array) -> Array:
+    """Values of components, (c, n, ...), by a function of points inside, and of what belongs to them; NaN elsewhere."""
     inside = contained(plane, points, SLACK * extent(plane))
-    inside_values = at(points[inside]) if inside.any() else at(points[:1])[:, :0]
-    values = np.full((len(inside_values), len(points)), np.nan)
+    some = inside if inside.any() else np.arange(len(points)) < 1
+    inside_values = at(points[some], *(each[some] for each in others))[:, : inside.sum()]
+    values = np.full((len(inside_values), len(points), *inside_values.shape[2:]), np.nan)
     values[:, inside] = inside_values
     return values
 
@@ -29,9 +30,12 @@ def finite_difference(values: Array, reference: Array) -> float:
     return max(relative_difference(one, other) for one, other in pairs)
 
 
+def plane_grid(axes: Sequence[Array]) -> Array:
+    """The points of the tensor grid of two axes, (n, 2)."""
+    return np.column_stack([each.ravel() for each in np.meshgrid(*axes, indexing="ij")])
+
+
 def on_tensor_grid(axes: Axes, at: Callable[[Array], tuple[Values, float]]) -> Solved:
     """The values on the tensor grid of two axes."""
-    shape = grid_shape(axes)
-    points = np.column_stack([np.broadcast_to(each, shape).ravel() for each in open_mesh(axes.values())])
-    values, error = at(points)
-    return Solved({output: each.reshape(shape) for output, each in values.items()}, error)
+    values, error = at(plane_grid(list(axes.values())))
+    return Solved({output: each.reshape(grid_shape(axes)) for output, each in values.items()}, error)
