@@ -11,7 +11,10 @@ import numpy as np
 
 from pinnreg.reference.base import Axes, Reference, Solved
 
-SCIPY_KINDS = ("method of lines", "Chebyshev collocation", "Runge-Kutta method", "Fourier method", "Galerkin method")
+SCIPY_KINDS = (
+    *("method of lines", "Chebyshev collocation", "Runge-Kutta method", "Fourier method", "Galerkin method"),
+    *("finite elements", "Fourier-Legendre method", "lightning solver"),
+)
 
 # A default grid has fewer than 2¹⁵ values: what is kept takes a few megabytes, and 32 at most.
 _MOST_SOLVES, _MOST_VALUES = 16, 2**18

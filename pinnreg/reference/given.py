@@ -1,0 +1,48 @@
+"""What a user gives on a boundary or in a domain: numbers, or functions of the coordinates in NumPy or torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import torch
+
+from pinnreg.errors import InputError, unknown, user_code
+from pinnreg.reference.base import Array, on_grid
+
+Given = float | Callable[..., Any]
+"""A number, or a function of the coordinates (n,) that returns (n,)."""
+
+
+def evaluated(given: object, columns: Sequence[Array], what: str) -> Array:
+    """Its values, (n,), at coordinates (n,).
+
+    Raises:
+        InputError: neither number nor function, a function that fails, or values that are not n finite real numbers.
+    """
+    shape = columns[0].shape
+    if isinstance(given, Real) and not isinstance(given, bool):
+        if not isfinite(given):
+            raise InputError(f"{what}: expected a finite number, got {given!r}")
+        return np.full(shape, float(given))
+    if not callable(given):
+        raise InputError(f"{what}: expected a number or a function of the coordinates, got {type(given).__name__}")
+    with user_code(what), np.errstate(all="ignore"), torch.no_grad():
+        try:
+            found = given(*columns)
+        except TypeError:
+            # how torch's functions refuse arrays; what else is wrong is wrong with tensors too
+            found = given(*(torch.from_numpy(np.ascontiguousarray(column)) for column in columns))
+    return on_grid(found, shape, what)
+
+
+def check_names(what: str, given: Mapping[str, object], known: Sequence[str]) -> None:
+    """Refuse names of parts of a boundary that there are none of."""
+    if not isinstance(given, Mapping):
+        raise InputError(f"{what}: expected a dict by part of the boundary, got {type(given).__name__}")
+    for name in given:
+        if name not in known:
+            raise unknown(f"part of the boundary in `{what}`:", str(name), known)
