@@ -23,6 +23,8 @@ from pinnreg.randomness import derive
 
 SPARE = 1.05
 """By so much more points are drawn than are expected to be needed."""
+ROUNDED = 16
+"""Units in the last place of the largest coordinate, by which a point on a boundary may miss it."""
 MOST_DRAWN = 2**12
 """For each point that is asked for, until a set is taken to be next to empty."""
 
@@ -74,7 +76,7 @@ class Domain(ABC):
     @property
     @abstractmethod
     def bounds(self) -> dict[str, tuple[float, float]]:
-        """The smallest box around the domain: (lower, upper) by axis, in order."""
+        """A box around the domain, the smallest one but for set operations: (lower, upper) by axis, in order."""
 
     @property
     @abstractmethod
@@ -106,6 +108,10 @@ class Domain(ABC):
         normals[:, self.axes.index(side.axis)] = side.outward
         return points, normals, None
 
+    def share_of(self, side: Side) -> float:
+        """How many of the points `placed_on` keeps, about."""
+        return 1.0
+
     def measure(self, side: Side) -> float:
         """The length or area of one side, times the length of time."""
         return math.prod(upper - lower for axis, (lower, upper) in self.bounds.items() if axis != side.axis)
@@ -125,6 +131,15 @@ class Domain(ABC):
             if axis != "t"
         ]
         return distance_of_product(columns)
+
+    def level(self, points: Tensor) -> Tensor:
+        """Negative inside, 0 on the boundary, positive outside in space, (n,): a signed distance that costs less."""
+        return self.signed_distance(points)
+
+    def rounding(self, points: Tensor) -> float:
+        """How far from a boundary points on it may lie by rounding, in the precision of `points`."""
+        reach = max(max(abs(lower), abs(upper)) for axis, (lower, upper) in self.bounds.items() if axis != "t")
+        return ROUNDED * torch.finfo(points.dtype).eps * reach
 
     def until(self, share: float) -> Domain:
         """The part of the domain in the first share of its time; the whole where it has none, or does not say."""
@@ -222,7 +237,7 @@ def sample_side(domain: Domain, side: Side, count: int, sampler: Sampler, seed: 
             return (points, normals), 0
         return (points[kept], normals[kept]), int((~kept).sum())
 
-    points, normals = _enough(draw, 1.0, count, sampler)
+    points, normals = _enough(draw, domain.share_of(side), count, sampler)
     return points, normals
 
 
