@@ -112,6 +112,10 @@ class Domain(ABC):
         """How many of the points `placed_on` keeps, about."""
         return 1.0
 
+    def breaks(self, side: Side) -> list[float]:
+        """Where `placed_on` goes on to another edge of a side that is a curve, within (0, 1)."""
+        return []
+
     def measure(self, side: Side) -> float:
         """The length or area of one side, times the length of time."""
         return math.prod(upper - lower for axis, (lower, upper) in self.bounds.items() if axis != side.axis)

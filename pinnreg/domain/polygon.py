@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -81,6 +82,11 @@ class Polygon(Curved):
         number, place = _chosen(lengths, unit[:, 0])
         outward = torch.stack([along[:, 1], -along[:, 0]], dim=1) / lengths[:, None]
         return starts[number] + place[:, None] * along[number], outward[number], None
+
+    def breaks(self, side: Side) -> list[float]:
+        ends = zip(self.corners, (*self.corners[1:], self.corners[0]), self.edges, strict=True)
+        until = list(itertools.accumulate(math.dist(one, other) for one, other, name in ends if name == str(side)))
+        return [each / until[-1] for each in until[:-1]]
 
     def measure(self, side: Side) -> float:
         ends = zip(self.corners, (*self.corners[1:], self.corners[0]), self.edges, strict=True)

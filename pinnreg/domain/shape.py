@@ -32,8 +32,10 @@ CELLS = 2**13
 """Of the boundary of a part in the plane, in each of which one end of what is left of it is found."""
 FEWEST = 2**6
 """Of these on one side, and on one surface as many squared."""
-HALVINGS = 20
-"""Of a cell, to find such an end."""
+PARTS = 32
+"""Of a cell, to find such an end, and parts of these,"""
+ROUNDS = 4
+"""so many times over."""
 SIDES_AT = 2**18
 """Points on all surfaces of a part, by which they are measured."""
 
@@ -242,9 +244,18 @@ class Combined(Curved):
     def _ends_of(self, sources: Sequence[_Source], unit: Tensor) -> tuple[Tensor, Tensor]:
         """Ends of intervals, (k, 1), which may have one name, and their normals."""
         points, normals, kept = (
-            torch.cat(each) for each in zip(*(self._of_source(source, unit) for source in sources), strict=True)
+            torch.cat(each) for each in zip(*(self._of_source(source, unit[:1]) for source in sources), strict=True)
         )
         return points[kept], normals[kept]
+
+    def breaks(self, side: Side) -> list[float]:
+        found, start, sources = list[float](), 0.0, self._sides[side]
+        total = sum(source.drawn for source in sources)
+        for source in sources:
+            share = source.drawn / total
+            found += [start, *(start + share * each for each in source.domain.breaks(source.side))]
+            start += share
+        return found[1:]
 
     def share_of(self, side: Side) -> float:
         return self.measure(side) / sum(source.drawn for source in self._sides[side])
@@ -338,17 +349,19 @@ class Combined(Curved):
             return own + 2 * there + 4 * (there & turned)
 
         cells = max(round(share * CELLS), FEWEST)
-        nodes = torch.linspace(0, 1, cells + 1, dtype=torch.float64)
+        breaks = torch.tensor(source.domain.breaks(source.side), dtype=torch.float64)
+        nodes = torch.cat([torch.linspace(0, 1, cells + 1, dtype=torch.float64), breaks]).sort().values
         corner = 0.01 / cells
         places = torch.cat([nodes[:1] + corner, (nodes[1:] + nodes[:-1]) / 2, nodes[-1:] - corner])
         found = state(places)
         (changes,) = torch.nonzero(found[1:] != found[:-1], as_tuple=True)
-        lower, upper = places[changes], places[changes + 1]
-        for _ in range(HALVINGS if len(changes) else 0):
-            middle = (lower + upper) / 2
-            before = state(middle) == found[changes]
-            lower, upper = torch.where(before, middle, lower), torch.where(before, upper, middle)
-        nodes = torch.cat([nodes, (lower + upper) / 2]).sort().values
+        start, width = places[changes], places[changes + 1] - places[changes]
+        for _ in range(ROUNDS if len(changes) else 0):
+            width = width / PARTS
+            inner = start + width * torch.arange(1, PARTS, dtype=torch.float64)[:, None]
+            before = state(inner.reshape(-1)).reshape(inner.shape) == found[changes]
+            start = start + width * before.cumprod(dim=0).sum(dim=0)
+        nodes = torch.cat([nodes, start + width / 2]).sort().values
         return (nodes[1:, None] + nodes[:-1, None]) / 2, nodes.diff()
 
     @property
@@ -432,14 +445,21 @@ class Product(Curved):
             place = points.new_full((len(points), 1), self._ends[0 if side.side == "min" else 1])
             normals = torch.cat([torch.zeros_like(points), torch.full_like(place, side.outward)], dim=1)
             return torch.cat([points, place], dim=1), normals, kept
-        points, normals, kept = self._base.placed_on(side, unit[:, :-1])
+        interval = self._base.dimension == 1
+        points, normals, kept = self._base.placed_on(side, unit[: 1 if interval else None, :-1])
         place = unit[:, -1:]
-        if self._base.dimension == 1:  # ends of intervals, along each of which there are as many points
+        if interval:  # ends of intervals, along each of which there are as many points
             end = (place[:, 0] * len(points)).long().clamp(max=len(points) - 1)
             place = (place * len(points) - end[:, None]).clamp(0, 1)
             points, normals = points[end], normals[end]
         along = self._along(place)
         return torch.cat([points, along], dim=1), torch.cat([normals, torch.zeros_like(along)], dim=1), kept
+
+    def breaks(self, side: Side) -> list[float]:
+        if self._base.dimension > 1 or side.axis == self._axis:
+            return []
+        ends = len(self._base.placed_on(side, torch.empty(1, 0, dtype=torch.float64))[0])
+        return [number / ends for number in range(1, ends)]
 
     def share_of(self, side: Side) -> float:
         return self._base.share if side.axis == self._axis else self._base.share_of(side)
