@@ -1,6 +1,6 @@
 from . import networks, reference
 from .differentiation import derivatives
-from .domain import Annulus, Ball, Box, Domain, Ellipse, Polygon, Star
+from .domain import Annulus, Ball, Box, Domain, Ellipse, Polygon, Star, Surface
 from .equations import (
     Field,
     Problem,
@@ -39,6 +39,7 @@ __all__ = [
     "Polygon",
     "Problem",
     "Star",
+    "Surface",
     "analyse",
     "condition",
     "derivatives",

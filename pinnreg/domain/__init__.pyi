@@ -6,6 +6,7 @@ from .samplers import unit_points
 from .settings import SAMPLERS, Sampler
 from .shape import Combined, Product, Shape
 from .star import Ellipse, Star
+from .surface import Surface
 
 __all__ = [
     "SAMPLERS",
@@ -24,6 +25,7 @@ __all__ = [
     "Shape",
     "Side",
     "Star",
+    "Surface",
     "faces",
     "flat",
     "sample_side",

@@ -92,6 +92,11 @@ class Domain(ABC):
         """Points on a flat face, (n, d), uniform if `unit`, (n, d - 1), is uniform on the unit cube."""
 
     @property
+    def effort(self) -> float:
+        """How much more than for a ball it takes to say whether a point is inside."""
+        return 1.0
+
+    @property
     def share(self) -> float:
         """How many of the points `interior` keeps, about."""
         return 1.0

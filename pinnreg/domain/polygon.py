@@ -68,7 +68,7 @@ class Polygon(Curved):
     def placed(self, unit: Tensor) -> Placed:
         corners = unit.new_tensor(self.corners)[unit.new_tensor(self._triangles, dtype=torch.long)]
         sides = corners[:, 1:] - corners[:, :1]
-        number, place = _chosen(_cross(sides[:, 0], sides[:, 1]), unit[:, 0])
+        number, place = chosen(_cross(sides[:, 0], sides[:, 1]), unit[:, 0])
         # the lower half of a square mapped onto the triangle, area by area
         far, across = place.sqrt()[:, None], unit[:, 1:2]
         one, other = sides[number].unbind(dim=1)
@@ -79,7 +79,7 @@ class Polygon(Curved):
         starts = unit.new_tensor([self.corners[number] for number in own])
         along = unit.new_tensor([self.corners[(number + 1) % len(self.corners)] for number in own]) - starts
         lengths = torch.linalg.vector_norm(along, dim=1)
-        number, place = _chosen(lengths, unit[:, 0])
+        number, place = chosen(lengths, unit[:, 0])
         outward = torch.stack([along[:, 1], -along[:, 0]], dim=1) / lengths[:, None]
         return starts[number] + place[:, None] * along[number], outward[number], None
 
@@ -222,7 +222,7 @@ def _is_ear(corners: Sequence[Point], left: Sequence[int], k: int) -> bool:
     return not any(_turn(a, b, p) >= 0 and _turn(b, c, p) >= 0 and _turn(c, a, p) >= 0 for p in others)
 
 
-def _chosen(measures: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
+def chosen(measures: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
     """The number of a part for each of `unit`, (n,), in proportion to measures (k,), and where it is within that."""
     until = (measures / measures.sum()).cumsum(dim=0)
     number = torch.searchsorted(until, unit.contiguous(), right=True).clamp(max=len(measures) - 1)

@@ -158,8 +158,9 @@ class Combined(Curved):
 
     Where those of the two parts are, `signed_distance` is exact inside for "-" and "&" and outside for "|"; elsewhere
     it is at most the distance. Volume and measures are sums over points on the boundary: exact to rounding where
-    one part lies in the other or beside it, else to 1e-6 in the plane and 1e-4 in space. What is smaller than 1e-4 of
-    a side is not seen, nor are gaps and walls thinner than 1e-8 of the smaller part.
+    one part lies in the other or beside it, else to 1e-6 in the plane and 1e-4 in space, or 1e-3 with surfaces of many
+    triangles. What is smaller than 1e-4 of a boundary is not seen, nor are gaps and walls thinner than 1e-8 of the
+    smaller part.
 
     Raises:
         InputError: other axes, a time in either, or nothing that is left.
@@ -199,6 +200,10 @@ class Combined(Curved):
             share = sum(each.turned for each in own) / sum(part.measure(each.source.side) for each in own)
             volume += share * (part.volume - sum(each.whole for each in own))
         return volume
+
+    @property
+    def effort(self) -> float:
+        return max(self._one.effort, self._other.effort)
 
     @property
     def share(self) -> float:
@@ -340,7 +345,7 @@ class Combined(Curved):
         share = measure(source.side) / sum(measure(side) for side in source.domain.faces(None))
         if self.dimension != 2:
             # a power of two, as Sobol points are most even then
-            count = 2 ** math.ceil(math.log2(max(share * SIDES_AT, FEWEST**2)))
+            count = 2 ** math.ceil(math.log2(max(share * SIDES_AT / self.effort, FEWEST**2)))
             unit = unit_points("sobol", count, self.dimension - 1, 0)
             return unit, torch.full((1,), 1 / len(unit), dtype=torch.float64)
 
@@ -430,6 +435,10 @@ class Product(Curved):
     @property
     def volume(self) -> float:
         return self._base.volume * self._length
+
+    @property
+    def effort(self) -> float:
+        return self._base.effort
 
     @property
     def share(self) -> float:
