@@ -30,9 +30,9 @@ HELD = 2**15
 class Surface(Curved):
     """The points within a closed surface of triangles, with the axes x, y and z: `Surface("part.stl")`.
 
-    Points in it are those of the box around it that are kept. Each point is compared with all triangles: a hundred
-    thousand points with a thousand triangles take some ten seconds on a CPU, and to combine such a surface with another
-    shape takes as long. Simplify finer ones first.
+    Points in it are those of the box around it that are kept. Each point is compared with all triangles: ten
+    thousand points with a thousand triangles take some seconds on a CPU, and to combine such a surface with another
+    shape as long. Simplify finer ones first.
 
     Args:
         file: of a format that trimesh reads: STL, OBJ, PLY, OFF, ...
