@@ -1,6 +1,6 @@
 from . import networks, reference
 from .differentiation import derivatives
-from .domain import Annulus, Ball, Box, Domain, Ellipse, Polygon, Split, Star
+from .domain import Annulus, Ball, Box, Domain, Ellipse, Polygon, Split, Star, Surface
 from .equations import (
     Field,
     Problem,
@@ -41,6 +41,7 @@ __all__ = [
     "Problem",
     "Split",
     "Star",
+    "Surface",
     "analyse",
     "condition",
     "derivatives",

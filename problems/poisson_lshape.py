@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from pinnreg import Polygon, Problem, dirichlet, reference
+from pinnreg import Polygon, Problem, dirichlet
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from .settings import SAMPLERS, Sampler
 from .shape import Combined, Product, Shape
 from .split import Split
 from .star import Ellipse, Star
+from .surface import Surface
 
 __all__ = [
     "SAMPLERS",
@@ -31,6 +32,7 @@ __all__ = [
     "Side",
     "Split",
     "Star",
+    "Surface",
     "faces",
     "flat",
     "sample_side",

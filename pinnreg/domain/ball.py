@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
-from pinnreg.domain.naming import centre_of, length_of
+from pinnreg.domain.naming import BOUNDARY, centre_of, length_of, piece_name, said_name
 from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.shape import Curved
 from pinnreg.errors import InputError
@@ -61,10 +61,10 @@ class Ball(_Round):
         InputError: fewer than two axes, or a radius that is not positive.
     """
 
-    def __init__(self, radius: float = 1.0, name: str = "boundary", **centre: float) -> None:
+    def __init__(self, radius: float = 1.0, name: str = BOUNDARY, **centre: float) -> None:
         super().__init__("Ball", centre)
         self.radius = length_of("Ball: radius", radius)
-        self._piece = Piece(name)
+        self._piece = Piece(piece_name("Ball", name))
 
     @property
     def bounds(self) -> dict[str, tuple[float, float]]:
@@ -92,15 +92,12 @@ class Ball(_Round):
     def measure(self, side: Side) -> float:
         return sphere_measure(self.dimension, self.radius)
 
-    def contains(self, points: Tensor) -> Tensor:
-        return self._from_centre(points).square().sum(dim=1) <= self.radius**2
-
     def signed_distance(self, points: Tensor) -> Tensor:
         radii: Tensor = torch.linalg.vector_norm(self._from_centre(points), dim=1)
         return radii - self.radius
 
     def __repr__(self) -> str:
-        return f"Ball({self._where()}, radius={self.radius:g})"
+        return f"Ball({self._where()}, radius={self.radius:g}{said_name(self._piece.name)})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Ball) and self._key == other._key
@@ -162,10 +159,6 @@ class Annulus(_Round):
 
     def measure(self, side: Side) -> float:
         return sphere_measure(self.dimension, self._radii[_piece(side)])
-
-    def contains(self, points: Tensor) -> Tensor:
-        squares = self._from_centre(points).square().sum(dim=1)
-        return (squares >= self.inner**2) & (squares <= self.outer**2)
 
     def signed_distance(self, points: Tensor) -> Tensor:
         radii = torch.linalg.vector_norm(self._from_centre(points), dim=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import final
@@ -75,6 +76,12 @@ class Box(Shape):
         # lower + (upper - lower) * 1 can miss the face by a rounding error
         points[:, index] = self._bounds[face.axis][0 if face.side == "min" else 1]
         return points
+
+    def level(self, points: Tensor) -> Tensor:
+        # the signed distance but for corners, and time has no part in it
+        ends = ((number, each) for number, (axis, each) in enumerate(self._bounds.items()) if axis != "t")
+        columns = [torch.maximum(low - points[:, number], points[:, number] - high) for number, (low, high) in ends]
+        return functools.reduce(torch.maximum, columns)
 
     def until(self, share: float) -> Box:
         if "t" not in self._bounds or share == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -16,7 +17,11 @@ CELLS = 4096
 NODES, WEIGHTS = (torch.from_numpy(each) for each in np.polynomial.legendre.leggauss(5))
 BRACKETS = 512
 """Places on a curve among which the nearest one is looked for."""
-SECTIONS = 80
+VALLEYS = 4
+"""Of these places, from which the nearest is looked for: where others are farther on both sides."""
+ROWS = 2**12
+"""Points whose distances to all places are held at once."""
+SECTIONS = 64
 """Of an interval by the golden section, to rounding of a distance."""
 GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -41,7 +46,7 @@ class Quantile:
         ends, until, slopes = (each.to(share) for each in (self._ends, self._until, self._slopes))
         cell = (torch.searchsorted(until, share.contiguous(), right=True) - 1).clamp(0, CELLS - 1)
         width = until[cell + 1] - until[cell]
-        s = (share - until[cell]) / width
+        s = ((share - until[cell]) / width).clamp(0, 1)
         one, other = ends[cell], ends[cell + 1]
         rise, fall = width * slopes[cell], width * slopes[cell + 1]
         # a cubic that overshoots beside a kink of the density would not be monotonous
@@ -86,20 +91,45 @@ class Curve:
         normals = torch.stack([slope[:, 1], -slope[:, 0]], dim=1)
         return self.at(theta), normals / torch.linalg.vector_norm(normals, dim=1, keepdim=True)
 
+    @cached_property
+    def bounds(self) -> tuple[list[float], list[float]]:
+        """The lowest and the highest coordinates on it."""
+        ends: tuple[list[float], list[float]] = ([], [])
+        for column in range(2):
+            for found, sign in zip(ends, (-1, 1), strict=True):
+                middle, half = TURN / 2, TURN / 2
+                for _ in range(3):  # between ever nearer neighbours
+                    theta = torch.linspace(middle - half, middle + half, CELLS + 1, dtype=torch.float64)
+                    heights = sign * self.at(theta.remainder(TURN)).detach()[:, column]
+                    middle, half = float(theta[heights.argmax()]), 2 * half / CELLS
+                found.append(sign * float(heights.max()))
+        return ends
+
     def distance(self, points: Tensor) -> Tensor:
-        """The distance of points (n, 2) to the curve, (n,), differentiable in them."""
-        here = points.detach()
+        """The distance of points (n, 2) to the curve, (n,), once differentiable in them."""
         places = torch.linspace(0, TURN, BRACKETS + 1, dtype=points.dtype, device=points.device)[:-1]
-        nearest = places[torch.cdist(here, self.at(places).detach()).argmin(dim=1)]
-        lower, upper = nearest - TURN / BRACKETS, nearest + TURN / BRACKETS
         with torch.no_grad():
-            for _ in range(SECTIONS):
-                one, other = upper - GOLDEN * (upper - lower), lower + GOLDEN * (upper - lower)
-                before = self._away(one, here) < self._away(other, here)
-                lower, upper = torch.where(before, lower, one), torch.where(before, other, upper)
-            at = self.at((lower + upper) / 2)
-        away: Tensor = torch.linalg.vector_norm(points - at, dim=1)
+            on_curve = self.at(places)
+            nearest = [self._nearest(part, places, on_curve) for part in points.detach().split(ROWS)]
+        away: Tensor = torch.linalg.vector_norm(points - torch.cat(nearest), dim=1)
         return away
 
+    def _nearest(self, points: Tensor, places: Tensor, on_curve: Tensor) -> Tensor:
+        """The nearest points of the curve, (n, 2), by the golden section from the nearest of some places."""
+        # by no product of matrices, which would round far from the origin
+        away = torch.cdist(points, on_curve, compute_mode="donot_use_mm_for_euclid_dist")
+        valley = (away <= away.roll(1, dims=1)) & (away <= away.roll(-1, dims=1))
+        starts = away.masked_fill(~valley, math.inf).topk(VALLEYS, largest=False).indices
+        theta = places[starts.reshape(-1)]
+        points = points.repeat_interleave(VALLEYS, dim=0)
+        lower, upper = theta - TURN / BRACKETS, theta + TURN / BRACKETS
+        for _ in range(SECTIONS):
+            one, other = upper - GOLDEN * (upper - lower), lower + GOLDEN * (upper - lower)
+            before = self._away(one, points) < self._away(other, points)
+            lower, upper = torch.where(before, lower, one), torch.where(before, other, upper)
+        at = self.at(((lower + upper) / 2).remainder(TURN))
+        best = (at - points).square().sum(dim=1).reshape(-1, VALLEYS).argmin(dim=1, keepdim=True)
+        return at.reshape(-1, VALLEYS, 2).gather(1, best[..., None].expand(-1, 1, 2))[:, 0]
+
     def _away(self, theta: Tensor, points: Tensor) -> Tensor:
-        return (self.at(theta) - points).square().sum(dim=1)
+        return (self.at(theta.remainder(TURN)) - points).square().sum(dim=1)

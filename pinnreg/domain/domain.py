@@ -25,6 +25,8 @@ from pinnreg.randomness import derive
 
 SPARE = 1.05
 """By so much more points are drawn than are expected to be needed."""
+ROUNDED = 16
+"""Units in the last place of the largest coordinate, by which a point on a boundary may miss it."""
 MOST_DRAWN = 2**12
 """For each point that is asked for, until a set is taken to be next to empty."""
 
@@ -76,7 +78,7 @@ class Domain(ABC):
     @property
     @abstractmethod
     def bounds(self) -> dict[str, tuple[float, float]]:
-        """The smallest box around the domain: (lower, upper) by axis, in order."""
+        """A box around the domain, the smallest one but for set operations: (lower, upper) by axis, in order."""
 
     @property
     @abstractmethod
@@ -90,6 +92,11 @@ class Domain(ABC):
     @abstractmethod
     def on_face(self, face: Face, unit: Tensor) -> Tensor:
         """Points on a flat face, (n, d), uniform if `unit`, (n, d - 1), is uniform on the unit cube."""
+
+    @property
+    def effort(self) -> float:
+        """How much more than for a ball it takes to say whether a point is inside."""
+        return 1.0
 
     @property
     def share(self) -> float:
@@ -128,6 +135,14 @@ class Domain(ABC):
         normals[:, self.axes.index(side.axis)] = side.outward
         return points, normals, None
 
+    def share_of(self, side: Side) -> float:
+        """How many of the points `placed_on` keeps, about."""
+        return 1.0
+
+    def breaks(self, side: Side) -> list[float]:
+        """Where `placed_on` goes on to another edge of a side that is a curve, within (0, 1)."""
+        return []
+
     def measure(self, side: Side) -> float:
         """The length or area of one side, times the length of time."""
         return math.prod(upper - lower for axis, (lower, upper) in self.bounds.items() if axis != side.axis)
@@ -147,6 +162,15 @@ class Domain(ABC):
             if axis != "t"
         ]
         return distance_of_product(columns)
+
+    def level(self, points: Tensor) -> Tensor:
+        """Negative inside, 0 on the boundary, positive outside in space, (n,): a signed distance that costs less."""
+        return self.signed_distance(points)
+
+    def rounding(self, points: Tensor) -> float:
+        """How far from a boundary points on it may lie by rounding, in the precision of `points`."""
+        reach = max(max(abs(lower), abs(upper)) for axis, (lower, upper) in self.bounds.items() if axis != "t")
+        return ROUNDED * torch.finfo(points.dtype).eps * reach
 
     def until(self, share: float) -> Domain:
         """The part of the domain in the first share of its time; the whole where it has none, or does not say."""
@@ -244,7 +268,7 @@ def sample_side(domain: Domain, side: Side, count: int, sampler: Sampler, seed: 
             return (points, normals), 0
         return (points[kept], normals[kept]), int((~kept).sum())
 
-    points, normals = _enough(draw, 1.0, count, sampler)
+    points, normals = _enough(draw, domain.share_of(side), count, sampler)
     return points, normals
 
 

@@ -51,6 +51,22 @@ def length_of(title: str, value: object) -> float:
     return number
 
 
+BOUNDARY = "boundary"
+"""What the boundary of a shape with one part is called."""
+
+
+def piece_name(title: str, name: object) -> str:
+    """The name of a part of a boundary, checked: no empty one, and none that reads as a flat side's."""
+    if not isinstance(name, str) or not name.strip() or "=" in name:
+        raise InputError(f"{title}: expected a name without '=', got {name!r}")
+    return name
+
+
+def said_name(name: str) -> str:
+    """A name in the repr of a shape: nothing if it is what it would be by itself."""
+    return "" if name == BOUNDARY else f", name={name!r}"
+
+
 def _reads_as_others(name: str, names: Collection[str]) -> bool:
     """Whether a name is a sequence of other names."""
     known = set(names) - {name}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -12,13 +13,15 @@ from torch import Tensor
 
 from pinnreg.domain.corner import Corner
 from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
-from pinnreg.domain.naming import check_axes, number_of
+from pinnreg.domain.naming import check_axes, number_of, piece_name
 from pinnreg.domain.shape import Curved
 from pinnreg.errors import InputError
 
 Point = tuple[float, float]
 SLIGHT = 1e-6
 """By more than this share an angle beyond a straight one makes a corner re-entrant."""
+HELD = 2**20
+"""Pairs of points and edges that are looked at together."""
 
 
 @final
@@ -43,7 +46,9 @@ class Polygon(Curved):
         if len(self._axes) != 2 or "t" in self._axes:
             raise InputError(f"Polygon: expected two axes of space, got {', '.join(self._axes)}")
         self.vertices = _checked(corners)
-        names = [f"edge{number + 1}" for number in range(len(self.vertices))] if edges is None else list(edges)
+        names = (
+            _numbered(len(self.vertices)) if edges is None else [piece_name("Polygon: edge", name) for name in edges]
+        )
         if len(names) != len(self.vertices):
             raise InputError(f"Polygon: {len(self.vertices)} edges have {len(names)} names")
         if _area(self.vertices) < 0:  # counter-clockwise, the edges where they were
@@ -79,7 +84,7 @@ class Polygon(Curved):
     def placed(self, unit: Tensor) -> Placed:
         corners = unit.new_tensor(self.vertices)[unit.new_tensor(self._triangles, dtype=torch.long)]
         sides = corners[:, 1:] - corners[:, :1]
-        number, place = _chosen(_cross(sides[:, 0], sides[:, 1]), unit[:, 0])
+        number, place = chosen(_cross(sides[:, 0], sides[:, 1]), unit[:, 0])
         # the lower half of a square mapped onto the triangle, area by area
         far, across = place.sqrt()[:, None], unit[:, 1:2]
         one, other = sides[number].unbind(dim=1)
@@ -90,20 +95,24 @@ class Polygon(Curved):
         starts = unit.new_tensor([self.vertices[number] for number in own])
         along = unit.new_tensor([self.vertices[(number + 1) % len(self.vertices)] for number in own]) - starts
         lengths = torch.linalg.vector_norm(along, dim=1)
-        number, place = _chosen(lengths, unit[:, 0])
+        number, place = chosen(lengths, unit[:, 0])
         outward = torch.stack([along[:, 1], -along[:, 0]], dim=1) / lengths[:, None]
         return starts[number] + place[:, None] * along[number], outward[number], None
+
+    def breaks(self, side: Side) -> list[float]:
+        ends = zip(self.vertices, (*self.vertices[1:], self.vertices[0]), self.edges, strict=True)
+        until = list(itertools.accumulate(math.dist(one, other) for one, other, name in ends if name == str(side)))
+        return [each / until[-1] for each in until[:-1]]
 
     def measure(self, side: Side) -> float:
         ends = zip(self.vertices, (*self.vertices[1:], self.vertices[0]), self.edges, strict=True)
         return sum(math.dist(one, other) for one, other, name in ends if name == str(side))
 
-    def contains(self, points: Tensor) -> Tensor:
-        size = max(upper - lower for lower, upper in self.bounds.values())
-        on_edge = self._nearest(points) <= 4 * torch.finfo(points.dtype).eps * size
-        return self._encloses(points) | on_edge
-
     def signed_distance(self, points: Tensor) -> Tensor:
+        parts = points.split(max(HELD // len(self.vertices), 1))
+        return torch.cat([self._signed(part) for part in parts])
+
+    def _signed(self, points: Tensor) -> Tensor:
         away = self._nearest(points)
         return torch.where(self._encloses(points), -away, away)
 
@@ -133,7 +142,9 @@ class Polygon(Curved):
         return (crosses & (points[:, :1] < at)).sum(dim=1) % 2 == 1
 
     def __repr__(self) -> str:
-        return f"Polygon([{', '.join(f'({x:g}, {y:g})' for x, y in self.vertices)}])"
+        names = "" if self.edges == tuple(_numbered(len(self.edges))) else f", edges={list(self.edges)}"
+        axes = "" if self._axes == ("x", "y") else f", axes={self._axes}"
+        return f"Polygon([{', '.join(f'({x:g}, {y:g})' for x, y in self.vertices)}]{names}{axes})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Polygon) and self._key == other._key
@@ -146,6 +157,10 @@ class Polygon(Curved):
         return self._axes, self.vertices, self.edges
 
 
+def _numbered(count: int) -> list[str]:
+    return [f"edge{number + 1}" for number in range(count)]
+
+
 def _checked(corners: Sequence[Point]) -> tuple[Point, ...]:
     try:
         found = [(number_of("Polygon: corner", x), number_of("Polygon: corner", y)) for x, y in corners]
@@ -154,10 +169,14 @@ def _checked(corners: Sequence[Point]) -> tuple[Point, ...]:
     if len(found) < 3:
         raise InputError(f"Polygon: expected at least three corners, got {len(found)}")
     edges = list(zip(found, [*found[1:], found[0]], strict=True))
+    for number, (start, end) in enumerate(edges):
+        if start == end:
+            after = (number + 1) % len(edges) + 1
+            raise InputError(f"Polygon: the corners {number + 1} and {after} are the same; give each once")
     for number, one in enumerate(edges):
         for other_number, other in enumerate(edges[:number]):
             beside = number - other_number in (1, len(edges) - 1)
-            if one[0] == one[1] or _touch(one, other, beside=beside):
+            if _touch(one, other, beside=beside):
                 raise InputError(f"Polygon: the edges {other_number + 1} and {number + 1} touch each other")
     return tuple(found)
 
@@ -197,9 +216,9 @@ def _triangles(corners: Sequence[Point]) -> list[tuple[int, int, int]]:
     """Triangles of corners that make up a polygon, by cutting off one ear after the other (Meisters 1975)."""
     left, found = list(range(len(corners))), []
     while len(left) > 3:
-        ears = [k for k in range(len(left)) if _is_ear(corners, left, k)]
+        ear = next((k for k in range(len(left)) if _is_ear(corners, left, k)), None)
         # rounding may hide the last ears of edges that nearly touch; the best corner is then the best that there is
-        at = ears[0] if ears else max(range(len(left)), key=lambda k: _turn(*_at(corners, left, k)))
+        at = max(range(len(left)), key=lambda k: _turn(*_at(corners, left, k))) if ear is None else ear
         before, here, after = left[at - 1], left[at], left[(at + 1) % len(left)]
         if _turn(corners[before], corners[here], corners[after]) > 0:
             found.append((before, here, after))
@@ -219,12 +238,14 @@ def _is_ear(corners: Sequence[Point], left: Sequence[int], k: int) -> bool:
     return not any(_turn(a, b, p) >= 0 and _turn(b, c, p) >= 0 and _turn(c, a, p) >= 0 for p in others)
 
 
-def _chosen(measures: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
+def chosen(measures: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
     """The number of a part for each of `unit`, (n,), in proportion to measures (k,), and where it is within that."""
     until = (measures / measures.sum()).cumsum(dim=0)
     number = torch.searchsorted(until, unit.contiguous(), right=True).clamp(max=len(measures) - 1)
     start = torch.cat([until.new_zeros(1), until])[number]
-    return number, ((unit - start) / (until[number] - start)).clamp(0, 1)
+    # in low precision the last of these may end below 1, and parts of no measure begin where they end
+    width = until[number] - start
+    return number, torch.where(width > 0, (unit - start) / width, torch.zeros_like(unit)).clamp(0, 1)
 
 
 def _cross(one: Tensor, other: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ holds where boundaries coincide, and says to which side the normal points.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,10 +24,22 @@ from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.samplers import unit_points
 from pinnreg.errors import InputError, unknown
 
-NEXT_TO = 1e-7
-"""How far from a boundary is looked at what lies next to it, of the size of the domain."""
-SIDES_AT = 2**15
-"""Points on each side of a part, by which the sides of a combination are measured."""
+NEXT_TO = 1e-8
+"""How far from a boundary is looked at what lies next to it, of the size of the smaller part."""
+ROUNDINGS = 16
+"""Or, where that is more, by so many roundings of a point on it."""
+PROBES = 3
+"""Directions in which is looked around points where boundaries meet."""
+CELLS = 2**13
+"""Of the boundary of a part in the plane, in each of which one end of what is left of it is found."""
+FEWEST = 2**6
+"""Of these on one side, and on one surface as many squared."""
+PARTS = 32
+"""Of a cell, to find such an end, and parts of these,"""
+ROUNDS = 4
+"""so many times over."""
+SIDES_AT = 2**18
+"""Points on all surfaces of a part, by which they are measured."""
 
 
 class Shape(Domain):
@@ -76,10 +89,10 @@ class Curved(Shape):
     def measure(self, side: Side) -> float: ...
 
     @abstractmethod
-    def contains(self, points: Tensor) -> Tensor: ...
-
-    @abstractmethod
     def signed_distance(self, points: Tensor) -> Tensor: ...
+
+    def contains(self, points: Tensor) -> Tensor:
+        return self.level(points) <= self.rounding(points)
 
     def interior(self, unit: Tensor) -> Tensor:
         points, kept = self.placed(unit)
@@ -102,7 +115,7 @@ class Curved(Shape):
         # both faces of an axis by its name, as of a box
         known = (*self.pieces, *self.interfaces)
         found = tuple(side for side in known if wanted in (str(side).replace(" ", ""), side.axis))
-        if not found:
+        if not wanted or not found:
             raise unknown("part of the boundary:", name, map(str, known))
         return found
 
@@ -116,13 +129,41 @@ class _Source:
     side: Side
     second: bool
 
+    @property
+    def drawn(self) -> float:
+        """The measure of that of which points are kept."""
+        return self.domain.measure(self.side) / self.domain.share_of(self.side)
+
+
+@final
+@dataclass(frozen=True)
+class _Left:
+    """What a combination leaves of a side.
+
+    Attributes:
+        source: the side.
+        measure: of what is left.
+        turned: the same, less twice that of what has its normal turned around.
+        flux: ∫ x·n/d over what is left.
+        whole: the same over the whole side.
+    """
+
+    source: _Source
+    measure: float
+    turned: float
+    flux: float
+    whole: float
+
 
 @final
 class Combined(Curved):
     """What is in one shape `-` not in another, `|` in either, `&` in both.
 
-    `signed_distance` is exact inside for "-" and "&" and outside for "|", and elsewhere at most the distance. Volume
-    and measures are sums over points on the boundary: exact to rounding where one lies in the other, else to 1e-4.
+    Where those of the two parts are, `signed_distance` is exact inside for "-" and "&" and outside for "|"; elsewhere
+    it is at most the distance. Volume and measures are sums over points on the boundary: exact to rounding where
+    one part lies in the other or beside it, else to 1e-6 in the plane and 1e-4 in space, or 1e-3 with surfaces of many
+    triangles. What is smaller than 1e-4 of a boundary is not seen, nor are gaps and walls thinner than 1e-8 of the
+    smaller part.
 
     Raises:
         InputError: other axes, a time in either, or nothing that is left.
@@ -152,9 +193,20 @@ class Combined(Curved):
     def pieces(self) -> tuple[Side, ...]:
         return tuple(self._sides)
 
-    @property
+    @cached_property
     def volume(self) -> float:
-        return self._measured[0]
+        """By the divergence theorem."""
+        volume = sum(each.flux for each in self._left)
+        # the same sum over all of a part tells its error, of which that over what is left has its share
+        for second, part in enumerate((self._one, self._other)):
+            own = [each for each in self._left if each.source.second == bool(second)]
+            share = sum(each.turned for each in own) / sum(part.measure(each.source.side) for each in own)
+            volume += share * (part.volume - sum(each.whole for each in own))
+        return volume
+
+    @property
+    def effort(self) -> float:
+        return max(self._one.effort, self._other.effort)
 
     @property
     def share(self) -> float:
@@ -182,10 +234,12 @@ class Combined(Curved):
 
     def placed_on(self, side: Side, unit: Tensor) -> PlacedOn:
         sources = self._sides[side]
-        measures = [source.domain.measure(source.side) for source in sources]
-        ends = [sum(measures[: number + 1]) / sum(measures) for number in range(len(measures))]
-        if len(sources) == 1 or not unit.shape[1]:
+        if not unit.shape[1]:
+            return *self._ends_of(sources, unit), None
+        if len(sources) == 1:
             return self._of_source(sources[0], unit)
+        drawn = [source.drawn for source in sources]
+        ends = [sum(drawn[: number + 1]) / sum(drawn) for number in range(len(drawn))]
         points, normals = unit.new_empty(len(unit), self.dimension), unit.new_empty(len(unit), self.dimension)
         kept, first = torch.zeros(len(unit), dtype=torch.bool, device=unit.device), unit[:, :1]
         for start, end, source in zip([0.0, *ends], ends, sources, strict=False):
@@ -195,49 +249,128 @@ class Combined(Curved):
             kept[own] = torch.ones_like(own[own]) if there is None else there
         return points, normals, kept
 
-    def measure(self, side: Side) -> float:
-        return self._measured[1][side]
+    def _ends_of(self, sources: Sequence[_Source], unit: Tensor) -> tuple[Tensor, Tensor]:
+        """Ends of intervals, (k, 1), which may have one name, and their normals."""
+        points, normals, kept = (
+            torch.cat(each) for each in zip(*(self._of_source(source, unit[:1]) for source in sources), strict=True)
+        )
+        return points[kept], normals[kept]
 
-    def contains(self, points: Tensor) -> Tensor:
-        one, other = self._one.contains(points), self._other.contains(points)
-        if self._operation == "-":
-            # its boundary belongs to it, that of what is taken away too
-            return one & (~other | (self._other.signed_distance(points) >= 0))
-        return one | other if self._operation == "|" else one & other
+    def breaks(self, side: Side) -> list[float]:
+        found, start, sources = list[float](), 0.0, self._sides[side]
+        total = sum(source.drawn for source in sources)
+        for source in sources:
+            share = source.drawn / total
+            found += [start, *(start + share * each for each in source.domain.breaks(source.side))]
+            start += share
+        return found[1:]
+
+    def share_of(self, side: Side) -> float:
+        return self.measure(side) / sum(source.drawn for source in self._sides[side])
+
+    def measure(self, side: Side) -> float:
+        return self._measures[side]
 
     def signed_distance(self, points: Tensor) -> Tensor:
-        one, other = self._one.signed_distance(points), self._other.signed_distance(points)
+        return self._of_both(self._one.signed_distance(points), self._other.signed_distance(points))
+
+    def level(self, points: Tensor) -> Tensor:
+        one, other, rounding = self._one.level(points), self._other.level(points), self.rounding(points)
+        level, meet = self._of_both(one, other), (one.abs() <= rounding) & (other.abs() <= rounding)
+        if not bool(meet.any()):
+            return level
+        # boundaries may cancel each other there, as those of boxes side by side do
+        around = self._looked_around(points[meet])
+        mixed = torch.where(around.any(dim=0), 0.0, 2 * rounding)
+        return level.index_put((meet,), torch.where(around.all(dim=0), -2 * rounding, mixed).to(level))
+
+    def _looked_around(self, points: Tensor) -> Tensor:
+        """Whether places next to points, in directions in which no boundary goes, belong to it, (m, n)."""
+        numbers = torch.arange(PROBES * self.dimension, dtype=points.dtype, device=points.device)
+        directions = torch.nn.functional.normalize((1 + numbers**2).sin().reshape(PROBES, self.dimension), dim=1)
+        steps = self._step(points) * torch.cat([directions, -directions])
+        places = (points + steps[:, None]).reshape(-1, self.dimension)
+        return (self._of_both(self._one.level(places), self._other.level(places)) <= 0).reshape(len(steps), -1)
+
+    def _of_both(self, one: Tensor, other: Tensor) -> Tensor:
         if self._operation == "|":
             return torch.minimum(one, other)
         return torch.maximum(one, -other if self._operation == "-" else other)
+
+    def _step(self, points: Tensor) -> float:
+        """How far from a boundary is looked at what lies next to it."""
+        sizes = (max(upper - lower for lower, upper in each.bounds.values()) for each in (self._one, self._other))
+        return max(NEXT_TO * min(sizes), ROUNDINGS * self.rounding(points))
 
     @cached_property
     def _sides(self) -> dict[Side, tuple[_Source, ...]]:
         """The sides of the two parts by name, of which something is left."""
         found: dict[Side, tuple[_Source, ...]] = {}
-        for number, domain in enumerate((self._one, self._other)):
-            for own in domain.faces(None):
-                source = _Source(domain, own, bool(number))
-                unit = unit_points("grid", SIDES_AT, self.dimension - 1, 0)
-                if bool(self._of_source(source, unit)[2].any()):  # type: ignore[union-attr]
-                    side = Piece(str(own))
-                    found[side] = (*found.get(side, ()), source)
+        for each in self._left:
+            if each.measure > 0:
+                side = Piece(str(each.source.side))
+                found[side] = (*found.get(side, ()), each.source)
         return found
 
     @cached_property
-    def _measured(self) -> tuple[float, dict[Side, float]]:
-        """The volume, by the divergence theorem ∫ x·n/d over the boundary, and the measure of each side."""
-        volume, measures = 0.0, dict.fromkeys(self._sides, 0.0)
+    def _measures(self) -> dict[Side, float]:
+        measures = dict.fromkeys(self._sides, 0.0)
+        for each in self._left:
+            if each.measure > 0:
+                measures[Piece(str(each.source.side))] += each.measure
+        return measures
+
+    @cached_property
+    def _left(self) -> list[_Left]:
+        """What is left of each side of the two parts."""
+        parts = enumerate((self._one, self._other))
+        return [self._left_of(_Source(part, side, bool(number))) for number, part in parts for side in part.faces(None)]
+
+    def _left_of(self, source: _Source) -> _Left:
+        unit, weights = self._cells(source)
+        points, normals, own, turned, there = self._looked_at(source, unit)
+        weights = weights.expand(len(points))
+        weights = weights * source.domain.measure(source.side) / weights[own].sum()
+        signs = torch.where(turned, -1.0, 1.0)
         middle = torch.tensor([sum(ends) / 2 for ends in self.bounds.values()], dtype=torch.float64)
-        for side, sources in self._sides.items():
-            for source in sources:
-                unit = unit_points("grid", SIDES_AT, self.dimension - 1, 0)
-                points, normals, kept = self._of_source(source, unit)
-                assert kept is not None
-                each = source.domain.measure(source.side) / len(unit)
-                measures[side] += each * int(kept.sum())
-                volume += each * float(((points - middle) * normals).sum(dim=1)[kept].sum()) / self.dimension
-        return volume, measures
+        flux = weights * ((points - middle) * normals).sum(dim=1) / self.dimension
+        return _Left(
+            source,
+            measure=float(weights[there].sum()),
+            turned=float((weights * signs)[there].sum()),
+            flux=float((flux * signs)[there].sum()),
+            whole=float(flux[own].sum()),
+        )
+
+    def _cells(self, source: _Source) -> tuple[Tensor, Tensor]:
+        """Points of a side in the unit cube, and the share of it that each stands for; of a curve between its ends."""
+        measure = source.domain.measure
+        share = measure(source.side) / sum(measure(side) for side in source.domain.faces(None))
+        if self.dimension != 2:
+            # a power of two, as Sobol points are most even then
+            count = 2 ** math.ceil(math.log2(max(share * SIDES_AT / self.effort, FEWEST**2)))
+            unit = unit_points("sobol", count, self.dimension - 1, 0)
+            return unit, torch.full((1,), 1 / len(unit), dtype=torch.float64)
+
+        def state(place: Tensor) -> Tensor:
+            _, _, own, turned, there = self._looked_at(source, place[:, None])
+            return own + 2 * there + 4 * (there & turned)
+
+        cells = max(round(share * CELLS), FEWEST)
+        breaks = torch.tensor(source.domain.breaks(source.side), dtype=torch.float64)
+        nodes = torch.cat([torch.linspace(0, 1, cells + 1, dtype=torch.float64), breaks]).sort().values
+        corner = 0.01 / cells
+        places = torch.cat([nodes[:1] + corner, (nodes[1:] + nodes[:-1]) / 2, nodes[-1:] - corner])
+        found = state(places)
+        (changes,) = torch.nonzero(found[1:] != found[:-1], as_tuple=True)
+        start, width = places[changes], places[changes + 1] - places[changes]
+        for _ in range(ROUNDS if len(changes) else 0):
+            width = width / PARTS
+            inner = start + width * torch.arange(1, PARTS, dtype=torch.float64)[:, None]
+            before = state(inner.reshape(-1)).reshape(inner.shape) == found[changes]
+            start = start + width * before.cumprod(dim=0).sum(dim=0)
+        nodes = torch.cat([nodes, start + width / 2]).sort().values
+        return (nodes[1:, None] + nodes[:-1, None]) / 2, nodes.diff()
 
     @property
     def _drawn_from(self) -> float:
@@ -249,16 +382,20 @@ class Combined(Curved):
             return sum(sizes)
         return sizes[0] if self._one.volume <= self._other.volume else sizes[1]
 
-    def _of_source(self, source: _Source, unit: Tensor) -> PlacedOn:
+    def _of_source(self, source: _Source, unit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        points, normals, _, turned, there = self._looked_at(source, unit)
+        return points, torch.where(turned[:, None], -normals, normals), there
+
+    def _looked_at(self, source: _Source, unit: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Points of a side, their normals, which are on that side, whose normals turn around, and which are left."""
         points, normals, kept = source.domain.placed_on(source.side, unit)
-        step = NEXT_TO * max(upper - lower for lower, upper in self.bounds.values()) * normals
-        if points.dtype == torch.float32:
-            step = 1e3 * step
+        own = torch.ones(len(points), dtype=torch.bool, device=points.device) if kept is None else kept
+        step = self._step(points) * normals
         out, within = self.contains(points + step), self.contains(points - step)
-        there = out != within
+        there = own & (out != within)
         if source.second:  # where both have it, it counts once
-            there &= self._one.signed_distance(points).abs() > step.norm(dim=1)
-        return points, torch.where(out[:, None], -normals, normals), _both(kept, there)
+            there &= self._one.contains(points + step) == self._one.contains(points - step)
+        return points, normals, own, out, there
 
     def __repr__(self) -> str:
         return f"({self._one!r} {self._operation} {self._other!r})"
@@ -303,6 +440,10 @@ class Product(Curved):
         return self._base.volume * self._length
 
     @property
+    def effort(self) -> float:
+        return self._base.effort
+
+    @property
     def share(self) -> float:
         return self._base.share
 
@@ -332,18 +473,38 @@ class Product(Curved):
             place = points.new_full((len(points), 1), self._ends[0 if side.side == "min" else 1])
             normals = torch.cat([torch.zeros_like(points), torch.full_like(place, side.outward)], dim=1)
             return torch.cat([points, place], dim=1), normals, kept
-        points, normals, kept = self._base.placed_on(side, unit[:, :-1])
-        if len(points) != len(unit):  # the end of an interval is one point
-            points, normals = points.expand(len(unit), -1), normals.expand(len(unit), -1)
-        along = self._along(unit[:, -1:])
+        interval = self._base.dimension == 1
+        points, normals, kept = self._base.placed_on(side, unit[: 1 if interval else None, :-1])
+        place = unit[:, -1:]
+        if interval:  # ends of intervals, along each of which there are as many points
+            end = (place[:, 0] * len(points)).long().clamp(max=len(points) - 1)
+            place = (place * len(points) - end[:, None]).clamp(0, 1)
+            points, normals = points[end], normals[end]
+        along = self._along(place)
         return torch.cat([points, along], dim=1), torch.cat([normals, torch.zeros_like(along)], dim=1), kept
+
+    def breaks(self, side: Side) -> list[float]:
+        if self._base.dimension > 1 or side.axis == self._axis:
+            return []
+        ends = len(self._base.placed_on(side, torch.empty(1, 0, dtype=torch.float64))[0])
+        return [number / ends for number in range(1, ends)]
+
+    def share_of(self, side: Side) -> float:
+        return self._base.share if side.axis == self._axis else self._base.share_of(side)
 
     def measure(self, side: Side) -> float:
         return self._base.volume if side.axis == self._axis else self._base.measure(side) * self._length
 
     def contains(self, points: Tensor) -> Tensor:
         lower, upper = self._ends
-        return self._base.contains(points[:, :-1]) & (points[:, -1] >= lower) & (points[:, -1] <= upper)
+        return super().contains(points) & (points[:, -1] >= lower) & (points[:, -1] <= upper)
+
+    def level(self, points: Tensor) -> Tensor:
+        across = self._base.level(points[:, :-1])
+        if self._axis == "t":
+            return across
+        lower, upper = self._ends
+        return torch.maximum(across, torch.maximum(lower - points[:, -1], points[:, -1] - upper))
 
     def signed_distance(self, points: Tensor) -> Tensor:
         across = self._base.signed_distance(points[:, :-1])
@@ -363,7 +524,7 @@ class Product(Curved):
         return self._ends[1] - self._ends[0]
 
     def _along(self, unit: Tensor) -> Tensor:
-        return self._ends[0] + self._length * unit
+        return (self._ends[0] + self._length * unit).clamp(*self._ends)
 
     def __repr__(self) -> str:
         return f"{self._base!r}.over({self._axis}=({self._ends[0]:g}, {self._ends[1]:g}))"

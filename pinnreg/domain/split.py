@@ -102,8 +102,23 @@ class Split(Curved):
     def contains(self, points: Tensor) -> Tensor:
         return self.base.contains(points)
 
+    def share_of(self, side: Side) -> float:
+        if side != self._piece:
+            return self.base.share_of(side)
+        return sum(self._parts.values()) / sum(self.inner.measure(part) for part in self._parts)
+
     def signed_distance(self, points: Tensor) -> Tensor:
         return self.base.signed_distance(points)
+
+    def level(self, points: Tensor) -> Tensor:
+        return self.base.level(points)
+
+    def rounding(self, points: Tensor) -> float:
+        return self.base.rounding(points)
+
+    @property
+    def effort(self) -> float:
+        return self.base.effort
 
     @property
     def kinks(self) -> tuple[Callable[[Tensor], Tensor], ...]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pinnreg.domain.curve import CELLS, TURN, Curve, Quantile
 from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
-from pinnreg.domain.naming import centre_of, length_of, number_of
+from pinnreg.domain.naming import BOUNDARY, centre_of, length_of, number_of, piece_name, said_name
 from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.shape import Curved
 from pinnreg.errors import InputError, user_code
@@ -25,7 +25,7 @@ class _Enclosed(Curved):
         if len(centre) != 2:
             raise InputError(f"{title}: expected the centre by two axes, as in {title}(..., x=0, y=0)")
         self._centre = centre_of(title, centre)
-        self._piece = Piece(name)
+        self._piece = Piece(piece_name(title, name))
 
     @cached_property
     def curve(self) -> Curve:
@@ -39,9 +39,8 @@ class _Enclosed(Curved):
 
     @cached_property
     def bounds(self) -> dict[str, tuple[float, float]]:
-        theta = torch.linspace(0, TURN, CELLS + 1, dtype=torch.float64)
-        points = self.curve.at(theta).detach()
-        return {axis: (float(points[:, k].min()), float(points[:, k].max())) for k, axis in enumerate(self._centre)}
+        lows, highs = self.curve.bounds
+        return {axis: (low, high) for axis, low, high in zip(self._centre, lows, highs, strict=True)}
 
     @property
     def pieces(self) -> tuple[Side, ...]:
@@ -55,7 +54,7 @@ class _Enclosed(Curved):
 
     def signed_distance(self, points: Tensor) -> Tensor:
         away = self.curve.distance(points)
-        return torch.where(self.contains(points), -away, away)
+        return torch.where(self.level(points) <= 0, -away, away)
 
     def _from_centre(self, points: Tensor) -> tuple[Tensor, Tensor]:
         x, y = self._centre.values()
@@ -82,8 +81,12 @@ class Star(_Enclosed):
         InputError: other than two axes, or a radius that is not positive, finite and periodic.
     """
 
-    def __init__(self, radius: Callable[[Tensor], Tensor], name: str = "boundary", **centre: float) -> None:
+    def __init__(self, radius: Callable[[Tensor], Tensor], name: str = BOUNDARY, **centre: float) -> None:
         super().__init__("Star", name, centre)
+        if not callable(radius):
+            raise InputError(
+                f"Star: the radius is a function of the angle, as in lambda theta: 1 + ...; got {radius!r}"
+            )
         self._given = radius
         values = self.radius(torch.linspace(0, TURN, CELLS + 1, dtype=torch.float64))
         if not bool((values > 0).all() & values.isfinite().all()):
@@ -97,7 +100,7 @@ class Star(_Enclosed):
             found = self._given(theta)
         if not isinstance(found, Tensor) or found.shape not in (theta.shape, ()):
             raise InputError("Star: the radius must give a tensor (n,) of angles (n,), in torch.* functions")
-        return found.expand_as(theta)
+        return found.to(theta).expand_as(theta)
 
     @cached_property
     def curve(self) -> Curve:
@@ -120,12 +123,22 @@ class Star(_Enclosed):
         r = self.radius(theta) * unit[:, 0].sqrt()
         return self._around(r * theta.cos(), r * theta.sin()), None
 
-    def contains(self, points: Tensor) -> Tensor:
+    def level(self, points: Tensor) -> Tensor:
         x, y = self._from_centre(points)
-        return torch.hypot(x, y) <= self.radius(torch.atan2(y, x).remainder(TURN))
+        return torch.hypot(x, y) - self.radius(torch.atan2(y, x).remainder(TURN))
 
     def __repr__(self) -> str:
-        return f"Star({self._where()})"
+        return f"Star({self._where()}{said_name(self._piece.name)})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Star) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[object, ...]:
+        return self._given, tuple(self._centre.items()), self._piece
 
 
 @final
@@ -143,7 +156,7 @@ class Ellipse(_Enclosed):
         InputError: other than two axes, or a half-axis that is not positive.
     """
 
-    def __init__(self, a: float, b: float, angle: float = 0.0, name: str = "boundary", **centre: float) -> None:
+    def __init__(self, a: float, b: float, angle: float = 0.0, name: str = BOUNDARY, **centre: float) -> None:
         super().__init__("Ellipse", name, centre)
         self.a, self.b = length_of("Ellipse: a", a), length_of("Ellipse: b", b)
         self.angle = number_of("Ellipse: angle", angle)
@@ -173,8 +186,13 @@ class Ellipse(_Enclosed):
         form = tuple(tuple(one[i] * one[j] + other[i] * other[j] for j in range(2)) for i in range(2))
         return Quadric((0, 1), tuple(self._centre.values()), form, ((str(self._piece), 1.0),))
 
-    def contains(self, points: Tensor) -> Tensor:
-        return self.quadric.level(points) <= 1
+    def level(self, points: Tensor) -> Tensor:
+        x, y = self._from_centre(points)
+        cosine, sine = math.cos(self.angle), math.sin(self.angle)
+        # q = ξ² + η² is 1 on the boundary, and (q - 1) / |∇q| the distance near it
+        xi, eta = (cosine * x + sine * y) / self.a, (cosine * y - sine * x) / self.b
+        slope = 2 * torch.hypot(xi / self.a, eta / self.b)
+        return (xi**2 + eta**2 - 1) / slope.clamp_min(1e-6 / max(self.a, self.b))
 
     def _turned(self, x: Tensor, y: Tensor) -> Tensor:
         cosine, sine = math.cos(self.angle), math.sin(self.angle)
@@ -183,7 +201,7 @@ class Ellipse(_Enclosed):
 
     def __repr__(self) -> str:
         turned = f", angle={self.angle:g}" if self.angle else ""
-        return f"Ellipse({self.a:g}, {self.b:g}{turned}, {self._where()})"
+        return f"Ellipse({self.a:g}, {self.b:g}{turned}, {self._where()}{said_name(self._piece.name)})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Ellipse) and self._key == other._key

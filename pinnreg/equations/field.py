@@ -249,7 +249,7 @@ class Field:
         if index is None:
             raise AttributeError(
                 f"Field {self._name!r} has no attribute {name!r}: derivatives are sequences of the axes "
-                f"{', '.join(self._axes)}{f'; for functions write torch.{name}({self._name})' * hasattr(torch, name)}"
+                f"{', '.join(self._axes)}{f'; for functions write torch.{name}({self._name})' * (name in vars(torch))}"
             )
         return self._derivative(index)
 

@@ -1,0 +1,241 @@
+"""`Surface`: what a closed surface of triangles encloses, as a file of a CAD program gives it."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
+from pinnreg.domain.naming import BOUNDARY, piece_name, said_name
+from pinnreg.domain.polygon import chosen
+from pinnreg.domain.shape import Curved
+from pinnreg.errors import InputError
+
+Mesh = tuple[NDArray[np.float64], NDArray[np.int64]]
+AXES = ("x", "y", "z")
+HELD = 2**15
+"""Pairs of points and triangles that are looked at together."""
+
+
+@final
+class Surface(Curved):
+    """The points within a closed surface of triangles, with the axes x, y and z: `Surface("part.stl")`.
+
+    Points in it are those of the box around it that are kept. Each point is compared with all triangles: ten
+    thousand points with a thousand triangles take some seconds on a CPU, and to combine such a surface with another
+    shape as long. Simplify finer ones first.
+
+    Args:
+        file: of a format that trimesh reads: STL, OBJ, PLY, OFF, ...
+        name: of its boundary.
+
+    Raises:
+        InputError: no such file, one that cannot be read, a surface that is not closed, or of which triangles side by
+            side are turned differently, or trimesh is not installed.
+    """
+
+    def __init__(self, file: str | Path, name: str = BOUNDARY) -> None:
+        self._piece = Piece(piece_name("Surface", name))
+        self.file = Path(file)
+        # (triangles, corners, axes)
+        self._triangles = _closed(_read(self.file), self.file)
+        self._copies: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+
+    @cached_property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        corners = self._triangles.reshape(-1, 3)
+        ends = zip(AXES, corners.amin(dim=0).tolist(), corners.amax(dim=0).tolist(), strict=True)
+        return {axis: (lower, upper) for axis, lower, upper in ends}
+
+    @cached_property
+    def volume(self) -> float:
+        return _volume(self._triangles)
+
+    @property
+    def effort(self) -> float:
+        return max(len(self._triangles) / 12, 1.0)
+
+    @property
+    def share(self) -> float:
+        return self.volume / math.prod(upper - lower for lower, upper in self.bounds.values())
+
+    @property
+    def pieces(self) -> tuple[Side, ...]:
+        return (self._piece,)
+
+    def placed(self, unit: Tensor) -> Placed:
+        columns = zip(unit.unbind(dim=1), self.bounds.values(), strict=True)
+        points = torch.stack([lower + (upper - lower) * each for each, (lower, upper) in columns], dim=1)
+        return points, torch.cat([self._winding(part) > 0.5 for part in self._parts(points)])
+
+    def placed_on(self, side: Side, unit: Tensor) -> PlacedOn:
+        corners, one, other = self._sides(unit)
+        normals = torch.linalg.cross(one, other)
+        doubled = torch.linalg.vector_norm(normals, dim=1)
+        number, place = chosen(doubled, unit[:, 0])
+        # the lower half of a square mapped onto the triangle, area by area
+        far, across = place.sqrt()[:, None], unit[:, 1:2]
+        points = corners[number] + far * ((1 - across) * one[number] + across * other[number])
+        return points, (normals / doubled[:, None])[number], None
+
+    @cached_property
+    def _area(self) -> float:
+        _, one, other = self._sides(self._triangles)
+        return float(torch.linalg.vector_norm(torch.linalg.cross(one, other), dim=1).sum()) / 2
+
+    def measure(self, side: Side) -> float:
+        return self._area
+
+    def signed_distance(self, points: Tensor) -> Tensor:
+        """The distance of points (n, 3) to the surface, (n,), negative inside; once differentiable in them."""
+        return torch.cat([self._signed(part) for part in self._parts(points)])
+
+    def level(self, points: Tensor) -> Tensor:
+        columns = zip(points.unbind(dim=1), self.bounds.values(), strict=True)
+        beyond = [torch.maximum(lower - each, each - upper) for each, (lower, upper) in columns]
+        level = torch.stack(beyond, dim=1).amax(dim=1)
+        # the triangles need not be asked outside of the box around them
+        close = level <= 2 * self.rounding(points)
+        return level.index_put((close,), self.signed_distance(points[close]))
+
+    def _signed(self, points: Tensor) -> Tensor:
+        with torch.no_grad():
+            nearest, inside = self._nearest(points), self._winding(points) > 0.5
+        away = torch.linalg.vector_norm(points - nearest, dim=1)
+        return torch.where(inside, -away, away)
+
+    def _parts(self, points: Tensor) -> Iterator[Tensor]:
+        yield from points.split(max(HELD // len(self._triangles), 1))
+
+    def _at(self, like: Tensor) -> Tensor:
+        # points are drawn at each step, which would wait for a copy from the CPU
+        where = like.device, like.dtype
+        if where not in self._copies:
+            self._copies[where] = self._triangles.to(like)
+        return self._copies[where]
+
+    def _sides(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """One corner of each triangle, and the sides from it, (m, 3)."""
+        a, b, c = self._at(like).unbind(dim=1)
+        return a, b - a, c - a
+
+    def _winding(self, points: Tensor) -> Tensor:
+        """How often the surface goes around points, (n,), by solid angles (Van Oosterom and Strackee 1983)."""
+        a, b, c = (_between(points.detach(), self._at(points)[:, corner]) for corner in range(3))
+        size_a, size_b, size_c = (_dot(each, each).sqrt() for each in (a, b, c))
+        above = (
+            a[0] * (b[1] * c[2] - b[2] * c[1]) + a[1] * (b[2] * c[0] - b[0] * c[2]) + a[2] * (b[0] * c[1] - b[1] * c[0])
+        )
+        below = size_a * size_b * size_c + _dot(a, b) * size_c + _dot(b, c) * size_a + _dot(c, a) * size_b
+        return torch.atan2(above, below).sum(dim=1) / (2 * math.pi)
+
+    def _nearest(self, points: Tensor) -> Tensor:
+        """The nearest points of the surface, (n, 3)."""
+        corners, one, other = self._sides(points)
+        away = _between(points, corners)
+        # s and t of the nearest point of each plane, corner + s one + t other
+        ones, both, others = (one * one).sum(dim=1), (one * other).sum(dim=1), (other * other).sum(dim=1)
+        along, across = -_dot(away, one.T), -_dot(away, other.T)
+        size = ones * others - both**2
+        s, t = (others * along - both * across) / size, (ones * across - both * along) / size
+        # and of each edge, where that lies outside of the triangle
+        beyond = ((across - both) - (along - ones)) / (ones - 2 * both + others)
+        on_one, on_other, on_third = (along / ones).clamp(0, 1), (across / others).clamp(0, 1), beyond.clamp(0, 1)
+        zero, outside = torch.zeros_like(s), (s < 0) | (t < 0) | (s + t > 1)
+        places = [(s, t), (on_one, zero), (zero, on_other), (1 - on_third, on_third)]
+        best = torch.full_like(points[:, 0], math.inf)
+        nearest = torch.zeros_like(points)
+        for number, (first, second) in enumerate(places):
+            gaps = [gap + first * x + second * y for gap, x, y in zip(away, one.T, other.T, strict=True)]
+            squares = _dot(gaps, gaps)
+            if number == 0:
+                squares = squares.masked_fill(outside, math.inf)
+            least, triangle = squares.min(dim=1)
+            s_there, t_there = (each.gather(1, triangle[:, None]) for each in (first, second))
+            there = corners[triangle] + s_there * one[triangle] + t_there * other[triangle]
+            nearest = torch.where((least < best)[:, None], there, nearest)
+            best = torch.minimum(best, least)
+        return nearest
+
+    def __repr__(self) -> str:
+        return f"Surface({str(self.file)!r}{said_name(self._piece.name)})"
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Surface)
+            and self._piece == other._piece
+            and torch.equal(self._triangles, other._triangles)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self._piece, self._triangles.numpy().tobytes()))
+
+
+def _read(file: Path) -> Mesh:
+    """Corners (k, 3), and three numbers of them for each triangle, (m, 3)."""
+    if not file.is_file():
+        raise InputError(f"Surface: no file {str(file)!r}")
+    try:
+        trimesh = importlib.import_module("trimesh")
+    except ImportError:
+        raise InputError("Surface: reading surfaces needs trimesh; pip install 'pinnreg[mesh]'") from None
+    try:
+        mesh = trimesh.load(file, force="mesh", process=False)
+        corners, triangles = np.asarray(mesh.vertices, dtype=float), np.asarray(mesh.faces)
+    except Exception as error:  # whatever its readers raise
+        raise InputError(f"Surface: {str(file)!r} cannot be read: {type(error).__name__}: {error}") from error
+    if not len(triangles) or not np.isfinite(corners).all():
+        raise InputError(f"Surface: {str(file)!r} has no triangles, or corners that are no numbers")
+    return corners, triangles
+
+
+def _closed(mesh: Mesh, file: Path) -> Tensor:
+    """The corners of triangles, (m, 3, 3), counter-clockwise seen from outside; checked to enclose something."""
+    # an STL file says each corner once for each triangle, in float32
+    corners, same = np.unique(mesh[0], axis=0, return_inverse=True)
+    triangles = same.reshape(-1)[mesh[1]]
+    distinct = (triangles != np.roll(triangles, 1, axis=1)).all(axis=1)
+    triangles = triangles[distinct]
+    edges = np.concatenate([triangles[:, pair] for pair in ([0, 1], [1, 2], [2, 0])])
+    # each edge is to be gone along in both directions equally often
+    kinds, number = np.unique(np.sort(edges, axis=1), axis=0, return_inverse=True)
+    number = number.reshape(-1)
+    uses = np.bincount(number, minlength=len(kinds))
+    if (odd := int((uses % 2 == 1).sum())) or not len(kinds):
+        raise InputError(f"Surface: {str(file)!r} is not closed: {odd} edges belong to one triangle, or to three")
+    turns = np.bincount(number, weights=np.where(edges[:, 0] < edges[:, 1], 1, -1), minlength=len(kinds))
+    if turned := int((turns != 0).sum()):
+        raise InputError(
+            f"Surface: {str(file)!r}: at {turned} edges the triangles on both sides are turned differently"
+        )
+    found = torch.from_numpy(corners)[torch.from_numpy(triangles)]
+    one, other = found[:, 1] - found[:, 0], found[:, 2] - found[:, 0]
+    found = found[torch.linalg.vector_norm(torch.linalg.cross(one, other), dim=1) > 0]
+    volume = _volume(found) if len(found) else 0.0
+    if volume == 0:
+        raise InputError(f"Surface: {str(file)!r} encloses nothing")
+    return found if volume > 0 else found.flip(1).contiguous()
+
+
+def _volume(triangles: Tensor) -> float:
+    """That of the tetrahedra from the middle to each triangle."""
+    a, b, c = (triangles - triangles.mean(dim=(0, 1))).unbind(dim=1)
+    return float((a * torch.linalg.cross(b, c)).sum()) / 6
+
+
+def _between(points: Tensor, corners: Tensor) -> list[Tensor]:
+    """What leads from each point to each corner, (n, m), along each axis: apart, as short columns add up slowly."""
+    return [corners[:, axis] - points[:, axis, None] for axis in range(3)]
+
+
+def _dot(one: Sequence[Tensor] | Tensor, other: Sequence[Tensor] | Tensor) -> Tensor:
+    return one[0] * other[0] + one[1] * other[1] + one[2] * other[2]
