@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from pinnreg import Polygon, Problem, dirichlet
+from pinnreg import Polygon, Problem, dirichlet, reference
 
 
 @dataclass(frozen=True)
@@ -17,3 +17,6 @@ class PoissonLshape(Problem):
 
     def residual(self, u):
         return u.laplacian + 1
+
+    def reference(self):
+        return reference.lightning(self.domain, 1.0, dirichlet=dict.fromkeys(self.domain.edges, 0.0))

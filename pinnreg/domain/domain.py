@@ -120,7 +120,7 @@ class Domain(ABC):
 
     @property
     def corners(self) -> tuple[Corner, ...]:
-        """Its re-entrant corners, as far as they are known."""
+        """Where two straight sides meet, as far as that is known."""
         return ()
 
     def placed(self, unit: Tensor) -> Placed:

@@ -18,8 +18,6 @@ from pinnreg.domain.shape import Curved
 from pinnreg.errors import InputError
 
 Point = tuple[float, float]
-SLIGHT = 1e-6
-"""By more than this share an angle beyond a straight one makes a corner re-entrant."""
 HELD = 2**20
 """Pairs of points and edges that are looked at together."""
 
@@ -77,8 +75,7 @@ class Polygon(Curved):
             (x1, y1), (x2, y2) = self.vertices[number - 1], self.vertices[(number + 1) % len(self.vertices)]
             start = math.atan2(y2 - y, x2 - x)
             angle = (math.atan2(y1 - y, x1 - x) - start) % (2 * math.pi)
-            if angle > math.pi * (1 + SLIGHT):
-                found.append(Corner((x, y), start, angle, self.edges[number], self.edges[number - 1]))
+            found.append(Corner((x, y), start, angle, self.edges[number], self.edges[number - 1]))
         return tuple(found)
 
     def placed(self, unit: Tensor) -> Placed:

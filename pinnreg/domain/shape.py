@@ -114,7 +114,7 @@ class Curved(Shape):
         wanted = name.replace(" ", "")
         # both faces of an axis by its name, as of a box
         known = (*self.pieces, *self.interfaces)
-        found = tuple(side for side in known if wanted in (str(side).replace(" ", ""), side.axis))
+        found = tuple(side for side in known if wanted in (str(side).replace(" ", ""), str(side).partition("=")[0]))
         if not wanted or not found:
             raise unknown("part of the boundary:", name, map(str, known))
         return found

@@ -26,6 +26,8 @@ from pinnreg.randomness import derive
 
 POINTS = 1024
 """So many show how large a function is."""
+SINGULAR, SMOOTH = 2.0, 1e-6
+"""A corner with a lower power of r than the first gets its function; one that is within the second of 1 is none."""
 AGREE = 1e-6
 """By how much a function may differ at the ends of a period, of its range."""
 
@@ -73,7 +75,8 @@ def _singular(problem: Problem) -> Iterator[Callable[[Tensor], Tensor]]:
     for corner in problem.domain.corners:
         after, before = corner.after in given, corner.before in given
         kind: CornerKind = "mixed" if after != before else "value" if after else "slope"
-        yield partial(corner.singular, kind=kind, turned=kind == "mixed" and before)
+        if corner.power(kind) < SINGULAR and abs(corner.power(kind) - 1) > SMOOTH:
+            yield partial(corner.singular, kind=kind, turned=kind == "mixed" and before)
 
 
 def _of_shape(function: Callable[[Tensor], Tensor], inside: Tensor) -> Feature:
