@@ -99,6 +99,18 @@ def test_every_parameter_of_every_problem_changes_problem_and_reference(name: st
 FIRST_KEYS = {function: key for key, function in reversed(CASES.items())}  # one case may be that of several keys
 
 
-@pytest.mark.parametrize("function", list(FIRST_KEYS), ids=FIRST_KEYS.get)
+def keys_of_cases() -> list[Any]:
+    """All cases; of those that one function makes for several sections, all but the first and the last are slow."""
+    families: dict[str, list[Case]] = {}
+    for function in FIRST_KEYS:
+        families.setdefault(function.__qualname__, []).append(function)
+    slow = [each for alike in families.values() for each in alike[1:-1]]
+    return [
+        pytest.param(function, id=key, marks=pytest.mark.slow if function in slow else ())
+        for function, key in FIRST_KEYS.items()
+    ]
+
+
+@pytest.mark.parametrize("function", keys_of_cases())
 def test_the_key_changes_what_it_should(function: Case, tmp_path: Path) -> None:
     function(tmp_path)

@@ -89,8 +89,8 @@ class Chain(Problem):
 def error(problem: Problem, steps: int = 14) -> float:
     config = {
         "problem": problem,
-        "network": {"hidden": [8, 8]},
-        "points": {"interior": 80, "boundary": 30},
+        "network": {"hidden": [7, 7]},
+        "points": {"interior": 50, "boundary": 20},
         "train": [{"optimiser": "gauss_newton", "steps": steps}],
         "device": "cpu",
         "evaluate": {"grid": 21},

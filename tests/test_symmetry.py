@@ -128,7 +128,7 @@ def test_what_is_symmetric_is_accepted(conditions):
         declared(even("x"), source=torch.cos, edge=300.0, start=lambda x: 300 + torch.cos(x)),
         declared([even("x")], start=lambda x: 1 + torch.cos(x), edge=1.0),
     ):
-        pinnreg.solve({"problem": problem, "conditions": conditions, **TINY}, out=False, figures=False)
+        prepare(resolve({"problem": problem, "conditions": conditions, **TINY}), with_reference=False)
 
 
 def test_what_is_not_symmetric_is_refused():
