@@ -133,7 +133,8 @@ FEW_AXES: dict[str, dict[str, Any]] = {"poisson_nd": {"dimension": 4}, "heat_nd"
 """Of problems with many, which no tensor grid covers."""
 
 
-def variants(*, slow: Sequence[str] = (), without: Sequence[str] = ()) -> list[Any]:
+@cache
+def all_variants() -> list[Any]:
     """Every shipped equation with its defaults, with each parameter changed, and some with two."""
     found = [pytest.param(pinnreg.problem(name, **FEW_AXES.get(name, {})), id=name) for name in EQUATIONS]
     changes = [
@@ -150,8 +151,14 @@ def variants(*, slow: Sequence[str] = (), without: Sequence[str] = ()) -> list[A
             continue
         values = [f"{key}={value:{'.4g' if isinstance(value, float) else ''}}" for key, value in changed.items()]
         found.append(pytest.param(problem, id="-".join([name, *values])))
-    marks = {each.id: pytest.mark.slow if each.id in slow else () for each in found}
-    return [pytest.param(*each.values, id=each.id, marks=marks[each.id]) for each in found if each.id not in without]
+    return found
+
+
+def variants(*, slow: Sequence[str] = (), without: Sequence[str] = ()) -> list[Any]:
+    """All of them but some, and some of them slow."""
+    marks = {each.id: pytest.mark.slow if each.id in slow else () for each in all_variants()}
+    kept = [each for each in all_variants() if each.id not in without]
+    return [pytest.param(*each.values, id=each.id, marks=marks[each.id]) for each in kept]
 
 
 # a reference differentiated by finite differences, in the place of a network
