@@ -56,7 +56,9 @@ def test_a_problem_begins_to_be_solved(names: dict[str, Any], name: str) -> None
     assert set(solution.unknown) == ({FOUND[name][0]} if name in FOUND else set())
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in LIMITS])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in LIMITS]
+)
 def test_a_problem_is_solved_to_the_error_of_the_table(names: dict[str, Any], tmp_path: Path, name: str) -> None:
     # that of continuation is solved by its block
     solution = (

@@ -64,7 +64,10 @@ def tried(root: Path, **trials: Any) -> dict[str, Any]:
 
 def test_some_kills_and_full_disks(tmp_path: Path) -> None:
     short = {**BASE, "train": stages("adam", "gauss_newton", steps=3)}
-    old, study = {**OLD, "train": stages("adam", steps=1)}, {**STUDY, "base": {**BASE, "train": stages("adam", steps=1)}}
+    old, study = (
+        {**OLD, "train": stages("adam", steps=1)},
+        {**STUDY, "base": {**BASE, "train": stages("adam", steps=1)}},
+    )
     found = tried(
         tmp_path,
         new={"config": short, "at_events": ["die"], "stride": 61},

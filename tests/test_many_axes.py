@@ -21,6 +21,7 @@ from pinnreg.equations.trial import MANY, Trial
 from pinnreg.run.prepare import prepare
 from pinnreg.taylor import Algebra, Laplacian
 
+
 def cubes(dimension: int, *given_conditions: Any, **members: Any) -> Problem:
     """A problem on a cube."""
 
