@@ -232,7 +232,7 @@ def test_adam_with_many_terms() -> None:
     on_device(stage=OPTIMISERS["adam"], problem=Pair(), regularisers=regularisers, waits=0)
 
 
-@pytest.mark.parametrize("name", ["ridge", "ktv_2"])
+@pytest.mark.parametrize("name", [pytest.param("ridge", marks=pytest.mark.slow), "ktv_2"])
 def test_adam_with_a_weight_that_falls(name: str) -> None:
     # the weights of the terms
     on_device(stage=OPTIMISERS["adam"], regularisers=[REGULARISERS[name]], copies=1, waits=0)
@@ -242,7 +242,7 @@ def test_orthogonality() -> None:
     on_device(network={"kind": "quadratic", "hidden": [4, 4]}, regularisers=[{"kind": "orthogonality"}])
 
 
-@pytest.mark.parametrize("stage", ["ssbroyden", "lbfgs"])
+@pytest.mark.parametrize("stage", ["ssbroyden", pytest.param("lbfgs", marks=pytest.mark.slow)])
 def test_absolute_values_are_smoothed(stage: str) -> None:
     on_device(copies=None, stage=OPTIMISERS[stage], regularisers=[REGULARISERS["ktv_2_absolute"]])
 

@@ -395,7 +395,7 @@ def test_places_of_places_are_taken_in_parts_with_their_rows() -> None:
     assert torch.allclose(fast.jacobian, slow.jacobian, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("chunk", [7, 50, 1000])
+@pytest.mark.parametrize("chunk", [7, *(pytest.param(each, marks=pytest.mark.slow) for each in (50, 1000))])
 def test_chunks_change_nothing(chunk: int) -> None:
     whole, parts = objective_of(), objective_of(points={**FEW, "chunk": chunk})
     parameters = whole.model.initial()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
-from options.cases import CASES, KEYS, Case, all_values, case, config, first, same, solved
+from options.cases import CASES, KEYS, Case, Config, all_values, case, config, first, same, solved
 
 import pinnreg
 from pinnreg import InputError, registry
+from pinnreg.report import Solution
 
 
 def test_the_walk_finds_keys_at_every_depth() -> None:
@@ -81,13 +83,20 @@ MANUFACTURED = {("helmholtz", "k"), ("integro_differential", "feed")}
 """Parameters that the source follows, so that the solution is always the same."""
 
 
+@cache
+def begun(name: str, mode: str, **parameters: float) -> tuple[Config, Solution]:
+    """A run of one step, the same for all parameters that have no easier one, and its config."""
+    # no zeros of short waves
+    sections = {"problem": {"name": name, **parameters}, "conditions": mode, "evaluate": grid_of(name, 6)}
+    base = config({"optimiser": "adam", "steps": 1}, **sections)
+    return base, solved(base)
+
+
 @pytest.mark.parametrize(("name", "parameter"), parameters_of_problems())
 def test_every_parameter_of_every_problem_changes_problem_and_reference(name: str, parameter: str) -> None:
     mode = "soft" if (name, parameter) in ADDED_TO_ALL else "default"
-    grid = grid_of(name, 6)  # no zeros of short waves
-    stage = {"optimiser": "adam", "steps": 1}
-    base = config(stage, problem={"name": name, **EASY.get((name, parameter), {})}, conditions=mode, evaluate=grid)
-    one, two = solved(base), solved(base, **{f"problem__{parameter}": other_value(name, parameter)})
+    base, one = begun(name, mode, **EASY.get((name, parameter), {}))
+    two = solved(base, **{f"problem__{parameter}": other_value(name, parameter)})
     assert one.history["loss"][0] != two.history["loss"][0]
     assert one.report is not None
     assert two.report is not None

@@ -63,7 +63,7 @@ IMAGES = {
 
 
 @pytest.mark.parametrize("kind", IMAGES)
-@pytest.mark.parametrize("hidden", [[6, 5], [4]])
+@pytest.mark.parametrize("hidden", [[6, 5], pytest.param([4], marks=pytest.mark.slow)])
 def test_u_is_symmetric_before_and_after_training(kind, hidden):
     config = {"problem": Waves(kind), **TINY, "network": {"hidden": hidden}, "evaluate": {"grid": 5}}
     solution = pinnreg.solve(config, out=False, figures=False)
