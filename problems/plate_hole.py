@@ -1,9 +1,9 @@
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 from pydantic import Field
-from typing import Annotated
 
 from pinnreg import Ball, Box, Problem, condition, dirichlet
 

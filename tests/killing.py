@@ -265,7 +265,9 @@ def main(asked: dict[str, Any]) -> dict[str, Any]:
     os.scandir = MarkFirst
     root = Path(asked["root"])
     sys.argv[0] = str(root / "killing")
-    pinnreg.solve(asked["warm_up"], out=root / "warm", figures=False)
+    # studies draw figures
+    drawn = any(each.get("kind") == "study" for each in asked["trials"].values())
+    pinnreg.solve(asked["warm_up"], out=root / "warm", figures=drawn)
     draws, bad, done, events = random.Random(asked.get("seed", 0)), [], 0, {}
     for name, each in asked["trials"].items():
         trial = Trial(root / name, each["config"], each.get("old"), each.get("kind", "solve"))

@@ -411,7 +411,8 @@ def test_a_terminal_gets_a_bar(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_run_without_a_reference_shows_its_progress(cli: Cli) -> None:
     problems = Path(__file__).parent / "data" / "problems"
-    code, _, err = cli("solve", "no_reference", "--problems", problems, "--set", "train.0.steps=10")
+    small = ["--set=train.0.steps=10", "--set=network.hidden=[4]", "--set=points.interior=20", "--set=evaluate.grid=5"]
+    code, _, err = cli("solve", "no_reference", "--problems", problems, *small)
     assert code == 0
     assert "step 10/10  loss" in err
 

@@ -1,6 +1,6 @@
 """compile: true: the same gradients, new points without compiling again, and a plain run where it fails.
 
-Two tests compile, which takes many seconds; others are content with the recorded operations.
+Two tests compile, one of them in the slow suite; others are content with the recorded operations.
 """
 
 from __future__ import annotations
@@ -144,6 +144,7 @@ def test_compiling_needs_a_stage_that_uses_the_gradient() -> None:
         assert objective(Everything(), train=[gauss_newton, {"optimiser": other}]).names
 
 
+@pytest.mark.slow
 def test_a_compiled_run_in_single_precision_that_is_stopped_and_resumed_is_the_same(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

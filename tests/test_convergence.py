@@ -62,7 +62,7 @@ def test_a_condition_that_is_missed_counts() -> None:
 def test_a_plateau_is_no_convergence(windows: Any) -> None:
     # a tiny network cannot do more, and comes to rest
     train = steps(150, windows=windows)
-    found = facts("van_der_pol", network={"hidden": [2]}, points={"interior": 100}, train=train)
+    found = facts("van_der_pol", network={"hidden": [2]}, points={"interior": 60}, train=train)
     assert found["converged"] is False
     assert found["stop_reason"] in found["convergence"]
     # time windows, which are tried then, do not help
@@ -107,7 +107,7 @@ def test_noise_leaves_a_loss_unless_it_is_annealed_itself(schedule: str, stays: 
 
 def test_a_penalty_that_bends_the_solution_is_no_convergence_though_the_loss_rests() -> None:
     bent = [{"kind": "ktv", "order": 2, "weight": 1e-3, "samples": 30}]
-    found = facts("heat", points={"interior": 60}, train=steps(40), regularisers=bent)
+    found = facts("heat", points={"interior": 60}, train=steps(25), regularisers=bent)
     assert found["converged"] is False
     assert found["relative_residual"] > 1e-2
     assert "has come to rest, and 'residual' is" in found["convergence"]

@@ -332,19 +332,22 @@ def test_rows_of_derivatives_know_those_elsewhere() -> None:
 @pytest.mark.parametrize(
     "train",
     [
-        {"optimiser": "gauss_newton", "steps": 5},
+        {"optimiser": "gauss_newton", "steps": 2},
         {"optimiser": "lbfgs", "steps": 5},
         {"optimiser": "ssbroyden", "steps": 5},
-        {"optimiser": "adam", "steps": 20},
+        {"optimiser": "adam", "steps": 10},
     ],
 )
-@pytest.mark.parametrize("more", [{}, {"regularisers": [{"kind": "noise_stability", "sigma": 1e-3}]}])
+@pytest.mark.parametrize(
+    "more",
+    [{}, pytest.param({"regularisers": [{"kind": "noise_stability", "sigma": 1e-3}]}, marks=pytest.mark.slow)],
+)
 def test_every_optimiser_lowers_the_loss(train: dict[str, Any], more: dict[str, Any]) -> None:
     problem = problem_of(STRIP, *NONLOCAL, residual=nonlocal_residual)
     config = {
         "problem": problem,
         "network": {"hidden": [5, 4]},
-        "points": {"interior": 30, "boundary": 6, "resample_every": None},
+        "points": {"interior": 15, "boundary": 6, "resample_every": None},
         "train": [train],
         **more,
     }
@@ -392,7 +395,7 @@ def test_places_of_places_are_taken_in_parts_with_their_rows() -> None:
     assert torch.allclose(fast.jacobian, slow.jacobian, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("chunk", [7, 50, 1000])
+@pytest.mark.parametrize("chunk", [7, *(pytest.param(each, marks=pytest.mark.slow) for each in (50, 1000))])
 def test_chunks_change_nothing(chunk: int) -> None:
     whole, parts = objective_of(), objective_of(points={**FEW, "chunk": chunk})
     parameters = whole.model.initial()
@@ -449,8 +452,8 @@ def test_a_coefficient_of_a_condition_is_found(name: str, robin_end: bool, known
     np.savetxt(tmp_path / "u.csv", np.column_stack([x, x / 2]), delimiter=",", header="x,u", comments="")
     config = {
         "problem": Wall(robin_end=robin_end),
-        "network": {"hidden": [6]},
-        "points": {"interior": 20},
+        "network": {"hidden": [4]},
+        "points": {"interior": 12},
         "unknown": {name: {"start": 3.0}},
         "measurements": [{"file": str(tmp_path / "u.csv")}],
         "train": [{"optimiser": "gauss_newton", "steps": 60}],
@@ -535,11 +538,12 @@ def test_a_solved_problem_can_be_started_from(extra: tuple[Any, ...], tmp_path: 
         *extra,
         residual=lambda self, u, x: u.xx + torch.pi**2 * torch.sin(torch.pi * x),
     )
-    config = {"problem": problem, "network": {"hidden": [10, 10]}, "points": {"interior": 100}}
+    config = {"problem": problem, "network": {"hidden": [10, 10]}, "points": {"interior": 60}}
     config["train"] = [{"optimiser": "gauss_newton", "steps": 60}]
     first = pinnreg.solve(config, out=tmp_path / "run")
     assert first.history["loss"][-1] < 1e-17
-    assert pinnreg.solve({**config, "start": str(tmp_path / "run")}).history["loss"][0] < 1e-12
+    again = pinnreg.solve({**config, "start": str(tmp_path / "run")}, {"train.0.steps": 1}, out=False)
+    assert again.history["loss"][0] < 1e-12
 
 
 @pytest.mark.parametrize(
@@ -554,8 +558,8 @@ def test_a_solved_problem_can_be_started_from(extra: tuple[Any, ...], tmp_path: 
 )
 def test_homogeneous_conditions_are_judged_beside_u(end: Any) -> None:
     problem = problem_of(ROD, dirichlet(0.0, "x=min"), end, residual=lambda self, u: u.xx + 1)
-    config = {"problem": problem, "network": {"hidden": [8]}, "points": {"interior": 60}}
-    solution = pinnreg.solve({**config, "train": [{"optimiser": "gauss_newton", "steps": 60}]}, out=False)
+    config = {"problem": problem, "network": {"hidden": [5]}, "points": {"interior": 30}}
+    solution = pinnreg.solve({**config, "train": [{"optimiser": "gauss_newton", "steps": 25}]}, out=False)
     assert solution.report is not None
     assert solution.report.facts["converged"], solution.report.facts["convergence"]
 

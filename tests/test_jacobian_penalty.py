@@ -101,7 +101,7 @@ def test_for_one_output_it_is_the_density_of_the_total_variation(axes: Any, cond
     torch.testing.assert_close(gradient_of(found, of), gradient_of(expected, of), rtol=1e-11, atol=1e-13)
 
 
-@pytest.mark.parametrize("conditions", ["default", "soft"])
+@pytest.mark.parametrize("conditions", ["default", pytest.param("soft", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("axes", "columns"), [("all", [0, 1, 2]), ("space", [0, 1]), (("t", "x"), [0, 2]), (("y", "y"), [1])]
 )

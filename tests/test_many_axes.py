@@ -21,8 +21,6 @@ from pinnreg.equations.trial import MANY, Trial
 from pinnreg.run.prepare import prepare
 from pinnreg.taylor import Algebra, Laplacian
 
-MANY_AXES = 30
-
 
 def cubes(dimension: int, *given_conditions: Any, **members: Any) -> Problem:
     """A problem on a cube."""
@@ -96,38 +94,41 @@ def test_different_data_on_many_axes_are_soft_and_say_why() -> None:
     assert not split_conditions(three, "default").soft
 
 
-EVERY = (
-    dirichlet(lambda points: points[:, :-1].square().sum(dim=1), "x1=min", name="low"),
-    dirichlet(0.0, [f"x{number}" for number in range(11, MANY_AXES + 1)], name="many"),
-    neumann(0.0, "x2=min"),
-    robin(1.0, 1.0, lambda points: points.mean(dim=1), "x3"),
-    periodic("x4"),
-    condition(lambda u: u.n + u**4, on="x5=max", name="radiation"),
-    dirichlet(1.0, at={"x6": 0.5}, name="middle"),
-    integral(lambda u: u, over=("x7", "x8"), equals=0.3),
-    integral(lambda u: u**2, over=tuple(f"x{number}" for number in range(1, MANY_AXES + 1)), equals=0.3, name="norm"),
-    initial(lambda points: points.square().mean(dim=1)),
-    dirichlet(0.0, ["x9", "x10"], where=lambda x1: x1 < 0.5, name="part"),
-)
+def every(axes: tuple[str, ...]) -> tuple[Any, ...]:
+    """Conditions of every kind."""
+    return (
+        dirichlet(lambda points: points[:, :-1].square().sum(dim=1), "x1=min", name="low"),
+        dirichlet(0.0, axes[10:], name="many"),
+        neumann(0.0, "x2=min"),
+        robin(1.0, 1.0, lambda points: points.mean(dim=1), "x3"),
+        periodic("x4"),
+        condition(lambda u: u.n + u**4, on="x5=max", name="radiation"),
+        dirichlet(1.0, at={"x6": 0.5}, name="middle"),
+        integral(lambda u: u, over=("x7", "x8"), equals=0.3),
+        integral(lambda u: u**2, over=axes, equals=0.3, name="norm"),
+        initial(lambda points: points.square().mean(dim=1)),
+        dirichlet(0.0, ["x9", "x10"], where=lambda x1: x1 < 0.5, name="part"),
+    )
 
 
 @pytest.mark.figures
-def test_thirty_axes_with_every_condition_report_figure_penalty_and_analysis(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dimension", [12, pytest.param(30, marks=pytest.mark.slow)])  # 5^12 numbers are 2 gigabytes
+def test_many_axes_with_every_condition_report_figure_penalty_and_analysis(tmp_path: Path, dimension: int) -> None:
     def residual(self: Any, u: Any, points: Any) -> Any:
         return u.t - u.laplacian + integral(lambda u: u, over="x1") + u.at(x1=1.0)
 
     problem = cubes(
-        MANY_AXES,
-        *EVERY,
-        domain=Box.cube(MANY_AXES).over(t=(0, 1)),
+        dimension,
+        *every(Box.cube(dimension).axes),
+        domain=Box.cube(dimension).over(t=(0, 1)),
         residual=residual,
         reference=lambda self: lambda *x: sum(each**2 for each in x) / len(x),
     )
     config = {
         "problem": problem,
-        "network": {"hidden": [8]},
-        "points": {"interior": 60, "boundary": 40},
-        "regularisers": [{"kind": "ktv", "weight": 1e-6, "samples": 40}, {"kind": "jacobian", "weight": 1e-6}],
+        "network": {"hidden": [3]},
+        "points": {"interior": 30, "boundary": 10},
+        "regularisers": [{"kind": "ktv", "weight": 1e-6, "samples": 20}, {"kind": "jacobian", "weight": 1e-6}],
         "train": [{"optimiser": "gauss_newton", "steps": 1}],
     }
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -138,9 +139,9 @@ def test_thirty_axes_with_every_condition_report_figure_penalty_and_analysis(tmp
     assert errors.standard_error is not None
     assert 0 < errors.standard_error < errors.rel_l2
     assert solution.report.fields["u"].shape == (100, 100)
-    assert len(solution.report.facts["plane"]) == MANY_AXES - 1
+    assert len(solution.report.facts["plane"]) == dimension - 1
     assert (tmp_path / "run" / "error_field.png").stat().st_size > 10_000
-    pinnreg.analyse(tmp_path / "run", problem=problem, out=False)
+    pinnreg.analyse(tmp_path / "run", problem=problem, out=False, eigenvalues=1)
 
 
 @pytest.mark.parametrize(("dimension", "most"), [(5, 300), (20, 300), pytest.param(100, 700, marks=pytest.mark.slow)])

@@ -527,10 +527,11 @@ def test_derivatives_and_integrals_are_measured(
     assert len(measured.held_values) == 3
     config = {
         "problem": {"name": "heat", "alpha": 1 / np.pi**2},
-        "network": {"hidden": [6]},
-        "points": {"interior": 30, "boundary": 10},
+        "network": {"hidden": [5]},
+        "points": {"interior": 20, "boundary": 10},
         "measurements": [{"file": str(tmp_path / "m.csv"), "held_out": 0.25, **entry}],
-        "train": [{"optimiser": "gauss_newton", "steps": 30}],
+        "evaluate": {"grid": 12},
+        "train": [{"optimiser": "gauss_newton", "steps": 12}],
     }
     report = pinnreg.solve(config, out=tmp_path / "run").report
     assert report is not None

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
-from options.cases import CASES, KEYS, Case, all_values, case, config, same, solved
+from options.cases import CASES, KEYS, Case, Config, all_values, case, config, first, same, solved
 
 import pinnreg
 from pinnreg import InputError, registry
+from pinnreg.report import Solution
 
 
 def test_the_walk_finds_keys_at_every_depth() -> None:
@@ -42,7 +44,8 @@ def grid_of(name: str, size: int) -> dict[str, Any]:
 @case("problem")
 def problem(_: Path) -> None:
     names = sorted(registry.find().keys() - LONG)
-    losses = [solved(config(problem={"name": name}, evaluate=grid_of(name, 5))).history["loss"][0] for name in names]
+    begun = [first(config(problem={"name": name}, evaluate=grid_of(name, 5))) for name in names]
+    losses = [sum(float(loss.detach()) for loss in each.losses(each.parameters).values()) for each in begun]
     assert len(names) >= 3
     assert len(set(losses)) == len(names)
 
@@ -80,12 +83,20 @@ MANUFACTURED = {("helmholtz", "k"), ("integro_differential", "feed")}
 """Parameters that the source follows, so that the solution is always the same."""
 
 
+@cache
+def begun(name: str, mode: str, **parameters: float) -> tuple[Config, Solution]:
+    """A run of one step, the same for all parameters that have no easier one, and its config."""
+    # no zeros of short waves
+    sections = {"problem": {"name": name, **parameters}, "conditions": mode, "evaluate": grid_of(name, 6)}
+    base = config({"optimiser": "adam", "steps": 1}, **sections)
+    return base, solved(base)
+
+
 @pytest.mark.parametrize(("name", "parameter"), parameters_of_problems())
 def test_every_parameter_of_every_problem_changes_problem_and_reference(name: str, parameter: str) -> None:
     mode = "soft" if (name, parameter) in ADDED_TO_ALL else "default"
-    grid = grid_of(name, 6)  # no zeros of short waves
-    base = config(problem={"name": name, **EASY.get((name, parameter), {})}, conditions=mode, evaluate=grid)
-    one, two = solved(base), solved(base, **{f"problem__{parameter}": other_value(name, parameter)})
+    base, one = begun(name, mode, **EASY.get((name, parameter), {}))
+    two = solved(base, **{f"problem__{parameter}": other_value(name, parameter)})
     assert one.history["loss"][0] != two.history["loss"][0]
     assert one.report is not None
     assert two.report is not None
@@ -97,6 +108,18 @@ def test_every_parameter_of_every_problem_changes_problem_and_reference(name: st
 FIRST_KEYS = {function: key for key, function in reversed(CASES.items())}  # one case may be that of several keys
 
 
-@pytest.mark.parametrize("function", list(FIRST_KEYS), ids=FIRST_KEYS.get)
+def keys_of_cases() -> list[Any]:
+    """All cases; of those that one function makes for several sections, all but the first and the last are slow."""
+    families: dict[str, list[Case]] = {}
+    for function in FIRST_KEYS:
+        families.setdefault(function.__qualname__, []).append(function)
+    slow = [each for alike in families.values() for each in alike[1:-1]]
+    return [
+        pytest.param(function, id=key, marks=pytest.mark.slow if function in slow else ())
+        for function, key in FIRST_KEYS.items()
+    ]
+
+
+@pytest.mark.parametrize("function", keys_of_cases())
 def test_the_key_changes_what_it_should(function: Case, tmp_path: Path) -> None:
     function(tmp_path)

@@ -86,7 +86,13 @@ def test_with_noise_the_rows_are_those_of_the_perturbed_weights() -> None:
     torch.testing.assert_close(gradient, flat(of.gradient(of.parameters)[1]), rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("stage", [{"optimiser": "gauss_newton", "steps": 6}, {"optimiser": "adam", "steps": 200}])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        {"optimiser": "gauss_newton", "steps": 6},
+        pytest.param({"optimiser": "adam", "steps": 200}, marks=pytest.mark.slow),
+    ],
+)
 def test_a_large_weight_makes_the_columns_orthonormal(stage: dict[str, Any]) -> None:
     stage = stage if stage["optimiser"] != "adam" else {**stage, "learning_rate": 2e-2}
     network = {"kind": "quadratic", "hidden": [7, 6]}

@@ -401,6 +401,7 @@ def test_a_pipe_among_the_files_of_a_run_is_refused_at_once(copy: Path, name: st
     assert stat.S_ISFIFO((copy / name).stat().st_mode)
 
 
+@pytest.mark.usefixtures("made")
 def test_a_stranger_s_marks_stay(tmp_path: Path) -> None:
     for name in (".lock", ".claim"):
         (tmp_path / name).write_bytes(STRANGER)

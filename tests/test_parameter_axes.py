@@ -59,7 +59,9 @@ def sweep_of(problem: Problem, function: Any) -> Sweep:
     return Sweep(split.trial, function, Points(problem.domain.interior(unit)))
 
 
-@pytest.mark.parametrize("penalty", [[], [{"kind": "ktv", "order": 3, "weight": 1e-2}]])
+@pytest.mark.parametrize(
+    "penalty", [pytest.param([], marks=pytest.mark.slow), [{"kind": "ktv", "order": 3, "weight": 1e-2}]]
+)
 def test_a_family_of_solutions_is_found_at_once(penalty: list[dict[str, Any]]) -> None:
     """The penalty vanishes at the solution, whose third derivative along x does."""
     solution = pinnreg.solve({"problem": Loaded(), "regularisers": penalty, **QUICK}, out=False)

@@ -127,6 +127,7 @@ def test_a_reference_of_some_outputs_only(cli: Callable[..., Any]) -> None:
     assert list(read_report(Path("run")).errors) == ["u"]
 
 
+@pytest.mark.usefixtures("made")
 def test_a_study_of_some_outputs_and_of_zeros(cli: Callable[..., Any], tmp_path: Path) -> None:
     asked = {"base": "pair.yaml", "vary": {"problem.zero": [False, True]}}
     result = study(asked, out=tmp_path / "study", jobs=1)

@@ -269,7 +269,7 @@ def test_in_four_axes_time_stands_at_its_end():
     np.testing.assert_array_equal(maps(figure)["reference"][0].get_array(), fields["u_reference"][:, :, index, -1].T)
 
 
-@pytest.mark.parametrize("names", [("x",), ("x", "t")], ids="".join)  # rows of maps over time are below
+@pytest.mark.parametrize("names", [("x",), pytest.param(("x", "t"), marks=pytest.mark.slow)], ids="".join)
 def test_several_outputs_each_have_a_row_with_their_own_scale_and_error(names):
     axes, mesh = grid(names)
     fields = solved(mesh) | solved(mesh, offset=2e4, name="temperature")

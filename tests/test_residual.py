@@ -194,6 +194,7 @@ def test_the_expanded_form_is_the_derivative() -> None:
         (lambda self, u, point: u, "'point'; did you mean 'points'"),
         (lambda self, u, nu: u, "unknown argument of residual of Local 'nu'.*did you mean 'u'"),
         (lambda self, *fields: fields[0], r"matched by name, \*args and \*\*kwargs cannot be"),
+        (lambda *given: given[1], r"matched by name, \*args and \*\*kwargs cannot be"),
         (lambda self, u, **rest: u, r"\*args and \*\*kwargs"),
         (lambda self, u: u.sin(), r"'u' has no attribute 'sin'.*torch\.sin\(u\)"),
         (lambda self, u: u.z, "axes x, t"),

@@ -89,8 +89,8 @@ class Chain(Problem):
 def error(problem: Problem, steps: int = 14) -> float:
     config = {
         "problem": problem,
-        "network": {"hidden": [8, 8]},
-        "points": {"interior": 80, "boundary": 30},
+        "network": {"hidden": [7, 7]},
+        "points": {"interior": 50, "boundary": 20},
         "train": [{"optimiser": "gauss_newton", "steps": steps}],
         "device": "cpu",
         "evaluate": {"grid": 21},
@@ -193,7 +193,8 @@ def test_a_run_keeps_its_sizes_whatever_network_it_is_given_again(tmp_path: Path
 
 @pytest.mark.parametrize("odd", [3, {}, {"sizes": [1.0]}, {"sizes": [-1.0], "offsets": [0.0]}])
 def test_sizes_that_pinnreg_cannot_have_written_are_refused(tmp_path: Path, odd: Any) -> None:
-    pinnreg.solve("heat", {"train.0.steps": 1}, out=tmp_path, figures=False)
+    small = {"train.0.steps": 1, "network.hidden": [4], "points.interior": 20, "evaluate.grid": 5}
+    pinnreg.solve("heat", small, out=tmp_path, figures=False)
     data = yaml.safe_load((tmp_path / "config.yaml").read_text())
     data["provenance"]["scale"] = odd
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(data))

@@ -63,7 +63,7 @@ IMAGES = {
 
 
 @pytest.mark.parametrize("kind", IMAGES)
-@pytest.mark.parametrize("hidden", [[6, 5], [4]])
+@pytest.mark.parametrize("hidden", [[6, 5], pytest.param([4], marks=pytest.mark.slow)])
 def test_u_is_symmetric_before_and_after_training(kind, hidden):
     config = {"problem": Waves(kind), **TINY, "network": {"hidden": hidden}, "evaluate": {"grid": 5}}
     solution = pinnreg.solve(config, out=False, figures=False)
@@ -128,7 +128,7 @@ def test_what_is_symmetric_is_accepted(conditions):
         declared(even("x"), source=torch.cos, edge=300.0, start=lambda x: 300 + torch.cos(x)),
         declared([even("x")], start=lambda x: 1 + torch.cos(x), edge=1.0),
     ):
-        pinnreg.solve({"problem": problem, "conditions": conditions, **TINY}, out=False, figures=False)
+        prepare(resolve({"problem": problem, "conditions": conditions, **TINY}), with_reference=False)
 
 
 def test_what_is_not_symmetric_is_refused():

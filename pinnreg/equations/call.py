@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType, MethodType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -28,11 +30,11 @@ def call(function: Callable[..., Any], values: Mapping[str, Any], what: str) -> 
     """
     arguments = {}
     try:
-        parameters = inspect.signature(function).parameters
+        parameters = _parameters(function)
     except ValueError:
         name = getattr(function, "__name__", repr(function))
         raise InputError(f"{what}: the arguments of {name} have no names; write lambda x: torch.{name}(x)") from None
-    for name, parameter in parameters.items():
+    for name, parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise InputError(f"{what}: arguments are matched by name, *args and **kwargs cannot be")
         if name in values:
@@ -40,6 +42,23 @@ def call(function: Callable[..., Any], values: Mapping[str, Any], what: str) -> 
         elif parameter.default is parameter.empty:
             raise unknown(f"argument of {what}", name, values)
     return function(**arguments)
+
+
+_FIRST = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_KNOWN: WeakKeyDictionary[FunctionType, tuple[tuple[str, inspect.Parameter], ...]] = WeakKeyDictionary()
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[tuple[str, inspect.Parameter], ...]:
+    """Those of a function by name; of plain ones and of their methods remembered, as they are called at every step."""
+    plain = function.__func__ if isinstance(function, MethodType) else function
+    if type(plain) is not FunctionType or vars(plain):  # a decorator may say what another's parameters are
+        return tuple(inspect.signature(function).parameters.items())
+    if (found := _KNOWN.get(plain)) is None:
+        found = _KNOWN[plain] = tuple(inspect.signature(plain).parameters.items())
+    if plain is function:
+        return found
+    # the first is the object, unless it is one of *args
+    return found[1:] if found and found[0][1].kind in _FIRST else tuple(inspect.signature(function).parameters.items())
 
 
 def names_of(function: object) -> tuple[str, ...]:

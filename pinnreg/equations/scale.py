@@ -32,7 +32,7 @@ from pinnreg.equations.measured import Measurements
 from pinnreg.equations.points import Points
 from pinnreg.equations.problem import Problem
 from pinnreg.equations.residual import evaluate_residual
-from pinnreg.equations.sweep import Sweep
+from pinnreg.equations.sweep import Asked, Sweep
 from pinnreg.equations.trial import Network, Trial
 from pinnreg.errors import InputError
 from pinnreg.randomness import derive
@@ -187,11 +187,15 @@ def _rows_of_condition(
 
 def _rows(bare: Trial, problem: Problem, network: Network, like: Tensor) -> Rows:
     points = Points(problem.domain.sample(POINTS, "sobol", derive(0, "scale"))).on(like)
+    known: frozenset[Asked] = frozenset()
 
     def rows(sizes: Sequence[float]) -> Mapping[str, Tensor]:
+        nonlocal known
         with torch.no_grad():
-            sweep = Sweep(replace(bare, sizes=tuple(sizes)), network, points)
-            return {name: each.double() for name, each in evaluate_residual(problem, sweep).items()}
+            sweep = Sweep(replace(bare, sizes=tuple(sizes)), network, points, known)
+            found = {name: each.double() for name, each in evaluate_residual(problem, sweep).items()}
+        known = sweep.operators  # which are then computed together from the second time on
+        return found
 
     return rows
 

@@ -71,7 +71,7 @@ def points_sampler(_: Path) -> None:
 def points_resample_every(_: Path) -> None:
     fresh = {"interior": 16, "resample": "fresh"}
     differ(config(points=fresh), "points__resample_every", None, 1, 2, 3)
-    differ(config({"optimiser": "lbfgs", "steps": 12}, points=fresh), "points__resample_every", None, 5, 10)
+    differ(config({"optimiser": "lbfgs", "steps": 8}, points=fresh), "points__resample_every", None, 3, 6)
 
 
 @case("points.resample")
