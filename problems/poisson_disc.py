@@ -19,5 +19,7 @@ class PoissonDisc(Problem):
         return u.laplacian + exp(x) * cos(self.wave * y)
 
     def reference(self):
-        source = lambda x, y: exp(x) * cos(self.wave * y)
+        def source(x, y):
+            return exp(x) * cos(self.wave * y)
+
         return reference.polar(self.domain, source, dirichlet={"boundary": lambda x, y: x**2 + 0 * y})

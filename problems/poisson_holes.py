@@ -1,6 +1,5 @@
 from dataclasses import dataclass
 
-from pydantic import PositiveFloat
 from skfem.helpers import dot, grad
 
 from pinnreg import Ball, Box, Problem, dirichlet, reference
@@ -17,9 +16,12 @@ def plate():
 
 @dataclass(frozen=True)
 class PoissonHoles(Problem):
-    """-Δu = source on a square with four round holes, u = 0 outside and 1 on the holes."""
+    """-Δu = source on a square with four round holes, u = 0 outside and 1 on the holes.
 
-    source: PositiveFloat = 10.0
+    With a source u is as r² log r at the square's corners, and errors end at 5e-5.
+    """
+
+    source: float = 0.0
     domain = plate()
     conditions = (dirichlet(0.0, on=("x", "y"), name="outside"), dirichlet(1.0, on="holes", name="holes"))
     defaults = {"network": {"hidden": [26, 26]}, "train": [{"optimiser": "gauss_newton", "steps": 80}]}
@@ -30,5 +32,9 @@ class PoissonHoles(Problem):
     def reference(self):
         outside = dict.fromkeys(("x=min", "x=max", "y=min", "y=max"), 0.0)
         return reference.finite_elements(
-            self.domain, lambda u, v, w: dot(grad(u), grad(v)), self.source, dirichlet={**outside, "holes": 1.0}
+            self.domain,
+            lambda u, v, w: dot(grad(u), grad(v)),
+            self.source,
+            dirichlet={**outside, "holes": 1.0},
+            degree=4,
         )

@@ -1,7 +1,7 @@
 """The series of a function of the coordinates that has no Taylor rule, by nested forward mode.
 
 Unlike reverse mode that works inside of torch's function transforms, by which Jacobians are taken. A derivative of
-order k costs 2ᵏ evaluations, so that it is for functions that are cheap beside a network.
+order k costs 2ᵏ evaluations. Points mostly stay from step to step, and what is known there is kept as long as they are.
 """
 
 from __future__ import annotations
@@ -11,10 +11,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
+from pinnreg.taylor.algebra import Algebra
 from pinnreg.taylor.series import Series
 
 Function = Callable[[Tensor], Tensor]
+
+_KNOWN = WeakIdKeyDictionary()
 
 
 def by_forward_mode(function: Callable[[Tensor], Any], points: Series) -> Series:
@@ -25,6 +29,29 @@ def by_forward_mode(function: Callable[[Tensor], Any], points: Series) -> Series
         points: the series of the coordinates, (n, d).
     """
     algebra, at = points.algebra, points.value
+    known = None if at.requires_grad or torch.is_inference_mode_enabled() else _known_at(at)
+    if known is None:
+        return Series(algebra, _all_rows(algebra), (_stack(function, algebra, at),))
+    if (function, algebra) not in known:
+        with torch.no_grad():
+            known[function, algebra] = _stack(function, algebra, at)
+    return Series(algebra, _all_rows(algebra), (known[function, algebra],))
+
+
+def _known_at(at: Tensor) -> dict[Any, Tensor] | None:
+    """What is kept of points: of the tensor that they are a view of, as long as that lives and is not changed."""
+    if torch._C._functorch.is_functorch_wrapped_tensor(at):
+        return None
+    owner = at if at._base is None else at._base
+    place = (at.storage_offset(), at.shape, at.stride(), at._version)
+    return _KNOWN.setdefault(owner, {}).setdefault(place, {})  # type: ignore[no-any-return]
+
+
+def _all_rows(algebra: Algebra) -> tuple[int, ...]:
+    return tuple(range(len(algebra.expansions)))
+
+
+def _stack(function: Callable[[Tensor], Any], algebra: Algebra, at: Tensor) -> Tensor:
     wanted = {index for expansion in algebra.expansions for index, _ in expansion}
     table = {index: _derivative(function, index, at)(at) for index in wanted}
     rows = []
@@ -33,7 +60,7 @@ def by_forward_mode(function: Callable[[Tensor], Any], points: Series) -> Series
         for index, weight in expansion:
             total = total + weight * table[index]
         rows.append(total)
-    return Series(algebra, tuple(range(len(rows))), (torch.stack(rows),))
+    return torch.stack(rows)
 
 
 def _derivative(function: Function, index: tuple[int, ...], at: Tensor) -> Function:
