@@ -17,8 +17,6 @@ BEND = 0.5
 """The largest angle by which the boundary turns along an edge."""
 GROWTH = 0.4
 """By which lengths may change with the distance."""
-SMALLEST = 1e-7
-"""Of an edge, of the size of the domain."""
 SOURCES = 500
 """Places on the boundary where it bends, from which lengths grow."""
 STRAIGHT = 1e-3
