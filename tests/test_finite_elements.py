@@ -266,7 +266,7 @@ def test_data_may_change_with_time():
         mass=lambda u, v, w: 2 * u * v,
         initial=truth,
         time=(0, 2),
-        size=0.3,
+        size=0.25,
     )
     rng = np.random.default_rng(0)
     points = {"x": rng.random(50), "y": rng.random(50), "t": 2 * rng.random(50)}
@@ -284,7 +284,7 @@ def test_several_outputs_decay_each_for_itself():
         initial={"u": lambda x, y: 1 + x, "v": 3.0},
         time=(0, 1),
         degree=1,
-        size=0.5,
+        size=0.25,
     )
     values = found.at({"x": np.array([0.3]), "y": np.array([0.6]), "t": np.array([0.7])})
     assert values["u"].item() == pytest.approx(1.3 * np.exp(-0.7), rel=1e-8)
@@ -323,6 +323,22 @@ def test_corners_of_set_operations_are_found_to_rounding():
     assert opening(corner.arcs, at)[0] == pytest.approx(1.5 * pi)
 
 
+def test_a_short_arc_of_a_long_side_is_not_missed():
+    corner = Ball(x=0, y=0, radius=1e-4) & Box(x=(0, 1), y=(0, 1))
+    found = outline(corner)
+    assert sorted(arc.name for arc in found.arcs) == ["boundary", "x=min", "y=min"]
+    assert np.allclose(sorted(found.vertices.tolist()), [[0, 0], [0, 1e-4], [1e-4, 0]], atol=1e-12)
+
+
+def test_interfaces_are_cut_where_they_meet():
+    """Two boxes with an edge in common, of which one has another on the boundary of the domain."""
+    found = outline(SQUARE, [Box(x=(0, 0.5), y=(0.2, 0.6)), Box(x=(0.5, 0.8), y=(0.2, 0.6))])
+    inside = [arc for arc in found.arcs if arc.curve > 0]
+    assert sum(float(arc.lengths[-1]) for arc in inside) == pytest.approx(2 * 0.5 + 0.4 + 2 * 0.3 + 0.4)
+    assert sum(float(arc.lengths[-1]) for arc in found.arcs if arc.curve == 0) == pytest.approx(4)
+    assert len(found.vertices) == 4 + 2 + 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -334,7 +350,7 @@ def test_corners_of_set_operations_are_found_to_rounding():
         ({"load": 1.0, "outputs": ("u", "v")}, "one output"),
         ({"outputs": ()}, "names of outputs"),
         ({"degree": 5}, "degree of 1, 2, 3, 4"),
-        ({"size": 0.0}, "size from 0 to 1"),
+        ({"size": 0.0}, "size from 0 to 0.25"),
         ({"dirichlet": {"x=mn": 0.0}}, "did you mean 'x=min'"),
         ({"dirichlet": {"x=min": {"q": 0.0}}}, "unknown output.*'q'"),
         ({"dirichlet": 0.0}, "dict by part"),
@@ -368,14 +384,14 @@ def test_wrong_arguments_are_refused(arguments, message):
 )
 def test_what_fails_in_a_solve_is_told(options, message):
     with pytest.raises(InputError, match=message):
-        finite_elements(**{"domain": SQUARE, "form": laplace, "size": 0.5} | options).solve(
+        finite_elements(**{"domain": SQUARE, "form": laplace, "size": 0.25} | options).solve(
             {**grid(SQUARE), **({"t": np.ones(1)} if "time" in options else {})}
         )
 
 
 def test_functions_of_coordinates_may_be_of_torch():
     found = finite_elements(
-        SQUARE, laplace, dirichlet={"x=min": lambda x, y: torch.ones_like(x), "x=max": 1}, size=0.5, degree=1
+        SQUARE, laplace, dirichlet={"x=min": lambda x, y: torch.ones_like(x), "x=max": 1}, size=0.25, degree=1
     )
     assert np.allclose(found.solve(grid(SQUARE)).values["u"], 1, rtol=0, atol=1e-13)
 

@@ -15,6 +15,8 @@ from pinnreg.reference.rational import Complex
 
 CLUSTERED = 4.0
 """σ of distances exp(−σ(√n − √k)), k = 1 … n."""
+NEAREST = 1e-14
+"""Of the farthest pole's distance to a corner: that of the nearest one; nearer ones fall into it by rounding."""
 DEEPEST = 17.0
 """e^{−2 · 17} of an edge is below rounding."""
 CLEAR = 0.5
@@ -52,14 +54,45 @@ class Loop:
         return np.asarray(np.where(places < 0, start + from_start, end - from_end))
 
     def poles(self, plane: Plane, count: int) -> tuple[Complex, Array]:
-        """`count` poles outside of each corner, fewer where there is no room, and their distances to it."""
-        size = float(np.ptp(self.corners.real) + np.ptp(self.corners.imag))
-        away = size * np.exp(-CLUSTERED * (count**0.5 - np.sqrt(np.arange(1, count + 1))))
-        outward, scales = np.minimum(np.pi - self.angles / 2, np.pi / 2), np.tile(away, len(self.corners))
-        poles = (self.corners[:, None] - self.inward[:, None] * away).ravel()
-        room = distances(plane, np.column_stack([poles.real, poles.imag]))
-        free = room > CLEAR * scales * np.repeat(np.sin(outward), count)
-        return poles[free], scales[free]
+        """`count` poles outside of each corner, others in the middle of what edges enclose outside, and their sizes."""
+        farthest = self._room(plane)
+        clustered = min(CLUSTERED, -np.log(NEAREST) / max(count**0.5 - 1, 1))
+        away = farthest[:, None] * np.exp(-clustered * (count**0.5 - np.sqrt(np.arange(1, count + 1))))
+        middles, radii = self._middles(plane, count // 2)
+        poles = self.corners[:, None] - self.inward[:, None] * away
+        return np.concatenate([poles.ravel(), middles]), np.concatenate([away.ravel(), radii])
+
+    @property
+    def size(self) -> float:
+        """Of the box around it."""
+        return float(np.ptp(self.corners.real) + np.ptp(self.corners.imag))
+
+    def _room(self, plane: Plane) -> Array:
+        """How far poles may be from the corners without coming near other edges, (m,)."""
+        away = self.size * np.geomspace(1e-4, 1, 60)
+        outward = np.sin(np.minimum(np.pi - self.angles / 2, np.pi / 2))
+        poles = self.corners[:, None] - self.inward[:, None] * away
+        blocked = _distances(plane, poles.ravel()).reshape(poles.shape) < CLEAR * outward[:, None] * away
+        first = np.where(blocked.any(axis=1), blocked.argmax(axis=1), len(away))
+        return np.asarray(away[np.maximum(first - 1, 0)])
+
+    def _middles(self, plane: Plane, count: int) -> tuple[Complex, Array]:
+        """Points as near to other edges as to that they lie opposite to, and their distances to both."""
+        places = np.concatenate(
+            [self.on_edge(k, DEEPEST / 2 * np.linspace(-1, 1, count)) for k in range(len(self.names))]
+        )
+        outward = np.repeat(-1j * self.along / np.abs(self.along), count)
+        low, high = np.zeros(len(places)), np.full(len(places), self.size)
+        for _ in range(40):
+            middle = (low + high) / 2
+            nearest = _distances(plane, places + outward * middle) > (1 - 1e-6) * middle
+            low, high = np.where(nearest, middle, low), np.where(nearest, high, middle)
+        enclosed = (high < self.size / 2) & (low > 1e-9 * self.size)
+        return (places + outward * low)[enclosed], low[enclosed]
+
+
+def _distances(plane: Plane, points: Complex) -> Array:
+    return distances(plane, np.column_stack([points.real, points.imag]))
 
 
 def loop_of(what: str, plane: Plane) -> Loop:

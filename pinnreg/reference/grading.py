@@ -17,8 +17,8 @@ BEND = 0.5
 """The largest angle by which the boundary turns along an edge."""
 GROWTH = 0.4
 """By which lengths may change with the distance."""
-SMALLEST = 1e-7
-"""Of an edge, of the size of the domain."""
+NEAREST = 1e-6
+"""Of the reach of a corner: within that distance edges are not shortened further."""
 SOURCES = 500
 """Places on the boundary where it bends, from which lengths grow."""
 STRAIGHT = 1e-3
@@ -37,8 +37,8 @@ class Corner:
 
     def __call__(self, points: Array) -> Array:
         away = np.hypot(*(points - self.place).T) / self.radius
-        # no shorter than what reaches to the corner
-        least = (self.size / self.radius) ** (1 / self.grading)
+        # no shorter than what reaches to the corner, nor than what Delaunay's circles can tell apart
+        least = max((self.size / self.radius) ** (1 / self.grading), NEAREST)
         return np.asarray(self.size * np.maximum(away, least) ** (1 - self.grading))
 
 
@@ -84,8 +84,16 @@ def lengths(found: Outline, size: float, degree: int, prescribed: Collection[str
         meeting = [float(arc.lengths[-1]) for arc in found.arcs if vertex in arc.ends]
         if exponent < degree:
             radius = min(meeting) / 2
-            corners.append(Corner(place, min(size, radius / 2), radius, max(exponent / degree, 0.1)))
+            corners.append(Corner(place, _beside(size, radius, found.size), radius, max(exponent / degree, 0.1)))
     return Lengths(size, tuple(corners), np.concatenate(places), np.concatenate(limits))
+
+
+def _beside(size: float, radius: float, whole: float) -> float:
+    """The length of edges at a distance R from a corner: below R, smaller for short arcs, and never the same for two
+    sizes, since the difference of two solutions is to tell their error.
+    """
+    relative = size / radius * min(1.0, 4 * radius / whole) ** 0.5
+    return float(radius * relative / (1 + relative))
 
 
 def _exponent(found: Outline, vertex: int, prescribed: Collection[str]) -> float:

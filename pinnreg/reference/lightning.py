@@ -25,7 +25,7 @@ POLES = (12, 24, 40, 60, 80, 110)
 """At each corner, tried in turn."""
 SAMPLES = 5
 """On an edge, for each pole of a corner."""
-MOST_COLUMNS = 1200
+MOST_COLUMNS = 2000
 MOST_POINTS = 5000
 """At a time."""
 JUMP = 1e-12
@@ -121,7 +121,8 @@ def lightning(
     u = −s|z|²/4 + Re f(z) with f(z) = Σ aₖ dₖ/(z − pₖ) + a polynomial, whose poles cluster exponentially at the
     corners, outside; one least-squares problem on the boundary. The error falls as exp(−C√n) whatever the corners are.
     With values on all edges the maximum principle bounds it by that on the boundary, which is measured between the
-    points of the fit; with fluxes it is estimated by the misfit of u and of its conjugate on the boundary.
+    points of the fit; with fluxes it is estimated by the misfit of u and of its conjugate on the boundary. Narrow
+    notches take many poles, and those of a few degrees more than there are, as the estimate then tells.
 
     Args:
         domain: a `Polygon`, a `Box`, or a combination of such.
@@ -205,7 +206,7 @@ def fitted(problem: Edges, count: int) -> tuple[Lightning, float]:
     solved = scipy.linalg.lstsq(matrix / sizes, right, lapack_driver="gelsy", cond=1e-14)[0] / sizes
     between = _places(count, 3 * len(places) + 1)
     misfits = [each @ solved - wanted for each, wanted in (_rows(problem, columns, k, between) for k in edges)]
-    width = len(poles) + 11 + count // 2
+    width = len(poles) + len(columns.hessenberg)
     coefficients = solved[:width] + 1j * solved[width : 2 * width]
     bound = max(float(np.abs(each).max()) for each in misfits)
     return Lightning(problem, columns, coefficients, bound), float(np.abs(right).max())

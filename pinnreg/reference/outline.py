@@ -20,8 +20,8 @@ from pinnreg.reference.base import Array
 
 Integers = NDArray[np.intp]
 
-SAMPLES = 2**12
-"""On each side, between which its arcs end."""
+SAMPLES = (2**12, 2**16)
+"""On each side, between which its arcs end; the more if the fewer miss a short arc."""
 HALVINGS = 36
 TURNED = 0.02
 """By which angle normals differ across a corner."""
@@ -141,14 +141,26 @@ def placed(shape: Plane, side: Any, places: Array) -> tuple[Array, Array, NDArra
 
 
 def outline(domain: Plane, interfaces: Sequence[Plane] = ()) -> Outline:
-    """The arcs of a domain's boundary and those of interfaces that lie inside it, cut where they meet."""
-    curves = [domain, *interfaces]
-    size = extent(domain)
+    """The arcs of a domain's boundary and those of interfaces that lie inside it, cut where they meet.
+
+    Raises:
+        InputError: if the boundary does not close.
+    """
+    for samples in SAMPLES:
+        found = _outline([domain, *interfaces], samples)
+        ends = [end for arc in found.arcs if arc.curve == 0 for end in arc.ends]
+        if not (np.bincount(ends) % 2).any():
+            return found
+    raise InputError(f"the boundary of {domain!r} has parts that are too short for the sides on which they lie")
+
+
+def _outline(curves: Sequence[Plane], samples: int) -> Outline:
+    size = extent(curves[0])
     pieces = [
         (number, side, *piece)
         for number, shape in enumerate(curves)
         for side in shape.faces(None)
-        for piece in _pieces(curves, number, side, size)
+        for piece in _pieces(curves, number, side, size, samples)
     ]
     ends = np.concatenate([points[[0, -1]] for *_, points, _ in pieces])
     vertices, which = _merged(ends, np.concatenate([normals[[0, -1]] for *_, normals in pieces]), MEETING * size)
@@ -159,7 +171,9 @@ def outline(domain: Plane, interfaces: Sequence[Plane] = ()) -> Outline:
     return Outline(arcs, vertices, size)
 
 
-def _pieces(curves: Sequence[Plane], number: int, side: Any, size: float) -> list[tuple[Array, Array, Array]]:
+def _pieces(
+    curves: Sequence[Plane], number: int, side: Any, size: float, samples: int
+) -> list[tuple[Array, Array, Array]]:
     """The places, points and normals of the smooth parts of one side that belong to the outline."""
 
     def looked_at(places: Array) -> tuple[Array, NDArray[np.bool_]]:
@@ -170,7 +184,7 @@ def _pieces(curves: Sequence[Plane], number: int, side: Any, size: float) -> lis
             kept = kept & (signs[0] < 0) & np.all([each != 0 for each in signs[1:number]], axis=0)
         return np.column_stack([points / size, normals, kept, *signs]), kept
 
-    places = np.linspace(0, 1, SAMPLES)
+    places = np.linspace(0, 1, samples)
     features, _ = looked_at(places)
     steps = np.linalg.norm(np.diff(features[:, :2], axis=0), axis=1)
     jumps = np.linalg.norm(np.diff(features[:, 2:], axis=0), axis=1) > TURNED

@@ -103,6 +103,8 @@ def triangulate(domain: Plane, found: Outline, wanted: Lengths) -> Triangles:
         if not missing.any():
             break
         points, segments, count = _repaired(points, segments, count, missing, found)
+        if len(points) > 2 * MOST_POINTS:
+            raise _too_many()
     else:
         raise InputError("finite_elements: the mesh does not come to follow the boundary; try a smaller size")
     inside = _inside(domain, delaunay, segments.points, OUTSIDE * found.size)
