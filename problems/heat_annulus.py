@@ -31,7 +31,7 @@ class HeatAnnulus(Problem):
 
     diffusion: PositiveFloat = 0.1
     domain = RING.over(t=(0, 1))
-    defaults = {"network": {"hidden": [20, 20]}, "train": [{"optimiser": "gauss_newton", "steps": 80}]}
+    defaults = {"network": {"hidden": [24, 24, 24]}, "train": [{"optimiser": "gauss_newton", "steps": 140}]}
 
     @cached_property
     def rates(self):

@@ -144,13 +144,38 @@ def test_what_cannot_be_is_refused(make: Any, message: str) -> None:
 L_SHAPE = Polygon([(0, 0), (1, 0), (1, 1), (-1, 1), (-1, -1), (0, -1)])
 
 
-def test_re_entrant_corners_are_found_whichever_way_around() -> None:
-    (corner,) = L_SHAPE.corners
-    assert corner.place == (0, 0)
-    assert corner.angle == pytest.approx(1.5 * math.pi)
-    assert Polygon(L_SHAPE.vertices[::-1]).corners[0].place == (0, 0)
-    assert Polygon([(0, 0), (1, 0), (1, 1)]).corners == ()
-    assert L_SHAPE.over(t=(0, 1)).corners == (corner,)
+def test_corners_are_found_whichever_way_around() -> None:
+    angles = {corner.place: corner.angle / math.pi for corner in L_SHAPE.corners}
+    assert angles == pytest.approx({place: 0.5 + (place == (0, 0)) for place in L_SHAPE.vertices})
+    turned = Polygon(L_SHAPE.vertices[::-1])
+    assert {corner.place: corner.angle / math.pi for corner in turned.corners} == pytest.approx(angles)
+    assert L_SHAPE.over(t=(0, 1)).corners == L_SHAPE.corners
+
+
+@pytest.mark.parametrize(
+    ("conditions", "powers"),
+    [
+        ((dirichlet(0.0),), [2 / 3]),
+        ((pinnreg.neumann(0.0),), [2 / 3]),
+        # a value beside a slope: at (0, 0), and at right angles, where r is smooth
+        ((dirichlet(0.0, on="edge1"),), [1 / 3]),
+    ],
+    ids=["values", "slopes", "mixed"],
+)
+def test_corners_give_networks_the_singular_function_that_conditions_allow(
+    conditions: Any, powers: list[float]
+) -> None:
+    def residual(self: Any, u: Any) -> Any:
+        return u.laplacian
+
+    body = {"domain": L_SHAPE, "conditions": conditions, "residual": residual}
+    problem = dataclass(frozen=True)(type("Bent", (Problem,), body))()
+    features = input_features(problem)
+    assert len(features) == len(powers)
+    assert input_features(problem, corners=False) == ()
+    for feature, power in zip(features, powers, strict=True):
+        one, other = (feature.function(torch.tensor([[-r, 0.3 * r]], dtype=torch.float64)) for r in (0.1, 0.2))
+        assert math.log2(float(other / one)) == pytest.approx(power)
 
 
 @pytest.mark.parametrize(("kind", "turned"), [("value", False), ("slope", False), ("mixed", False), ("mixed", True)])

@@ -84,6 +84,17 @@ CASES = (
     Case("poisson_6d", "poisson_nd", {"problem.dimension": 6}, Limit(1e-6, 1e-6), FEW),
     Case("poisson_10d", "poisson_nd", limit=Limit(1e-4, 1e-4), seeds=FEW),
     Case("heat_10d", "heat_nd", limit=Limit(1e-3, 1e-3), seeds=FEW),
+    Case("poisson_disc", "poisson_disc", limit=Limit(1e-9, 1e-9), seeds=FEW),
+    Case("poisson_lshape", "poisson_lshape", limit=Limit(1e-4, 1e-4), seeds=FEW),
+    Case("poisson_lshape_without_corner", "poisson_lshape", {"network.features.corner": False}, seeds=FEW),
+    Case("poisson_holes", "poisson_holes", limit=Limit(1e-5, 1e-5), seeds=FEW),
+    Case("insulated_edge", "insulated_edge", limit=Limit(1e-5, 1e-5), seeds=FEW),
+    Case("heat_annulus", "heat_annulus", limit=Limit(1e-7, 1e-7), seeds=FEW),
+    Case("poisson_ball", "poisson_ball", limit=Limit(1e-7, 1e-7), seeds=FEW),
+    Case("plate_hole", "plate_hole", limit=Limit(1e-3, 1e-3), seeds=FEW),
+    Case("stacked_plates", "stacked_plates", limit=Limit(1e-7, 1e-7), seeds=FEW),
+    Case("two_rods", "two_rods", limit=Limit(1e-5, 1e-5), seeds=FEW),
+    Case("fibre", "fibre", limit=Limit(1e-4, 1e-4), seeds=FEW),
 )
 """What is measured if nothing else is asked for."""
 
