@@ -19,6 +19,9 @@ from pinnreg.equations import Points, Sweep, Trial, input_features, jumping_coef
 SQUARE, DISC = Box(x=(-1, 1), y=(-1, 1)), Ball(x=0.1, y=0, radius=0.5)
 CASES: dict[str, tuple[Domain, float]] = {
     "point": (Split(Box(x=(0, 1)), Box(x=(0, 0.3))), 1.0),
+    "two points": (Split(Box(x=(0, 1)), Box(x=(0.3, 0.6))), 2.0),
+    "points over time": (Split(Box(x=(0, 1)), Box(x=(0.3, 0.6))).over(t=(0, 2)), 4.0),
+    "point over time": (Split(Box(x=(0, 1)), Box(x=(0, 0.6))).over(t=(0, 2)), 2.0),
     "line": (Split(SQUARE, Box(x=(-1, 1), y=(-1, 0.25))), 2.0),
     "circle": (Split(SQUARE, DISC), math.pi),
     "part of a circle": (Split(SQUARE, Ball(x=-1, y=0, radius=0.5)), math.pi / 2),

@@ -477,6 +477,8 @@ class Product(Curved):
         points, normals, kept = self._base.placed_on(side, unit[: 1 if interval else None, :-1])
         place = unit[:, -1:]
         if interval:  # ends of intervals, along each of which there are as many points
+            if kept is not None:
+                points, normals, kept = points[kept], normals[kept], None
             end = (place[:, 0] * len(points)).long().clamp(max=len(points) - 1)
             place = (place * len(points) - end[:, None]).clamp(0, 1)
             points, normals = points[end], normals[end]

@@ -83,10 +83,14 @@ class Split(Curved):
         if side != self._piece:
             return self.base.placed_on(side, unit)
         parts = list(self._parts)
+        if len(parts) == 1:
+            return self._of_part(parts[0], unit)
+        if self.dimension == 1:  # ends of an interval, each one point
+            each = zip(*(self._of_part(part, unit[:1]) for part in parts), strict=True)
+            points, normals, kept = map(torch.cat, each)
+            return points[kept], normals[kept], None
         measures = unit.new_tensor([self.inner.measure(part) for part in parts]).cumsum(0)
         ends = measures / measures[-1]
-        if len(parts) == 1 or not unit.shape[1]:
-            return self._of_part(parts[0], unit)
         points, normals = unit.new_empty(len(unit), self.dimension), unit.new_empty(len(unit), self.dimension)
         kept = torch.zeros(len(unit), dtype=torch.bool, device=unit.device)
         number = torch.searchsorted(ends, unit[:, 0].contiguous(), right=True).clamp(max=len(parts) - 1)
