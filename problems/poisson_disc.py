@@ -13,7 +13,7 @@ class PoissonDisc(Problem):
     wave: PositiveFloat = 3.0
     domain = Ball(x=0, y=0)
     conditions = (dirichlet(lambda x: x**2),)
-    defaults = {"network": {"hidden": [20, 20]}, "train": [{"optimiser": "gauss_newton", "steps": 60}]}
+    defaults = {"network": {"hidden": [20, 20]}, "train": [{"optimiser": "gauss_newton", "steps": 100}]}
 
     def residual(self, u, x, y):
         return u.laplacian + exp(x) * cos(self.wave * y)
