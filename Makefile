@@ -35,7 +35,7 @@ check: lint test
 
 # Every picture and page of outputs/gallery, one after the other, in hours; each target can be made alone, and `make -k`
 # goes on where a claim of a paper fails. Studies keep their finished runs. Pictures are of runs that no clock stops.
-PICTURES := burgers heat poisson
+PICTURES := burgers heat plate_hole
 STUDIES := $(basename $(notdir $(wildcard configs/study_*.yaml)))
 BENCHMARKS := bench_accuracy bench_derivatives bench_least_squares bench_optimisers
 EXPERIMENTS := $(addprefix reproduce_,ktv noise_stability noise_injection quadratic jacobian)

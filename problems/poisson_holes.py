@@ -24,7 +24,7 @@ class PoissonHoles(Problem):
     source: float = 0.0
     domain = plate()
     conditions = (dirichlet(0.0, on=("x", "y"), name="outside"), dirichlet(1.0, on="holes", name="holes"))
-    defaults = {"network": {"hidden": [24, 24, 24]}, "train": [{"optimiser": "gauss_newton", "steps": 150}]}
+    defaults = {"network": {"hidden": [24, 24, 24]}, "train": [{"optimiser": "gauss_newton", "steps": 120}]}
 
     def residual(self, u):
         return u.laplacian + self.source

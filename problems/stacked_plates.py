@@ -23,7 +23,7 @@ class StackedPlates(Problem):
     def defaults(self):
         # how large u gets is not seen by the conditions one by one
         size = self.flux / min(self.lower, self.upper)
-        return {"network": {"hidden": [16, 16], "scale": size}, "train": [{"optimiser": "gauss_newton", "steps": 100}]}
+        return {"network": {"hidden": [16, 16], "scale": size}, "train": [{"optimiser": "gauss_newton", "steps": 200}]}
 
     @property
     def conditions(self):

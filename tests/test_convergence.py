@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pinnreg.config import resolve
 from pinnreg.equations import Points, View
 from pinnreg.run import convergence
 from pinnreg.run.prepare import prepare
+from pinnreg.run.torn import torn
 from pinnreg.training import is_limit
 
 SMALL: dict[str, Any] = {"network": {"hidden": [10, 10]}, "device": "cpu", "evaluate": {"grid": 15}}
@@ -187,3 +189,28 @@ def test_conditions_are_judged_with_the_coefficient_that_was_found_and_outputs_t
     assert solution.unknown["h"] == pytest.approx(h, abs=1e-4)
     assert solution.report.facts["converged"], solution.report.facts["convergence"]
     assert solution.report.facts["relative_residual"] < 1e-3
+
+
+@pytest.mark.parametrize(("width", "is_one"), [(1e-7, True), (1e-5, True), (2e-3, False), (0.2, False)])
+def test_a_step_that_no_point_sees_is_no_solution(width: float, is_one: bool) -> None:
+    solution = pinnreg.solve({**SMALL, "problem": "heat", "network": {"hidden": [1]}, "train": steps(1)}, out=False)
+    # u = tanh((x - 0.3) / width), of which the equation sees nothing but in the layer
+    weights = dict(solution.parameters)
+    for name, each in weights.items():
+        weights[name] = torch.zeros_like(each)
+    first, *_ = (name for name, each in weights.items() if each.shape[-1:] == (2,))
+    last = next(name for name, each in reversed(weights.items()) if each.ndim == 2)
+    bias = next(name for name, each in weights.items() if each.shape == (1,))
+    weights[first][0, 0], weights[bias][0], weights[last][0, 0] = 0.5 / width, 0.2 / width, 1.0
+    steep = replace(solution, parameters=weights, trial=replace(solution.trial, data=((),), sizes=(), offsets=()))
+    found = torn(steep)
+    assert (found is not None) == is_one
+    if found is not None:
+        assert re.search(r"'u' is a step along x at x=0\.(3|2999),", found)
+
+
+def test_a_run_that_ends_in_steps_has_not_converged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convergence, "torn", lambda _: "'u' is a step")
+    found = facts("heat", points={"interior": 200}, train=steps(25))
+    assert found["converged"] is False
+    assert "'u' is a step" in found["convergence"]

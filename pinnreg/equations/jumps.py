@@ -146,9 +146,7 @@ def jumps(sample: Sample, gap: Gap, edges: Tensor, known: Tensor) -> Jumps:
         edges: the ends of the cells of each line, (lines, cells + 1).
         known: the samples there, (lines, cells + 1, k).
     """
-    rows = torch.cat([edges[..., None], known], dim=2)
-    line = torch.arange(len(edges)).repeat_interleave(edges.shape[1] - 1)
-    cells = Jumps(line, rows[:, :-1].flatten(0, 1), rows[:, 1:].flatten(0, 1))
+    cells = _cells(edges, known)
     gaps, stays = gap(cells.left, cells.right)
     history = stays[:, None]
     for _ in range(HALVINGS):
@@ -160,6 +158,21 @@ def jumps(sample: Sample, gap: Gap, edges: Tensor, known: Tensor) -> Jumps:
         history = torch.cat([history[kept].repeat(2, 1), stays[:, None]], dim=1)
     kept = _largest(history[:, -1])
     return cells.some(kept[history[kept, -1] > STAYS * history[kept, -1 - LAST]])
+
+
+def thin(sample: Sample, gap: Gap, edges: Tensor, known: Tensor, halvings: int) -> Jumps:
+    """The cells that still have a gap after so many halvings: a jump, or a layer thinner than they are."""
+    cells = _cells(edges, known)
+    for _ in range(halvings):
+        kept = _largest(gap(cells.left, cells.right)[0])
+        cells = _halved(cells.some(kept), sample)
+    return cells.some(_largest(gap(cells.left, cells.right)[0]))
+
+
+def _cells(edges: Tensor, known: Tensor) -> Jumps:
+    rows = torch.cat([edges[..., None], known], dim=2)
+    line = torch.arange(len(edges)).repeat_interleave(edges.shape[1] - 1)
+    return Jumps(line, rows[:, :-1].flatten(0, 1), rows[:, 1:].flatten(0, 1))
 
 
 def _halved(cells: Jumps, sample: Sample) -> Jumps:

@@ -47,6 +47,7 @@ from pinnreg.regularisers import strength
 from pinnreg.report import Solution
 from pinnreg.run.fresh import fresh_points, fresh_residual
 from pinnreg.run.prepare import Prepared
+from pinnreg.run.torn import torn
 from pinnreg.training import Outcome, is_limit
 
 logger = logging.getLogger("pinnreg")
@@ -105,7 +106,8 @@ def judged(solution: Solution, prepared: Prepared, outcome: Outcome[Batch]) -> V
     name, size = largest or ("", None)
     what = "" if size is None else f"{name!r} is {size:.1e} of its own terms at points that training has not seen"
     if size is not None and size <= TOLERANCE and not _is_measured(prepared):
-        return Verdict(True, what, size)
+        step = torn(solution)
+        return Verdict(True, what, size) if step is None else Verdict(False, f"{what}, but {step}", size)
     if _has_rest(prepared, solution.history):
         if limited and _left(solution.history) <= AT_REST:
             return Verdict(False, f"cut while the loss was falling: {end}", size)
