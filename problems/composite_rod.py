@@ -10,7 +10,7 @@ from pinnreg import Box, Problem, Split, dirichlet, initial, interface
 
 
 @dataclass(frozen=True)
-class TwoRods(Problem):
+class CompositeRod(Problem):
     """u_t = (k u_x)_x on (0, 1), u = 0 at the ends, k = left for x < 1/2 and right beyond: heat in two rods that meet.
 
     From its slowest mode u = e^(-λt) X(x) falls with X a sine in either rod, and k u_x is continuous.

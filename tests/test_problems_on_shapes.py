@@ -1,0 +1,164 @@
+"""The shipped problems on shapes: their references solve the equations and obey the conditions, by differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from test_problems import Differences, reference_of, weights
+from torch import Tensor
+
+import pinnreg
+from pinnreg import Box, Problem, registry
+from pinnreg.domain import Domain
+from pinnreg.equations import Equation, FaceCondition, Points, Sweep, Trial, evaluate_residual, named_conditions
+
+Array = NDArray[np.float64]
+NAMES = [name for name in registry.find() if not isinstance(pinnreg.problem(name).domain, Box)]
+CHANGED: list[tuple[str, dict[str, Any]]] = [
+    ("poisson_disc", {"wave": 1.5}),
+    ("poisson_ball", {"slope": -2.0}),
+    ("heat_annulus", {"diffusion": 0.3}),
+    ("fibre", {"conductivity": 0.2}),
+    ("stacked_plates", {"lower": 5.0, "upper": 3.0}),
+    ("composite_rod", {"left": 0.2, "right": 1.5}),
+    ("composite_rod", {"left": 0.5, "right": 0.5}),
+]
+CASES = [(name, {}) for name in NAMES] + CHANGED
+each_case = pytest.mark.parametrize(
+    ("name", "changes"), CASES, ids=["-".join([name, *map(str, changes.values())]) for name, changes in CASES]
+)
+BY_ELEMENTS = {"poisson_holes": 1e-4}
+"""References whose second derivatives are no better than their mesh, and how exact their values are."""
+LAYERS = {"stacked_plates": ("lower", "upper"), "composite_rod": ("left", "right"), "fibre": ("conductivity", None)}
+"""The coefficients on both sides of the interface; None for 1."""
+
+
+@cache
+def made(name: str, changes: tuple[tuple[str, Any], ...]) -> Problem:
+    return pinnreg.problem(name, **dict(changes))
+
+
+def scale(problem: Problem) -> float:
+    """The largest value of the reference."""
+    points = problem.domain.sample(200)
+    return max(float(np.abs(values).max()) for values in at(problem, points).values())
+
+
+def at(problem: Problem, points: Tensor) -> dict[str, Array]:
+    columns = points.numpy().T
+    return reference_of(problem).at(dict(zip(problem.domain.axes, columns, strict=True)))
+
+
+def well_inside(domain: Domain, count: int = 6) -> Tensor:
+    """Points with room for a stencil around them."""
+    points = domain.sample(2000, "uniform", 5)
+    room = domain.signed_distance(points) < -0.1 * max(b - a for a, b in domain.bounds.values())
+    for kink in domain.kinks:
+        room &= kink(points) > 0.1
+    for number, (axis, (lower, upper)) in enumerate(domain.bounds.items()):
+        if axis == "t":
+            room &= (points[:, number] - lower).clamp(max=1) * (upper - points[:, number]) > 0.05
+    return points[room][:count]
+
+
+@each_case
+def test_the_residual_vanishes_on_the_reference(name: str, changes: dict[str, Any]) -> None:
+    problem = made(name, tuple(changes.items()))
+    if name in BY_ELEMENTS:
+        pytest.skip("of finite elements")
+    points, best = Points(well_inside(problem.domain)), np.inf
+    assert len(points) == 6
+    for step in (1e-2, 3e-3):
+        differences = Differences(problem, reference_of(problem), points, step)
+        rows = evaluate_residual(problem, differences)
+        best = min(best, max(float(values.abs().max()) for values in rows.values()) / differences.scale)
+    assert best < 1e-6
+
+
+@each_case
+def test_the_reference_obeys_the_conditions(name: str, changes: dict[str, Any]) -> None:
+    problem = made(name, tuple(changes.items()))
+    tolerance = BY_ELEMENTS.get(name, 1e-6) * scale(problem)
+    judged = 0
+    for condition in named_conditions(problem):
+        if not isinstance(condition, FaceCondition):
+            continue  # below
+        points = condition.sample(problem.domain, 20, "uniform", 1)
+        points = points.part(away_from_corners(problem.domain, points.x))
+        # values on the boundary itself may be NaN by rounding
+        moved = points.x - 1e-9 * points.normals if condition.kind != "initial" else points.x
+        value, of_value, of_slope = condition.data(points, problem.domain.axes).view(3, -1).numpy()
+        rows = of_value * at(problem, moved)[str(condition.of)] - value
+        if of_slope.any():
+            rows = rows + of_slope * slopes(problem, points.x, points.normals, -1.0)[str(condition.of)]
+        assert np.abs(rows).max() < tolerance * max(1.0, np.abs(of_slope).max()), condition.name
+        judged += 1
+    assert judged
+
+
+def away_from_corners(domain: Domain, points: Tensor) -> Tensor:
+    """Which points have no corner near, where slopes may have no bound, (n,)."""
+    places = torch.tensor([corner.place for corner in domain.corners], dtype=torch.float64).reshape(-1, 2)
+    return (torch.cdist(points[:, :2], places) > 0.2).all(dim=1)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_flux_is_continuous_where_materials_meet(name: str) -> None:
+    problem = pinnreg.problem(name)
+    (held,) = (each for each in named_conditions(problem) if isinstance(each, Equation))
+    points = held.sample(problem.domain, 20, "uniform", 1)
+    inside, outside = (slopes(problem, points.x, points.normals, side)["u"] for side in (-1.0, 1.0))
+    one, other = (1.0 if key is None else getattr(problem, key) for key in LAYERS[name])
+    assert one * inside == pytest.approx(other * outside, rel=1e-5, abs=1e-5 * np.abs(one * inside).max())
+    assert np.abs(inside - outside).max() > 0.1 * np.abs(inside).max()  # a kink
+
+
+def slopes(problem: Problem, points: Tensor, normals: Tensor | None, side: float) -> dict[str, Array]:
+    """∂u/∂n by differences on one side of points."""
+    assert normals is not None
+    h = side * 2e-3 * min(b - a for a, b in problem.domain.bounds.values())
+    offsets = h * np.arange(7) + np.sign(h) * 1e-9
+    values = [at(problem, points + offset * normals) for offset in offsets]
+    taken = weights(offsets, 1)
+    return {name: sum(w * each[name] for w, each in zip(taken, values, strict=True)) for name in values[0]}
+
+
+def test_kirsch_s_plate_is_in_balance_and_its_hole_without_stress() -> None:
+    problem: Any = pinnreg.problem("plate_hole", poisson=0.2)
+
+    def exact(points: Tensor) -> Tensor:
+        return torch.stack(problem.displacement(points[:, 0], points[:, 1]), dim=1)
+
+    def sweep(points: Points) -> Sweep:
+        return Sweep(Trial(("x", "y"), ("u", "v"), ((), ())), exact, points)
+
+    inside = Points(problem.domain.sample(50))
+    for rows in evaluate_residual(problem, sweep(inside)).values():
+        assert float(rows.detach().abs().max()) < 1e-10
+    for condition in named_conditions(problem):
+        rows = condition.residual(sweep(condition.sample(problem.domain, 30, "sobol", 0)), problem)
+        assert float(rows.detach().abs().max()) < 1e-10, condition.name
+    # three times the stress that it is pulled with, at the top of the hole; with 2μ = 1 that is 1
+    top = sweep(Points(torch.tensor([[0.0, 0.3]], dtype=torch.float64)))
+    along, up = top((1, 0))[0, 0].item(), top((0, 1))[0, 1].item()
+    assert along + problem.poisson / (1 - problem.poisson) * (along + up) == pytest.approx(3)
+
+
+def test_the_l_shape_is_that_of_two_references() -> None:
+    from skfem.helpers import dot, grad
+
+    from pinnreg import reference
+
+    problem = pinnreg.problem("poisson_lshape")
+    points = problem.domain.sample(50)
+    zero = dict.fromkeys(problem.domain.edges, 0.0)  # type: ignore[attr-defined]
+    laplace: Callable[..., Any] = lambda u, v, w: dot(grad(u), grad(v))  # noqa: E731
+    other = reference.finite_elements(problem.domain, laplace, 1.0, dirichlet=zero, degree=4, size=0.1)
+    found = other.at(dict(zip("xy", points.numpy().T, strict=True)))["u"]
+    assert found == pytest.approx(at(problem, points)["u"], abs=1e-6 * 0.15)
