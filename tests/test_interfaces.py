@@ -12,6 +12,7 @@ from torch import Tensor
 
 import pinnreg
 from pinnreg import Ball, Box, InputError, Polygon, Problem, Split, condition, dirichlet, interface
+from pinnreg.cli import main
 from pinnreg.domain import Domain
 from pinnreg.domain.corner import Corner
 from pinnreg.equations import Points, Sweep, Trial, input_features, jumping_coefficients
@@ -205,3 +206,9 @@ def test_a_singular_function_is_harmonic_and_obeys_the_conditions_of_its_sides(
         lambda x: corner.singular(x, kind, turned=turned)[:, None], points, ["xx", "yy"], axes=("x", "y")
     )
     assert float((values["xx"] + values["yy"]).detach().abs().max()) < 1e-9
+
+
+def test_describe_names_interfaces(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["describe", "fibre"])
+    assert "fibre (inside, length 3.142)" in capsys.readouterr().out

@@ -52,7 +52,7 @@ def draw(problem: equations.Problem, title: str, path: Path) -> None:
 
 
 def parts_of(domain: Domain) -> dict[Side, str]:
-    """The parts of a domain's boundary with their measures in words."""
+    """The parts of a domain's boundary, and its interfaces, with their measures in words."""
     return {side: _measure(domain, side) for side in _sides(domain)}
 
 
@@ -64,7 +64,8 @@ def size_of(domain: Domain) -> str:
 
 def _sides(domain: Domain) -> tuple[Side, ...]:
     in_space = domain.faces(None) if domain.space_axes else ()
-    return (*in_space, *domain.faces("t")) if "t" in domain.axes else in_space
+    ends = domain.faces("t") if "t" in domain.axes else ()
+    return (*in_space, *ends, *domain.interfaces)
 
 
 def measure_of(domain: Domain, side: Side) -> float:
@@ -74,7 +75,8 @@ def measure_of(domain: Domain, side: Side) -> float:
 
 def _measure(domain: Domain, side: Side) -> str:
     dimension = len(domain.space_axes) - (side.axis != "t")
-    return f"{_word(dimension)} {measure_of(domain, side):.4g}" if dimension else "a point"
+    where = "inside, " if side in domain.interfaces else ""
+    return f"{where}{_word(dimension)} {measure_of(domain, side):.4g}" if dimension else f"{where}a point"
 
 
 def _duration(domain: Domain) -> float:

@@ -104,7 +104,9 @@ def problem(resolved: config.Resolved, target: JsonFile | None) -> None:
     if not isinstance(described.domain, domain.Box):
         data["shape"] = repr(described.domain)
         parts = picture.parts_of(described.domain)
-        data["boundary"] = {str(side): picture.measure_of(described.domain, side) for side in parts}
+        measures = {str(side): picture.measure_of(described.domain, side) for side in parts}
+        inside = {str(side): measures.pop(str(side)) for side in described.domain.interfaces}
+        data |= {"boundary": measures, "interfaces": inside}
     line(f"{data['name']}: {data['description']}")
     for key in ("file", "parameters", "domain", "outputs", "conditions"):
         line(f"{key:10}  {_compact(data[key])}")

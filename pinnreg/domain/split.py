@@ -164,7 +164,7 @@ class Split(Curved):
         return points, normals, inside if kept is None else inside & kept
 
     def __repr__(self) -> str:
-        return f"Split({self.base!r}, {self.inner!r})"
+        return f"Split({self.base!r}, {self.inner!r}, name={str(self._piece)!r})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Split) and self._key == other._key

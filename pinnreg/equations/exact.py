@@ -160,12 +160,12 @@ def _reasons_against(problem: Problem, conditions: Iterable[Condition], mode: Co
 
 def _without_formula(domain: Domain, condition: FaceCondition | Periodic) -> str | None:
     """Why no trial function is known that obeys a condition where it holds."""
-    if not isinstance(domain, Shape):
-        return "only boxes, balls, annuli and ellipses have exact conditions"
     known = () if domain.quadric is None else tuple(name for name, _ in domain.quadric.levels)
-    if all(isinstance(side, Face) or str(side) in known for side in condition.faces(domain)):
+    if isinstance(domain, Shape) and all(
+        isinstance(side, Face) or str(side) in known for side in condition.faces(domain)
+    ):
         return None
-    return f"only boxes, balls, annuli and ellipses have exact conditions, and its sides are those of {domain!r}"
+    return "only boxes, balls, annuli and ellipses have exact conditions"
 
 
 def _partial_periodicity(problem: Problem, candidates: Iterable[Condition]) -> dict[str, str]:
