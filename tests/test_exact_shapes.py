@@ -94,3 +94,34 @@ def test_data_that_disagree_at_an_edge_leave_the_later_condition_soft() -> None:
     split = split_conditions(given, "default")
     assert [each.name for each in split.exact] == ["dirichlet"]
     assert "disagree" in split.reasons["initial"]
+
+
+def radius(x: Tensor, y: Tensor) -> Tensor:
+    return torch.sqrt((x - 1) ** 2 + y**2)
+
+
+@pytest.mark.parametrize(
+    ("domain", "data"),
+    [
+        (DISC, lambda x, y: torch.log(radius(x, y))),
+        (DISC, lambda x, y: torch.log(torch.hypot(x - 1.5, y + 0.7))),
+        (DISC, lambda x, y: (x - 1) / radius(x, y) ** 2),
+        (DISC, lambda x, y: ((x - 1) ** 2 - y**2) / radius(x, y) ** 4),
+        (DISC, lambda x, y: (x - 1) / radius(x, y)),
+        (DISC, radius),
+        (Ball(x=0, y=0, z=0), lambda x, y, z: 1 / torch.sqrt(x**2 + y**2 + z**2)),
+        (TILTED, lambda x, y: torch.log(torch.hypot(x, y - 1))),
+        (DISC.over(t=(0, 1)), lambda x, y, t: torch.exp(-t) * torch.log(radius(x, y))),
+    ],
+    ids=["log", "log off centre", "dipole", "quadrupole", "angle", "cone", "in space", "ellipse", "over time"],
+)
+def test_data_that_are_singular_inside_are_soft(domain: Domain, data: Any) -> None:
+    split = split_conditions(problem(domain, dirichlet(data)), "default")
+    assert split.exact == ()
+    assert "its data" in split.reasons["dirichlet"]
+
+
+def test_what_is_singular_in_a_hole_is_exact() -> None:
+    ring = Annulus(x=1, y=0, inner=0.5, outer=2)
+    given = problem(ring, dirichlet(lambda x, y: torch.log(radius(x, y))))
+    assert [each.name for each in split_conditions(given, "default").exact] == ["dirichlet"]

@@ -49,17 +49,20 @@ def test_the_interface_lies_where_the_shape_ends_inside(case: str) -> None:
 def test_a_kink_is_continuous_and_its_slope_jumps_at_the_interface_only(case: str) -> None:
     domain, _ = CASES[case]
     points, normals = domain.boundary("interface").sample(50)
-    kink = domain.kinks[-1]
-    step = 1e-6 * normals
-    one, here, other = kink(points - step), kink(points), kink(points + step)
-    assert float((one - here).abs().max()) < 1e-4
-    assert bool((one > here).all() & (other > here).all())
-    away = domain.sample(200, "uniform", 1)
-    away = away[kink(away) > 1e-3]
-    along = torch.zeros_like(away)
-    along[:, 0] = 1e-5
-    bend = kink(away + along) - 2 * kink(away) + kink(away - along)
-    assert float(bend.abs().max()) < 1e-6  # of a kink it would be 1e-5
+    # each end of an interval has one of its own
+    for kink in domain.kinks if len(domain.space_axes) == 1 else domain.kinks[-1:]:
+        own = kink(points) < 1e-9
+        assert own.any()
+        step = 1e-6 * normals[own]
+        one, here, other = kink(points[own] - step), kink(points[own]), kink(points[own] + step)
+        assert float((one - here).abs().max()) < 1e-4
+        assert bool((one > here).all() & (other > here).all())
+        away = domain.sample(200, "uniform", 1)
+        away = away[kink(away) > 1e-3]
+        along = torch.zeros_like(away)
+        along[:, 0] = 1e-5
+        bend = kink(away + along) - 2 * kink(away) + kink(away - along)
+        assert float(bend.abs().max()) < 1e-6  # of a kink it would be 1e-5
 
 
 def broken(points: Tensor) -> Tensor:
@@ -212,3 +215,66 @@ def test_describe_names_interfaces(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["describe", "fibre"])
     assert "fibre (inside, length 3.142)" in capsys.readouterr().out
+
+
+def make(domain: Domain, *conditions: Any, **more: Any) -> Problem:
+    body = {"domain": domain, "conditions": conditions, "residual": lambda self, u: u.laplacian + 1, **more}
+    return dataclass(frozen=True)(type("Made", (Problem,), body))()
+
+
+SMALL: dict[str, Any] = {
+    "network": {"hidden": [6]},
+    "points": {"interior": 60, "boundary": 30},
+    "evaluate": {"grid": 9},
+}
+
+
+@pytest.mark.parametrize(
+    ("domain", "condition", "message"),
+    [
+        (Split(SQUARE, DISC), None, "materials meet at 'interface', where no condition holds; add interface"),
+        (Split(SQUARE, DISC), interface(1.0, 2.0, on="x=min"), "'x=min' is no interface of"),
+        (Split(SQUARE, DISC), pinnreg.neumann(0.5, on="interface"), "has two values at the interface 'interface'"),
+    ],
+)
+def test_conditions_that_do_not_fit_an_interface_are_refused(domain: Domain, condition: Any, message: str) -> None:
+    conditions = [dirichlet(0.0), *([] if condition is None else [condition])]
+    with pytest.raises(InputError, match=message):
+        pinnreg.solve({"problem": make(domain, *conditions), **SMALL}, out=False)
+
+
+def test_shapes_are_combined_before_they_are_split() -> None:
+    with pytest.raises(InputError, match="combine shapes first, and then Split"):
+        Split(SQUARE, DISC) - Ball(x=0.8, y=0, radius=0.1)
+
+
+def test_a_symmetric_problem_with_an_interface_or_corners_may_say_so() -> None:
+    fibre = Split(SQUARE, Ball(x=0, y=0, radius=0.4))
+    bent = Polygon([(-2, 0), (2, 0), (2, 2), (1, 2), (1, 1), (-1, 1), (-1, 2), (-2, 2)])
+    train = [{"optimiser": "gauss_newton", "steps": 3}]
+    for domain, conditions in ((fibre, (dirichlet(0.0), interface(2.0, 1.0))), (bent, (dirichlet(0.0),))):
+        given = make(domain, *conditions, symmetry=pinnreg.even("x"))
+        solution = pinnreg.solve({"problem": given, **SMALL, "train": train}, out=False)
+        one, other = (solution([[sign * 0.3, 0.5]]) for sign in (1, -1))
+        assert one == pytest.approx(other, abs=1e-12)
+
+
+@pytest.mark.parametrize("inner", [Box(x=(1, 2)), Box(x=(0, 1))])
+def test_every_end_of_an_interval_has_a_kink_and_units_do_not_matter(inner: Box) -> None:
+    length = 1e-5
+    (low, high), zero = inner.bounds["x"], dirichlet(0.0, on="x=min")
+    domain = Split(Box(x=(0, 3 * length)), Box(x=(low * length, high * length))).over(t=(0, 1e6))
+    one = make(
+        domain,
+        zero,
+        dirichlet(1.0, on="x=max", name="end"),
+        interface(10.0, 1.0),
+        residual=lambda self, u: u.xx,
+    )
+    assert len(domain.kinks) == 1 + (low > 0)
+    train = [{"optimiser": "gauss_newton", "steps": 80}]
+    config = {"problem": one, **SMALL, "network": {"hidden": [10]}, "points": {"interior": 150, "boundary": 30}}
+    solution = pinnreg.solve({**config, "train": train}, out=False)
+    slope = 1 / 2.1  # of the outer parts, by length
+    found = solution([[high * length, 5e5]])[0, 0]
+    assert found == pytest.approx(slope * (low + (high - low) / 10), abs=1e-4)

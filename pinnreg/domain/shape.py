@@ -174,6 +174,8 @@ class Combined(Curved):
             raise InputError(f"{one!r} {operation} {other!r}: the second is no domain")
         if one.axes != other.axes:
             raise InputError(f"{one!r} {operation} {other!r}: axes {', '.join(one.axes)} and {', '.join(other.axes)}")
+        if one.interfaces or other.interfaces:
+            raise InputError(f"{one!r} {operation} {other!r}: combine shapes first, and then Split(...)")
         if "t" in one.axes:
             raise InputError(f"{one!r} {operation} {other!r}: combine shapes in space, and then .over(t=...)")
         self._operation, self._one, self._other = operation, one, other

@@ -98,8 +98,13 @@ class FaceCondition:
 
     def check(self, domain: Domain) -> None:
         """Refuse a domain that lacks the condition's faces or points."""
-        self.faces(domain)
+        sides = self.faces(domain)
         self.part.check(domain, self.name)
+        if _counts(self.normal_factor) and (both := [side for side in sides if side in domain.interfaces]):
+            raise InputError(
+                f"condition {self.name!r}: ∂u/∂n has two values at the interface {str(both[0])!r}; see interface(...), "
+                "or condition(lambda u: u.inside.n - ..., on=...)"
+            )
 
     def faces(self, domain: Domain) -> tuple[Side, ...]:
         """The faces on which the condition holds, or on parts of which; none if it holds at points."""

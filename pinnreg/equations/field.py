@@ -88,8 +88,11 @@ class View:
         if points.normals is None:
             raise InputError(f"{title} is what u is next to an interface, and these points lie on none")
         if (key := ("beside", side)) not in self._taken:
-            step = side * torch.finfo(points.x.dtype).eps ** (2 / 3) * points.x.detach().abs().amax()
-            columns = (points.x + step * points.normals).unbind(dim=1)
+            # well above the rounding of coordinates, and well below what u changes by
+            eps = torch.finfo(points.x.dtype).eps
+            rounding = 16 * eps * points.x.detach()[:, list(points.across)].abs().amax()
+            step = rounding.clamp_min(eps ** (2 / 3) * points.extent)
+            columns = (points.x + side * step * points.normals).unbind(dim=1)
             replaced = {axis: self.shaped(each) for axis, each in zip(self.sweep.trial.axes, columns, strict=True)}
             self._taken[key] = (self.moved(replaced, self.shape, normals=True), replaced)
         return self._taken[key][0]
@@ -113,7 +116,9 @@ class View:
         if normals and points.normals is not None:
             outward = points.normals.repeat(math.prod(shape) // len(points), 1)
         place, self._count = self._count, self._count + 1
-        there = Points(torch.stack(columns, dim=1), outward, across=points.across, curved=points.curved)
+        there = Points(
+            torch.stack(columns, dim=1), outward, across=points.across, curved=points.curved, extent=points.extent
+        )
         return View(self.sweep.elsewhere(place, there), shape)
 
 

@@ -57,6 +57,12 @@ class Equation:
     def check(self, domain: Domain) -> None:
         """Refuse a domain that lacks the condition's faces, axes or points."""
         self.part.check(domain, self.name)
+        others = [side for side in self.faces(domain) if side not in domain.interfaces]
+        if self.kind == "interface" and others:
+            known = ", ".join(map(str, domain.interfaces)) or "none"
+            raise InputError(
+                f"condition {self.name!r}: {str(others[0])!r} is no interface of {domain!r} (known: {known})"
+            )
 
     def faces(self, domain: Domain) -> tuple[Side, ...]:
         """The faces on which it holds, or on parts of which."""

@@ -112,6 +112,8 @@ def lines_inside(domain: Domain, axis: str) -> Lines:
         return lines_along(domain, axis)
     number, (lower, upper) = domain.axes.index(axis), domain.bounds[axis]
     middle = domain.sample(MOST_LINES if domain.dimension > 1 else 1, "sobol", derive(0, f"lines/{axis}/inside"))
+    if domain.quadric is not None and not domain.quadric.lowest:  # where functions of angles and radii are singular
+        middle[0, list(domain.quadric.axes)] = torch.tensor(domain.quadric.centre, dtype=middle.dtype)
     ends = []
     for end in (lower, upper):
         # as far as all of many points on the way are inside

@@ -22,6 +22,7 @@ from torch import Tensor
 from pinnreg.domain import Domain, flat
 from pinnreg.equations.call import evaluate_data
 from pinnreg.equations.conditions import FaceCondition
+from pinnreg.equations.continuation import why_not_continued
 from pinnreg.equations.jumps import Gap, Lines, Sample, jumps, lines_along, lines_inside
 
 SMALLEST = 1e-4
@@ -59,7 +60,7 @@ def why_not_smooth(domain: Domain, condition: FaceCondition, orders: Orders) -> 
                 why = f"its data cannot be differentiated {order} times along {axis} ({error})"
             if why:
                 return why
-    return None
+    return why_not_continued(domain, condition) if len(faces) < len(sides) else None
 
 
 def _flaw(domain: Domain, condition: FaceCondition, axis: str, lines: Lines, order: int) -> str | None:

@@ -108,7 +108,8 @@ class Part:
         across = tuple(
             number for number, axis in enumerate(domain.axes) if axis in along | {side.axis for side in sides}
         )
-        return Points(x, normals, across=across, curved=curved)
+        extent = max((domain.bounds[axis][1] - domain.bounds[axis][0] for axis in domain.space_axes), default=1.0)
+        return Points(x, normals, across=across, curved=curved, extent=extent)
 
     def _kept(
         self, domain: Domain, side: Side | None, count: int, sampler: Sampler, seed: int, title: str

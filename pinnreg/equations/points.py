@@ -26,6 +26,7 @@ class Points:
         normals: outward normals, (n, d), of points on faces.
         across: the numbers of the axes that normals are along.
         curved: whether they are along several of these at once.
+        extent: the longest side of the domain in space.
         values: what was measured at the points, (n,), or what a penalty has drawn for each, (n, ...).
         importance: what each point counts for, (n,), of mean 1 over all points that were drawn; None for alike.
         points_per_row: k where a row has the points i, i + n/k, i + 2n/k, ...: 2 for pairs, many at the nodes of
@@ -43,6 +44,7 @@ class Points:
     across: tuple[int, ...] = ()
     there: Mapping[int, Points] = field(default_factory=dict)
     curved: bool = False
+    extent: float = 1.0
 
     def __len__(self) -> int:
         return self.x.shape[0]
@@ -120,7 +122,7 @@ class Points:
             place: each.replaced(tuple(itertools.islice(stacks, len(each.tensors()))))
             for place, each in self.there.items()
         }
-        return Points(x, normals, values, importance, self.points_per_row, lifts, self.across, there, self.curved)
+        return replace(self, x=x, normals=normals, values=values, importance=importance, lifts=lifts, there=there)
 
 
 def _picked(lift: Lift, pick: Callable[[Tensor], Tensor]) -> Lift:

@@ -102,7 +102,21 @@ def named_conditions(problem: Problem, extra: Iterable[Condition] = ()) -> tuple
     named = _named(problem, extra)
     for condition in named:
         condition.check(problem.domain)
+    _check_interfaces(problem, named)
     return named
+
+
+def _check_interfaces(problem: Problem, conditions: Iterable[Condition]) -> None:
+    """Refuse an interface on which nothing holds: the network's kink there could be any."""
+    if not problem.domain.interfaces:
+        return
+    held = {side for each in conditions if not isinstance(each, Measurements) for side in each.faces(problem.domain)}
+    for side in problem.domain.interfaces:
+        if side not in held:
+            raise InputError(
+                f"{_title(problem)}: materials meet at {str(side)!r}, where no condition holds; add "
+                f"interface(k inside, k outside, on={str(side)!r})"
+            )
 
 
 def condition_at(problem: Problem, condition: Condition) -> Condition:

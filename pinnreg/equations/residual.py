@@ -45,7 +45,7 @@ def of_derivatives(
 
     def function(x: Tensor, *derivatives: Tensor) -> dict[str, Tensor]:
         here = sweep.points
-        points = Points(x, here.normals, across=here.across, curved=here.curved)
+        points = Points(x, here.normals, across=here.across, curved=here.curved, extent=here.extent)
         return rows(Table(sweep, points, dict(zip(values, derivatives, strict=True))))
 
     return function, values

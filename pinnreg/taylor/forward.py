@@ -6,7 +6,7 @@ order k costs 2ᵏ evaluations. Points mostly stay from step to step, and what i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -22,19 +22,19 @@ _KNOWN = WeakIdKeyDictionary()
 
 
 def by_forward_mode(function: Callable[[Tensor], Any], points: Series) -> Series:
-    """The series of a function at points that are the coordinates themselves.
+    """The series of a function at points that are the coordinates, or an affine map of them, as their mirror images.
 
     Args:
         function: maps (n, d) to (n, m), each row from its own point only.
-        points: the series of the coordinates, (n, d).
+        points: the series of the points, (n, d).
     """
     algebra, at = points.algebra, points.value
     known = None if at.requires_grad or torch.is_inference_mode_enabled() else _known_at(at)
     if known is None:
-        return Series(algebra, _all_rows(algebra), (_stack(function, algebra, at),))
+        return Series(algebra, _all_rows(algebra), (_stack(function, points),))
     if (function, algebra) not in known:
         with torch.no_grad():
-            known[function, algebra] = _stack(function, algebra, at)
+            known[function, algebra] = _stack(function, points)
     return Series(algebra, _all_rows(algebra), (known[function, algebra],))
 
 
@@ -51,9 +51,14 @@ def _all_rows(algebra: Algebra) -> tuple[int, ...]:
     return tuple(range(len(algebra.expansions)))
 
 
-def _stack(function: Callable[[Tensor], Any], algebra: Algebra, at: Tensor) -> Tensor:
+def _stack(function: Callable[[Tensor], Any], points: Series) -> Tensor:
+    algebra, at = points.algebra, points.value
     wanted = {index for expansion in algebra.expansions for index, _ in expansion}
-    table = {index: _derivative(function, index, at)(at) for index in wanted}
+    # where the points go along each axis: second derivatives of an affine map are none
+    axes = [axis for axis in range(algebra.dimension) if any(index[axis] for index in wanted)]
+    units = [tuple(int(axis == each) for each in range(algebra.dimension)) for axis in axes]
+    along = dict(zip(axes, points.derivatives(units), strict=True)) if axes else {}
+    table = {index: _derivative(function, index, along)(at) for index in wanted}
     rows = []
     for expansion in algebra.expansions:
         total = torch.zeros_like(next(iter(table.values())))
@@ -63,19 +68,17 @@ def _stack(function: Callable[[Tensor], Any], algebra: Algebra, at: Tensor) -> T
     return torch.stack(rows)
 
 
-def _derivative(function: Function, index: tuple[int, ...], at: Tensor) -> Function:
+def _derivative(function: Function, index: tuple[int, ...], along: Mapping[int, Tensor]) -> Function:
     found = function
     for axis, times in enumerate(index):
-        along = torch.zeros_like(at)
-        along[:, axis] = 1
         for _ in range(times):
-            found = _slope(found, along)
+            found = _slope(found, along[axis])
     return found
 
 
 def _slope(function: Function, along: Tensor) -> Function:
     def slope(points: Tensor) -> Tensor:
-        derivative: Tensor = torch.func.jvp(function, (points,), (along,))[1]
+        derivative: Tensor = torch.func.jvp(function, (points,), (along.expand_as(points).contiguous(),))[1]
         return derivative
 
     return slope
