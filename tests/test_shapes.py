@@ -348,8 +348,11 @@ def test_the_signed_distance_has_finite_derivatives_and_of_length_one(name: str)
     domain = made(name)
     middle = torch.tensor([[sum(ends) / 2 for ends in domain.bounds.values()]], dtype=torch.float64)
     points = torch.cat([middle, boundary_of(domain, 40)[0], Box(**domain.bounds).sample(40)]).requires_grad_()
-    (slopes,) = torch.autograd.grad(domain.signed_distance(points).sum(), points)
+    (slopes,) = torch.autograd.grad(domain.signed_distance(points).sum(), points, create_graph=True)
     assert bool(slopes.isfinite().all())
+    if slopes.requires_grad:  # those of flat sides are constant
+        (bends,) = torch.autograd.grad(slopes.sum(), points, allow_unused=True)
+        assert bends is None or bool(bends.isfinite().all())
     lengths = torch.linalg.vector_norm(slopes[-40:], dim=1)
     assert torch.allclose(lengths, torch.ones_like(lengths), atol=1e-6)
 

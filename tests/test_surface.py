@@ -116,9 +116,7 @@ def test_a_surface_turned_inside_out_and_one_with_a_hollow(tmp_path: Path) -> No
     assert bool(shell.contains(shell.sample(50)).all())
 
 
-def test_equal_surfaces_are_equal(cube: Surface, ball: Surface, tmp_path: Path) -> None:
-    again = Surface(cube.file, name="wall")
-    assert again == ball or cube != ball
+def test_equal_surfaces_are_equal(tmp_path: Path) -> None:
     mesh = trimesh.creation.box((1, 1, 1))
     one, other = Surface(saved(mesh, tmp_path, "one.stl")), Surface(saved(mesh, tmp_path, "other.obj"))
     assert one == other

@@ -8,7 +8,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
+from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side, lengths
 from pinnreg.domain.naming import BOUNDARY, centre_of, length_of, piece_name, said_name
 from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.shape import Curved
@@ -93,8 +93,7 @@ class Ball(_Round):
         return sphere_measure(self.dimension, self.radius)
 
     def signed_distance(self, points: Tensor) -> Tensor:
-        radii: Tensor = torch.linalg.vector_norm(self._from_centre(points), dim=1)
-        return radii - self.radius
+        return lengths(self._from_centre(points)) - self.radius
 
     def __repr__(self) -> str:
         return f"Ball({self._where()}, radius={self.radius:g}{said_name(self._piece.name)})"
@@ -161,7 +160,7 @@ class Annulus(_Round):
         return sphere_measure(self.dimension, self._radii[_piece(side)])
 
     def signed_distance(self, points: Tensor) -> Tensor:
-        radii = torch.linalg.vector_norm(self._from_centre(points), dim=1)
+        radii = lengths(self._from_centre(points))
         return torch.maximum(radii - self.outer, self.inner - radii)
 
     def __repr__(self) -> str:

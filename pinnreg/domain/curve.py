@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pinnreg.domain.domain import lengths
+
 TURN = 2 * math.pi
 CELLS = 4096
 """Of a table of a curve."""
@@ -111,8 +113,7 @@ class Curve:
         with torch.no_grad():
             on_curve = self.at(places)
             nearest = [self._nearest(part, places, on_curve) for part in points.detach().split(ROWS)]
-        away: Tensor = torch.linalg.vector_norm(points - torch.cat(nearest), dim=1)
-        return away
+        return lengths(points - torch.cat(nearest))
 
     def _nearest(self, points: Tensor, places: Tensor, on_curve: Tensor) -> Tensor:
         """The nearest points of the curve, (n, 2), by the golden section from the nearest of some places."""

@@ -307,6 +307,13 @@ def distance_of_product(columns: Sequence[Tensor]) -> Tensor:
     return torch.where(positive, away, stacked.amax(dim=1))
 
 
+def lengths(vectors: Tensor) -> Tensor:
+    """Those of vectors (n, d), (n,), whose derivatives, also the second ones, are finite at 0."""
+    squares = vectors.square().sum(dim=1)
+    positive = squares > 0
+    return torch.where(positive, torch.where(positive, squares, torch.ones_like(squares)).sqrt(), squares)
+
+
 def faces(on: str | Sequence[str] | None, axes: Sequence[str]) -> tuple[Face, ...]:
     """The faces of a box with these axes that `on` names, as `Domain.faces`."""
     names = [axis for axis in axes if axis != "t"] if on is None else [on] if isinstance(on, str) else on

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
+from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side, lengths
 from pinnreg.domain.naming import BOUNDARY, piece_name, said_name
 from pinnreg.domain.polygon import chosen
 from pinnreg.domain.shape import Curved
@@ -110,7 +110,7 @@ class Surface(Curved):
     def _signed(self, points: Tensor) -> Tensor:
         with torch.no_grad():
             nearest, inside = self._nearest(points), self._winding(points) > 0.5
-        away = torch.linalg.vector_norm(points - nearest, dim=1)
+        away = lengths(points - nearest)
         return torch.where(inside, -away, away)
 
     def _parts(self, points: Tensor) -> Iterator[Tensor]:
