@@ -278,3 +278,28 @@ def test_every_end_of_an_interval_has_a_kink_and_units_do_not_matter(inner: Box)
     slope = 1 / 2.1  # of the outer parts, by length
     found = solution([[high * length, 5e5]])[0, 0]
     assert found == pytest.approx(slope * (low + (high - low) / 10), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "of", "message"),
+    [
+        (("T",), None, None),
+        (("u", "v"), "v", None),
+        (("u", "v"), None, "must say of which output: of='u' . 'v'"),
+        (("u", "v"), "w", "unknown output of an interface condition: 'w'"),
+    ],
+)
+def test_the_output_of_an_interface_has_any_name(outputs: tuple[str, ...], of: Any, message: str | None) -> None:
+    domain = Split(SQUARE, DISC)
+    rest = [dirichlet(0.0, of=each, name=each) for each in outputs]
+
+    one = {("T",): lambda self, T: T.laplacian + 1}
+    two = lambda self, u, v: {"one": u.laplacian + 1, "two": v.laplacian + 1}  # noqa: E731
+    given = make(domain, *rest, interface(2.0, 1.0, of=of), outputs=outputs, residual=one.get(outputs, two))
+    train = [{"optimiser": "gauss_newton", "steps": 2}]
+    if message is None:
+        history = pinnreg.solve({"problem": given, **SMALL, "train": train}, out=False).history
+        assert history["loss"][-1] < history["loss"][0]
+        return
+    with pytest.raises(InputError, match=message):
+        pinnreg.solve({"problem": given, **SMALL, "train": train}, out=False)

@@ -24,7 +24,7 @@ from pinnreg.equations.measured import Measurements
 from pinnreg.equations.part import On, Part, Where, part_of
 from pinnreg.equations.points import Points
 from pinnreg.equations.sweep import Derivatives
-from pinnreg.errors import InputError
+from pinnreg.errors import InputError, unknown
 
 
 @final
@@ -118,7 +118,7 @@ def condition(
     return Equation("condition", function, part, name, f"{written(function)} = 0")
 
 
-def interface(inside: Data, outside: Data, on: On = "interface", *, of: str = "u", name: str = "") -> Equation:
+def interface(inside: Data, outside: Data, on: On = "interface", *, of: str | None = None, name: str = "") -> Equation:
     """k ∂u/∂n is the same on both sides of an interface; that u is the same is so by itself.
 
         domain = Split(Box(x=(-1, 1), y=(-1, 1)), Ball(x=0, y=0, radius=0.5), name="fibre")
@@ -130,7 +130,7 @@ def interface(inside: Data, outside: Data, on: On = "interface", *, of: str = "u
         inside: k inside of the shape that the interface bounds, as `value` in `dirichlet`.
         outside: k outside.
         on: the name of the interface.
-        of: the output.
+        of: the output, when there are several.
         name: of the loss term; "interface" if not given.
 
     Raises:
@@ -142,12 +142,17 @@ def interface(inside: Data, outside: Data, on: On = "interface", *, of: str = "u
     def flux() -> Tensor:
         here = scene()
         assert here is not None  # it is called as any condition's function
-        sweep, u = here.view.sweep, here.view.fields()[of]
+        sweep, fields = here.view.sweep, here.view.fields()
+        if of is None and len(fields) > 1:
+            raise InputError(f"an interface condition must say of which output: of={' | '.join(map(repr, fields))}")
+        if of is not None and of not in fields:
+            raise unknown("output of an interface condition:", of, fields)
+        u = next(iter(fields.values())) if of is None else fields[of]
         one, other = (evaluate_data(each, sweep.trial.axes, sweep.points.x, "interface") for each in (inside, outside))
         return one * u.inside.n - other * u.outside.n
 
     part = part_of("interface", on, None, None)
-    text = f"{written(inside)} ∂{of}/∂n inside = {written(outside)} ∂{of}/∂n outside"
+    text = f"{written(inside)} ∂{of or 'u'}/∂n inside = {written(outside)} ∂{of or 'u'}/∂n outside"
     return Equation("interface", flux, part, name, text)
 
 
