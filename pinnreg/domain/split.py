@@ -19,7 +19,10 @@ from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.samplers import unit_points
 from pinnreg.domain.shape import NEXT_TO, SIDES_AT, Curved, Shape
 from pinnreg.errors import InputError
+from pinnreg.randomness import generator
 
+BENDS_AT = 64
+"""Points beside an interface at which second derivatives are compared with differences."""
 SATURATED = 0.5
 """The share of the largest distance to an interface from which on its kink is constant."""
 
@@ -51,6 +54,8 @@ class Split(Curved):
         self.base, self.inner, self._piece = base, inner, Piece(name)
         if not self._parts:
             raise InputError(f"Split({base!r}, ...): nothing of the boundary of {inner!r} lies inside")
+        if self._bends_wrong():
+            raise InputError(f"Split({base!r}, ...): second derivatives beside the boundary of {inner!r} are not known")
 
     @property
     def bounds(self) -> dict[str, tuple[float, float]]:
@@ -93,7 +98,8 @@ class Split(Curved):
             each = zip(*(self._of_part(part, unit[:1]) for part in parts), strict=True)
             points, normals, kept = map(torch.cat, each)
             return points[kept], normals[kept], None
-        measures = unit.new_tensor([self.inner.measure(part) for part in parts]).cumsum(0)
+        drawn = [self.inner.measure(part) / self.inner.share_of(part) for part in parts]
+        measures = unit.new_tensor(drawn).cumsum(0)
         ends = measures / measures[-1]
         points, normals = unit.new_empty(len(unit), self.dimension), unit.new_empty(len(unit), self.dimension)
         kept = torch.zeros(len(unit), dtype=torch.bool, device=unit.device)
@@ -113,7 +119,8 @@ class Split(Curved):
     def share_of(self, side: Side) -> float:
         if side != self._piece:
             return self.base.share_of(side)
-        return sum(self._parts.values()) / sum(self.inner.measure(part) for part in self._parts)
+        drawn = (self.inner.measure(part) / self.inner.share_of(part) for part in self._parts)
+        return sum(self._parts.values()) / sum(drawn)
 
     def signed_distance(self, points: Tensor) -> Tensor:
         return self.base.signed_distance(points)
@@ -143,16 +150,44 @@ class Split(Curved):
     def _kink(self, points: Tensor) -> Tensor:
         """A function with a kink at the interface and smooth elsewhere, (n,).
 
-        |x - a| of a flat one, |level - 1| of a circle or an ellipse; else the distance, which far away, where it has
-        kinks of its own, is constant.
+        |x - a| of a flat one, |level - 1| of a circle or an ellipse; else the shape's own level, which far away, where
+        that has kinks of its own, is made constant.
         """
         if len(self._parts) == 1 and (faces := flat(self._parts)):
             return self._beside(faces[0], points)
         if (quadric := self.inner.quadric) is not None and not quadric.lowest:
             return (quadric.level(points) - 1).abs()
-        share = self.inner.signed_distance(points).abs() / self._reach
-        share = share.clamp(max=1)
+        share = (self.inner.level(points).abs() / self._reach).clamp(max=1)
         return self._reach * (share - 2 / 3 * share**3 + share**5 / 5)
+
+    def _bends_wrong(self) -> bool:
+        """Whether automatic second derivatives of the kink are not those by differences, as of nearest points."""
+        points, normals, kept = self.placed_on(self._piece, unit_points("sobol", BENDS_AT, self.dimension - 1, 0))
+        if kept is not None:
+            points, normals = points[kept], normals[kept]
+        points = points + 0.2 * self._reach * normals
+        across = torch.randn(points.shape, generator=generator(0, "bends"), dtype=points.dtype)
+        across = across / torch.linalg.vector_norm(across, dim=1, keepdim=True)
+
+        def slope(at: Tensor) -> Tensor:
+            (slopes,) = torch.autograd.grad(self._kink(at).sum(), at, create_graph=True)
+            along: Tensor = (slopes * across).sum(dim=1)
+            return along
+
+        # in reverse mode, which sees less than forward mode where a nearest point is looked for
+        with torch.enable_grad():
+            step = 1e-4 * self._reach * across
+            here, *beside = (each.requires_grad_() for each in (points, points + step, points - step))
+            along = slope(here)
+            known = torch.zeros_like(along)
+            if along.requires_grad:  # that of a flat side is constant
+                (bends,) = torch.autograd.grad(along.sum(), here, materialize_grads=True)
+                known = (bends * across).sum(dim=1)
+            one, other = (slope(each).detach() for each in beside)
+        differences = (one - other) / (2e-4 * self._reach)
+        # near an edge a few may lie on a ridge
+        off = (known - differences).abs().median()
+        return bool(off > 1e-2 * (known.abs().median() + 1 / self._reach))
 
     @cached_property
     def _reach(self) -> float:
@@ -165,13 +200,14 @@ class Split(Curved):
         for side in self.inner.faces(None):
             kept = self._of_part(side, unit_points("grid", SIDES_AT, self.dimension - 1, 0))[2]
             if bool(kept.any()):
-                found[side] = self.inner.measure(side) * float(kept.double().mean())
+                share = float(kept.double().mean()) / self.inner.share_of(side)
+                found[side] = self.inner.measure(side) * share
         return found
 
     def _of_part(self, part: Side, unit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         points, normals, kept = self.inner.placed_on(part, unit)
         size = max(upper - lower for lower, upper in self.bounds.values())
-        inside = self.base.signed_distance(points) < -NEXT_TO * size
+        inside = self.base.level(points) < -NEXT_TO * size
         return points, normals, inside if kept is None else inside & kept
 
     def __repr__(self) -> str:
