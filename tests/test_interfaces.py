@@ -14,6 +14,7 @@ from torch import Tensor
 import pinnreg
 from pinnreg import Ball, Box, Ellipse, InputError, Polygon, Problem, Split, Star, condition, dirichlet, interface
 from pinnreg.cli import main
+from pinnreg.compilation import recorded
 from pinnreg.domain import Domain
 from pinnreg.domain.corner import Corner
 from pinnreg.equations import Points, Sweep, Trial, input_features, jumping_coefficients
@@ -336,3 +337,28 @@ def test_the_output_of_an_interface_has_any_name(outputs: tuple[str, ...], of: A
         return
     with pytest.raises(InputError, match=message):
         pinnreg.solve({"problem": given, **SMALL, "train": train}, out=False)
+
+
+def test_operations_are_not_recorded_in_forward_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    (feature,) = input_features(Materials())
+
+    def seconds(points: Tensor) -> Tensor:
+        return torch.stack(list(pinnreg.derivatives(feature, points, [(2, 0), (0, 2)]).values()))
+
+    calls, jvp = [], torch.func.jvp
+    monkeypatch.setattr(torch.func, "jvp", lambda *given: calls.append(1) or jvp(*given))
+    points = SQUARE.sample(5)
+    expected = seconds(points)
+    assert calls
+    calls.clear()
+    assert torch.allclose(recorded(seconds, points)(points), expected)
+    assert not calls
+
+
+@pytest.mark.slow
+def test_a_compiled_run_is_the_plain_one() -> None:
+    train = [{"optimiser": "adam", "steps": 3}]
+    points = {**SMALL["points"], "resample_every": None}
+    config = {"problem": Materials(), **SMALL, "points": points, "train": train}
+    plain, compiled = (pinnreg.solve({**config, "compile": each}, out=False).history["loss"] for each in (False, True))
+    assert compiled == pytest.approx(plain, rel=1e-9)

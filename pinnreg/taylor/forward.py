@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.fx.experimental.proxy_tensor import get_proxy_mode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from pinnreg.taylor.algebra import Algebra
@@ -27,7 +28,13 @@ def by_forward_mode(function: Callable[[Tensor], Any], points: Series) -> Series
     Args:
         function: maps (n, d) to (n, m), each row from its own point only.
         points: the series of the points, (n, d).
+
+    Raises:
+        NotImplementedError: while operations are recorded to be compiled, which crashes with forward mode (torch
+            2.13); derivatives are then taken by nested reverse mode.
     """
+    if get_proxy_mode() is not None:
+        raise NotImplementedError("a function of the coordinates without a Taylor rule, as at interfaces and corners")
     algebra, at = points.algebra, points.value
     known = None if at.requires_grad or torch.is_inference_mode_enabled() else _known_at(at)
     if known is None:
