@@ -355,3 +355,33 @@ def test_pictures_in_space_and_of_time() -> None:
         figure = plots.domain_picture(domain, sides, [], title="")
         assert len(figure.legends[0].get_texts()) == len(sides)
         figure.draw_without_rendering()
+
+
+SOLVES: list[int] = []
+
+
+@dataclass(frozen=True)
+class Counted(Disc):
+    """The same with a reference that solves before it has values."""
+
+    def reference(self) -> Reference:
+        def solve(axes: Any) -> Solved:
+            SOLVES.append(1)
+            x, y = np.meshgrid(axes["x"], axes["y"], indexing="ij")
+            return Solved({"u": np.where(x**2 + y**2 < 1.01, 1 - x**2 - y**2, np.nan)}, 1e-9)
+
+        def scattered(points: Any) -> Solved:
+            SOLVES.append(1)
+            return Solved({"u": 1 - points["x"] ** 2 - points["y"] ** 2}, 1e-9)
+
+        return Reference("finite elements", solve, scattered=scattered)
+
+
+def test_a_solve_is_kept_for_the_next_run_on_a_shape() -> None:
+    SOLVES.clear()
+    first, again = (pinnreg.solve({"problem": Counted(), **SMALL, "seed": seed}, out=False) for seed in (0, 1))
+    assert len(SOLVES) == 1
+    for solution in (first, again):
+        assert solution.report is not None
+        assert np.isfinite(solution.report.errors["u"].rel_l2)
+        np.testing.assert_array_equal(np.isnan(solution.report.fields["u_reference"]), ~INSIDE)

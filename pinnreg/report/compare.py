@@ -165,8 +165,8 @@ def solved_inside(
     """A reference on a tensor grid, which is asked only at the points inside a domain; NaN elsewhere.
 
     Args:
-        reference: what to ask; one that has no values at scattered points for the whole grid, others for what is
-            inside: outside of the domain a formula may have no value.
+        reference: what to ask; a formula only for what is inside, since outside it may have no value, others for the
+            grid, of which they keep the values.
         axes: the grid.
         inside: which of its points lie in the domain.
         order: of all axes, where the grid is a plane of some of them, with the coordinates of the others in `fixed`.
@@ -179,7 +179,7 @@ def solved_inside(
     if inside is None and whole:
         return reference.solve(axes)
     within = np.ones(tuple(map(len, axes.values())), dtype=np.bool_) if inside is None else inside
-    if reference.scattered is None and whole:
+    if whole and (reference.scattered is None or not reference.pointwise):
         found = reference.solve(axes)
         values = {name: np.where(within, each, np.nan) for name, each in found.values.items()}
     else:
