@@ -125,3 +125,15 @@ def test_what_is_singular_in_a_hole_is_exact() -> None:
     ring = Annulus(x=1, y=0, inner=0.5, outer=2)
     given = problem(ring, dirichlet(lambda x, y: torch.log(radius(x, y))))
     assert [each.name for each in split_conditions(given, "default").exact] == ["dirichlet"]
+
+
+def test_a_curved_side_beside_too_many_flat_ones_is_not_exact() -> None:
+    far = DISC.over(z=(0, 1)).over(w=(0, 1)).over(t=(0, 1))
+    conditions = (dirichlet(0.0), initial(0.0))
+    split = split_conditions(problem(far, *conditions), "default")
+    model = network(problem(far, *conditions), split, 0)
+    for each in split.exact:
+        points = each.sample(far, 200, "sobol", 1)
+        rows = each.residual(Sweep(split.trial, model, points), problem(far, *conditions))
+        assert float(rows.detach().abs().max()) < 1e-12
+    assert "cannot be exact together" in split.reasons["initial"]

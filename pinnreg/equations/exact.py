@@ -239,6 +239,8 @@ def _too_many(data: Sequence[_FaceData], accepted: Sequence[_FaceData]) -> str |
     mine = [each for each in (*accepted, *data) if each.output == one]
     if len({each.face.axis for each in mine}) <= MANY:
         return None
+    if not all(isinstance(each.face, Face) for each in mine):
+        return f"curved sides and flat ones across more than {MANY - 1} axes cannot be exact together"
     own = [AxisData(0, 0.0, 1.0, at_min=each.condition.value) for each in mine]
     if any(each.slope for each in mine) or len(shared(own)) > 1:
         return f"on more than {MANY} axes only one function or number for all faces can be exact"
