@@ -350,7 +350,7 @@ def test_interfaces_are_cut_where_they_meet():
         ({"load": 1.0, "outputs": ("u", "v")}, "one output"),
         ({"outputs": ()}, "names of outputs"),
         ({"degree": 5}, "degree of 1, 2, 3, 4"),
-        ({"size": 0.0}, "size from 0 to 0.25"),
+        ({"size": 0.5}, "size from 0 to 0.25"),
         ({"dirichlet": {"x=mn": 0.0}}, "did you mean 'x=min'"),
         ({"dirichlet": {"x=min": {"q": 0.0}}}, "unknown output.*'q'"),
         ({"dirichlet": 0.0}, "dict by part"),
@@ -399,3 +399,21 @@ def test_functions_of_coordinates_may_be_of_torch():
 def test_points_outside_of_the_box_are_refused_on_a_grid():
     with pytest.raises(InputError, match="axis 'x'"):
         finite_elements(SQUARE, laplace).solve({"x": np.array([2.0]), "y": np.array([0.5])})
+
+
+def test_an_argument_with_a_default_is_no_time():
+    def value(x, y, k=2.0):
+        return k + 0 * x
+
+    disc, held = SHAPES["disc"], {"boundary": value}
+    steady = finite_elements(disc, laplace, dirichlet=held, size=0.3, degree=1)
+    timed = finite_elements(disc, laplace, dirichlet=held, size=0.3, degree=1, time=(0, 1), initial=2.0)
+    at = {"x": np.array([0.1]), "y": np.array([0.2])}
+    assert steady.at(at)["u"] == pytest.approx(2)
+    assert timed.at({**at, "t": np.array([0.5])})["u"] == pytest.approx(2)
+
+
+@pytest.mark.parametrize("size", ["a", True, 0, -1, float("nan")])
+def test_a_size_that_is_no_length_is_refused(size):
+    with pytest.raises(InputError, match="expected size as a positive number"):
+        finite_elements(SHAPES["disc"], laplace, dirichlet={"boundary": 0.0}, size=size)

@@ -170,7 +170,9 @@ def test_the_loop_goes_around_with_the_shape_on_its_left(shape):
         ({"flux": {"x=min": 0.0}}, "both values and a flux"),
         ({"flux": {"y=min": lambda x, y: x}}, "flux on 'y=min' as a finite number"),
         ({"source": np.nan}, "source as a finite number"),
-        ({"tolerance": 0.0}, "tolerance > 0"),
+        ({"source": True}, "source as a finite number"),
+        ({"tolerance": 0.0}, "tolerance as a positive number"),
+        ({"tolerance": "a"}, "tolerance as a positive number"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, message):

@@ -154,10 +154,13 @@ def test_radial_functions_have_their_derivatives_and_circles(mode, inner):
         ({"domain": 1}, "shape of pinnreg.domain"),
         ({"dirichlet": {"bound": 0.0}}, "did you mean 'boundary'"),
         ({"dirichlet": {"boundary": 0.0}, "flux": {"boundary": 0.0}}, "both a value and a flux"),
-        ({"diffusion": 0.0}, "diffusion > 0"),
+        ({"diffusion": 0.0}, "diffusion as a positive number"),
+        ({"diffusion": "a"}, "diffusion as a positive number"),
+        ({"reaction": True}, "reaction as a finite number"),
         ({"dirichlet": {}}, "not unique"),
         ({"time": (1, 0)}, "polar, time"),
-        ({"tolerance": 0.0}, "tolerance > 0"),
+        ({"tolerance": 0.0}, "tolerance as a positive number"),
+        ({"tolerance": "a"}, "tolerance as a positive number"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, message):

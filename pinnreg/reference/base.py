@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
+from numbers import Real
 from typing import final
 
 import numpy as np
@@ -47,7 +48,8 @@ class Reference:
     `kind` says how it is found; `solve` gives the values on the tensor grid of any 1-D axes inside the
     domain, end points included; `scipy` is an independent SciPy solve of the same problem, beside a closed
     form or a quadrature; `pointwise` says that the cost of `solve` lies in the points that are asked for, as with
-    a formula, and not in a solve that comes before them.
+    a formula, and not in a solve that comes before them; `scattered`, where there is one, gives the values at n
+    points, (n,) by output, without tensor grids through them.
     """
 
     kind: str
@@ -86,6 +88,13 @@ def relative_difference(values: Array, reference: Array) -> float:
     scale = float(np.linalg.norm(reference))
     difference = float(np.linalg.norm(values - reference))
     return difference / scale if scale > 0 else difference
+
+
+def checked_number(what: str, value: object, *, positive: bool = False) -> float:
+    """A finite number as a float; an `InputError` unless it is one, and above zero where that is asked for."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value) or (positive and value <= 0):
+        raise InputError(f"{what} as a {'positive' if positive else 'finite'} number, got {value!r}")
+    return float(value)
 
 
 def checked_bounds(what: str, bounds: tuple[float, float]) -> tuple[float, float]:

@@ -17,6 +17,7 @@ from pinnreg.reference.base import (
     axes_within,
     checked_axes,
     checked_bounds,
+    checked_number,
     grid_shape,
 )
 from pinnreg.reference.discrete import Discrete, discrete, evolving
@@ -68,7 +69,8 @@ def finite_elements(
             it is not given.
         interfaces: shapes whose boundaries edges follow, as where a coefficient jumps.
         time: (start, end) for the equation in time; the reference then has the axis t. `load` and `natural` may ask for
-            `w.t`, and functions in `dirichlet` take t as their third argument if they have three.
+            `w.t`, and functions in `dirichlet` take the time as their third argument if that is called t or has no
+            default.
         initial: u at the start: a number or a function of the two coordinates; a dict of them by output.
         mass: m(u, v) of (u, v, w); ∫ u·v if it is not given.
 
@@ -140,7 +142,7 @@ def _size(plane: Plane, size: float | None) -> float:
     if size is None:
         return longest / 40
     # two meshes of a few triangles may be the same one
-    if not 0 < size <= longest / 4:
+    if checked_number("finite_elements: expected size", size, positive=True) > longest / 4:
         raise InputError(f"finite_elements: expected a size from 0 to {longest / 4:g}, got {size!r}")
     return float(size)
 

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from math import isfinite
-from numbers import Real
 from typing import final
 
 import numpy as np
 import scipy
 
 from pinnreg.errors import InputError
-from pinnreg.reference.base import ROUNDING, Array, Axes, Reference, Solved, axes_within, checked_axes
+from pinnreg.reference.base import ROUNDING, Array, Axes, Reference, Solved, axes_within, checked_axes, checked_number
 from pinnreg.reference.corners import DEEPEST, Loop, loop_of
 from pinnreg.reference.given import Given, check_names, evaluated
 from pinnreg.reference.outline import Plane, checked_plane
@@ -154,10 +152,8 @@ def lightning(
     if both := set(dirichlet) & set(fluxes):
         raise InputError(f"lightning: {both.pop()!r} has both values and a flux")
     for name, number in {"source": source, **{f"flux on {each!r}": value for each, value in fluxes.items()}}.items():
-        if not isinstance(number, Real) or not isfinite(number):
-            raise InputError(f"lightning: expected {name} as a finite number, got {number!r}")
-    if not tolerance > 0:
-        raise InputError(f"lightning: expected tolerance > 0, got {tolerance!r}")
+        checked_number(f"lightning: expected {name}", number)
+    tolerance = checked_number("lightning: expected tolerance", tolerance, positive=True)
     problem = Edges(plane, loop_of("lightning", plane), float(source), dirichlet, fluxes)
     solved = cache(lambda: solve_polygon(problem, tolerance))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache, partial
 from itertools import pairwise
-from math import isfinite
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from pinnreg.reference.base import (
     axes_within,
     checked_axes,
     checked_bounds,
+    checked_number,
     grid_shape,
     open_mesh,
 )
@@ -73,8 +73,7 @@ def polar(
     1583, for the basis.
     """
     plane = checked_plane("polar", domain)
-    if not tolerance > 0:
-        raise InputError(f"polar: expected tolerance > 0, got {tolerance!r}")
+    tolerance = checked_number("polar: expected tolerance", tolerance, positive=True)
     given = {} if dirichlet is None else dirichlet, {} if flux is None else flux
     span = None if time is None else checked_bounds("polar, time", time)
     problem = _round(plane, source, diffusion, reaction, *given, initial, None if span is None else span[0])
@@ -149,8 +148,8 @@ def _round(
     check_names("flux", flux, names)
     if both := set(dirichlet) & set(flux):
         raise InputError(f"polar: {both.pop()!r} has both a value and a flux")
-    if not (isfinite(diffusion) and diffusion > 0 and isfinite(reaction)):
-        raise InputError(f"polar: expected diffusion > 0 and a finite reaction, got {diffusion!r} and {reaction!r}")
+    diffusion = checked_number("polar: expected diffusion", diffusion, positive=True)
+    reaction = checked_number("polar: expected reaction", reaction)
     if start is None and not dirichlet and reaction == 0:
         raise InputError("polar: the solution is not unique without a value in `dirichlet`, a reaction or a time")
     circles = dict(zip([each for each in radii if each > 0], names, strict=True))

@@ -23,6 +23,7 @@ ByOutput = Given | Mapping[str, Given]
 
 SINGULAR = 1e-13
 """Between the pivots of a matrix that has a null space."""
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 ELEMENTS = {1: skfem.ElementTriP1, 2: skfem.ElementTriP2, 3: skfem.ElementTriP3, 4: skfem.ElementTriP4}
 
 
@@ -177,10 +178,13 @@ def prescribed(problem: Weak, basis: Any) -> tuple[Integers, Callable[[float | N
 
 
 def _takes_time(function: Callable[..., Any]) -> bool:
+    """Whether a function's third argument is the time: it has no default, or it is called t."""
     try:
-        return len(inspect.signature(function).parameters) > 2
+        parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return False
+    third = [each for each in parameters if each.kind in POSITIONAL][2:3]
+    return any(each.default is each.empty or each.name == "t" for each in third)
 
 
 def _names_of(basis: Any, number: int) -> list[str]:
