@@ -26,7 +26,7 @@ class HeatAnnulus(Problem):
     """u_t = diffusion Δu on a ring, u = 0 on its outer and u_n = 0 on its inner side.
 
     From the slowest mode that is the same all around and the slowest with one wave: they obey both conditions, so that
-    u is smooth where these meet the start. From a bump that only vanishes there errors end at 1e-5.
+    u is smooth where these meet the start. From a bump that only vanishes there errors end at 2e-5.
     """
 
     diffusion: PositiveFloat = 0.1

@@ -3,8 +3,8 @@
     features = (lambda x, y: torch.sqrt(x**2 + y**2), lambda x: torch.exp(-x / 0.01))
 
 What is known of a solution, as a layer or a distance, then need not be found. They are differentiated like all else.
-Where a domain is split by an interface there is one more for that, with a kink, and one for each re-entrant corner of
-a polygon, where the solution's second derivatives have no bound.
+Where a domain is split by an interface there is one more for that, with a kink, and one for each corner of a polygon
+at which the solution's second derivatives have no bound.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def input_features(problem: Problem, periodic: tuple[str, ...] = (), *, corners:
     Args:
         problem: whose.
         periodic: the axes in which the network is periodic.
-        corners: whether re-entrant corners give theirs.
+        corners: whether the corners of a polygon give theirs.
 
     Raises:
         InputError: a function that fails, has a wrong shape, is constant or not finite in the domain, or is not
@@ -65,7 +65,7 @@ def input_features(problem: Problem, periodic: tuple[str, ...] = (), *, corners:
 
 
 def _singular(problem: Problem) -> Iterator[Callable[[Tensor], Tensor]]:
-    """For each re-entrant corner what the conditions on its two sides let a solution have there."""
+    """For each corner of a polygon with a low power of r what the conditions on its two sides let a solution have there."""
     given = {
         str(side)
         for each in named_conditions(problem)

@@ -35,7 +35,8 @@ class FeatureSettings:
     Attributes:
         periodic: harmonics by periodic axis, 1 if not given.
         fourier: random Fourier features, if wanted.
-        corner: whether re-entrant corners of a polygon give their singular function, r^(π/ω) sin πθ/ω.
+        corner: whether corners of a polygon, where second derivatives have no bound, give their singular function, as
+            r^(π/ω) sin πθ/ω.
     """
 
     periodic: dict[str, Count] = Field(default_factory=dict)

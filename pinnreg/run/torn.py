@@ -1,8 +1,8 @@
 """Whether a network is a step somewhere: it changes faster than any point of training, or fresh one, can see.
 
 Neurons that have saturated make a piecewise constant u, of which every derivative is zero at nearly all points, and so
-is the residual of an equation without a source. In two stacked plates of contrast 290, with a size that was too small
-by 145, the loss fell to 1e-26 in seven steps, with an error of 1.
+is the residual of an equation without a source. In two stacked plates of contrast 290, started from outputs of 1e-8 of
+their size, the loss fell to 1e-26 in seven steps, with an error of 1.
 """
 
 from __future__ import annotations
