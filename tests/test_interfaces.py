@@ -285,7 +285,7 @@ def test_shapes_are_combined_before_they_are_split() -> None:
 def test_a_symmetric_problem_with_an_interface_or_corners_may_say_so() -> None:
     fibre = Split(SQUARE, Ball(x=0, y=0, radius=0.4))
     bent = Polygon([(-2, 0), (2, 0), (2, 2), (1, 2), (1, 1), (-1, 1), (-1, 2), (-2, 2)])
-    train = [{"optimiser": "gauss_newton", "steps": 3}]
+    train = [{"optimiser": "gauss_newton", "steps": 1}]
     for domain, conditions in ((fibre, (dirichlet(0.0), interface(2.0, 1.0))), (bent, (dirichlet(0.0),))):
         given = make(domain, *conditions, symmetry=pinnreg.even("x"))
         solution = pinnreg.solve({"problem": given, **SMALL, "train": train}, out=False)
@@ -306,8 +306,8 @@ def test_every_end_of_an_interval_has_a_kink_and_units_do_not_matter(inner: Box)
         residual=lambda self, u: u.xx,
     )
     assert len(domain.kinks) == 1 + (low > 0)
-    train = [{"optimiser": "gauss_newton", "steps": 80}]
-    config = {"problem": one, **SMALL, "network": {"hidden": [10]}, "points": {"interior": 150, "boundary": 30}}
+    train = [{"optimiser": "gauss_newton", "steps": 40}]
+    config = {"problem": one, **SMALL, "network": {"hidden": [10]}, "points": {"interior": 100, "boundary": 20}}
     solution = pinnreg.solve({**config, "train": train}, out=False)
     slope = 1 / 2.1  # of the outer parts, by length
     found = solution([[high * length, 5e5]])[0, 0]
