@@ -11,8 +11,8 @@ from skfem.helpers import dot, grad
 from pinnreg.domain import Annulus, Ball, Box, Polygon
 from pinnreg.errors import InputError
 from pinnreg.reference import finite_elements, lightning
-from pinnreg.reference.corners import loop_of
 from pinnreg.reference.lightning import Edges, fitted
+from pinnreg.reference.loop import loop_of
 from pinnreg.reference.rational import Columns
 
 SQUARE = Box(x=(0, 1), y=(0, 1))

@@ -27,8 +27,8 @@ STRAIGHT = 1e-3
 
 @final
 @dataclass(frozen=True)
-class Corner:
-    """h(r) = size (r/R)^(1 - μ) at a distance r < R from a corner."""
+class Refined:
+    """h(r) = size (r/R)^(1 - μ) at a distance r < R from a corner, towards which a mesh is refined."""
 
     place: Array
     size: float
@@ -48,14 +48,14 @@ class Lengths:
     """The wanted length of edges, (n,), at points (n, 2)."""
 
     size: float
-    corners: tuple[Corner, ...]
+    refined: tuple[Refined, ...]
     sources: Array
     limits: Array
 
     def __call__(self, points: Array) -> Array:
         found = np.full(len(points), self.size)
-        for corner in self.corners:
-            found = np.minimum(found, corner(points))
+        for each in self.refined:
+            found = np.minimum(found, each(points))
         if len(self.sources):
             for start in range(0, len(points), SOURCES):
                 some = slice(start, start + SOURCES)
@@ -78,14 +78,14 @@ def lengths(found: Outline, size: float, degree: int, prescribed: Collection[str
         chosen = tight[:: max(1, len(tight) * len(found.arcs) // SOURCES)]
         places.append(arc.points[chosen])
         limits.append(bend[chosen])
-    corners = []
+    refined = []
     for vertex, place in enumerate(found.vertices):
         exponent = _exponent(found, vertex, prescribed)
         meeting = [float(arc.lengths[-1]) for arc in found.arcs if vertex in arc.ends]
         if exponent < degree:
             radius = min(meeting) / 2
-            corners.append(Corner(place, _beside(size, radius, found.size), radius, max(exponent / degree, 0.1)))
-    return Lengths(size, tuple(corners), np.concatenate(places), np.concatenate(limits))
+            refined.append(Refined(place, _beside(size, radius, found.size), radius, max(exponent / degree, 0.1)))
+    return Lengths(size, tuple(refined), np.concatenate(places), np.concatenate(limits))
 
 
 def _beside(size: float, radius: float, whole: float) -> float:
