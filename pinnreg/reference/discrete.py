@@ -15,6 +15,7 @@ from pinnreg.reference.grading import lengths
 from pinnreg.reference.locating import probe
 from pinnreg.reference.outline import Outline, Plane
 from pinnreg.reference.radau import radau, steps
+from pinnreg.reference.scattering import by_time
 from pinnreg.reference.triangles import Triangles, triangulate
 from pinnreg.reference.weak import (
     Weak,
@@ -61,10 +62,9 @@ class Discrete:
         """The values at points (n, 2), each at its own time, (c, n)."""
         count = len(self.problem.outputs)
         values, matrix = np.empty((count, len(points))), probe(self.triangles, self.basis, points)
-        for time in np.unique(times):
-            own = np.flatnonzero(times == time)
+        for time, own in by_time(times):
             rows = (own + len(points) * np.arange(count)[:, None]).ravel()
-            values[:, own] = self._at(matrix[rows], points[own], float(time))
+            values[:, own] = self._at(matrix[rows], points[own], time)
         return values
 
     def _at(self, matrix: Any, points: Array, time: float) -> Array:

@@ -25,7 +25,7 @@ from pinnreg.reference.base import (
 )
 from pinnreg.reference.given import Given, check_names, evaluated
 from pinnreg.reference.outline import Plane, checked_plane
-from pinnreg.reference.scattering import finite_difference, masked
+from pinnreg.reference.scattering import by_time, finite_difference, masked
 
 DEGREES = (12, 18, 27, 40, 60, 90)
 """Of the polynomials, tried in turn; as many modes and a third."""
@@ -108,21 +108,23 @@ def _at_points(plane: Plane, solution: Modes, points: Array, times: Array | None
     """(1, n), NaN outside."""
     if times is None:
         return masked(plane, points, lambda inside: solution.at(inside, solution.steady())[None])
+    return masked(plane, points, partial(_along, solution), times)
+
+
+def _along(solution: Modes, points: Array, times: Array) -> Array:
+    """The values at points (n, 2), each at its own time, (1, n)."""
     values = np.empty((1, len(points)))
-    # in order, all points of one time at once
-    order = np.argsort(times, kind="stable")
-    found, starts = np.unique(times[order], return_index=True)
-    for time, own in zip(found, np.split(order, starts[1:]), strict=True):
-        values[:, own] = masked(plane, points[own], partial(_at_time, solution, float(time)))
+    for time, own in by_time(times):
+        values[:, own] = _at_time(solution, time, points[own])
     return values
 
 
 def _at_time(solution: Modes, time: float, points: Array) -> Array:
-    """(1, n); at the start the initial values as they are given, also where they do not fit the others."""
+    """(n,); at the start the initial values as they are given, also where they do not fit the others."""
     if time == solution.problem.start:
         x, y = points.T
-        return evaluated(solution.problem.initial, (x, y), "initial")[None]
-    return solution.at(points, solution.after(time))[None]
+        return evaluated(solution.problem.initial, (x, y), "initial")
+    return solution.at(points, solution.after(time))
 
 
 def _round(

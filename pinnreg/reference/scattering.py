@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from pinnreg.reference.base import Array, Axes, Solved, Values, grid_shape, relative_difference
-from pinnreg.reference.outline import Plane, contained, extent
+from pinnreg.reference.outline import Integers, Plane, contained, extent
 
 SLACK = 1e-9
 """Of the size of a shape: points that miss it by so little are on its boundary."""
@@ -21,6 +21,14 @@ def masked(plane: Plane, points: Array, at: Callable[..., Array], *others: Array
     values = np.full((len(inside_values), len(points), *inside_values.shape[2:]), np.nan)
     values[:, inside] = inside_values
     return values
+
+
+def by_time(times: Array) -> Iterator[tuple[float, Integers]]:
+    """Each of the times (n,) once, in their order, and the numbers of the points that share it, ascending."""
+    order = np.argsort(times, kind="stable")
+    found, starts = np.unique(times[order], return_index=True)
+    pieces = np.split(order, starts)[1:]  # nothing comes before the first start
+    return zip(found.tolist(), pieces, strict=True)
 
 
 def finite_difference(values: Array, reference: Array) -> float:
