@@ -137,10 +137,9 @@ class Modes:
     def _at(self, points: Array, unknowns: Complex) -> Array:
         x, y = (points - self.problem.centre).T
         radii, turn, total = np.hypot(x, y), np.exp(1j * np.arctan2(y, x)), np.zeros(len(points))
-        functions = [self.space.functions(mode, radii)[0] for mode in range(3)]
+        functions = {power: self.space.functions(power, radii) for power in self.space.powers}
         for mode, own in reversed(list(enumerate(unknowns))):
-            # modes from 1 on have the functions of 1 or 2
-            values = functions[mode if mode < 3 else 2 - mode % 2] @ own
+            values = functions[self.space.power(mode)] @ own
             total = total + (1 if mode == 0 else 2) * (values * turn**mode).real
         return total
 
@@ -149,7 +148,7 @@ def solve_modes(problem: Round, degree: int) -> Modes:
     """The equations of 4/3 as many modes as the degree of the polynomials."""
     count = 4 * degree // 3
     space = Radial(degree, *problem.radii)
-    radii, weights = space.quadrature()
+    radii, weights = space.quadrature
     source = problem.on_circles(problem.source, radii, count, "source")
     initial = problem.on_circles(problem.initial, radii, count, "initial")
     circles = np.array(space.circles)
@@ -165,7 +164,7 @@ def solve_modes(problem: Round, degree: int) -> Modes:
     modes = []
     for mode in range(count):
         stiffness, mass = space.matrices(mode)
-        tested = space.functions(mode, radii)[0].T * weights
+        tested = space.at_nodes[space.power(mode)][0].T * weights
         right = tested @ source[:, mode]
         for number, flux in fluxes.items():
             right[number] += problem.diffusion * circles[number] * flux[mode]
