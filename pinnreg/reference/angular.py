@@ -12,12 +12,10 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from pinnreg.reference.base import Array
+from pinnreg.reference.base import Array, Complex
 from pinnreg.reference.given import Given, evaluated
 from pinnreg.reference.outline import Plane
 from pinnreg.reference.radial import Radial
-
-Complex = NDArray[np.complex128]
 
 MOST_POINTS = 4000
 """At a time."""

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from pinnreg.errors import InputError, unknown
 
 Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+Integers = NDArray[np.intp]
 Axes = Mapping[str, Array]
 """1-D arrays by axis name, in the domain's order, time `t` last."""
 Values = dict[str, Array]

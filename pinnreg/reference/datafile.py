@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
 from pinnreg.errors import InputError
 from pinnreg.reference.base import (
     Array,
     Axes,
+    Integers,
     Reference,
     Solved,
     axes_within,
@@ -94,7 +94,7 @@ def _interpolate(nodes: Mapping[str, Array], values: Array, asked: Axes) -> Arra
     return values
 
 
-def _thinned(axis: Array, asked: Array) -> NDArray[np.intp]:
+def _thinned(axis: Array, asked: Array) -> Integers:
     """Every second point and the last one of an axis that is interpolated; all points of one that is not."""
     index = np.arange(len(axis))
     if np.array_equal(axis, asked):

@@ -12,11 +12,21 @@ import numpy as np
 import scipy
 
 from pinnreg.errors import InputError
-from pinnreg.reference.base import ROUNDING, Array, Axes, Reference, Solved, axes_within, checked_axes, checked_number
+from pinnreg.reference.base import (
+    ROUNDING,
+    Array,
+    Axes,
+    Complex,
+    Reference,
+    Solved,
+    axes_within,
+    checked_axes,
+    checked_number,
+)
 from pinnreg.reference.given import Given, check_names, evaluated
 from pinnreg.reference.loop import DEEPEST, Loop, loop_of
 from pinnreg.reference.outline import Plane, checked_plane
-from pinnreg.reference.rational import Columns, Complex
+from pinnreg.reference.rational import Columns
 from pinnreg.reference.scattering import masked, on_tensor_grid
 
 POLES = (12, 24, 40, 60, 80, 110)

@@ -9,10 +9,9 @@ from typing import Any, Literal, final
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
 from pinnreg.errors import InputError
-from pinnreg.reference.base import Array, on_grid
+from pinnreg.reference.base import Array, Integers, on_grid
 from pinnreg.reference.differences import Grid, derivative_matrix
 
 Boundary = tuple[float, float] | Literal["periodic"]
@@ -88,7 +87,7 @@ def _integrate(problem: Lines, grid: Grid, tolerances: tuple[float, float], time
     return values
 
 
-def _semi_discrete(problem: Lines, grid: Grid) -> tuple[Callable[[float, Array], Array], NDArray[np.intp]]:
+def _semi_discrete(problem: Lines, grid: Grid) -> tuple[Callable[[float, Array], Array], Integers]:
     """The ordinary differential equation for the unknown nodes, and which nodes these are in its order."""
     matrix = derivative_matrix(grid, periodic=problem.periodic)
     nodes = len(grid.s)
@@ -114,7 +113,7 @@ def _semi_discrete(problem: Lines, grid: Grid) -> tuple[Callable[[float, Array],
     return rhs, order
 
 
-def _folded(count: int) -> NDArray[np.intp]:
+def _folded(count: int) -> Integers:
     """0, n − 1, 1, n − 2, …: in this order a cyclic band of half-width 2 is a plain one of half-width 4."""
     order = np.empty(count, dtype=np.intp)
     order[0::2] = np.arange((count + 1) // 2)

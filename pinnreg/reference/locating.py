@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from pinnreg.reference.base import Array
-from pinnreg.reference.outline import Integers
+from pinnreg.reference.base import Array, Integers
 from pinnreg.reference.triangles import Triangles
 
 NEWTON = 20

@@ -9,9 +9,8 @@ from typing import final
 import numpy as np
 
 from pinnreg.errors import InputError
-from pinnreg.reference.base import Array
+from pinnreg.reference.base import Array, Complex
 from pinnreg.reference.outline import Plane, distances, outline
-from pinnreg.reference.rational import Complex
 
 CLUSTERED = 4.0
 """σ of distances exp(−σ(√n − √k)), k = 1 … n."""

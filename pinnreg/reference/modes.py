@@ -13,11 +13,9 @@ import scipy
 from numpy.typing import NDArray
 
 from pinnreg.errors import InputError
-from pinnreg.reference.base import Array
+from pinnreg.reference.base import Array, Complex
 
-Complex = NDArray[np.complex128]
-Values = NDArray[Any]
-"""Real or complex."""
+RealOrComplex = NDArray[Any]
 
 # The start is sampled at many more points than there are modes: a corner would make modes from few samples wrong.
 _SAMPLES = 2**17
@@ -39,7 +37,7 @@ class Equation:
     times: tuple[float, float]
     is_complex: bool
 
-    def start(self, x: Array) -> Values:
+    def start(self, x: Array) -> RealOrComplex:
         with np.errstate(all="ignore"):
             return _finite("initial data", self._checked("initial data", self.initial(x), len(x)))
 
@@ -59,7 +57,7 @@ class Equation:
         forcing[len(u) // 2] = 0.0  # it has no partner
         return forcing
 
-    def sum(self, x: Array, numbers: Array, modes: Complex) -> Values:
+    def sum(self, x: Array, numbers: Array, modes: Complex) -> RealOrComplex:
         """u, (len(x), n), from modes (m, n)."""
         waves = np.exp(1j * np.outer(x - self.ends[0], self._waves(numbers)))
         if self.is_complex:
@@ -75,27 +73,27 @@ class Equation:
         modes = self._transformed(self.start(np.linspace(*self.ends, _SAMPLES, endpoint=False)))
         return modes[: len(self.numbers(_SAMPLES))]
 
-    def _transformed(self, u: Values) -> Complex:
+    def _transformed(self, u: RealOrComplex) -> Complex:
         return np.asarray((scipy.fft.fft if self.is_complex else scipy.fft.rfft)(u, norm="forward"))
 
     def _waves(self, numbers: Array) -> Array:
         return 2 * pi / (self.ends[1] - self.ends[0]) * numbers
 
-    def _checked(self, what: str, given: object, count: int) -> Values:
+    def _checked(self, what: str, given: object, count: int) -> RealOrComplex:
         value = _checked(what, given, count)
         if not self.is_complex and value.dtype.kind == "c":
             raise InputError(f"{what}: complex values for one output; name two, for real and imaginary part")
         return value.astype(np.complex128 if self.is_complex else np.float64)
 
 
-def _checked(what: str, given: object, count: int) -> Values:
+def _checked(what: str, given: object, count: int) -> RealOrComplex:
     value = np.asarray(given)
     if value.dtype.kind not in "biufc" or value.shape not in {(), (count,)}:
         raise InputError(f"{what}: expected {count} numbers, got shape {value.shape} of dtype {value.dtype}")
     return np.broadcast_to(value, (count,))
 
 
-def _finite(what: str, value: Values) -> Values:
+def _finite(what: str, value: RealOrComplex) -> RealOrComplex:
     if not np.isfinite(value).all():
         raise InputError(f"{what}: is NaN or Inf at {int((~np.isfinite(value)).sum())} of {value.size} points")
     return value
@@ -110,7 +108,7 @@ class Path:
         self._legs = min(steps, _KEPT)
         self._steps = ceil(steps / self._legs)
 
-    def values(self, x: Array, t: Array) -> Values:
+    def values(self, x: Array, t: Array) -> RealOrComplex:
         """u on the tensor grid, (len(x), len(t))."""
         first, _ = self._equation.times
         resolved = np.stack([self._at(time) for time in t], axis=1)
@@ -121,7 +119,7 @@ class Path:
         values[:, ~later] = self._equation.start(x)[:, None]
         return values
 
-    def _above(self, x: Array, t: Array) -> Values:
+    def _above(self, x: Array, t: Array) -> RealOrComplex:
         """What the modes beyond the resolved ones add."""
         numbers, modes = self._equation.numbers(_SAMPLES), self._equation.start_modes
         there = (np.abs(numbers) >= self._count / 2) & (np.abs(numbers) < _CARRIED * self._count / 2)

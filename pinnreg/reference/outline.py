@@ -16,9 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from pinnreg.errors import InputError
-from pinnreg.reference.base import Array
-
-Integers = NDArray[np.intp]
+from pinnreg.reference.base import Array, Integers
 
 SAMPLES = (2**12, 2**16)
 """On each side, between which its arcs end; the more if the fewer miss a short arc."""

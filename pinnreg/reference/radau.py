@@ -10,8 +10,7 @@ from typing import Any, final
 import numpy as np
 import scipy
 
-from pinnreg.reference.base import Array
-from pinnreg.reference.outline import Integers
+from pinnreg.reference.base import Array, Integers
 
 STAGES = 5
 HALVINGS = 9

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pinnreg.reference.base import Array
-
-Complex = NDArray[np.complex128]
+from pinnreg.reference.base import Array, Complex
 
 
 @final

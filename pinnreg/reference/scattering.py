@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from pinnreg.reference.base import Array, Axes, Solved, Values, grid_shape, relative_difference
-from pinnreg.reference.outline import Integers, Plane, contained, extent
+from pinnreg.reference.base import Array, Axes, Integers, Solved, Values, grid_shape, relative_difference
+from pinnreg.reference.outline import Plane, contained, extent
 
 SLACK = 1e-9
 """Of the size of a shape: points that miss it by so little are on its boundary."""

@@ -11,9 +11,9 @@ import scipy
 from numpy.typing import NDArray
 
 from pinnreg.errors import InputError
-from pinnreg.reference.base import Array
+from pinnreg.reference.base import Array, Integers
 from pinnreg.reference.grading import Lengths
-from pinnreg.reference.outline import Arc, Integers, Outline, Plane, contained, distances
+from pinnreg.reference.outline import Arc, Outline, Plane, contained, distances
 
 MOST_POINTS = 150_000
 SWEEPS = 20

@@ -12,9 +12,9 @@ import scipy
 import skfem
 
 from pinnreg.errors import InputError, user_code
-from pinnreg.reference.base import Array
+from pinnreg.reference.base import Array, Integers
 from pinnreg.reference.given import Given, evaluated
-from pinnreg.reference.outline import Integers, Outline
+from pinnreg.reference.outline import Outline
 from pinnreg.reference.triangles import Triangles
 
 Form = Callable[..., Any]
