@@ -41,6 +41,11 @@ class Solved:
     values: Values
     error_estimate: float | None
 
+    @classmethod
+    def finer(cls, fine: Values, coarse: Values) -> Solved:
+        """The values of the finer of two resolutions; their difference is at least that of rounding."""
+        return cls(fine, max(ROUNDING, *(relative_difference(coarse[output], fine[output]) for output in fine)))
+
 
 @final
 @dataclass(frozen=True)

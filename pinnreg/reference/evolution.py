@@ -8,16 +8,7 @@ from typing import Any
 import numpy as np
 
 from pinnreg.errors import InputError
-from pinnreg.reference.base import (
-    ROUNDING,
-    Array,
-    Axes,
-    Reference,
-    Solved,
-    axes_within,
-    checked_bounds,
-    relative_difference,
-)
+from pinnreg.reference.base import Array, Axes, Reference, Solved, axes_within, checked_bounds
 from pinnreg.reference.lines import Boundary, Lines, solve_lines
 
 
@@ -82,7 +73,7 @@ def method_of_lines(
         asked = axes_within(axes, {"x": problem.ends, "t": problem.times})
         fine = solve_lines(problem, nodes, (rtol, atol), asked["x"], asked["t"])
         coarse = solve_lines(problem, nodes // 2 + 1, (10 * rtol, 10 * atol), asked["x"], asked["t"])
-        return Solved({output: fine}, max(relative_difference(coarse, fine), ROUNDING))
+        return Solved.finer({output: fine}, {output: coarse})
 
     return Reference("method of lines", solve)
 

@@ -9,16 +9,7 @@ from typing import Any
 import numpy as np
 
 from pinnreg.errors import InputError
-from pinnreg.reference.base import (
-    ROUNDING,
-    Array,
-    Axes,
-    Reference,
-    Solved,
-    axes_within,
-    checked_bounds,
-    relative_difference,
-)
+from pinnreg.reference.base import Array, Axes, Reference, Solved, axes_within, checked_bounds
 from pinnreg.reference.modes import Equation, Path
 
 
@@ -74,7 +65,6 @@ def fourier(
         asked = axes_within(axes, {"x": ends, "t": span})
         both = (path.values(asked["x"], np.clip(asked["t"], *span)) for path in (fine, coarse))
         found, other = (dict(zip(outputs, (u.real, u.imag), strict=False)) for u in both)
-        differences = [relative_difference(other[output], found[output]) for output in outputs]
-        return Solved(found, max(*differences, ROUNDING))
+        return Solved.finer(found, other)
 
     return Reference("Fourier method", solve)
