@@ -88,8 +88,8 @@ def test_a_lid_that_moves_at_its_ends_is_refused(wrong: Any) -> None:
         driven_cavity(wrong, 100.0)
 
 
-@pytest.mark.parametrize("reynolds", [0.0, -1.0, float("nan")])
-def test_a_reynolds_number_that_is_none_is_refused(reynolds: float) -> None:
+@pytest.mark.parametrize("reynolds", [0.0, -1.0, float("nan"), "a"])
+def test_a_reynolds_number_that_is_none_is_refused(reynolds: Any) -> None:
     with pytest.raises(InputError, match="Reynolds"):
         driven_cavity(lid, reynolds)
 

@@ -166,9 +166,10 @@ def test_any_units_have_the_same_solution():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"alpha": 0.0}, "alpha > 0"),
-        ({"length": -1.0}, "length > 0"),
-        ({"duration": np.inf}, "duration > 0"),
+        ({"alpha": 0.0}, "alpha as a positive number"),
+        ({"alpha": "a"}, "alpha as a positive number"),
+        ({"length": -1.0}, "length as a positive number"),
+        ({"duration": np.inf}, "duration as a positive number"),
         ({"amplitudes": {}}, "at least one amplitude"),
     ],
 )

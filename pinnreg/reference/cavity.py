@@ -12,7 +12,7 @@ import scipy
 from numpy.polynomial import Legendre
 
 from pinnreg.errors import InputError
-from pinnreg.reference.base import Array, Axes, Reference, Solved, Values, axes_within
+from pinnreg.reference.base import Array, Axes, Reference, Solved, Values, axes_within, checked_number
 
 DEGREES = (20, 28)
 """Functions along each axis: of the coarse solve and of the fine one."""
@@ -48,8 +48,7 @@ def driven_cavity(lid: Callable[[Any], Any], reynolds: float) -> Reference:
 
     Source: the flow is that of J. Shen, J. Comput. Phys. 95 (1991) 228, whose lid is 16 x² (1 − x)².
     """
-    if not reynolds > 0:
-        raise InputError(f"driven_cavity: expected a positive Reynolds number, got {reynolds!r}")
+    reynolds = checked_number("driven_cavity: expected the Reynolds number", reynolds, positive=True)
     moved = lid(_identity())
     if not isinstance(moved, Legendre) or any(abs(f(end)) > 1e-9 for f in (moved, moved.deriv()) for end in _UNIT):
         raise InputError("driven_cavity: the lid is a polynomial of x that vanishes with its slope at x = 0 and x = 1")

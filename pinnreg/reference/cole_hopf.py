@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import asinh, ceil, isfinite, pi, sqrt
+from math import asinh, ceil, pi, sqrt
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from pinnreg.reference.base import (
     Reference,
     Solved,
     axes_within,
+    checked_number,
     relative_difference,
 )
 from pinnreg.reference.evolution import method_of_lines
@@ -47,12 +48,10 @@ def burgers_cole_hopf(nu: float, shift: float = 0.0, *, tolerance: float = 1e-12
     Source: J. D. Cole (1951); C. Basdevant et al. (1986), Eq. 2.5; the rule: L. N. Trefethen and J. A. C.
     Weideman (2014).
     """
-    if not (isfinite(nu) and nu > 0):
-        raise InputError(f"burgers_cole_hopf: expected a viscosity nu > 0, got {nu!r}")
+    nu = checked_number("burgers_cole_hopf: expected nu", nu, positive=True)
     if not abs(shift) <= 1:
         raise InputError(f"burgers_cole_hopf: expected a shift from -1 to 1, got {shift!r}")
-    if not tolerance > 0:
-        raise InputError(f"burgers_cole_hopf: expected tolerance > 0, got {tolerance!r}")
+    tolerance = checked_number("burgers_cole_hopf: expected tolerance", tolerance, positive=True)
 
     def solve(axes: Axes) -> Solved:
         asked = axes_within(axes, _BOUNDS)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite, pi
+from math import pi
 
 import numpy as np
 
 from pinnreg.errors import InputError
 from pinnreg.reference.analytic import closed_form
-from pinnreg.reference.base import Array, Reference
+from pinnreg.reference.base import Array, Reference, checked_number
 from pinnreg.reference.evolution import method_of_lines
 
 _NEGLIGIBLE = 40.0  # exp(-40) is below the rounding of what it is added to
@@ -44,8 +44,7 @@ def heat_sines(
         InputError: if α, L or T is not positive or there are no amplitudes; in `solve` for axes other than x and t.
     """
     for name, value in {"alpha": alpha, "length": length, "duration": duration}.items():
-        if not (isfinite(value) and value > 0):
-            raise InputError(f"heat_sines: expected {name} > 0, got {value!r}")
+        checked_number(f"heat_sines: expected {name}", value, positive=True)
     if not amplitudes:
         raise InputError("heat_sines: expected at least one amplitude")
 

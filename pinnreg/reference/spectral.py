@@ -18,6 +18,7 @@ from pinnreg.reference.base import (
     Solved,
     axes_within,
     checked_bounds,
+    checked_number,
     on_grid,
     open_mesh,
     relative_difference,
@@ -56,8 +57,7 @@ def poisson(
         raise InputError(f"poisson: expected a box of 1, 2 or 3 dimensions, got {len(bounds)}")
     if not callable(source):
         raise InputError(f"poisson: expected the source as a function, got {type(source).__name__}")
-    if not tolerance > 0:
-        raise InputError(f"poisson: expected tolerance > 0, got {tolerance!r}")
+    tolerance = checked_number("poisson: expected tolerance", tolerance, positive=True)
     box = {name: checked_bounds(f"poisson, axis {name!r}", ends) for name, ends in bounds.items()}
 
     def solve(axes: Axes) -> Solved:
