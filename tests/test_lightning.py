@@ -167,7 +167,7 @@ def test_the_loop_goes_around_with_the_shape_on_its_left(shape):
         ({"domain": Box(x=(0, 1))}, "two axes"),
         ({"dirichlet": {"x=mix": 0.0}}, "did you mean"),
         ({"dirichlet": {}}, "not unique"),
-        ({"flux": {"x=min": 0.0}}, "both values and a flux"),
+        ({"flux": {"x=min": 0.0}}, "both a value and a flux"),
         ({"flux": {"y=min": lambda x, y: x}}, "flux on 'y=min' as a finite number"),
         ({"source": np.nan}, "source as a finite number"),
         ({"source": True}, "source as a finite number"),

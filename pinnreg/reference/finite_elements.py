@@ -22,7 +22,7 @@ from pinnreg.reference.base import (
 )
 from pinnreg.reference.discrete import Discrete, discrete, evolving
 from pinnreg.reference.given import check_names
-from pinnreg.reference.outline import Plane, checked_plane, outline
+from pinnreg.reference.outline import Plane, checked_plane, extent, outline, sides
 from pinnreg.reference.scattering import finite_difference, masked, plane_grid
 from pinnreg.reference.weak import ELEMENTS, ByOutput, Form, Weak
 
@@ -138,7 +138,7 @@ def finite_elements(
 
 
 def _size(plane: Plane, size: float | None) -> float:
-    longest = max(upper - lower for lower, upper in plane.bounds.values())
+    longest = extent(plane)
     if size is None:
         return longest / 40
     # two meshes of a few triangles may be the same one
@@ -161,7 +161,7 @@ def _check(plane: Plane, problem: Weak) -> None:
         raise InputError("finite_elements: a number as `load` goes with one output; give a function of (v, w)")
     if problem.mass is not None and not callable(problem.mass):
         raise InputError(f"finite_elements: expected `mass` as a function, got {type(problem.mass).__name__}")
-    _check_parts(problem, [str(side) for side in plane.faces(None)])
+    _check_parts(problem, sides(plane))
 
 
 def _check_parts(problem: Weak, parts: Sequence[str]) -> None:

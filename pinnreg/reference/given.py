@@ -39,6 +39,16 @@ def evaluated(given: object, columns: Sequence[Array], what: str) -> Array:
     return on_grid(found, shape, what)
 
 
+def check_conditions(
+    what: str, dirichlet: Mapping[str, object], flux: Mapping[str, object], known: Sequence[str]
+) -> None:
+    """Refuse names of parts of a boundary that there are none of, and a part with two conditions."""
+    check_names("dirichlet", dirichlet, known)
+    check_names("flux", flux, known)
+    if both := set(dirichlet) & set(flux):
+        raise InputError(f"{what}: {both.pop()!r} has both a value and a flux")
+
+
 def check_names(what: str, given: Mapping[str, object], known: Sequence[str]) -> None:
     """Refuse names of parts of a boundary that there are none of."""
     if not isinstance(given, Mapping):

@@ -23,9 +23,9 @@ from pinnreg.reference.base import (
     checked_axes,
     checked_number,
 )
-from pinnreg.reference.given import Given, check_names, evaluated
+from pinnreg.reference.given import Given, check_conditions, evaluated
 from pinnreg.reference.loop import DEEPEST, Loop, loop_of
-from pinnreg.reference.outline import Plane, checked_plane
+from pinnreg.reference.outline import Plane, checked_plane, sides
 from pinnreg.reference.rational import Columns
 from pinnreg.reference.scattering import masked, on_tensor_grid
 
@@ -154,13 +154,9 @@ def lightning(
     """
     plane = checked_plane("lightning", domain)
     fluxes = {} if flux is None else flux
-    names = [str(side) for side in plane.faces(None)]
-    check_names("dirichlet", dirichlet, names)
-    check_names("flux", fluxes, names)
+    check_conditions("lightning", dirichlet, fluxes, sides(plane))
     if not dirichlet:
         raise InputError("lightning: the solution is not unique without values in `dirichlet`")
-    if both := set(dirichlet) & set(fluxes):
-        raise InputError(f"lightning: {both.pop()!r} has both values and a flux")
     for name, number in {"source": source, **{f"flux on {each!r}": value for each, value in fluxes.items()}}.items():
         checked_number(f"lightning: expected {name}", number)
     tolerance = checked_number("lightning: expected tolerance", tolerance, positive=True)

@@ -114,6 +114,11 @@ def extent(shape: Plane) -> float:
     return max(upper - lower for lower, upper in shape.bounds.values())
 
 
+def sides(shape: Plane) -> list[str]:
+    """The names of the parts of its boundary."""
+    return [str(side) for side in shape.faces(None)]
+
+
 def distances(shape: Plane, points: Array) -> Array:
     """The signed distances of points (n, 2), (n,), negative inside."""
     with torch.no_grad():

@@ -23,8 +23,8 @@ from pinnreg.reference.base import (
     grid_shape,
     open_mesh,
 )
-from pinnreg.reference.given import Given, check_names, evaluated
-from pinnreg.reference.outline import Plane, checked_plane
+from pinnreg.reference.given import Given, check_conditions, evaluated
+from pinnreg.reference.outline import Plane, checked_plane, sides
 from pinnreg.reference.scattering import by_time, finite_difference, masked
 
 DEGREES = (12, 18, 27, 40, 60, 90)
@@ -145,11 +145,8 @@ def _round(
         radii = (inner, outer)
     else:
         raise InputError(f"polar: expected a Ball or an Annulus, got {plane!r}")
-    names = [str(side) for side in plane.faces(None)]
-    check_names("dirichlet", dirichlet, names)
-    check_names("flux", flux, names)
-    if both := set(dirichlet) & set(flux):
-        raise InputError(f"polar: {both.pop()!r} has both a value and a flux")
+    names = sides(plane)
+    check_conditions("polar", dirichlet, flux, names)
     diffusion = checked_number("polar: expected diffusion", diffusion, positive=True)
     reaction = checked_number("polar: expected reaction", reaction)
     if start is None and not dirichlet and reaction == 0:
