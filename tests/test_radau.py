@@ -11,7 +11,6 @@ from pinnreg.reference.radau import STAGES, Path, radau, steps
 MASS = scipy.sparse.csr_array([[2.0, 0.5, 0.0], [0.5, 1.0, 0.2], [0.0, 0.2, 1.5]])
 MATRIX = scipy.sparse.csr_array([[3.0, -1.0, 0.0], [-1.0, 2.0, -1.0], [0.0, -1.0, 4.0]])
 START = np.array([1.0, -1.0, 0.5])
-NONE = np.empty(0, dtype=np.intp)
 
 
 def exact(time):
@@ -26,7 +25,7 @@ def solved(times, **changes):
         "mass": MASS,
         "matrix": MATRIX,
         "load": lambda time: np.array([1.0, 2.0, 3.0]),
-        "known": NONE,
+        "free": np.arange(3),
         "prescribed": lambda time: np.zeros(3),
         "start": START,
         "times": np.asarray(times),
@@ -54,10 +53,9 @@ def test_graded_steps_are_nearly_exact_at_any_time():
 
 def test_what_is_prescribed_is_met_and_moves_the_others():
     """u₁ = t³ is a polynomial of the steps; the others are found by a solve with it as a load."""
-    known = np.array([0])
     path = solved(
         np.linspace(0, 1, 5),
-        known=known,
+        free=np.array([1, 2]),
         prescribed=lambda time: np.array([time**3, 0, 0]),
         start=np.array([0.0, 1, 1]),
     )

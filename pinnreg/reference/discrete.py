@@ -77,9 +77,8 @@ def discrete(plane: Plane, found: Outline, problem: Weak, size: float) -> Discre
     """The steady solution on a mesh of one size."""
     triangles, basis = _spaces(plane, found, problem, size)
     matrix, right = matrix_of(problem, basis), load_of(problem, basis)(None)
-    known, fixed = prescribed(problem, basis)
+    free, fixed = prescribed(problem, basis)
     values = fixed(None)
-    free = np.setdiff1d(np.arange(basis.N), known)
     own, right = matrix[free][:, free], (right - matrix @ values)[free]
     if len(free):
         factors = factorised(own)
@@ -96,12 +95,11 @@ def evolving(
     if basis.N > MOST_UNKNOWNS:
         raise InputError(f"finite_elements: {basis.N} unknowns in time, {MOST_UNKNOWNS} at most; give a larger size")
     matrix, mass, load = matrix_of(problem, basis), mass_of(problem, basis), load_of(problem, basis)
-    known, fixed = prescribed(problem, basis)
+    free, fixed = prescribed(problem, basis)
     start = fixed(span[0])
-    free = np.setdiff1d(np.arange(basis.N), known)
     plain = mass if problem.mass is None else mass_of(replace(problem, mass=None), basis)
     start[free] = factorised(plain[free][:, free]).solve((start_of(problem, basis) - plain @ start)[free])
-    path = radau(mass, matrix, load, known, fixed, start, steps(span, each), factorised)
+    path = radau(mass, matrix, load, free, fixed, start, steps(span, each), factorised)
     return Discrete(problem, triangles, basis, path, span[0])
 
 

@@ -50,16 +50,15 @@ def steps(span: tuple[float, float], each: int) -> Array:
 
 
 def radau(
-    mass: Any, matrix: Any, load: By, known: Integers, prescribed: By, start: Array, times: Array, factorise: Any
+    mass: Any, matrix: Any, load: By, free: Integers, prescribed: By, start: Array, times: Array, factorise: Any
 ) -> Path:
-    """u(t) from u(t₀), where the unknowns `known` are prescribed.
+    """u(t) from u(t₀), where all unknowns but those in `free` are prescribed.
 
     In the eigenvectors of the matrix of a step its stages are systems of one size, (λ/h M + A) w = r. Order 2s − 1 at
     the steps and s + 1 between them; fast modes are damped at once.
 
     Source: E. Hairer and G. Wanner, Solving Ordinary Differential Equations II (1996), sections IV.5 and IV.8.
     """
-    free = np.setdiff1d(np.arange(len(start)), known)
     own_mass, own_matrix = mass[free][:, free], matrix[free][:, free]
     slopes = _slopes()
     rates, vectors = np.linalg.eig(slopes)

@@ -53,7 +53,11 @@ class Weak:
 
 
 def mesh_of(triangles: Triangles, found: Outline, *, curved: bool) -> Any:
-    """Scikit-fem's mesh with the sides' names; linear elements would no longer be linear on curved triangles."""
+    """Scikit-fem's mesh with the sides' names; with quadratic edges along the arcs if it is `curved`.
+
+    Raises:
+        InputError: an interface that leaves the domain within an edge.
+    """
     used, numbers = np.unique(triangles.corners, return_inverse=True)
     where = np.full(len(triangles.points), -1)
     where[used] = np.arange(len(used))
@@ -155,7 +159,7 @@ def assembled(kind: Any, form: Form, basis: Any, what: str, **known: float) -> A
 
 
 def prescribed(problem: Weak, basis: Any) -> tuple[Integers, Callable[[float | None], Array]]:
-    """Which coefficients are prescribed, (k,), and by time all coefficients, (N,), of which the others are 0."""
+    """Which coefficients are free, (k,), and by time all coefficients, (N,), of which the free ones are 0."""
     pieces = []
     for part, given in problem.dirichlet.items():
         dofs = basis.get_dofs(part)
@@ -163,7 +167,7 @@ def prescribed(problem: Weak, basis: Any) -> tuple[Integers, Callable[[float | N
             number = problem.outputs.index(output)
             own = dofs.flatten() if len(problem.outputs) == 1 else dofs.all(_names_of(basis, number))
             pieces.append((own, each, f"dirichlet on {part!r}"))
-    known = np.unique(np.concatenate([np.empty(0, dtype=np.intp), *(own for own, *_ in pieces)]))
+    known = np.concatenate([np.empty(0, dtype=np.intp), *(own for own, *_ in pieces)])
 
     def at(time: float | None) -> Array:
         values = np.zeros(basis.N)
@@ -174,7 +178,7 @@ def prescribed(problem: Weak, basis: Any) -> tuple[Integers, Callable[[float | N
             values[own] = evaluated(each, columns, what)
         return values
 
-    return known, at
+    return np.setdiff1d(np.arange(basis.N), known), at
 
 
 def _takes_time(function: Callable[..., Any]) -> bool:
