@@ -8,7 +8,7 @@ import numpy as np
 import scipy
 
 from pinnreg.reference.base import Array, Integers
-from pinnreg.reference.triangles import Triangles
+from pinnreg.reference.triangles import Triangles, edges_of
 
 NEWTON = 20
 BEYOND = 1e-12
@@ -92,9 +92,8 @@ def _cells(triangles: Triangles, points: Array) -> Integers:
 def _border(triangles: Triangles) -> tuple[Integers, Integers]:
     """The edges that belong to one triangle only, (e, 2), and that triangle, (e,)."""
     corners = triangles.corners
-    edges = np.sort(np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]]), axis=1)
     owners = np.tile(np.arange(len(corners)), 3)
-    found, first, count = np.unique(edges, axis=0, return_index=True, return_counts=True)
+    found, first, count = np.unique(edges_of(corners), axis=0, return_index=True, return_counts=True)
     return found[count == 1], owners[first[count == 1]]
 
 

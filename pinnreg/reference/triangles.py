@@ -174,7 +174,7 @@ def _relaxed(fixed: Array, inside: Array, segments: Segments, found: Outline, wa
     count = len(fixed)
     points = np.concatenate([fixed, inside])
     for _ in range(SWEEPS if len(inside) else 0):
-        edges = _edges(scipy.spatial.Delaunay(points).simplices)
+        edges = np.unique(edges_of(scipy.spatial.Delaunay(points).simplices), axis=0)
         along = points[edges[:, 0]] - points[edges[:, 1]]
         length, rest = np.hypot(*along.T), wanted(points[edges].mean(axis=1))
         near = length < 2.5 * rest  # others lie outside, or beyond the boundary
@@ -188,9 +188,9 @@ def _relaxed(fixed: Array, inside: Array, segments: Segments, found: Outline, wa
     return np.concatenate([fixed, points[count:][_clear(points[count:], fixed, segments, found, wanted)]])
 
 
-def _edges(triangles: Integers) -> Integers:
-    both = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    return np.unique(np.sort(both, axis=1), axis=0)
+def edges_of(triangles: Integers) -> Integers:
+    """The first edges of all triangles (m, 3), the second and the third ones: pairs in order, (3 m, 2)."""
+    return np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), axis=1)
 
 
 def _keys(pairs: Integers, count: int) -> Integers:
@@ -199,7 +199,7 @@ def _keys(pairs: Integers, count: int) -> Integers:
 
 
 def _missing(triangles: Integers, pairs: Integers, count: int) -> NDArray[np.bool_]:
-    return ~np.isin(_keys(pairs, count), _keys(_edges(triangles), count))
+    return ~np.isin(_keys(pairs, count), _keys(edges_of(triangles), count))
 
 
 def _repaired(
