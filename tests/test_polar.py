@@ -11,7 +11,7 @@ from scipy.special import jn_zeros, jv
 
 from pinnreg.domain import Annulus, Ball, Box, Ellipse
 from pinnreg.errors import InputError
-from pinnreg.reference import polar
+from pinnreg.reference import finite_elements, polar
 from pinnreg.reference.angular import Round, solve_modes
 from pinnreg.reference.radial import Radial
 
@@ -129,6 +129,26 @@ def test_values_are_nan_outside_only():
     x, y = np.meshgrid(*grid(ANNULUS).values(), indexing="ij")
     radii = np.hypot(x - 0.2, y - 0.1)
     assert np.array_equal(np.isnan(values), (radii < 0.3 - 1e-12) | (radii > 1.1 + 1e-12))
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        ({"x": [0.1], "y": [0.2], "t": [-1.0]}, "axis 't'"),
+        ({"x": [0.1], "y": [0.2], "t": [1.5]}, "axis 't'"),
+        ({"x": [0.1], "y": [0.2]}, "x, y, t in this order"),
+        ({"y": [0.1], "x": [0.2], "t": [0.5]}, "x, y, t in this order"),
+        ({"x": [0.1], "z": [0.2], "t": [0.5]}, "unknown axis 'z'"),
+        ({"x": [0.1, 0.2], "y": [0.2], "t": [0.5]}, "x 2, y 1, t 1"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["polar", "finite elements"])
+def test_points_that_do_not_fit_are_refused(kind, points, message):
+    """Values beyond the end would be extrapolated ones, and without a time those of another problem."""
+    given = {"dirichlet": {"boundary": 0.0}, "time": (0.0, 1.0)}
+    found = polar(UNIT, 1.0, **given) if kind == "polar" else finite_elements(UNIT, lambda u, v, w: u * v, 1.0, **given)
+    with pytest.raises(InputError, match=message):
+        found.at({axis: np.array(each) for axis, each in points.items()})
 
 
 @pytest.mark.parametrize("mode", [0, 1, 2, 5, 6])

@@ -130,22 +130,41 @@ def checked_axes(axes: Axes) -> dict[str, Array]:
 
 def axes_within(axes: Axes, bounds: Mapping[str, tuple[float, float]]) -> dict[str, Array]:
     """The axes, checked to be those of `bounds`, in that order and inside them."""
+    checked = _named(axes, bounds)
+    for name, ends in bounds.items():
+        _check_range(name, checked[name], ends)
+    return checked
+
+
+def points_of(axes: Axes, bounds: Mapping[str, tuple[float, float]]) -> dict[str, Array]:
+    """The coordinates of n points, (n,) by axis, checked likewise; in space they may lie outside, but not in time."""
+    checked = _named(axes, bounds)
+    if len({len(axis) for axis in checked.values()}) > 1:
+        listed = ", ".join(f"{name} {len(axis)}" for name, axis in checked.items())
+        raise InputError(f"expected as many coordinates of points on each axis, got {listed}")
+    if "t" in bounds:
+        _check_range("t", checked["t"], bounds["t"])
+    return checked
+
+
+def _named(axes: Axes, bounds: Mapping[str, tuple[float, float]]) -> dict[str, Array]:
     for name in axes:
         if name not in bounds:
             raise unknown("axis", name, bounds)
     if list(axes) != list(bounds):
         raise InputError(f"expected the axes {', '.join(bounds)} in this order, got {', '.join(axes) or 'none'}")
-    checked = checked_axes(axes)
-    for name, (lower, upper) in bounds.items():
-        # A grid computed elsewhere may miss an end by rounding.
-        slack = 1e-9 * (upper - lower)
-        low, high = float(checked[name].min()), float(checked[name].max())
-        if low < lower - slack or high > upper + slack:
-            raise InputError(
-                f"axis {name!r}: points from {low:g} to {high:g} lie outside "
-                f"the reference's range [{lower:g}, {upper:g}]"
-            )
-    return checked
+    return checked_axes(axes)
+
+
+def _check_range(name: str, axis: Array, ends: tuple[float, float]) -> None:
+    lower, upper = ends
+    # A grid computed elsewhere may miss an end by rounding.
+    slack = 1e-9 * (upper - lower)
+    low, high = float(axis.min()), float(axis.max())
+    if low < lower - slack or high > upper + slack:
+        raise InputError(
+            f"axis {name!r}: points from {low:g} to {high:g} lie outside the reference's range [{lower:g}, {upper:g}]"
+        )
 
 
 def grid_shape(axes: Axes) -> tuple[int, ...]:

@@ -15,10 +15,10 @@ from pinnreg.reference.base import (
     Reference,
     Solved,
     axes_within,
-    checked_axes,
     checked_bounds,
     checked_number,
     grid_shape,
+    points_of,
 )
 from pinnreg.reference.discrete import Discrete, discrete, evolving
 from pinnreg.reference.given import check_names
@@ -130,7 +130,7 @@ def finite_elements(
         return compared(values, grid_shape(axes))
 
     def scattered(points: Axes) -> Solved:
-        x, y, *t = checked_axes(points).values()
+        x, y, *t = points_of(points, bounds).values()
         places = np.column_stack([x, y])
         return compared(lambda s: masked(plane, places, s.along if t else s.steady, *t), x.shape)
 

@@ -20,8 +20,8 @@ from pinnreg.reference.base import (
     Reference,
     Solved,
     axes_within,
-    checked_axes,
     checked_number,
+    points_of,
 )
 from pinnreg.reference.given import Given, check_conditions, evaluated
 from pinnreg.reference.loop import DEEPEST, Loop, loop_of
@@ -174,7 +174,7 @@ def lightning(
         return on_tensor_grid(axes_within(axes, plane.bounds), at)
 
     def scattered(points: Axes) -> Solved:
-        return Solved(*at(np.column_stack(list(checked_axes(points).values()))))
+        return Solved(*at(np.column_stack(list(points_of(points, plane.bounds).values()))))
 
     return Reference("lightning solver", solve, scattered=scattered)
 

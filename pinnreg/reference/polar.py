@@ -17,11 +17,11 @@ from pinnreg.reference.base import (
     Reference,
     Solved,
     axes_within,
-    checked_axes,
     checked_bounds,
     checked_number,
     grid_shape,
     open_mesh,
+    points_of,
 )
 from pinnreg.reference.given import Given, check_conditions, evaluated
 from pinnreg.reference.outline import Plane, checked_plane, sides
@@ -97,7 +97,7 @@ def polar(
         return Solved({output: values.reshape(shape)}, difference)
 
     def scattered(points: Axes) -> Solved:
-        x, y, *t = checked_axes(points).values()
+        x, y, *t = points_of(points, bounds).values()
         values, difference = at(np.column_stack([x, y]), t[0] if t else None)
         return Solved({output: values[0]}, difference)
 
