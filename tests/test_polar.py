@@ -70,9 +70,7 @@ def test_a_manufactured_solution_is_found_to_rounding(shape, conditions, diffusi
 def test_the_error_falls_faster_than_any_power_and_the_difference_tells_it():
     names = {0.9: "boundary"}
     centre = np.array([0.2, 0.1])
-    problem = Round(
-        DISC, centre, (0.0, 0.9), names, source(1, 0), 1.0, 0.0, {"boundary": exact}, {}, initial=0.0, start=None
-    )
+    problem = Round(centre, (0.0, 0.9), names, source(1, 0), 1.0, 0.0, {"boundary": exact}, {}, initial=0.0, start=None)
     points = centre + 0.6 * np.random.default_rng(0).uniform(-1, 1, (200, 2))
     found = [solve_modes(problem, degree) for degree in (6, 9, 12, 18)]
     values = [each.at(points, each.steady()) for each in found]

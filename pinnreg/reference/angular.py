@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from pinnreg.reference.base import Array, Complex
 from pinnreg.reference.given import Given, evaluated
-from pinnreg.reference.outline import Plane
 from pinnreg.reference.radial import Radial
 
 MOST_POINTS = 4000
@@ -24,9 +23,21 @@ MOST_POINTS = 4000
 @final
 @dataclass(frozen=True)
 class Round:
-    """The problem as given, on a disc or an annulus."""
+    """The problem as given, on a disc or an annulus.
 
-    plane: Plane
+    Attributes:
+        centre: (2,).
+        radii: the inner one, 0 of a disc, and the outer one.
+        circles: the names of the circles by radius.
+        source: f, a function of points or a number.
+        diffusion: κ.
+        reaction: c.
+        dirichlet: the values of u by the name of the circle.
+        flux: ∂u/∂n, likewise.
+        initial: u at the start.
+        start: the first time, None of a steady problem.
+    """
+
     centre: Array
     radii: tuple[float, float]
     circles: Mapping[float, str]

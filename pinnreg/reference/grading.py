@@ -28,7 +28,14 @@ STRAIGHT = 1e-3
 @final
 @dataclass(frozen=True)
 class Refined:
-    """h(r) = size (r/R)^(1 - μ) at a distance r < R from a corner, towards which a mesh is refined."""
+    """h(r) = size (r/R)^(1 - μ) at a distance r < R from a corner, towards which a mesh is refined.
+
+    Attributes:
+        place: of the corner, (2,).
+        size: the length of edges at the distance R.
+        radius: R.
+        grading: μ, from 0.1 to 1.
+    """
 
     place: Array
     size: float
@@ -45,7 +52,14 @@ class Refined:
 @final
 @dataclass(frozen=True)
 class Lengths:
-    """The wanted length of edges, (n,), at points (n, 2)."""
+    """The wanted length of edges, (n,), at points (n, 2).
+
+    Attributes:
+        size: the longest.
+        refined: the corners towards which edges become shorter.
+        sources: points of the boundary where it bends, (s, 2).
+        limits: the length of edges there, (s,).
+    """
 
     size: float
     refined: tuple[Refined, ...]

@@ -43,7 +43,7 @@ JUMP = 1e-12
 @final
 @dataclass(frozen=True)
 class Edges:
-    """The problem as given: −Δu = source, with values or fluxes by edge."""
+    """The problem as given: −Δu = source, with values or constant fluxes ∂u/∂n by edge; no flux on other edges."""
 
     plane: Plane
     loop: Loop
@@ -97,7 +97,13 @@ class Edges:
 @final
 @dataclass(frozen=True)
 class Lightning:
-    """A solution: u = particular + Re(turning + Σ cⱼφⱼ), and the largest error found on the boundary."""
+    """A solution: u = particular + Re(turning + Σ cⱼφⱼ).
+
+    Attributes:
+        columns: φⱼ.
+        coefficients: cⱼ, (k,).
+        bound: the largest error found on the boundary.
+    """
 
     problem: Edges
     columns: Columns
@@ -180,7 +186,7 @@ def lightning(
 
 
 def solve_polygon(problem: Edges, tolerance: float) -> Lightning:
-    """With more and more poles; the best of all."""
+    """With more and more poles, until the misfit is below `tolerance` times the values on the boundary; the best."""
     best: Lightning | None = None
     for count in POLES:
         if best is not None and 2 * count * len(problem.loop.corners) > MOST_COLUMNS:

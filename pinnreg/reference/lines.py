@@ -28,7 +28,7 @@ class _StalledError(Exception):
 @final
 @dataclass(frozen=True)
 class Lines:
-    """The problem as given."""
+    """The problem as given, in the arguments of `method_of_lines`; x is in `ends` and t in `times`."""
 
     rhs: Callable[[Array, Array, Array, Array], Any]
     initial: Callable[[Array], Any]

@@ -235,7 +235,7 @@ def _merged(ends: Array, normals: Array, near: float) -> tuple[Array, Integers]:
 
 
 def opening(arcs: Sequence[Arc], vertex: int) -> tuple[float, tuple[str, ...]]:
-    """The angle of a domain at a vertex of its boundary, and the names of the sides that meet there.
+    """The angle of a domain at a vertex of its boundary, in radians, and the names of the sides that meet there.
 
     2π where other than two arcs of the boundary meet.
     """

@@ -153,4 +153,4 @@ def _round(
         raise InputError("polar: the solution is not unique without a value in `dirichlet`, a reaction or a time")
     circles = dict(zip([each for each in radii if each > 0], names, strict=True))
     middle = np.array(list(centre.values()))
-    return Round(plane, middle, radii, circles, source, diffusion, reaction, dirichlet, flux, initial, start)
+    return Round(middle, radii, circles, source, diffusion, reaction, dirichlet, flux, initial, start)

@@ -30,7 +30,7 @@ ELEMENTS = {1: skfem.ElementTriP1, 2: skfem.ElementTriP2, 3: skfem.ElementTriP3,
 @final
 @dataclass(frozen=True)
 class Weak:
-    """The problem as given."""
+    """The problem as given, in the arguments of `finite_elements`."""
 
     form: Form
     load: Form | float | None
@@ -76,12 +76,13 @@ def mesh_of(triangles: Triangles, found: Outline, *, curved: bool) -> Any:
 
 
 def element_of(problem: Weak) -> Any:
+    """Scikit-fem's element of the degree, a vector of them for several outputs."""
     element = ELEMENTS[problem.degree]()
     return element if len(problem.outputs) == 1 else skfem.ElementVector(element, len(problem.outputs))
 
 
 def matrix_of(problem: Weak, basis: Any) -> Any:
-    """That of a(u, v), in rows."""
+    """That of a(u, v), (N, N), with v in rows."""
     matrix = assembled(skfem.BilinearForm, problem.form, basis, "form")
     for part, each in problem.robin.items():
         matrix = matrix + assembled(skfem.BilinearForm, each, basis.boundary(part), f"robin on {part!r}")
@@ -89,7 +90,7 @@ def matrix_of(problem: Weak, basis: Any) -> Any:
 
 
 def mass_of(problem: Weak, basis: Any) -> Any:
-    """That of ∫ u·v, or as given."""
+    """That of ∫ u·v, or as given, (N, N)."""
 
     def plain(u: Any, v: Any, w: Any) -> Any:
         return u * v if len(problem.outputs) == 1 else sum(u[k] * v[k] for k in range(len(problem.outputs)))
