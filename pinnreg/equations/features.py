@@ -65,7 +65,7 @@ def input_features(problem: Problem, periodic: tuple[str, ...] = (), *, corners:
 
 
 def _singular(problem: Problem) -> Iterator[Callable[[Tensor], Tensor]]:
-    """For each corner of a polygon with a low power of r what the conditions on its two sides let a solution have there."""
+    """For each corner with a low power of r what the conditions on its two sides let a solution have there."""
     given = {
         str(side)
         for each in named_conditions(problem)

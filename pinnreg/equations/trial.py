@@ -49,7 +49,8 @@ class Trial:
     Attributes:
         axes: names of the coordinates.
         outputs: names of the network's outputs.
-        data: for each output the axes, or the round sides, with exact data, time last; empty where the output is the network itself.
+        data: for each output the axes, or the round sides, with exact data, time last; empty where the output is the
+            network itself.
         periodic: axes in which the network itself is periodic.
         sizes: s of each output; empty for 1.
         offsets: g of each output without exact data; empty for 0.
