@@ -14,6 +14,7 @@ from torch import Tensor
 from pinnreg.domain.corner import Corner
 from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
 from pinnreg.domain.naming import check_axes, number_of, piece_name
+from pinnreg.domain.parts import chosen
 from pinnreg.domain.shape import Curved
 from pinnreg.errors import InputError
 
@@ -81,7 +82,7 @@ class Polygon(Curved):
     def placed(self, unit: Tensor) -> Placed:
         corners = unit.new_tensor(self.vertices)[unit.new_tensor(self._triangles, dtype=torch.long)]
         sides = corners[:, 1:] - corners[:, :1]
-        number, place = chosen(_cross(sides[:, 0], sides[:, 1]), unit[:, 0])
+        number, place = chosen(unit[:, 0], _cross(sides[:, 0], sides[:, 1]))
         # the lower half of a square mapped onto the triangle, area by area
         far, across = place.sqrt()[:, None], unit[:, 1:2]
         one, other = sides[number].unbind(dim=1)
@@ -92,7 +93,7 @@ class Polygon(Curved):
         starts = unit.new_tensor([self.vertices[number] for number in own])
         along = unit.new_tensor([self.vertices[(number + 1) % len(self.vertices)] for number in own]) - starts
         lengths = torch.linalg.vector_norm(along, dim=1)
-        number, place = chosen(lengths, unit[:, 0])
+        number, place = chosen(unit[:, 0], lengths)
         outward = torch.stack([along[:, 1], -along[:, 0]], dim=1) / lengths[:, None]
         return starts[number] + place[:, None] * along[number], outward[number], None
 
@@ -233,16 +234,6 @@ def _is_ear(corners: Sequence[Point], left: Sequence[int], k: int) -> bool:
         return False
     others = (corners[each] for each in left if corners[each] not in (a, b, c))
     return not any(_turn(a, b, p) >= 0 and _turn(b, c, p) >= 0 and _turn(c, a, p) >= 0 for p in others)
-
-
-def chosen(measures: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
-    """The number of a part for each of `unit`, (n,), in proportion to measures (k,), and where it is within that."""
-    until = (measures / measures.sum()).cumsum(dim=0)
-    number = torch.searchsorted(until, unit.contiguous(), right=True).clamp(max=len(measures) - 1)
-    start = torch.cat([until.new_zeros(1), until])[number]
-    # in low precision the last of these may end below 1, and parts of no measure begin where they end
-    width = until[number] - start
-    return number, torch.where(width > 0, (unit - start) / width, torch.zeros_like(unit)).clamp(0, 1)
 
 
 def _cross(one: Tensor, other: Tensor) -> Tensor:

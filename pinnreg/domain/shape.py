@@ -20,6 +20,7 @@ from torch import Tensor
 from pinnreg.domain.corner import Corner
 from pinnreg.domain.domain import Domain, Face, Piece, Placed, PlacedOn, Side, distance_of_product
 from pinnreg.domain.naming import check_axes, interval_of
+from pinnreg.domain.parts import chosen, on_parts
 from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.samplers import unit_points
 from pinnreg.errors import InputError, unknown
@@ -223,16 +224,17 @@ class Combined(Curved):
             points, kept = first.placed(unit)
             inside = second.contains(points)
             return points, _both(kept, ~inside if self._operation == "-" else inside)
-        cut = self._one.volume / self._one.share
-        cut = cut / (cut + self._other.volume / self._other.share)
-        of_one = unit[:, :1] < cut
-        place = torch.where(of_one, unit[:, :1] / cut, (unit[:, :1] - cut) / (1 - cut)).clamp(0, 1)
-        unit, of_one = torch.cat([place, unit[:, 1:]], dim=1), of_one[:, 0]
+        sizes = [each.volume / each.share for each in (self._one, self._other)]
+        points, kept = on_parts(unit, sizes, [self._placed_in_one, self._placed_in_rest])
+        return points, kept
+
+    def _placed_in_one(self, unit: Tensor) -> tuple[Tensor, Tensor]:
         points, kept = self._one.placed(unit)
-        others, kept_there = self._other.placed(unit)
-        there = _both(kept_there, ~self._one.contains(others))
-        here = torch.ones_like(of_one) if kept is None else kept
-        return torch.where(of_one[:, None], points, others), torch.where(of_one, here, there)
+        return points, torch.ones_like(points[:, 0], dtype=torch.bool) if kept is None else kept
+
+    def _placed_in_rest(self, unit: Tensor) -> tuple[Tensor, Tensor]:
+        points, kept = self._other.placed(unit)
+        return points, _both(kept, ~self._one.contains(points))
 
     def placed_on(self, side: Side, unit: Tensor) -> PlacedOn:
         sources = self._sides[side]
@@ -241,14 +243,7 @@ class Combined(Curved):
         if len(sources) == 1:
             return self._of_source(sources[0], unit)
         drawn = [source.drawn for source in sources]
-        ends = [sum(drawn[: number + 1]) / sum(drawn) for number in range(len(drawn))]
-        points, normals = unit.new_empty(len(unit), self.dimension), unit.new_empty(len(unit), self.dimension)
-        kept, first = torch.zeros(len(unit), dtype=torch.bool, device=unit.device), unit[:, :1]
-        for start, end, source in zip([0.0, *ends], ends, sources, strict=False):
-            own = (first[:, 0] >= start) & ((first[:, 0] < end) | (end == ends[-1]))
-            place = torch.cat([(first[own] - start) / (end - start), unit[own, 1:]], dim=1)
-            points[own], normals[own], there = self._of_source(source, place)
-            kept[own] = torch.ones_like(own[own]) if there is None else there
+        points, normals, kept = on_parts(unit, drawn, [partial(self._of_source, source) for source in sources])
         return points, normals, kept
 
     def _ends_of(self, sources: Sequence[_Source], unit: Tensor) -> tuple[Tensor, Tensor]:
@@ -481,9 +476,8 @@ class Product(Curved):
         if interval:  # ends of intervals, along each of which there are as many points
             if kept is not None:
                 points, normals, kept = points[kept], normals[kept], None
-            end = (place[:, 0] * len(points)).long().clamp(max=len(points) - 1)
-            place = (place * len(points) - end[:, None]).clamp(0, 1)
-            points, normals = points[end], normals[end]
+            end, place = chosen(unit[:, -1], points.new_ones(len(points)))
+            points, normals, place = points[end], normals[end], place[:, None]
         along = self._along(place)
         return torch.cat([points, along], dim=1), torch.cat([normals, torch.zeros_like(along)], dim=1), kept
 

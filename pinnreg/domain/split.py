@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pinnreg.domain.corner import Corner
 from pinnreg.domain.domain import Domain, Face, Piece, Placed, PlacedOn, Side, flat
+from pinnreg.domain.parts import on_parts
 from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.samplers import unit_points
 from pinnreg.domain.shape import NEXT_TO, SIDES_AT, Curved, Shape
@@ -99,15 +100,7 @@ class Split(Curved):
             points, normals, kept = map(torch.cat, each)
             return points[kept], normals[kept], None
         drawn = [self.inner.measure(part) / self.inner.share_of(part) for part in parts]
-        measures = unit.new_tensor(drawn).cumsum(0)
-        ends = measures / measures[-1]
-        points, normals = unit.new_empty(len(unit), self.dimension), unit.new_empty(len(unit), self.dimension)
-        kept = torch.zeros(len(unit), dtype=torch.bool, device=unit.device)
-        number = torch.searchsorted(ends, unit[:, 0].contiguous(), right=True).clamp(max=len(parts) - 1)
-        for k, part in enumerate(parts):
-            own, start = number == k, ends[k - 1] if k else torch.zeros_like(ends[0])
-            place = torch.cat([(unit[own, :1] - start) / (ends[k] - start), unit[own, 1:]], dim=1)
-            points[own], normals[own], kept[own] = self._of_part(part, place)
+        points, normals, kept = on_parts(unit, drawn, [partial(self._of_part, part) for part in parts])
         return points, normals, kept
 
     def measure(self, side: Side) -> float:
