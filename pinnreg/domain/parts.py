@@ -19,6 +19,22 @@ def chosen(unit: Tensor, measures: Tensor) -> tuple[Tensor, Tensor]:
     return number, torch.where(width > 0, (unit - start) / width, torch.zeros_like(unit)).clamp(0, 1)
 
 
+def on_triangles(unit: Tensor, corners: Tensor, one: Tensor, other: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
+    """Points in triangles, (n, d), uniform if `unit` is on the unit square, and in which of them each is, (n,).
+
+    Args:
+        unit: points of the unit square, (n, 2).
+        corners: one of each triangle, (k, d).
+        one: a side from there, (k, d).
+        other: the other side from there, (k, d).
+        sizes: the areas up to a factor, (k,).
+    """
+    number, place = chosen(unit[:, 0], sizes)
+    # the lower half of a square mapped onto the triangle, area by area
+    far, across = place.sqrt()[:, None], unit[:, 1:2]
+    return corners[number] + far * ((1 - across) * one[number] + across * other[number]), number
+
+
 def on_parts(
     unit: Tensor, measures: Sequence[float], placed: Sequence[Callable[[Tensor], tuple[Tensor, ...]]]
 ) -> tuple[Tensor, ...]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from pinnreg.domain.corner import Corner
 from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
 from pinnreg.domain.naming import check_axes, number_of, piece_name
-from pinnreg.domain.parts import chosen
+from pinnreg.domain.parts import chosen, on_triangles
 from pinnreg.domain.shape import Curved
 from pinnreg.errors import InputError
 
@@ -81,12 +81,9 @@ class Polygon(Curved):
 
     def placed(self, unit: Tensor) -> Placed:
         corners = unit.new_tensor(self.vertices)[unit.new_tensor(self._triangles, dtype=torch.long)]
-        sides = corners[:, 1:] - corners[:, :1]
-        number, place = chosen(unit[:, 0], _cross(sides[:, 0], sides[:, 1]))
-        # the lower half of a square mapped onto the triangle, area by area
-        far, across = place.sqrt()[:, None], unit[:, 1:2]
-        one, other = sides[number].unbind(dim=1)
-        return corners[number, 0] + far * ((1 - across) * one + across * other), None
+        start, one, other = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+        points, _ = on_triangles(unit, start, one, other, one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0])
+        return points, None
 
     def placed_on(self, side: Side, unit: Tensor) -> PlacedOn:
         own = [number for number, name in enumerate(self.edges) if name == str(side)]
@@ -234,7 +231,3 @@ def _is_ear(corners: Sequence[Point], left: Sequence[int], k: int) -> bool:
         return False
     others = (corners[each] for each in left if corners[each] not in (a, b, c))
     return not any(_turn(a, b, p) >= 0 and _turn(b, c, p) >= 0 and _turn(c, a, p) >= 0 for p in others)
-
-
-def _cross(one: Tensor, other: Tensor) -> Tensor:
-    return one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]

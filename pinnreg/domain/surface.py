@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side, lengths
 from pinnreg.domain.naming import BOUNDARY, piece_name, said_name
-from pinnreg.domain.parts import chosen
+from pinnreg.domain.parts import on_triangles
 from pinnreg.domain.shape import Curved
 from pinnreg.errors import InputError
 
@@ -81,10 +81,7 @@ class Surface(Curved):
         corners, one, other = self._sides(unit)
         normals = torch.linalg.cross(one, other)
         doubled = torch.linalg.vector_norm(normals, dim=1)
-        number, place = chosen(unit[:, 0], doubled)
-        # the lower half of a square mapped onto the triangle, area by area
-        far, across = place.sqrt()[:, None], unit[:, 1:2]
-        points = corners[number] + far * ((1 - across) * one[number] + across * other[number])
+        points, number = on_triangles(unit, corners, one, other, doubled)
         return points, (normals / doubled[:, None])[number], None
 
     @cached_property
