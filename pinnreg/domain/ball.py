@@ -8,7 +8,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side, lengths
+from pinnreg.domain.distances import lengths
+from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
 from pinnreg.domain.naming import BOUNDARY, centre_of, length_of, piece_name, said_name
 from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.shape import Curved

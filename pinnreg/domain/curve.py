@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinnreg.domain.domain import lengths
+from pinnreg.domain.distances import lengths
 
 TURN = 2 * math.pi
 CELLS = 4096

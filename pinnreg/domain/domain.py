@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.domain.corner import Corner
+from pinnreg.domain.distances import distance_of_product
 from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.samplers import unit_points
 from pinnreg.domain.settings import Sampler
@@ -295,23 +296,6 @@ def _enough(draw: Callable[[int], Drawn], share: float, count: int, sampler: Sam
         return tuple(each[:count] for each in found)  # the first of a sequence are spread as all are
     chosen = torch.linspace(0, len(found[0]) - 1, count).long()
     return tuple(each[chosen] for each in found)
-
-
-def distance_of_product(columns: Sequence[Tensor]) -> Tensor:
-    """The signed distance to a product of sets from those to each, (n,)."""
-    stacked = torch.stack(list(columns), dim=1)
-    outside = stacked.clamp_min(0).square().sum(dim=1)
-    # no derivative of the root at 0
-    positive = outside > 0
-    away = torch.where(positive, outside, torch.ones_like(outside)).sqrt()
-    return torch.where(positive, away, stacked.amax(dim=1))
-
-
-def lengths(vectors: Tensor) -> Tensor:
-    """Those of vectors (n, d), (n,), whose derivatives, also the second ones, are finite at 0."""
-    squares = vectors.square().sum(dim=1)
-    positive = squares > 0
-    return torch.where(positive, torch.where(positive, squares, torch.ones_like(squares)).sqrt(), squares)
 
 
 def faces(on: str | Sequence[str] | None, axes: Sequence[str]) -> tuple[Face, ...]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.domain.corner import Corner
+from pinnreg.domain.distances import root
 from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
 from pinnreg.domain.naming import check_axes, number_of, piece_name
 from pinnreg.domain.parts import chosen, on_triangles
@@ -120,11 +121,7 @@ class Polygon(Curved):
         starts, ends = self._ends(points)
         along, away = ends - starts, points[:, None] - starts
         place = ((away * along).sum(dim=2) / along.square().sum(dim=1)).clamp(0, 1)
-        squares = (away - place[..., None] * along).square().sum(dim=2)
-        nearest = squares.amin(dim=1)
-        positive = nearest > 0
-        # no derivative of the root at 0
-        return torch.where(positive, torch.where(positive, nearest, torch.ones_like(nearest)).sqrt(), nearest)
+        return root((away - place[..., None] * along).square().sum(dim=2).amin(dim=1))
 
     def _encloses(self, points: Tensor) -> Tensor:
         """Whether a ray to the right crosses the edges an odd number of times, (n,)."""

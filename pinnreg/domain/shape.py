@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from pinnreg.domain.corner import Corner
-from pinnreg.domain.domain import Domain, Face, Piece, Placed, PlacedOn, Side, distance_of_product
+from pinnreg.domain.distances import distance_of_product
+from pinnreg.domain.domain import Domain, Face, Piece, Placed, PlacedOn, Side
 from pinnreg.domain.naming import check_axes, interval_of
 from pinnreg.domain.parts import chosen, on_parts
 from pinnreg.domain.quadric import Quadric

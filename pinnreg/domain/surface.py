@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side, lengths
+from pinnreg.domain.distances import lengths
+from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
 from pinnreg.domain.naming import BOUNDARY, piece_name, said_name
 from pinnreg.domain.parts import on_triangles
 from pinnreg.domain.shape import Curved
