@@ -8,7 +8,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pinnreg.domain.distances import lengths
+from pinnreg.domain.distances import beyond, lengths
 from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
 from pinnreg.domain.naming import BOUNDARY, centre_of, length_of, piece_name, said_name
 from pinnreg.domain.quadric import Quadric
@@ -162,7 +162,7 @@ class Annulus(_Round):
 
     def signed_distance(self, points: Tensor) -> Tensor:
         radii = lengths(self._from_centre(points))
-        return torch.maximum(radii - self.outer, self.inner - radii)
+        return beyond(radii, (self.inner, self.outer))
 
     def __repr__(self) -> str:
         return f"Annulus({self._where()}, inner={self.inner:g}, outer={self.outer:g})"

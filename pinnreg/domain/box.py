@@ -10,6 +10,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from pinnreg.domain.distances import beyond
 from pinnreg.domain.domain import Face, faces
 from pinnreg.domain.naming import check_axes, interval_of
 from pinnreg.domain.shape import Shape
@@ -79,9 +80,9 @@ class Box(Shape):
 
     def level(self, points: Tensor) -> Tensor:
         # the signed distance but for corners, and time has no part in it
-        ends = ((number, each) for number, (axis, each) in enumerate(self._bounds.items()) if axis != "t")
-        columns = [torch.maximum(low - points[:, number], points[:, number] - high) for number, (low, high) in ends]
-        return functools.reduce(torch.maximum, columns)
+        columns = enumerate(self._bounds.items())
+        levels = (beyond(points[:, number], ends) for number, (axis, ends) in columns if axis != "t")
+        return functools.reduce(torch.maximum, levels)
 
     def until(self, share: float) -> Box:
         if "t" not in self._bounds or share == 1:

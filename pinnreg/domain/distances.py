@@ -19,6 +19,12 @@ def lengths(vectors: Tensor) -> Tensor:
     return root(vectors.square().sum(dim=1))
 
 
+def beyond(places: Tensor, interval: tuple[float, float]) -> Tensor:
+    """How far places lie outside of an interval; negative inside, by the nearer end."""
+    lower, upper = interval
+    return torch.maximum(lower - places, places - upper)
+
+
 def distance_of_product(columns: Sequence[Tensor]) -> Tensor:
     """The signed distance to a product of sets from those to each, (n,)."""
     stacked = torch.stack(list(columns), dim=1)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.domain.corner import Corner
-from pinnreg.domain.distances import distance_of_product
+from pinnreg.domain.distances import beyond, distance_of_product
 from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.samplers import unit_points
 from pinnreg.domain.settings import Sampler
@@ -157,12 +157,8 @@ class Domain(ABC):
 
     def signed_distance(self, points: Tensor) -> Tensor:
         """The distance of points (n, d) to the boundary in space, (n,), negative inside; time does not count."""
-        columns = [
-            torch.maximum(lower - points[:, number], points[:, number] - upper)
-            for number, (axis, (lower, upper)) in enumerate(self.bounds.items())
-            if axis != "t"
-        ]
-        return distance_of_product(columns)
+        columns = enumerate(self.bounds.items())
+        return distance_of_product([beyond(points[:, number], ends) for number, (axis, ends) in columns if axis != "t"])
 
     def level(self, points: Tensor) -> Tensor:
         """Negative inside, 0 on the boundary, positive outside in space, (n,): a signed distance that costs less."""

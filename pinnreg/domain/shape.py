@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.domain.corner import Corner
-from pinnreg.domain.distances import distance_of_product
+from pinnreg.domain.distances import beyond, distance_of_product
 from pinnreg.domain.domain import Domain, Face, Piece, Placed, PlacedOn, Side
 from pinnreg.domain.naming import check_axes, interval_of
 from pinnreg.domain.parts import chosen, on_parts
@@ -502,15 +502,13 @@ class Product(Curved):
         across = self._base.level(points[:, :-1])
         if self._axis == "t":
             return across
-        lower, upper = self._ends
-        return torch.maximum(across, torch.maximum(lower - points[:, -1], points[:, -1] - upper))
+        return torch.maximum(across, beyond(points[:, -1], self._ends))
 
     def signed_distance(self, points: Tensor) -> Tensor:
         across = self._base.signed_distance(points[:, :-1])
         if self._axis == "t":
             return across
-        lower, upper = self._ends
-        return distance_of_product([across, torch.maximum(lower - points[:, -1], points[:, -1] - upper)])
+        return distance_of_product([across, beyond(points[:, -1], self._ends)])
 
     def until(self, share: float) -> Product:
         if self._axis != "t" or share == 1:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pinnreg.domain.distances import lengths
+from pinnreg.domain.distances import beyond, lengths
 from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
 from pinnreg.domain.naming import BOUNDARY, piece_name, said_name
 from pinnreg.domain.parts import on_triangles
@@ -99,8 +99,7 @@ class Surface(Curved):
 
     def level(self, points: Tensor) -> Tensor:
         columns = zip(points.unbind(dim=1), self.bounds.values(), strict=True)
-        beyond = [torch.maximum(lower - each, each - upper) for each, (lower, upper) in columns]
-        level = torch.stack(beyond, dim=1).amax(dim=1)
+        level = torch.stack([beyond(each, ends) for each, ends in columns], dim=1).amax(dim=1)
         # the triangles need not be asked outside of the box around them
         close = level <= 2 * self.rounding(points)
         return level.index_put((close,), self.signed_distance(points[close]))
@@ -146,8 +145,8 @@ class Surface(Curved):
         size = ones * others - both**2
         s, t = (others * along - both * across) / size, (ones * across - both * along) / size
         # and of each edge, where that lies outside of the triangle
-        beyond = ((across - both) - (along - ones)) / (ones - 2 * both + others)
-        on_one, on_other, on_third = (along / ones).clamp(0, 1), (across / others).clamp(0, 1), beyond.clamp(0, 1)
+        third = ((across - both) - (along - ones)) / (ones - 2 * both + others)
+        on_one, on_other, on_third = (along / ones).clamp(0, 1), (across / others).clamp(0, 1), third.clamp(0, 1)
         zero, outside = torch.zeros_like(s), (s < 0) | (t < 0) | (s + t > 1)
         places = [(s, t), (on_one, zero), (zero, on_other), (1 - on_third, on_third)]
         best = torch.full_like(points[:, 0], math.inf)
