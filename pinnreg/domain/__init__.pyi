@@ -4,7 +4,7 @@ from .corner import Corner, CornerKind
 from .domain import Boundary, Domain, Face, Piece, Side, faces, flat, sample_side, shares_of
 from .polygon import Polygon
 from .quadric import Quadric
-from .samplers import unit_points
+from .samplers import thinned, unit_points
 from .settings import SAMPLERS, Sampler
 from .shape import Combined, Product, Shape
 from .split import Split
@@ -37,5 +37,6 @@ __all__ = [
     "flat",
     "sample_side",
     "shares_of",
+    "thinned",
     "unit_points",
 ]

@@ -19,7 +19,7 @@ from torch import Tensor
 from pinnreg.domain.corner import Corner
 from pinnreg.domain.distances import beyond, distance_of_product
 from pinnreg.domain.quadric import Quadric
-from pinnreg.domain.samplers import unit_points
+from pinnreg.domain.samplers import thinned, unit_points
 from pinnreg.domain.settings import Sampler
 from pinnreg.errors import InputError, unknown
 from pinnreg.randomness import derive
@@ -288,10 +288,7 @@ def _enough(draw: Callable[[int], Drawn], share: float, count: int, sampler: Sam
     while dropped and len(found[0]) < count and size < MOST_DRAWN * count:
         size *= 2
         found, dropped = draw(size)
-    if sampler != "grid" or len(found[0]) <= count:
-        return tuple(each[:count] for each in found)  # the first of a sequence are spread as all are
-    chosen = torch.linspace(0, len(found[0]) - 1, count).long()
-    return tuple(each[chosen] for each in found)
+    return thinned(found, count, sampler)
 
 
 def faces(on: str | Sequence[str] | None, axes: Sequence[str]) -> tuple[Face, ...]:

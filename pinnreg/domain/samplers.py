@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import scipy
 import torch
@@ -32,6 +33,14 @@ def unit_points(sampler: Sampler, count: int, dimension: int, seed: int) -> Tens
             return torch.rand((count, dimension), generator=generator, dtype=torch.float64)
         case "grid":
             return _grid(count, dimension)
+
+
+def thinned(rows: Sequence[Tensor], count: int, sampler: Sampler) -> tuple[Tensor, ...]:
+    """`count` rows of tensors that belong to drawn points, spread as all of them are; all if there are fewer."""
+    if sampler != "grid" or len(rows[0]) <= count:
+        return tuple(each[:count] for each in rows)  # the first of a sequence are spread as all are
+    chosen = torch.linspace(0, len(rows[0]) - 1, count).long()
+    return tuple(each[chosen] for each in rows)
 
 
 def _grid(count: int, dimension: int) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from pinnreg.domain import Box, Domain, Piece, Sampler, Side, sample_side, shares_of, unit_points
+from pinnreg.domain import Box, Domain, Piece, Sampler, Side, sample_side, shares_of, thinned, unit_points
 from pinnreg.equations.call import call, coordinates
 from pinnreg.equations.points import Points
 from pinnreg.errors import InputError, unknown, user_code
@@ -125,10 +125,8 @@ class Part:
             if len(found) >= count or len(x) < count / share or share < FEWEST:
                 break
             share /= 2
-        if sampler != "grid" or len(found) <= count:
-            return found[:count], theirs[:count]  # the first of a sequence are spread as all are
-        chosen = torch.linspace(0, len(found) - 1, count).long()
-        return found[chosen], theirs[chosen]
+        found, theirs = thinned((found, theirs), count, sampler)
+        return found, theirs
 
     def _drawn(
         self, domain: Domain, side: Side | None, count: int, sampler: Sampler, seed: int
