@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pinnreg.domain.copies import Copies
 from pinnreg.domain.distances import lengths
 
 TURN = 2 * math.pi
@@ -41,11 +42,11 @@ class Quantile:
         inside = density((ends[:-1, None] + half * (NODES + 1)).reshape(-1)).reshape(CELLS, -1)
         until = torch.cat([torch.zeros(1, dtype=torch.float64), (half * inside @ WEIGHTS).cumsum(0)])
         self.total = float(until[-1])
-        self._ends, self._until, self._slopes = ends, until / self.total, self.total / density(ends)
+        self._tables = Copies(ends, until / self.total, self.total / density(ends))
 
     def __call__(self, share: Tensor) -> Tensor:
         """θ, (n,), of shares (n,)."""
-        ends, until, slopes = (each.to(share) for each in (self._ends, self._until, self._slopes))
+        ends, until, slopes = self._tables.at(share)
         cell = (torch.searchsorted(until, share.contiguous(), right=True) - 1).clamp(0, CELLS - 1)
         width = until[cell + 1] - until[cell]
         s = ((share - until[cell]) / width).clamp(0, 1)

@@ -11,6 +11,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from pinnreg.domain.copies import Copies
 from pinnreg.domain.corner import Corner
 from pinnreg.domain.distances import root
 from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
@@ -55,7 +56,12 @@ class Polygon(Curved):
             self.vertices = (self.vertices[0], *self.vertices[:0:-1])
             names = names[::-1]
         self.edges = tuple(names)
-        self._triangles = _triangles(self.vertices)
+        starts = torch.tensor(self.vertices, dtype=torch.float64)
+        ends = starts.roll(-1, dims=0)
+        self._ends = Copies(starts, ends)
+        own = {name: [number for number, other in enumerate(self.edges) if other == name] for name in self.edges}
+        self._ends_of = {name: Copies(starts[numbers], ends[numbers]) for name, numbers in own.items()}
+        self._triangles = Copies(starts[torch.tensor(_triangles(self.vertices))])
 
     @property
     def bounds(self) -> dict[str, tuple[float, float]]:
@@ -81,15 +87,14 @@ class Polygon(Curved):
         return tuple(found)
 
     def placed(self, unit: Tensor) -> Placed:
-        corners = unit.new_tensor(self.vertices)[unit.new_tensor(self._triangles, dtype=torch.long)]
+        (corners,) = self._triangles.at(unit)
         start, one, other = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
         points, _ = on_triangles(unit, start, one, other, one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0])
         return points, None
 
     def placed_on(self, side: Side, unit: Tensor) -> PlacedOn:
-        own = [number for number, name in enumerate(self.edges) if name == str(side)]
-        starts = unit.new_tensor([self.vertices[number] for number in own])
-        along = unit.new_tensor([self.vertices[(number + 1) % len(self.vertices)] for number in own]) - starts
+        starts, ends = self._ends_of[str(side)].at(unit)
+        along = ends - starts
         lengths = torch.linalg.vector_norm(along, dim=1)
         number, place = chosen(unit[:, 0], lengths)
         outward = torch.stack([along[:, 1], -along[:, 0]], dim=1) / lengths[:, None]
@@ -112,20 +117,16 @@ class Polygon(Curved):
         away = self._nearest(points)
         return torch.where(self._encloses(points), -away, away)
 
-    def _ends(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        corners = like.new_tensor(self.vertices)
-        return corners, corners.roll(-1, dims=0)
-
     def _nearest(self, points: Tensor) -> Tensor:
         """The distance to the nearest edge, (n,)."""
-        starts, ends = self._ends(points)
+        starts, ends = self._ends.at(points)
         along, away = ends - starts, points[:, None] - starts
         place = ((away * along).sum(dim=2) / along.square().sum(dim=1)).clamp(0, 1)
         return root((away - place[..., None] * along).square().sum(dim=2).amin(dim=1))
 
     def _encloses(self, points: Tensor) -> Tensor:
         """Whether a ray to the right crosses the edges an odd number of times, (n,)."""
-        starts, ends = self._ends(points)
+        starts, ends = self._ends.at(points)
         y = points[:, 1:2]
         crosses = (starts[:, 1] > y) != (ends[:, 1] > y)
         rise = ends[:, 1] - starts[:, 1]

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pinnreg.domain.copies import Copies
 from pinnreg.domain.distances import beyond, lengths
 from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
 from pinnreg.domain.naming import BOUNDARY, piece_name, said_name
@@ -49,7 +50,7 @@ class Surface(Curved):
         self.file = Path(file)
         # (triangles, corners, axes)
         self._triangles = _closed(_read(self.file), self.file)
-        self._copies: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+        self._copies = Copies(self._triangles)
 
     @cached_property
     def bounds(self) -> dict[str, tuple[float, float]]:
@@ -113,21 +114,16 @@ class Surface(Curved):
     def _parts(self, points: Tensor) -> Iterator[Tensor]:
         yield from points.split(max(HELD // len(self._triangles), 1))
 
-    def _at(self, like: Tensor) -> Tensor:
-        # points are drawn at each step, which would wait for a copy from the CPU
-        where = like.device, like.dtype
-        if where not in self._copies:
-            self._copies[where] = self._triangles.to(like)
-        return self._copies[where]
-
     def _sides(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """One corner of each triangle, and the sides from it, (m, 3)."""
-        a, b, c = self._at(like).unbind(dim=1)
+        (corners,) = self._copies.at(like)
+        a, b, c = corners.unbind(dim=1)
         return a, b - a, c - a
 
     def _winding(self, points: Tensor) -> Tensor:
         """How often the surface goes around points, (n,), by solid angles (Van Oosterom and Strackee 1983)."""
-        a, b, c = (_between(points.detach(), self._at(points)[:, corner]) for corner in range(3))
+        (corners,) = self._copies.at(points)
+        a, b, c = (_between(points.detach(), each) for each in corners.unbind(dim=1))
         size_a, size_b, size_c = (_dot(each, each).sqrt() for each in (a, b, c))
         above = (
             a[0] * (b[1] * c[2] - b[2] * c[1]) + a[1] * (b[2] * c[0] - b[0] * c[2]) + a[2] * (b[0] * c[1] - b[1] * c[0])
