@@ -72,27 +72,26 @@ class Curve:
 
     def __init__(self, at: Callable[[Tensor], Tensor]) -> None:
         self.at = at
-        self._by_length = Quantile(lambda theta: torch.linalg.vector_norm(self.slope(theta), dim=1))
+        self._by_length = Quantile(lambda theta: torch.linalg.vector_norm(self._with_slope(theta)[1], dim=1))
 
     @property
     def length(self) -> float:
         """Its length."""
         return self._by_length.total
 
-    def slope(self, theta: Tensor) -> Tensor:
-        """Its derivative by θ, (n, 2)."""
+    def _with_slope(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """Points on it and its derivative by θ there, (n, 2)."""
         with torch.enable_grad():
             inputs = theta.detach().requires_grad_()
             points = self.at(inputs)
             slopes = [torch.autograd.grad(each.sum(), inputs, retain_graph=True)[0] for each in points.unbind(dim=1)]
-        return torch.stack(slopes, dim=1)
+        return points.detach(), torch.stack(slopes, dim=1)
 
     def placed(self, unit: Tensor) -> tuple[Tensor, Tensor]:
         """Points and outward normals, (n, 2), uniform in arc length if `unit`, (n,), is on [0, 1]."""
-        theta = self._by_length(unit)
-        slope = self.slope(theta)
+        points, slope = self._with_slope(self._by_length(unit))
         normals = torch.stack([slope[:, 1], -slope[:, 0]], dim=1)
-        return self.at(theta), normals / torch.linalg.vector_norm(normals, dim=1, keepdim=True)
+        return points, normals / torch.linalg.vector_norm(normals, dim=1, keepdim=True)
 
     @cached_property
     def bounds(self) -> tuple[list[float], list[float]]:
