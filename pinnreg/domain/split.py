@@ -121,9 +121,6 @@ class Split(Curved):
     def level(self, points: Tensor) -> Tensor:
         return self.base.level(points)
 
-    def rounding(self, points: Tensor) -> float:
-        return self.base.rounding(points)
-
     @property
     def effort(self) -> float:
         return self.base.effort
