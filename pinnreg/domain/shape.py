@@ -238,7 +238,7 @@ class Combined(Curved):
         return points, _both(kept, ~self._one.contains(points))
 
     def placed_on(self, side: Side, unit: Tensor) -> PlacedOn:
-        sources = self._sides[side]
+        sources = self._sources(side)
         if not unit.shape[1]:
             return *self._ends_of(sources, unit), None
         if len(sources) == 1:
@@ -255,7 +255,7 @@ class Combined(Curved):
         return points[kept], normals[kept]
 
     def breaks(self, side: Side) -> list[float]:
-        found, start, sources = list[float](), 0.0, self._sides[side]
+        found, start, sources = list[float](), 0.0, self._sources(side)
         total = sum(source.drawn for source in sources)
         for source in sources:
             share = source.drawn / total
@@ -264,10 +264,10 @@ class Combined(Curved):
         return found[1:]
 
     def share_of(self, side: Side) -> float:
-        return self.measure(side) / sum(source.drawn for source in self._sides[side])
+        return self.measure(side) / sum(source.drawn for source in self._sources(side))
 
     def measure(self, side: Side) -> float:
-        return self._measures[side]
+        return sum(each.measure for each in self._sides[side])
 
     def signed_distance(self, points: Tensor) -> Tensor:
         return self._of_both(self._one.signed_distance(points), self._other.signed_distance(points))
@@ -301,22 +301,17 @@ class Combined(Curved):
         return max(NEXT_TO * min(sizes), ROUNDINGS * self.rounding(points))
 
     @cached_property
-    def _sides(self) -> dict[Side, tuple[_Source, ...]]:
-        """The sides of the two parts by name, of which something is left."""
-        found: dict[Side, tuple[_Source, ...]] = {}
+    def _sides(self) -> dict[Side, tuple[_Left, ...]]:
+        """What is left of the sides of the two parts, if anything is, by name."""
+        found: dict[Side, tuple[_Left, ...]] = {}
         for each in self._left:
             if each.measure > 0:
                 side = Piece(str(each.source.side))
-                found[side] = (*found.get(side, ()), each.source)
+                found[side] = (*found.get(side, ()), each)
         return found
 
-    @cached_property
-    def _measures(self) -> dict[Side, float]:
-        measures = dict.fromkeys(self._sides, 0.0)
-        for each in self._left:
-            if each.measure > 0:
-                measures[Piece(str(each.source.side))] += each.measure
-        return measures
+    def _sources(self, side: Side) -> list[_Source]:
+        return [each.source for each in self._sides[side]]
 
     @cached_property
     def _left(self) -> list[_Left]:
