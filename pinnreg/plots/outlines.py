@@ -123,11 +123,11 @@ class Outline:
         mesh.set_clip_path(self.path, ax.transData)
         self.stroke(ax)
 
-    def stroke(self, ax: Axes, colour: str = "0.15") -> None:
+    def stroke(self, ax: Axes) -> None:
         """The outline alone; the axes show it whole."""
         from matplotlib.patches import PathPatch  # noqa: PLC0415
 
-        ax.add_patch(PathPatch(self.path, facecolor="none", edgecolor=colour, linewidth=LINE, zorder=2.5))
+        ax.add_patch(PathPatch(self.path, facecolor="none", edgecolor="0.15", linewidth=LINE, zorder=2.5))
         ax.set(xlim=(self.first[0], self.first[-1]), ylim=(self.second[0], self.second[-1]))
 
     def _continued(self, x: Array, y: Array, values: Array) -> Array:
