@@ -18,7 +18,7 @@ from pinnreg.domain.domain import Domain, Face, Piece, Placed, PlacedOn, Side, f
 from pinnreg.domain.parts import on_parts
 from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.samplers import unit_points
-from pinnreg.domain.shape import NEXT_TO, SIDES_AT, Curved, Shape
+from pinnreg.domain.shape import FEWEST, NEXT_TO, SIDES_AT, Curved, Shape
 from pinnreg.errors import InputError
 from pinnreg.randomness import generator
 
@@ -187,8 +187,10 @@ class Split(Curved):
     def _parts(self) -> dict[Side, float]:
         """The sides of the shape of which something lies inside, with its measure."""
         found: dict[Side, float] = {}
+        effort = max(self.base.effort, self.inner.effort)
+        unit = unit_points("grid", max(round(SIDES_AT / effort), FEWEST**2), self.dimension - 1, 0)
         for side in self.inner.faces(None):
-            kept = self._of_part(side, unit_points("grid", SIDES_AT, self.dimension - 1, 0))[2]
+            kept = self._of_part(side, unit)[2]
             if bool(kept.any()):
                 share = float(kept.double().mean()) / self.inner.share_of(side)
                 found[side] = self.inner.measure(side) * share
