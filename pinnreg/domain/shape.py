@@ -7,10 +7,8 @@ holds where boundaries coincide, and says to which side the normal points.
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Literal, final
 
@@ -23,7 +21,7 @@ from pinnreg.domain.domain import Domain, Face, Piece, Placed, PlacedOn, Side
 from pinnreg.domain.naming import check_axes, interval_of
 from pinnreg.domain.parts import chosen, on_parts
 from pinnreg.domain.quadric import Quadric
-from pinnreg.domain.samplers import unit_points
+from pinnreg.domain.remains import Looked, Remains, Source, remains_of
 from pinnreg.errors import InputError, unknown
 
 NEXT_TO = 1e-8
@@ -32,16 +30,6 @@ ROUNDINGS = 16
 """Or, where that is more, by so many roundings of a point on it."""
 PROBES = 3
 """Directions in which is looked around points where boundaries meet."""
-CELLS = 2**13
-"""Of the boundary of a part in the plane, in each of which one end of what is left of it is found."""
-FEWEST = 2**6
-"""Of these on one side, and on one surface as many squared."""
-PARTS = 32
-"""Of a cell, to find such an end, and parts of these,"""
-ROUNDS = 4
-"""so many times over."""
-SIDES_AT = 2**18
-"""Points on all surfaces of a part, by which they are measured."""
 
 
 class Shape(Domain):
@@ -120,41 +108,6 @@ class Curved(Shape):
         if not wanted or not found:
             raise unknown("part of the boundary:", name, map(str, known))
         return found
-
-
-@final
-@dataclass(frozen=True)
-class _Source:
-    """A side of one of the parts of a combination."""
-
-    domain: Domain
-    side: Side
-    second: bool
-
-    @property
-    def drawn(self) -> float:
-        """The measure of that of which points are kept."""
-        return self.domain.measure(self.side) / self.domain.share_of(self.side)
-
-
-@final
-@dataclass(frozen=True)
-class _Left:
-    """What a combination leaves of a side.
-
-    Attributes:
-        source: the side.
-        measure: of what is left.
-        turned: the same, less twice that of what has its normal turned around.
-        flux: ∫ x·n/d over what is left.
-        whole: the same over the whole side.
-    """
-
-    source: _Source
-    measure: float
-    turned: float
-    flux: float
-    whole: float
 
 
 @final
@@ -247,7 +200,7 @@ class Combined(Curved):
         points, normals, kept = on_parts(unit, drawn, [partial(self._of_source, source) for source in sources])
         return points, normals, kept
 
-    def _ends_of(self, sources: Sequence[_Source], unit: Tensor) -> tuple[Tensor, Tensor]:
+    def _ends_of(self, sources: Sequence[Source], unit: Tensor) -> tuple[Tensor, Tensor]:
         """Ends of intervals, (k, 1), which may have one name, and their normals."""
         points, normals, kept = (
             torch.cat(each) for each in zip(*(self._of_source(source, unit[:1]) for source in sources), strict=True)
@@ -301,69 +254,25 @@ class Combined(Curved):
         return max(NEXT_TO * min(sizes), ROUNDINGS * self.rounding(points))
 
     @cached_property
-    def _sides(self) -> dict[Side, tuple[_Left, ...]]:
+    def _sides(self) -> dict[Side, tuple[Remains, ...]]:
         """What is left of the sides of the two parts, if anything is, by name."""
-        found: dict[Side, tuple[_Left, ...]] = {}
+        found: dict[Side, tuple[Remains, ...]] = {}
         for each in self._left:
             if each.measure > 0:
                 side = Piece(str(each.source.side))
                 found[side] = (*found.get(side, ()), each)
         return found
 
-    def _sources(self, side: Side) -> list[_Source]:
+    def _sources(self, side: Side) -> list[Source]:
         return [each.source for each in self._sides[side]]
 
     @cached_property
-    def _left(self) -> list[_Left]:
+    def _left(self) -> list[Remains]:
         """What is left of each side of the two parts."""
-        parts = enumerate((self._one, self._other))
-        return [self._left_of(_Source(part, side, bool(number))) for number, part in parts for side in part.faces(None)]
-
-    def _left_of(self, source: _Source) -> _Left:
-        unit, weights = self._cells(source)
-        points, normals, own, turned, there = self._looked_at(source, unit)
-        weights = weights.expand(len(points))
-        weights = weights * source.domain.measure(source.side) / weights[own].sum()
-        signs = torch.where(turned, -1.0, 1.0)
+        parts = ((self._one, False), (self._other, True))
+        sources = [Source(part, side, second) for part, second in parts for side in part.faces(None)]
         middle = torch.tensor([sum(ends) / 2 for ends in self.bounds.values()], dtype=torch.float64)
-        flux = weights * ((points - middle) * normals).sum(dim=1) / self.dimension
-        return _Left(
-            source,
-            measure=float(weights[there].sum()),
-            turned=float((weights * signs)[there].sum()),
-            flux=float((flux * signs)[there].sum()),
-            whole=float(flux[own].sum()),
-        )
-
-    def _cells(self, source: _Source) -> tuple[Tensor, Tensor]:
-        """Points of a side in the unit cube, and the share of it that each stands for; of a curve between its ends."""
-        measure = source.domain.measure
-        share = measure(source.side) / sum(measure(side) for side in source.domain.faces(None))
-        if self.dimension != 2:
-            # a power of two, as Sobol points are most even then
-            count = 2 ** math.ceil(math.log2(max(share * SIDES_AT / self.effort, FEWEST**2)))
-            unit = unit_points("sobol", count, self.dimension - 1, 0)
-            return unit, torch.full((1,), 1 / len(unit), dtype=torch.float64)
-
-        def state(place: Tensor) -> Tensor:
-            _, _, own, turned, there = self._looked_at(source, place[:, None])
-            return own + 2 * there + 4 * (there & turned)
-
-        cells = max(round(share * CELLS), FEWEST)
-        breaks = torch.tensor(source.domain.breaks(source.side), dtype=torch.float64)
-        nodes = torch.cat([torch.linspace(0, 1, cells + 1, dtype=torch.float64), breaks]).sort().values
-        corner = 0.01 / cells
-        places = torch.cat([nodes[:1] + corner, (nodes[1:] + nodes[:-1]) / 2, nodes[-1:] - corner])
-        found = state(places)
-        (changes,) = torch.nonzero(found[1:] != found[:-1], as_tuple=True)
-        start, width = places[changes], places[changes + 1] - places[changes]
-        for _ in range(ROUNDS if len(changes) else 0):
-            width = width / PARTS
-            inner = start + width * torch.arange(1, PARTS, dtype=torch.float64)[:, None]
-            before = state(inner.reshape(-1)).reshape(inner.shape) == found[changes]
-            start = start + width * before.cumprod(dim=0).sum(dim=0)
-        nodes = torch.cat([nodes, start + width / 2]).sort().values
-        return (nodes[1:, None] + nodes[:-1, None]) / 2, nodes.diff()
+        return [remains_of(each, partial(self._looked_at, each), middle, self.effort) for each in sources]
 
     @property
     def _drawn_from(self) -> float:
@@ -375,12 +284,11 @@ class Combined(Curved):
             return sum(sizes)
         return sizes[0] if self._one.volume <= self._other.volume else sizes[1]
 
-    def _of_source(self, source: _Source, unit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        points, normals, _, turned, there = self._looked_at(source, unit)
-        return points, torch.where(turned[:, None], -normals, normals), there
+    def _of_source(self, source: Source, unit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        at = self._looked_at(source, unit)
+        return at.points, torch.where(at.turned[:, None], -at.normals, at.normals), at.there
 
-    def _looked_at(self, source: _Source, unit: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Points of a side, their normals, which are on that side, whose normals turn around, and which are left."""
+    def _looked_at(self, source: Source, unit: Tensor) -> Looked:
         points, normals, kept = source.domain.placed_on(source.side, unit)
         own = torch.ones(len(points), dtype=torch.bool, device=points.device) if kept is None else kept
         step = self._step(points) * normals
@@ -388,7 +296,7 @@ class Combined(Curved):
         there = own & (out != within)
         if source.second:  # where both have it, it counts once
             there &= self._one.contains(points + step) == self._one.contains(points - step)
-        return points, normals, own, out, there
+        return Looked(points, normals, own, turned=out, there=there)
 
     def __repr__(self) -> str:
         return f"({self._one!r} {self._operation} {self._other!r})"
