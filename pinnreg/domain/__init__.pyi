@@ -1,12 +1,13 @@
 from .ball import Annulus, Ball
 from .box import Box
 from .corner import Corner, CornerKind
-from .domain import Boundary, Domain, Face, Piece, Side, faces, flat, sample_side, shares_of
+from .domain import Boundary, Domain, sample_side, shares_of
 from .polygon import Polygon
 from .quadric import Quadric
 from .samplers import thinned, unit_points
 from .settings import SAMPLERS, Sampler
 from .shape import Combined, Product, Shape
+from .sides import Face, Piece, Side, faces, flat
 from .split import Split
 from .star import Ellipse, Star
 from .surface import Surface

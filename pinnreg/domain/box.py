@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from pinnreg.domain.distances import beyond
-from pinnreg.domain.domain import Face, faces
 from pinnreg.domain.naming import check_axes, interval_of
 from pinnreg.domain.shape import Shape
+from pinnreg.domain.sides import Face, faces
 from pinnreg.errors import InputError
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, final
+from typing import final
 
 import torch
 from torch import Tensor
@@ -21,7 +21,7 @@ from pinnreg.domain.distances import beyond, distance_of_product
 from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.samplers import thinned, unit_points
 from pinnreg.domain.settings import Sampler
-from pinnreg.errors import InputError, unknown
+from pinnreg.domain.sides import Face, Piece, Placed, PlacedOn, Side, faces
 from pinnreg.randomness import derive
 
 SPARE = 1.05
@@ -31,40 +31,6 @@ ROUNDED = 16
 MOST_DRAWN = 2**12
 """For each point that is asked for, until a set is taken to be next to empty."""
 
-
-@final
-@dataclass(frozen=True)
-class Face:
-    """One flat side of a domain, on which `axis` is constant; `outward` is the sign of its outward normal there."""
-
-    axis: str
-    side: Literal["min", "max"]
-
-    @property
-    def outward(self) -> float:
-        return 1.0 if self.side == "max" else -1.0
-
-    def __str__(self) -> str:
-        return f"{self.axis}={self.side}"
-
-
-@final
-@dataclass(frozen=True)
-class Piece:
-    """A named part of a boundary of any form."""
-
-    name: str
-    axis: ClassVar[str] = ""
-
-    def __str__(self) -> str:
-        return self.name
-
-
-Side = Face | Piece
-Placed = tuple[Tensor, Tensor | None]
-"""Points (n, d), and which of them are kept, (n,); None for all."""
-PlacedOn = tuple[Tensor, Tensor, Tensor | None]
-"""The same with outward normals (n, d)."""
 Drawn = tuple[tuple[Tensor, ...], int]
 """What was kept of points, and how many were not."""
 
@@ -269,11 +235,6 @@ def sample_side(domain: Domain, side: Side, count: int, sampler: Sampler, seed: 
     return points, normals
 
 
-def flat(sides: Iterable[Side]) -> list[Face]:
-    """Those sides on which an axis is constant."""
-    return [side for side in sides if isinstance(side, Face)]
-
-
 def shares_of(count: int, measures: Sequence[float]) -> list[int]:
     """How many of `count` points each of some parts gets in proportion to its measure, one at least."""
     total = sum(measures)
@@ -289,23 +250,3 @@ def _enough(draw: Callable[[int], Drawn], share: float, count: int, sampler: Sam
         size *= 2
         found, dropped = draw(size)
     return thinned(found, count, sampler)
-
-
-def faces(on: str | Sequence[str] | None, axes: Sequence[str]) -> tuple[Face, ...]:
-    """The faces of a box with these axes that `on` names, as `Domain.faces`."""
-    names = [axis for axis in axes if axis != "t"] if on is None else [on] if isinstance(on, str) else on
-    found = tuple(face for name in names for face in _named(name, axes))
-    if not found or len(set(found)) != len(found):
-        raise InputError(f"faces {on!r}: expected one or more different faces of the axes {', '.join(axes)}")
-    return found
-
-
-def _named(name: str, axes: Sequence[str]) -> tuple[Face, ...]:
-    axis, equals, side = name.replace(" ", "").partition("=")
-    if axis not in axes or (equals and side not in ("min", "max")):
-        raise unknown("face", name, [form for a in axes for form in (a, f"{a}=min", f"{a}=max")])
-    if side == "min":
-        return (Face(axis, "min"),)
-    if side == "max":
-        return (Face(axis, "max"),)
-    return (Face(axis, "min"), Face(axis, "max"))

@@ -14,10 +14,10 @@ from torch import Tensor
 from pinnreg.domain.copies import Copies
 from pinnreg.domain.corner import Corner
 from pinnreg.domain.distances import root
-from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
 from pinnreg.domain.naming import check_axes, number_of, piece_name
 from pinnreg.domain.parts import chosen, on_triangles
 from pinnreg.domain.shape import Curved
+from pinnreg.domain.sides import Piece, Placed, PlacedOn, Side
 from pinnreg.errors import InputError
 
 Point = tuple[float, float]

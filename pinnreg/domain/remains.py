@@ -10,8 +10,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pinnreg.domain.domain import Domain, Side
+from pinnreg.domain.domain import Domain
 from pinnreg.domain.samplers import unit_points
+from pinnreg.domain.sides import Side
 
 CELLS = 2**13
 """Of the boundary of a part in the plane, in each of which one end of what is left of it is found."""

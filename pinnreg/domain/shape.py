@@ -17,11 +17,12 @@ from torch import Tensor
 
 from pinnreg.domain.corner import Corner
 from pinnreg.domain.distances import beyond, distance_of_product
-from pinnreg.domain.domain import Domain, Face, Piece, Placed, PlacedOn, Side
+from pinnreg.domain.domain import Domain
 from pinnreg.domain.naming import check_axes, interval_of
 from pinnreg.domain.parts import chosen, on_parts
 from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.remains import Looked, Remains, Source, remains_of
+from pinnreg.domain.sides import Face, Piece, Placed, PlacedOn, Side
 from pinnreg.errors import InputError, unknown
 
 NEXT_TO = 1e-8

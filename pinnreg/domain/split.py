@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from pinnreg.domain.corner import Corner
-from pinnreg.domain.domain import Domain, Face, Piece, Placed, PlacedOn, Side, flat
+from pinnreg.domain.domain import Domain
 from pinnreg.domain.parts import on_parts
 from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.remains import FEWEST, SIDES_AT
 from pinnreg.domain.samplers import unit_points
 from pinnreg.domain.shape import NEXT_TO, Curved, Shape
+from pinnreg.domain.sides import Face, Piece, Placed, PlacedOn, Side, flat
 from pinnreg.errors import InputError
 from pinnreg.randomness import generator
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from pinnreg.domain.curve import CELLS, TURN, Curve, Quantile
-from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
 from pinnreg.domain.naming import BOUNDARY, centre_of, length_of, number_of, piece_name, said_name
 from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.shape import Curved
+from pinnreg.domain.sides import Piece, Placed, PlacedOn, Side
 from pinnreg.errors import InputError, user_code
 
 

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from pinnreg.domain.copies import Copies
 from pinnreg.domain.distances import beyond, lengths
-from pinnreg.domain.domain import Piece, Placed, PlacedOn, Side
 from pinnreg.domain.naming import BOUNDARY, piece_name, said_name
 from pinnreg.domain.parts import on_triangles
 from pinnreg.domain.shape import Curved
+from pinnreg.domain.sides import Piece, Placed, PlacedOn, Side
 from pinnreg.errors import InputError
 
 Mesh = tuple[NDArray[np.float64], NDArray[np.int64]]
