@@ -1,4 +1,4 @@
-"""`Box`: a product of intervals; and how axes may be named."""
+"""`Box`: a product of intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Distances with derivatives where the formulas at hand have none."""
+"""Distances, which have finite derivatives also where they are 0."""
 
 from __future__ import annotations
 

@@ -38,8 +38,9 @@ Drawn = tuple[tuple[Tensor, ...], int]
 class Domain(ABC):
     """A set of points with named axes.
 
-    Subclasses say how the unit cube maps onto it and onto the sides of its boundary. What is not overridden is that of
-    the box around it.
+    Subclasses say how the unit cube maps onto it and onto the sides of its boundary. Where they say no more, sides,
+    measures, distances and what lies inside are those of the box around it, all points are kept, each side is one edge,
+    there is no quadric, interface or corner, and time is not shortened.
     """
 
     @property

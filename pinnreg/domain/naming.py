@@ -1,4 +1,4 @@
-"""Which names axes may have, and what an interval is."""
+"""What axes and pieces of boundaries may be called, and which numbers, centres and intervals shapes may have."""
 
 from __future__ import annotations
 
