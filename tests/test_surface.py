@@ -104,6 +104,12 @@ def test_it_can_be_combined_and_moves_in_time(cube: Surface) -> None:
     assert cube.over(t=(0, 2)).volume == pytest.approx(12)
 
 
+def test_a_combination_with_many_triangles_has_its_volume(ball: Surface) -> None:
+    half = ball - Box(x=(-2, 4), y=(-3, 3), z=(-1, 2))
+    assert half.volume == pytest.approx(ball.volume / 2, rel=1e-3)
+    assert ball.effort == pytest.approx(math.log2(1280))
+
+
 def test_a_surface_turned_inside_out_and_one_with_a_hollow(tmp_path: Path) -> None:
     inverted = trimesh.creation.box((1, 1, 1))
     inverted.invert()
