@@ -125,6 +125,43 @@ def test_a_surface_turned_inside_out_and_one_with_a_hollow(tmp_path: Path) -> No
     assert bool(shell.contains(shell.sample(50)).all())
 
 
+def ball_at(x: float, radius: float = 1.0, inside_out: bool = False) -> Any:
+    mesh = trimesh.creation.icosphere(subdivisions=2, radius=radius).apply_translation((x, 0, 0))
+    if inside_out:
+        mesh.invert()
+    return mesh
+
+
+def cube_at(x: float) -> Any:
+    return trimesh.creation.box((1, 1, 1)).apply_translation((x, 0, 0))
+
+
+@pytest.mark.parametrize(
+    "bodies",
+    [
+        (ball_at(0), ball_at(1)),
+        (ball_at(0), ball_at(0.1, 0.3)),
+        (ball_at(0), ball_at(0)),
+        (ball_at(0), ball_at(0.9, 0.3, inside_out=True)),
+        (ball_at(0), ball_at(3, 0.5, inside_out=True)),
+        (cube_at(0), cube_at(1)),
+        (ball_at(0), ball_at(0, 0.8, inside_out=True), ball_at(0.3, 0.7)),
+    ],
+    ids=["overlap", "nested", "twice", "hollow cut", "one inside out", "touch", "body cuts its hollow"],
+)
+def test_bodies_that_are_not_apart_are_refused(bodies: tuple[Any, ...], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"part\.stl': \d+ of \d+ triangles do not part inside from outside: bodies"):
+        Surface(saved(trimesh.util.concatenate(bodies), tmp_path))
+
+
+def test_bodies_apart_and_within_hollows_are_allowed(tmp_path: Path) -> None:
+    bodies = [ball_at(0), ball_at(0, 0.8, inside_out=True), ball_at(0.1, 0.6), ball_at(2.1)]
+    domain = Surface(saved(trimesh.util.concatenate(bodies), tmp_path))
+    assert domain.volume == pytest.approx(sum(each.volume for each in bodies), rel=1e-6)
+    points = torch.tensor([[0, 0, 0], [0.72, 0, 0], [0.9, 0, 0], [1.05, 0, 0], [2, 0, 0]], dtype=torch.float64)
+    assert domain.contains(points).tolist() == [True, False, True, False, True]
+
+
 def test_equal_surfaces_are_equal(tmp_path: Path) -> None:
     mesh = trimesh.creation.box((1, 1, 1))
     one, other = Surface(saved(mesh, tmp_path, "one.stl")), Surface(saved(mesh, tmp_path, "other.obj"))

@@ -17,7 +17,7 @@ from pinnreg.domain.copies import Copies
 from pinnreg.domain.distances import beyond, lengths
 from pinnreg.domain.naming import BOUNDARY, piece_name, said_name
 from pinnreg.domain.parts import on_triangles
-from pinnreg.domain.shape import Curved
+from pinnreg.domain.shape import NEXT_TO, Curved
 from pinnreg.domain.sides import Piece, Placed, PlacedOn, Side
 from pinnreg.domain.triangles import Triangles
 from pinnreg.errors import InputError
@@ -26,6 +26,10 @@ Mesh = tuple[NDArray[np.float64], NDArray[np.int64]]
 AXES = ("x", "y", "z")
 CLOSE = 1 / 16
 """Up to which distance, of the size of a surface, its level is one; `Split` looks at its derivatives 0.05 away."""
+THIN = 1e-5
+"""A triangle that is lower than this, of the size, may be turned anyhow by the rounding of its corners in a file."""
+FLAWS = 1e-4
+"""Of the surface may have other than outside and inside on its two sides, as flaws of many files do."""
 
 
 @final
@@ -41,8 +45,9 @@ class Surface(Curved):
         name: of its boundary.
 
     Raises:
-        InputError: no such file, one that cannot be read, a surface that is not closed, or of which triangles side by
-            side are turned differently, or trimesh is not installed.
+        InputError: no such file, one that cannot be read, a surface that is not closed, or
+            of which triangles side by side are turned differently, bodies that overlap, touch or lie within others, or
+            trimesh is not installed.
     """
 
     def __init__(self, file: str | Path, name: str = BOUNDARY) -> None:
@@ -51,6 +56,24 @@ class Surface(Curved):
         # (triangles, corners, axes)
         self._triangles = _closed(_read(self.file), self.file)
         self._copies, self._tree = Copies(self._triangles), Triangles(self._triangles)
+        self._check_sides()
+
+    def _check_sides(self) -> None:
+        """Refuse triangles of which not just one side is inside, and that once."""
+        corner, one, other = self._sides(self._triangles)
+        normals = torch.linalg.cross(one, other)
+        doubled = torch.linalg.vector_norm(normals, dim=1)
+        edges = torch.stack([one, other, other - one])
+        height = doubled / torch.linalg.vector_norm(edges, dim=2).amax(dim=0)
+        middle, step = corner + (one + other) / 3, NEXT_TO * self._size * normals / doubled[:, None]
+        wrong = (self._tree.winding(middle + step) != 0) | (self._tree.winding(middle - step) != 1)
+        wrong &= height > THIN * self._size
+        if doubled[wrong].sum() > FLAWS * doubled.sum():
+            raise InputError(
+                f"Surface: {str(self.file)!r}: {int(wrong.sum())} of {len(wrong)} triangles do not part inside from "
+                "outside: bodies overlap or touch, one lies in another, or one is inside out; unite them, and turn the "
+                "surfaces of hollows inwards"
+            )
 
     @property
     def _size(self) -> float:
