@@ -193,6 +193,24 @@ def test_what_encloses_nothing_is_refused(tmp_path: Path) -> None:
         Surface(tmp_path / "part.stl", name="")
 
 
+@pytest.mark.parametrize("file", [3, None, True, b"part.stl", ["part.stl"], torch.zeros(2, 3, 3)], ids=repr)
+def test_what_is_no_name_of_a_file_is_refused(file: Any) -> None:
+    with pytest.raises(InputError, match=r"Surface: expected the name of a file, as in .*, got "):
+        Surface(file)
+
+
+def test_folders_and_names_of_nothing_are_refused(tmp_path: Path) -> None:
+    for file in ("", tmp_path, "\0"):
+        with pytest.raises(InputError, match="no file"):
+            Surface(file)
+
+
+@pytest.mark.parametrize("name", [3, None, "", "a=b"])
+def test_what_is_no_name_of_a_boundary_is_refused(name: Any, cube: Surface) -> None:
+    with pytest.raises(InputError, match="Surface: expected a name without '='"):
+        Surface(cube.file, name=name)
+
+
 def test_without_trimesh_the_message_says_what_to_install(cube: Surface, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "trimesh", None)
     with pytest.raises(InputError, match=r"pip install 'pinnreg\[mesh\]'"):

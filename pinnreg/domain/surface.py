@@ -45,12 +45,14 @@ class Surface(Curved):
         name: of its boundary.
 
     Raises:
-        InputError: no such file, one that cannot be read, a surface that is not closed, or
+        InputError: what is no name of a file, no such file, one that cannot be read, a surface that is not closed, or
             of which triangles side by side are turned differently, bodies that overlap, touch or lie within others, or
             trimesh is not installed.
     """
 
     def __init__(self, file: str | Path, name: str = BOUNDARY) -> None:
+        if not isinstance(file, str | Path):
+            raise InputError(f"Surface: expected the name of a file, as in Surface('part.stl'), got {file!r}")
         self._piece = Piece(piece_name("Surface", name))
         self.file = Path(file)
         # (triangles, corners, axes)
