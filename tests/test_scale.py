@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pinnreg
-from pinnreg import Box, InputError, Problem, condition, dirichlet, initial, integral, neumann
+from pinnreg import Ball, Box, InputError, Problem, condition, dirichlet, initial, integral, neumann
 from pinnreg.config import resolve
 from pinnreg.equations import Trial
 from pinnreg.run.prepare import prepare
@@ -236,3 +236,20 @@ def test_homogeneous_conditions_say_nothing_of_the_size(end: Any, exact: Any) ->
         solution = pinnreg.solve(config, out=False)
         assert solution.report.errors["u"].rel_l2 < 1e-5
         assert solution.report.facts["converged"]
+
+
+@pytest.mark.parametrize("data", [lambda x, y: 1e3 * (1 - x**2 - y**2), lambda x, y: torch.hypot(x, y) - 1, 0.0])
+@pytest.mark.parametrize("unit", [1.0, 1e-6])
+def test_data_that_are_zero_but_for_rounding_say_nothing_of_the_size(data: Any, unit: float) -> None:
+    @dataclass(frozen=True)
+    class Cut(Problem):
+        domain = Ball(x=0, y=0, radius=1) - Box(x=(0, 2), y=(-2, 2))
+        conditions = (dirichlet(data, on="boundary"), neumann(0.0, on="x=min"))
+
+        def residual(self, u):
+            return u.laplacian + unit
+
+    train = [{"optimiser": "gauss_newton", "steps": 1}]
+    solution = pinnreg.solve({"problem": Cut(), "network": {"hidden": [4]}, "train": train}, out=False, figures=False)
+    (size,) = solution.trial.sizes
+    assert 1e-2 * unit < size < 1e2 * unit

@@ -7,6 +7,7 @@ linear in u and known by their data; measurements are in `measured`, any other e
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,9 @@ from pinnreg.equations.points import Points
 from pinnreg.equations.sweep import Derivatives
 from pinnreg.errors import InputError
 from pinnreg.randomness import derive
+
+ROUNDINGS = 64.0
+"""Of what data are inside: where they are no larger on a boundary they are zero there."""
 
 
 class Setting(Protocol):
@@ -148,8 +152,20 @@ class FaceCondition:
         return length * float(self._values(setting, count, like)[1].abs().max())
 
     def _values(self, setting: Setting, count: int, like: Tensor) -> tuple[Tensor, Tensor]:
-        points = self.sample(setting.domain, count, "sobol", 0).on(like)
-        return points.x, self._evaluate(self.value, setting.domain.axes, points.x).detach()
+        points, axes = self.sample(setting.domain, count, "sobol", 0).on(like), setting.domain.axes
+        values = self._evaluate(self.value, axes, points.x).detach()
+        return points.x, torch.zeros_like(values) if self._is_rounding(values, setting, count, like) else values
+
+    def _is_rounding(self, values: Tensor, setting: Setting, count: int, like: Tensor) -> bool:
+        """Whether data are zero but for rounding, as 1 - x² - y² is on a circle, and say nothing of the size of u."""
+        largest = float(values.abs().max())
+        if not callable(self.value) or largest == 0:
+            return False
+        inside = setting.domain.sample(count, "sobol", 0).to(like)
+        with contextlib.suppress(InputError):  # they may have no meaning there
+            found = self._evaluate(self.value, setting.domain.axes, inside).detach().nan_to_num(0, 0, 0)
+            return largest <= ROUNDINGS * torch.finfo(values.dtype).eps * float(found.abs().max())
+        return False
 
     def data(self, points: Points, axes: Sequence[str]) -> Tensor:
         """Values and factors at points, (3 n,)."""
