@@ -26,7 +26,7 @@ LAYERS = {
     4: ("registry", "regularisers", "observations"),
     5: ("objective",),
     6: ("optimisers",),
-    7: ("training",),
+    7: ("training", "estimates"),
     8: ("config", "report", "analysis"),
     9: ("plots",),
     10: ("run",),

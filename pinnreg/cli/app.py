@@ -144,15 +144,21 @@ def evaluate(
     grid: Annotated[
         list[int] | None, typer.Option("--grid", help="Points along each axis; once, or once an axis.")
     ] = None,
+    estimate: Annotated[
+        str | None,
+        typer.Option("--estimate", metavar="HOW", help="How the error is estimated: auto, defect, twin, none."),
+    ] = None,
     device: options.Device = None,
     problems: options.Problems = None,
     json: options.Json = None,
 ) -> None:
     """A run's errors, computed anew from its checkpoint, on any grid; writes nothing into the run."""
     with show.notes(quiet=False):
-        solution = run.evaluate(folder, grid=grid, device=device, problems=problem_folders(problems))
+        folders = problem_folders(problems)
+        solution = run.evaluate(folder, grid=grid, device=device, problems=folders, estimate=estimate)  # type: ignore[arg-type]
     assert solution.report is not None
-    show.errors(report.summary(replace(solution.report, facts={"run": str(folder)})), json)
+    facts = {"run": str(folder), "estimate": solution.report.facts.get("estimate")}
+    show.errors(report.summary(replace(solution.report, facts=facts)), json)
 
 
 @app.command()

@@ -151,14 +151,28 @@ def errors(facts: Mapping[str, Any], target: JsonFile | None) -> None:
 
 def _errors(facts: Mapping[str, Any]) -> None:
     _error_table(facts)
+    _estimates(facts)
     for name, found in facts.get("validation", {}).items():
         line(f"validation: RMSE {_number(found['rmse'])} on {found['count']} values held out of {name}")
+
+
+def _estimates(facts: Mapping[str, Any]) -> None:
+    """How wrong the solution is by its own account, and whether that is to be trusted."""
+    found = facts.get("estimated_errors", {})
+    for output, each in found.items():
+        size = f"relative L2 {_number(each['rel_l2'])}, " if each["rel_l2"] is not None else ""
+        how = {"defect": "by the linearised defect", "twin": "the difference to a second run"}[each["kind"]]
+        trust = "" if each["reliability"] == "good" else "; NOT TO BE TRUSTED"
+        line(f"estimated error of {output}: {size}max {_number(each['max_abs'])}, {how}{trust}")
+    if any(each["reliability"] != "good" for each in found.values()):
+        line(f"why not: {facts['estimate']}")
 
 
 def _error_table(facts: Mapping[str, Any]) -> None:
     reference = facts["reference"]
     if reference is None:
-        line("no reference: nothing was verified; the figure shows the solution, and the residual of an equation")
+        shown = "its estimated error" if facts.get("estimated_errors") else "the residual of an equation"
+        line(f"no reference: nothing was verified; the figure shows the solution, and {shown}")
         return
     sources = [(reference, facts["errors"])]
     sources += [(reference["scipy"], reference["scipy"]["errors"])] if reference.get("scipy") else []

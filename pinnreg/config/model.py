@@ -39,17 +39,22 @@ def _text_of_path(value: Any) -> Any:
 
 @dataclass(frozen=True, config=STRICT)
 class EvaluateSettings:
-    """The `evaluate` section: the grid that errors are measured on, how often, and a reference from a file.
+    """The `evaluate` section: the grid that errors are measured on, how often, a reference from a file, an estimate.
 
     Attributes:
         grid: points along each axis, or one number for all; null chooses by dimension.
         every: training steps between evaluations; null: 100, or 10 of Gauss-Newton.
         reference: an .npz file with one array an axis and one an output, used instead of the problem's own reference.
+        estimate: how the error is estimated, with a reference and without: `defect` solves the linearised equations for
+            it; `twin` is the difference to a second run with another seed and half the steps; `auto` is `defect`, as
+            fine as a tenth of the training pays for, and `twin` where that is not to be trusted and training was short;
+            `none` estimates nothing.
     """
 
     grid: Annotated[tuple[Annotated[Count, Field(ge=2)], ...] | None, BeforeValidator(_one_or_many)] = None
     every: Count | None = None
     reference: str | None = None
+    estimate: Literal["auto", "defect", "twin", "none"] = "auto"
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -15,6 +15,7 @@ from .settings import (
     mlp_if_not_said,
 )
 from .symmetric import Symmetric
+from .widened import widened
 
 __all__ = [
     "ACTIVATIONS",
@@ -37,4 +38,5 @@ __all__ = [
     "mlp_if_not_said",
     "trained",
     "weights_of_blocks",
+    "widened",
 ]

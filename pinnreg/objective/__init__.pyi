@@ -1,3 +1,4 @@
+from .afresh import afresh
 from .batch import Batch, Placement
 from .building import objective_of
 from .drawing import batch_of, first_batch, redraw, resample, residual_size, state_of, whole
@@ -29,6 +30,7 @@ __all__ = [
     "Rows",
     "Target",
     "Trainable",
+    "afresh",
     "batch_of",
     "first_batch",
     "gradient",

@@ -33,6 +33,7 @@ def error_field(
     measured: Sequence[Mapping[str, Array]] = (),
     plane: Mapping[str, float] | None = None,
     outline: Mapping[str, Array] | None = None,
+    estimates: Mapping[str, tuple[float, bool]] | None = None,
 ) -> Figure:
     """Draw the prediction beside its reference and their absolute difference, a row for each output.
 
@@ -45,7 +46,8 @@ def error_field(
     Args:
         axes: 1-D coordinates by name, strictly increasing, in the domain's order; time is "t" and last.
         fields: for each output "u" its prediction; "u_reference" and "u_error" (signed, prediction -
-            reference) if there is a reference, otherwise "residual" or several "residual_<name>". Each has
+            reference) if there is a reference, otherwise "u_estimate", its estimated error, or "residual" or
+            several "residual_<name>". Each has
             shape ``tuple(len(axis) for axis in axes.values())``. Residuals are shown only where an output
             has no reference: paired by name, else in order.
         title: heading of the figure.
@@ -53,6 +55,7 @@ def error_field(
         measured: measurements that the network was fitted to: columns (n,) by name, those of the axes, that of the
             output, and `held_out`, 1 for those that were not used. Circles show them on domains of one or two axes.
         plane: the fixed coordinates of further axes, in whose plane the fields are.
+        estimates: the estimated relative error of outputs, and whether it is to be trusted.
         outline: of a domain that is no box, as `outline_of` finds it; maps of two space axes end at it.
 
     Returns:
@@ -64,7 +67,7 @@ def error_field(
     grid = checked_axes(axes)
     names = list(grid)
     shown = measured if len(names) < 3 and not plane else ()
-    rows = [row.with_measured(names, shown) for row in rows_of(grid, fields, errors)]
+    rows = [row.with_measured(names, shown) for row in rows_of(grid, fields, errors, estimates)]
     with style.settings():
         notes = [_unverified_note(rows)]
         notes += ["circles: measurements"] if any(row.measured for row in rows) else []

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pinnreg.errors import InputError
 
 Array = NDArray[np.float64]
-SUFFIXES = ("_reference", "_error")
+SUFFIXES = ("_reference", "_error", "_estimate")
 
 
 @final
@@ -80,9 +80,12 @@ def checked_axes(axes: Mapping[str, NDArray[np.floating]]) -> dict[str, Array]:
 
 
 def rows_of(
-    axes: Mapping[str, Array], fields: Mapping[str, NDArray[np.floating]], errors: Mapping[str, float] | None
+    axes: Mapping[str, Array],
+    fields: Mapping[str, NDArray[np.floating]],
+    errors: Mapping[str, float] | None,
+    estimates: Mapping[str, tuple[float, bool]] | None = None,
 ) -> list[Row]:
-    """One `Row` for each output; residuals serve those without a reference, paired by name, then in order."""
+    """One `Row` for each output; without a reference it has the estimated error, or a residual: by name, in order."""
     arrays = _checked_fields(axes, fields)
     residuals = {key: a for key, a in arrays.items() if key == "residual" or key.startswith("residual_")}
     outputs = [key for key in arrays if key not in residuals and not key.endswith(SUFFIXES)]
@@ -96,7 +99,7 @@ def rows_of(
             raise InputError(f"errors: {name!r} is not an output (outputs: {', '.join(outputs)})")
     known = {name: _verified(name, arrays, errors) for name in outputs if name + "_reference" in arrays}
     alone = [name for name in outputs if name not in known]
-    unverified = _unverified(alone, arrays, residuals)
+    unverified = _unverified(alone, arrays, residuals, estimates or {})
     return [known[name] if name in known else unverified.pop(name) for name in outputs] + [*unverified.values()]
 
 
@@ -131,10 +134,17 @@ def _verified(name: str, arrays: Mapping[str, Array], errors: Mapping[str, float
     )
 
 
-def _unverified(names: list[str], arrays: Mapping[str, Array], residuals: dict[str, Array]) -> dict[str, Row]:
+def _unverified(
+    names: list[str],
+    arrays: Mapping[str, Array],
+    residuals: dict[str, Array],
+    estimates: Mapping[str, tuple[float, bool]],
+) -> dict[str, Row]:
     """Rows without a reference; residuals beyond the number of outputs follow in rows of their own."""
     if not names:
         return {}
+    if all(f"{name}_estimate" in arrays for name in names):
+        return {name: _estimated_row(name, arrays, estimates.get(name)) for name in names}
     by_name = {name: f"residual_{name}" for name in names if f"residual_{name}" in residuals}
     others = iter([key for key in residuals if key not in by_name.values()])
     rows = {}
@@ -142,6 +152,14 @@ def _unverified(names: list[str], arrays: Mapping[str, Array], residuals: dict[s
         key = by_name.get(name) or next(others, None)
         rows[name] = _unverified_row(name, arrays[name], key, residuals)
     return rows | {key: _unverified_row("", None, key, residuals) for key in others}
+
+
+def _estimated_row(name: str, arrays: Mapping[str, Array], estimate: tuple[float, bool] | None) -> Row:
+    """The output with the size of its error by its own account."""
+    size, trusted = estimate or (None, True)
+    said = "estimated L2 error" if trusted else "not to be trusted: estimated L2 error"
+    misfit = np.abs(arrays[f"{name}_estimate"])
+    return Row(name, arrays[name], None, misfit, f"|estimated error| of {name}", size, said)
 
 
 def _unverified_row(name: str, predicted: Array | None, key: str | None, residuals: Mapping[str, Array]) -> Row:

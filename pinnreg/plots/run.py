@@ -35,6 +35,7 @@ def draw(report: Report, history: Mapping[str, NDArray[np.float64]]) -> dict[str
         measured=measured,
         plane=report.facts.get("plane") or {},
         outline=report.outline,
+        estimates={name: (each.rel_l2, each.reliability == "good") for name, each in report.estimates.items()},
     )
     return {"error_field": field, **({"history": loss_history(history, title=title, zeros=zeros)} if history else {})}
 

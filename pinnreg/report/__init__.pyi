@@ -26,6 +26,7 @@ from .grid import (
     inside_of,
     middle_of,
     scattered_points,
+    spread,
     taken,
 )
 from .markdown import markdown_table
@@ -52,6 +53,7 @@ __all__ = [
     "relative_l2",
     "scattered_points",
     "solved_inside",
+    "spread",
     "summary",
     "taken",
     "validate_on",

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pinnreg.errors import InputError
+from pinnreg.estimates import EstimatedErrors
 from pinnreg.reference import Reference, Solved
 from pinnreg.report.grid import Inside, grid_points, spread, taken
 
@@ -92,12 +93,14 @@ class Report:
     Attributes:
         axes: coordinates along each axis.
         fields: for each output `u` the arrays `u`, `u_reference` and `u_error`, only the first where the reference has
-            no values of it; without any reference `u` and `residual`. They are NaN outside of the domain.
+            no values of it; without any reference `u` and `residual`; with an estimate of the error `u_estimate`. They
+            are NaN outside of the domain.
         reference: what it was compared with; None if with nothing.
         validation: by loss term, for measurements of which a share was held out.
         measurements: by loss term, what the network was fitted to besides: the coordinates by axis, the values by
             output, and `held_out`, 1 where a value was not trained on, each (n,).
         outline: of a domain that is no box, to draw: see `plots.outline_of`.
+        estimates: of the errors, by output.
         facts: of the run: `problem`, with its parameters, `axes`, and once training has ended `steps`, `stop_reason`
             and whatever else `report.json` holds.
     """
@@ -109,6 +112,7 @@ class Report:
     measurements: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     outline: Mapping[str, Array] = field(default_factory=dict)
+    estimates: Mapping[str, EstimatedErrors] = field(default_factory=dict)
 
     @property
     def errors(self) -> dict[str, Errors]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pinnreg import files
 from pinnreg.errors import InputError
+from pinnreg.estimates import EstimatedErrors
 from pinnreg.files import is_file
 from pinnreg.report.compare import Errors, ReferenceReport, Report, Validation
 
@@ -31,7 +32,9 @@ def summary(report: Report) -> dict[str, Any]:
     errors = {name: _plain(errors) for name, errors in report.errors.items()}
     validation = {name: asdict(each) for name, each in report.validation.items()}
     held_out = {"validation": validation} if validation else {}
-    plain: dict[str, Any] = finite({"errors": errors, "reference": reference, **held_out, **report.facts})
+    estimates = {name: asdict(each) for name, each in report.estimates.items()}
+    known = {"errors": errors, "estimated_errors": estimates, "reference": reference}
+    plain: dict[str, Any] = finite({**known, **held_out, **report.facts})
     return plain
 
 
@@ -74,12 +77,14 @@ def read_report(folder: Path) -> Report:
         found, errors, held_out = facts.pop("reference"), facts.pop("errors"), facts.pop("validation", {})
         reference = found and _read_reference(found, errors)
         validation = {name: Validation(each["count"], _number(each["rmse"])) for name, each in held_out.items()}
+        estimates = {name: _read_estimate(each) for name, each in facts.pop("estimated_errors", {}).items()}
         axes, fields = _read_fields(folder, list(facts["axes"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: not a readable report: {error}") from None
-    return Report(axes, fields, reference, validation, _read_measurements(folder), facts, _read_outline(folder))
+    measurements, outline = _read_measurements(folder), _read_outline(folder)
+    return Report(axes, fields, reference, validation, measurements, facts, outline, estimates)
 
 
 def _read_outline(folder: Path) -> dict[str, Array]:
@@ -154,6 +159,10 @@ def _read_reference(data: Mapping[str, Any], errors: Mapping[str, Any]) -> Refer
     inner = data.get("scipy")
     scipy = inner and ReferenceReport(inner["kind"], inner["error_estimate"], read(inner["errors"]), None)
     return ReferenceReport(data["kind"], data["error_estimate"], read(errors), scipy)
+
+
+def _read_estimate(data: Mapping[str, Any]) -> EstimatedErrors:
+    return EstimatedErrors(_number(data["rel_l2"]), _number(data["max_abs"]), data["reliability"], data["kind"])
 
 
 def _number(value: float | None) -> float:

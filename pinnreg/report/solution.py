@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from pinnreg.differentiation import parse_name
 from pinnreg.equations import Points, Problem, Sweep, Trial, evaluate_residual, with_values
 from pinnreg.errors import InputError
+from pinnreg.estimates import Estimate, by_defect
 from pinnreg.networks import bound
+from pinnreg.objective import Objective
 from pinnreg.report.compare import Report
 from pinnreg.report.grid import grid_points, inside_of, middle_of, spread
 from pinnreg.taylor import MultiIndex, Operator
@@ -36,6 +38,7 @@ class Solution:
         network: its architecture.
         parameters: its trained parameters by name.
         unknown: the coefficients that were trained with it.
+        trained: what was minimised, and all parameters; None for a solution of another origin.
         history: the columns of `history.csv` as arrays.
         report: errors against the reference; None while not compared.
         folder: the run's folder; None if nothing was written.
@@ -49,6 +52,7 @@ class Solution:
     report: Report | None = None
     folder: Path | None = None
     unknown: Mapping[str, float] = field(default_factory=dict)
+    trained: tuple[Objective, Mapping[str, Tensor]] | None = None
 
     def __call__(self, points: ArrayLike) -> Array:
         """The outputs at points (n, d), columns in the order of the axes: (n, outputs)."""
@@ -89,6 +93,24 @@ class Solution:
     def equations(self, points: Points) -> dict[str, Tensor]:
         """The residual of each equation at points, each (n,), differentiable by the parameters."""
         return evaluate_residual(with_values(self.problem, self.unknown), self.sweep(points))
+
+    def estimate(self, *, seed: int = 0, most: int | None = None) -> Estimate | None:
+        """How far it is from the solution, by the linearised defect; asks no reference.
+
+        Args:
+            seed: of its points and functions.
+            most: coefficients of its finest resolution at most; None for 1080.
+
+        Returns:
+            The estimate, `estimate.at(points)` and `estimate.errors(points)`; None for a regression.
+
+        Raises:
+            InputError: a solution that is not the outcome of a run.
+        """
+        if self.trained is None:
+            raise InputError("estimate: it needs what was minimised, which solutions of `solve` and `load` have")
+        objective, parameters = self.trained
+        return by_defect(objective, parameters, seed=seed, **({} if most is None else {"most": most}))
 
     def with_report(self, report: Report) -> Solution:
         """The same solution, compared."""

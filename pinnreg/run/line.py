@@ -21,6 +21,7 @@ from pinnreg.objective import Batch, Evaluator
 from pinnreg.report import Solution, main_error, read_report, write_report
 from pinnreg.run.combinations import note_unfinished_annealing
 from pinnreg.run.convergence import wrong
+from pinnreg.run.estimating import How, estimated
 from pinnreg.run.folder import RunFolder
 from pinnreg.run.prepare import Prepared, check_stages, prepare
 from pinnreg.run.provenance import provenance
@@ -74,7 +75,9 @@ def solve(
     with _workplace(out, resolved.stem, begun, overwrite=overwrite) as folder, _stored(folder):
         state = begun and begun.state_to_go_on(prepared)
         outcome, history = _trained(prepared, folder, state, hooks, begun.began_with if begun and state else {})
-        solution = compared(prepared.solution(outcome.parameters, history), prepared)
+        solution = prepared.solution(outcome.parameters, history)
+        how = prepared.resolved.config.evaluate.estimate
+        solution = compared(solution, prepared, estimated(solution, prepared, how, wrong, outcome.steps))
         earlier = 0.0 if state is None else float(state["position"]["seconds"])
         solution = with_facts(solution, prepared, outcome, time.monotonic() - started + earlier)
         return solution if folder is None else _kept(solution, folder, hooks, figures=figures)
@@ -118,6 +121,7 @@ def evaluate(
     problem: Problem | None = None,
     network: Any = None,
     regularisers: Sequence[Any] | None = None,
+    estimate: How | None = None,
 ) -> Solution:
     """The solution in a run's folder, compared anew with the reference; writes nothing.
 
@@ -129,6 +133,7 @@ def evaluate(
         problem: the problem, if the run was given it as an object.
         network: the network, if it was given as an object.
         regularisers: all of them, if any was given as an object.
+        estimate: how its error is estimated, before the config's; "defect" as finely as possible.
 
     Raises:
         InputError: as `load`, or a grid that does not fit the problem.
@@ -136,9 +141,13 @@ def evaluate(
     begun = Begun.read(run)
     changes: dict[str, Any] = {} if device is None else {"device": device}
     changes |= {} if grid is None else {"evaluate.grid": list(grid)}
+    changes |= {} if estimate is None else {"evaluate.estimate": estimate}
     objects = {"problem": problem, "network": network, "regularisers": regularisers}
     prepared = prepare(begun.resolved(None, changes, problems, objects))
-    return compared(prepared.solution(begun.state(prepared)["parameters"], {}), prepared)
+    state = begun.state(prepared)
+    solution, how = prepared.solution(state["parameters"], {}), prepared.resolved.config.evaluate.estimate
+    found = estimated(solution, prepared, how, wrong, int(state["position"]["step"]))
+    return compared(solution, prepared, found)
 
 
 def load_config(

@@ -128,7 +128,8 @@ class Prepared:
         """The trial function at `parameters`."""
         model = self.objective.model
         own, unknown = model.network_part(parameters), model.coefficient_values(parameters)
-        return Solution(self.problem, self.split.trial, self.network, own, history, unknown=unknown)
+        trained = (self.objective, dict(parameters))
+        return Solution(self.problem, self.split.trial, self.network, own, history, unknown=unknown, trained=trained)
 
 
 def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = False) -> Prepared:
@@ -154,18 +155,7 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
     split = split_conditions(problem, config.conditions, measurements, config.unknown)
     for name, reason in split.reasons.items():
         logger.warning("condition %r is soft here: %s", name, reason)
-    network = networks.build(
-        config.network,
-        problem.domain.bounds,
-        len(problem.outputs),
-        periodic=split.trial.periodic,
-        seed=config.seed if start is None else start.seed,
-        dtype=DTYPES[config.dtype],
-        device=device,
-        own=input_features(problem, split.trial.periodic, corners=config.network.features.corner),
-    )
-    if config.network.symmetry:
-        network = symmetric(network, problem)
+    network = network_of(resolved, split, config.seed if start is None else start.seed, device)
     if start is not None:
         start.put_into(network, f"start: {config.start}")
     check_combinations(config)
@@ -174,18 +164,7 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
         _check_symmetry(resolved, split, network)
     if config.unknown and not any(isinstance(condition, Measurements | Equation) for condition in split.soft):
         logger.warning("unknown: there are no measurements, without which many coefficients may fit as well")
-    objective = objective_of(
-        problem,
-        split,
-        network,
-        points=config.points.kept() if config.compile else config.points,
-        weights=config.weights,
-        regularisers=config.regularisers,
-        unknown=config.unknown,
-        seed=config.seed,
-        balance=config.balance,
-        trains=trains,
-    )
+    objective = minimised(resolved, split, network, config.seed, trains=trains)
     if trains:
         # after the residual was checked, which says better what is wrong with it
         for note in jumping_coefficients(problem, objective.model.like.device):
@@ -198,6 +177,39 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
     scattered = None if solved is None else _at_scattered(reference, resolved)
     return Prepared(
         resolved, split, network, objective, axes, reference, solved, measurements, scattered, start, inside
+    )
+
+
+def network_of(resolved: Resolved, split: Split, seed: int, device: torch.device) -> nn.Module:
+    """The network of a run, with the parameters that a seed gives it."""
+    config, problem = resolved.config, resolved.problem
+    network = networks.build(
+        config.network,
+        problem.domain.bounds,
+        len(problem.outputs),
+        periodic=split.trial.periodic,
+        seed=seed,
+        dtype=DTYPES[config.dtype],
+        device=device,
+        own=input_features(problem, split.trial.periodic, corners=config.network.features.corner),
+    )
+    return symmetric(network, problem) if config.network.symmetry else network
+
+
+def minimised(resolved: Resolved, split: Split, network: nn.Module, seed: int, *, trains: bool) -> Objective:
+    """The objective of a run, at the points of a seed."""
+    config = resolved.config
+    return objective_of(
+        resolved.problem,
+        split,
+        network,
+        points=config.points.kept() if config.compile else config.points,
+        weights=config.weights,
+        regularisers=config.regularisers,
+        unknown=config.unknown,
+        seed=seed,
+        balance=config.balance,
+        trains=trains,
     )
 
 

@@ -18,8 +18,23 @@ from pinnreg.config import Resolved, as_dict
 from pinnreg.equations import Points
 from pinnreg.equations.measured import Measurements
 from pinnreg.errors import InputError
+from pinnreg.estimates import Estimate
 from pinnreg.objective import Batch
-from pinnreg.report import Report, Solution, Validation, compare, middle_of, read_report, validate_on, without_reference
+from pinnreg.report import (
+    Report,
+    Solution,
+    Validation,
+    compare,
+    grid_points,
+    inside_of,
+    middle_of,
+    read_report,
+    scattered_points,
+    spread,
+    taken,
+    validate_on,
+    without_reference,
+)
 from pinnreg.run.convergence import judged
 from pinnreg.run.folder import RunFolder, make_writable
 from pinnreg.run.prepare import Prepared
@@ -30,20 +45,23 @@ logger = logging.getLogger("pinnreg")
 History = Mapping[str, NDArray[np.float64]]
 
 
-def compared(solution: Solution, prepared: Prepared) -> Solution:
-    """The solution with its report: errors against the reference and on measurements that were held out."""
+def compared(solution: Solution, prepared: Prepared, estimate: Estimate | None = None) -> Solution:
+    """The solution with its report: errors against the reference, on measurements that were held out, and estimated."""
     values, axes = solution.on_grid(prepared.axes), prepared.axes
     if prepared.reference is None or prepared.solved is None:
         report = without_reference(values, solution.residual_on_grid(axes), axes)
     else:
         scattered = None if prepared.scattered is None else prepared.looked_at(solution)
         report = compare(values, axes, prepared.reference, prepared.solved, scattered, prepared.inside)
+    if estimate is not None:
+        report = _with_estimate(report, estimate, solution, prepared)
     report = replace(
         report,
         validation=_validation(solution, prepared),
         measurements={each.name: _columns(each, prepared.problem.domain.axes) for each in prepared.measurements},
         outline=plots.outline_of(prepared.problem.domain, axes, {**_fixed(prepared), **plots.cut(axes)}),
         facts={
+            **report.facts,
             "problem": prepared.resolved.config.problem,
             "axes": list(axes),
             "outputs": list(values),
@@ -51,6 +69,25 @@ def compared(solution: Solution, prepared: Prepared) -> Solution:
         },
     )
     return solution.with_report(report)
+
+
+def _with_estimate(report: Report, estimate: Estimate, solution: Solution, prepared: Prepared) -> Report:
+    """The report with the estimated errors: as fields on the grid, and their sizes where errors are taken."""
+    domain, axes = prepared.problem.domain, prepared.axes
+    inside = inside_of(domain, axes)
+    points = grid_points(axes, domain.axes, middle_of(domain, axes))
+    at = estimate.at(points if inside is None else points[inside.reshape(-1)])
+    shape = tuple(map(len, axes.values()))
+    fields = {name: each.reshape(shape) if inside is None else spread(each, inside) for name, each in at.items()}
+    if len(axes) == domain.dimension:
+        sizes = estimate.sizes({name: taken(report.fields[name], inside) for name in at}, at)
+    else:
+        there = scattered_points(domain, None)
+        assert there is not None  # as for the errors of more axes than a grid has
+        sizes = estimate.errors(there)
+    fields = {f"{name}_estimate": each for name, each in fields.items()}
+    facts = {"estimate": estimate.reason}
+    return replace(report, fields={**report.fields, **fields}, estimates=sizes, facts={**report.facts, **facts})
 
 
 def _plane(prepared: Prepared) -> dict[str, Any]:

@@ -1,0 +1,303 @@
+"""Estimates of the error without a reference: right where they are called good, and what becomes of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import pinnreg
+from pinnreg import Ball, Box, InputError, Problem, dirichlet, initial, neumann, periodic
+from pinnreg.cli import main
+from pinnreg.estimates import by_defect
+from pinnreg.networks import bound, widened
+from pinnreg.report import read_report
+
+FEW = {"evaluate.estimate": "none", "evaluate.every": 1000}
+
+
+def poorly_trained(name: Any, steps: int, **changes: Any) -> pinnreg.Solution:
+    return pinnreg.solve(name, {"train.0.steps": steps, **FEW, **changes}, out=False, figures=False)
+
+
+def true_error(solution: pinnreg.Solution, points: np.ndarray) -> dict[str, np.ndarray]:
+    problem = solution.problem
+    known = pinnreg.equations.reference_of(problem).at(dict(zip(problem.domain.axes, points.T, strict=True)))
+    return {name: column - known[name] for name, column in zip(problem.outputs, solution(points).T, strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        ("poisson", 6),
+        ("heat", 12),
+        ("helmholtz", 12),
+        ("beam", 8),
+        ("plate", 6),
+        ("poisson_disc", 6),
+        ("quantum_well", 10),
+        ("robin_radiation", 10),
+        ("klein_gordon", 15),
+        ("bloch", 10),
+    ],
+)
+def test_a_good_estimate_is_the_error(name: str, steps: int) -> None:
+    solution = poorly_trained(name, steps, **{"points.interior": 200, "network.hidden": [12, 12]})
+    points = solution.problem.domain.sample(1000, "sobol", 5).numpy()
+    estimate, truth = solution.estimate(), true_error(solution, points)
+    assert estimate is not None
+    assert set(estimate.reliability.values()) == {"good"}, estimate.reason
+    for output, error in estimate.at(points).items():
+        size = np.linalg.norm(truth[output])
+        assert size > 1e-9 * np.linalg.norm(solution(points))  # there is something to find
+        assert np.linalg.norm(error - truth[output]) < 0.3 * size
+        assert estimate.errors(points)[output].max_abs == pytest.approx(np.abs(truth[output]).max(), rel=0.3)
+
+
+def test_what_cannot_be_found_is_not_called_good() -> None:
+    # a front that so few functions do not resolve
+    solution = poorly_trained("burgers", 12, **{"points.interior": 300, "network.hidden": [12, 12]})
+    estimate = solution.estimate(most=0)
+    assert estimate is not None
+    assert estimate.reliability == {"u": "poor"}
+    assert "two resolutions differ by" in estimate.reason
+
+
+@dataclass(frozen=True)
+class Kept(Problem):
+    """uₜ = uₓₓ in a ring of period 2π, from sin x."""
+
+    domain = Box(x=(0, 2 * np.pi), t=(0, 1))
+    conditions = (periodic("x"), initial(lambda x: x.sin()))
+
+    def residual(self, u):
+        return u.t - u.xx
+
+    def reference(self):
+        return lambda x, t: np.exp(-t) * np.sin(x)
+
+
+@dataclass(frozen=True)
+class Odd(Problem):
+    """-Δu = sin πx sin πy on a square, odd in x."""
+
+    domain = Box(x=(-1, 1), y=(-1, 1))
+    conditions = (dirichlet(0.0),)
+    symmetry = pinnreg.odd("x")
+
+    def residual(self, u, x, y):
+        return u.laplacian + torch.sin(np.pi * x) * torch.sin(np.pi * y)
+
+    def reference(self):
+        return lambda x, y: np.sin(np.pi * x) * np.sin(np.pi * y) / (2 * np.pi**2)
+
+
+@dataclass(frozen=True)
+class Insulated(Problem):
+    """-Δu = 1 in a disc of radius 1 with u = 0 on it, by soft conditions: two of them."""
+
+    domain = Ball(x=0, y=0, radius=1) - Box(x=(0, 2), y=(-2, 2))
+    conditions = (dirichlet(lambda x, y: (1 - x**2 - y**2) / 4, on="boundary"), neumann(0.0, on="x=min"))
+
+    def residual(self, u):
+        return u.laplacian + 1
+
+    def reference(self):
+        return lambda x, y: (1 - x**2 - y**2) / 4
+
+
+SMALL: dict[str, Any] = {
+    "network": {"hidden": [10]},
+    "points": {"interior": 120, "boundary": 40},
+    "evaluate": {"estimate": "none", "grid": 20},
+}
+
+
+@pytest.mark.parametrize("problem", [Kept(), Odd(), Insulated()])
+def test_the_correction_has_the_conditions_periods_and_symmetries_of_the_network(problem: Problem) -> None:
+    train = [{"optimiser": "gauss_newton", "steps": 5}]
+    solution = pinnreg.solve({"problem": problem, **SMALL, "train": train}, out=False, figures=False)
+    points = problem.domain.sample(500, "sobol", 5).numpy()
+    estimate, truth = solution.estimate(), true_error(solution, points)["u"]
+    assert estimate is not None
+    assert estimate.reliability == {"u": "good"}, estimate.reason
+    assert np.linalg.norm(estimate.at(points)["u"] - truth) < 0.3 * np.linalg.norm(truth)
+    if isinstance(problem, Kept):
+        ends = (np.array([[end, 0.3]]) for end in problem.domain.bounds["x"])
+        one, other = (estimate.at(each)["u"] for each in ends)
+        assert one == pytest.approx(other, rel=1e-9, abs=1e-15)
+    if isinstance(problem, Odd):
+        assert estimate.at(np.array([[0.0, 0.3], [0.5, 1.0]]))["u"] == pytest.approx([0, 0], abs=1e-14)
+
+
+def test_a_widened_network_is_the_same_function_until_its_coefficients_are_found() -> None:
+    solution = poorly_trained("heat", 2, **{"points.interior": 50, "network.hidden": [6]})
+    inside = solution.problem.domain.sample(64)
+    wide = widened(solution.network, solution.parameters, 30, inside, activation="tanh", seed=3)
+    before = {name: each.clone() for name, each in solution.network.named_parameters()}
+    assert torch.equal(wide(inside), bound(solution.network, solution.parameters)(inside))
+    found = {name: each for name, each in wide.named_parameters() if each.requires_grad}
+    assert sum(each.numel() for each in found.values()) == 31
+    with torch.no_grad():
+        for each in found.values():
+            each.add_(1.0)
+    assert not torch.allclose(wide(inside), bound(solution.network, solution.parameters)(inside))
+    # the network itself is left as it was
+    assert all(torch.equal(each, before[name]) for name, each in solution.network.named_parameters())
+
+
+def test_a_regression_has_no_estimate() -> None:
+    solution = poorly_trained("regression", 2)
+    assert solution.estimate() is None
+
+
+def test_a_solution_of_another_origin_has_none() -> None:
+    solution = poorly_trained("poisson", 1, **{"points.interior": 30, "network.hidden": [4]})
+    with pytest.raises(InputError, match="estimate: it needs what was minimised"):
+        replace(solution, trained=None).estimate()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dtype": "float32"},
+        {"network.activation": "gelu"},
+        {"network.features": {"fourier": {"count": 5, "scale": 1.0}}},
+        {"network": {"kind": "quadratic", "hidden": [6]}},
+        {"regularisers": [{"kind": "ktv", "order": 2, "weight": 1e-9, "samples": 20}]},
+        {"train": [{"optimiser": "adam", "steps": 300}]},
+        {"conditions": "soft"},
+    ],
+)
+def test_every_way_of_training_has_an_estimate(changes: dict[str, Any]) -> None:
+    config = {"problem": {"name": "poisson"}, "network": {"hidden": [8]}, "points": {"interior": 80}, **changes}
+    given = {key: value for key, value in config.items() if "." not in key}
+    dotted = {key: value for key, value in config.items() if "." in key}
+    given.setdefault("train", [{"optimiser": "gauss_newton", "steps": 4}])
+    solution = pinnreg.solve({**given, "evaluate": SMALL["evaluate"]}, dotted, out=False, figures=False)
+    points = solution.problem.domain.sample(500, "sobol", 5).numpy()
+    estimate, truth = solution.estimate(), true_error(solution, points)["u"]
+    assert estimate is not None
+    assert estimate.reliability == {"u": "good"}
+    assert np.linalg.norm(estimate.at(points)["u"] - truth) < 0.3 * np.linalg.norm(truth)
+
+
+class Own(nn.Module):
+    """A network that Taylor mode does not know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(2, 8), nn.Linear(8, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.two(torch.erf(self.one(x)))
+        return found
+
+
+def test_a_network_of_ones_own_has_an_estimate() -> None:
+    train = [{"optimiser": "gauss_newton", "steps": 3}]
+    config = {"problem": Odd(), **SMALL, "network": Own().double(), "train": train}
+    solution = pinnreg.solve(config, {"points.interior": 60}, out=False, figures=False)
+    estimate = solution.estimate(most=0)
+    points = solution.problem.domain.sample(300, "sobol", 5).numpy()
+    truth = true_error(solution, points)["u"]
+    assert estimate is not None
+    assert np.linalg.norm(estimate.at(points)["u"] - truth) < 0.3 * np.linalg.norm(truth)
+
+
+def test_a_residual_without_derivatives_a_little_away_has_none() -> None:
+    solution = poorly_trained("poisson", 1, **{"points.interior": 30, "network.hidden": [4]})
+    objective, parameters = solution.trained or pytest.fail("it was trained")
+
+    class Broken(type(objective.model.problem)):  # type: ignore[misc]
+        def residual(self, u, x, y):
+            raise RuntimeError("no more")
+
+    broken = replace(objective, model=replace(objective.model, problem=Broken()))
+    assert by_defect(broken, parameters, seed=0) is None
+
+
+# in runs
+
+
+class Unknown(Odd):
+    """The same without a reference."""
+
+    reference: ClassVar[Any] = Problem.reference
+
+
+def run(folder: Path, problem: Any = None, steps: int = 4, **evaluate: Any) -> pinnreg.Solution:
+    train = [{"optimiser": "gauss_newton", "steps": steps}]
+    config = {**SMALL, "evaluate": {"grid": 20, **evaluate}, "train": train}
+    return pinnreg.solve({"problem": problem or {"name": "poisson"}, **config}, out=folder)
+
+
+def test_a_run_says_how_wrong_it_is_and_draws_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "run"
+    solution = run(folder)
+    facts = json.loads((folder / "report.json").read_text())
+    found = facts["estimated_errors"]["u"]
+    assert found["reliability"] == "good"
+    assert found["kind"] == "defect"
+    assert found["rel_l2"] == pytest.approx(facts["errors"]["u"]["rel_l2"], rel=0.1)
+    assert found["max_abs"] == pytest.approx(facts["errors"]["u"]["max_abs"], rel=0.1)
+    with np.load(folder / "fields.npz") as fields:
+        error, estimate = fields["u_error"], fields["u_estimate"]
+    assert np.linalg.norm(error - estimate) < 0.1 * np.linalg.norm(error)
+    assert read_report(folder).estimates == solution.report.estimates
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", str(folder), "--json", str(tmp_path / "evaluated.json")])
+    assert ended.value.code == 0
+    again = json.loads((tmp_path / "evaluated.json").read_text())
+    assert again["estimated_errors"] == facts["estimated_errors"]
+    assert "estimated error of u: relative L2" in capsys.readouterr().out
+
+
+def test_without_a_reference_the_figure_shows_the_estimate(tmp_path: Path) -> None:
+    solution = run(tmp_path / "run", Unknown())
+    assert solution.report is not None
+    assert solution.report.errors == {}
+    assert set(solution.report.fields) == {"u", "residual", "u_estimate"}
+    figure = pinnreg.plots.draw(solution.report, {})["error_field"]
+    titles = [ax.get_title() for ax in figure.axes]
+    assert any("|estimated error|" in title for title in titles)
+    assert not any("|residual|" in title for title in titles)
+
+
+def test_an_estimate_changes_nothing_of_the_run(tmp_path: Path) -> None:
+    one, other = (run(tmp_path / how, Odd(), estimate=how) for how in ("none", "defect"))
+    assert one.report.estimates == {}
+    assert "u_estimate" not in one.report.fields
+    for name, each in one.parameters.items():
+        assert torch.equal(each, other.parameters[name])
+    assert np.array_equal(one.report.fields["u"], other.report.fields["u"])
+
+
+def test_a_twin_is_the_difference_to_another_run_and_repeats_itself(tmp_path: Path) -> None:
+    one, other = (run(tmp_path / str(number), Odd(), steps=20, estimate="twin") for number in range(2))
+    assert one.report.estimates["u"].kind == "twin"
+    assert one.report.estimates == other.report.estimates
+    error = np.linalg.norm(one.report.fields["u_error"])
+    # that of the twin, which is made with fewer steps, is in it
+    assert np.linalg.norm(one.report.fields["u_estimate"]) > 0.5 * error
+
+
+def test_a_way_to_estimate_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"evaluate\.estimate.*foo"):
+        run(tmp_path / "run", estimate="foo")
+
+
+def test_beyond_four_axes_the_estimate_is_taken_at_scattered_points() -> None:
+    config = {"problem": {"name": "poisson_nd", "dimension": 6}, "network": {"hidden": [8]}, "evaluate": {}}
+    train = [{"optimiser": "gauss_newton", "steps": 3}]
+    points = {"interior": 100, "boundary": 40}
+    solution = pinnreg.solve({**config, "train": train, "points": points}, out=False, figures=False)
+    assert solution.report is not None
+    assert solution.report.fields["u_estimate"].shape == solution.report.fields["u"].shape
+    assert solution.report.estimates["u"].rel_l2 > 0
