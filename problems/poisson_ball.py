@@ -11,7 +11,7 @@ class PoissonBall(Problem):
     """-Δu = f in the unit ball, u = 0 on the sphere, with f such that u = (1 - r²) e^(slope x)."""
 
     slope: float = 1.0
-    domain = Ball(x=0, y=0, z=0)
+    domain = Ball(x=0, y=0, z=0, radius=1)
     conditions = (dirichlet(0.0),)
     defaults = {"network": {"hidden": [20, 20]}, "train": [{"optimiser": "gauss_newton", "steps": 60}]}
 

@@ -11,7 +11,7 @@ class PoissonDisc(Problem):
     """-Δu = e^x cos(wave y) in the unit disc, u = x² on the circle."""
 
     wave: PositiveFloat = 3.0
-    domain = Ball(x=0, y=0)
+    domain = Ball(x=0, y=0, radius=1)
     conditions = (dirichlet(lambda x: x**2),)
     defaults = {"network": {"hidden": [20, 20]}, "train": [{"optimiser": "gauss_newton", "steps": 100}]}
 

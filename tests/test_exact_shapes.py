@@ -28,7 +28,7 @@ TILTED = Ellipse(2, 0.7, angle=0.4, x=0, y=1)
 CASES: dict[str, tuple[Domain, tuple[Any, ...]]] = {
     "disc": (DISC, (dirichlet(smooth),)),
     "ball": (Ball(x=0, y=1, z=0, radius=0.3), (dirichlet(lambda x, z: x * torch.exp(z)),)),
-    "five dimensions": (Ball(x1=0, x2=0, x3=0, x4=0, x5=0), (dirichlet(1.5),)),
+    "five dimensions": (Ball(x1=0, x2=0, x3=0, x4=0, x5=0, radius=1), (dirichlet(1.5),)),
     "ellipse": (TILTED, (dirichlet(smooth),)),
     "both sides": (RING, (dirichlet(smooth, on="inner"), dirichlet(2.0, on="outer", name="rim"))),
     "inner side": (RING, (dirichlet(smooth, on="inner"), neumann(0.0, on="outer"))),
@@ -109,7 +109,7 @@ def radius(x: Tensor, y: Tensor) -> Tensor:
         (DISC, lambda x, y: ((x - 1) ** 2 - y**2) / radius(x, y) ** 4),
         (DISC, lambda x, y: (x - 1) / radius(x, y)),
         (DISC, radius),
-        (Ball(x=0, y=0, z=0), lambda x, y, z: 1 / torch.sqrt(x**2 + y**2 + z**2)),
+        (Ball(x=0, y=0, z=0, radius=1), lambda x, y, z: 1 / torch.sqrt(x**2 + y**2 + z**2)),
         (TILTED, lambda x, y: torch.log(torch.hypot(x, y - 1))),
         (DISC.over(t=(0, 1)), lambda x, y, t: torch.exp(-t) * torch.log(radius(x, y))),
     ],

@@ -22,13 +22,13 @@ L_SHAPE = Polygon(
 )
 PLATE = Box(x=(0, 2), y=(0, 2)) - Ball(x=0, y=0, radius=0.5, name="hole")
 SHAPES = {
-    "disc": Ball(x=0, y=0),
-    "annulus": Annulus(x=1, y=0),
+    "disc": Ball(x=0, y=0, radius=1),
+    "annulus": Annulus(x=1, y=0, inner=0.5, outer=1),
     "ellipse": Ellipse(1, 0.5, x=0, y=0, angle=0.4),
     "star": Star(lambda theta: 1 + 0.2 * torch.cos(3 * theta), x=0, y=0),
     "L-shape": L_SHAPE,
     "plate with a hole": PLATE,
-    "lens": Ball(x=0, y=0) & Ball(x=1, y=0, name="other"),
+    "lens": Ball(x=0, y=0, radius=1) & Ball(x=1, y=0, radius=1, name="other"),
     "key": Box(x=(0, 2), y=(-0.3, 0.3)) | Ball(x=2, y=0, radius=0.7),
 }
 
@@ -154,7 +154,7 @@ def test_two_materials_are_solved_to_rounding(shape, degree):
 
 def test_a_round_inclusion_is_followed_by_curved_edges():
     k, radius = 5.0, 0.5
-    disc, inclusion = Ball(x=0, y=0), Ball(x=0, y=0, radius=radius)
+    disc, inclusion = Ball(x=0, y=0, radius=1), Ball(x=0, y=0, radius=radius)
 
     def truth(x, y):
         squares = np.maximum(x**2 + y**2, 1e-9)

@@ -166,9 +166,9 @@ def test_sides_of_an_interface_need_one() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Split(SQUARE, Ball(x=5, y=0)), "nothing of the boundary of .* lies inside"),
-        (lambda: Split(SQUARE, Ball(x=0, y=0, z=0)), "axes x, y and x, y, z"),
-        (lambda: Split(SQUARE, DISC, name="x=min"), "there is a side 'x=min' already"),
+        (lambda: Split(SQUARE, Ball(x=5, y=0, radius=1)), "nothing of the boundary of .* lies inside"),
+        (lambda: Split(SQUARE, Ball(x=0, y=0, z=0, radius=1)), "axes x, y and x, y, z"),
+        (lambda: Split(SQUARE - DISC, DISC & SQUARE, name="boundary"), "there is a side 'boundary' already"),
         (lambda: Split(SQUARE.over(t=(0, 1)), DISC.over(t=(0, 1))), "split it in space"),
         (lambda: Split(SQUARE, 3), "expected a shape, got 3"),
         (lambda: Split(SQUARE, DISC).faces("fiber"), "unknown part of the boundary: 'fiber'"),

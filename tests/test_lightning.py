@@ -161,8 +161,8 @@ def test_the_loop_goes_around_with_the_shape_on_its_left(shape):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"domain": Ball(x=0, y=0)}, "curved"),
-        ({"domain": Annulus(x=0, y=0)}, "curved"),
+        ({"domain": Ball(x=0, y=0, radius=1)}, "curved"),
+        ({"domain": Annulus(x=0, y=0, inner=0.5, outer=1)}, "curved"),
         ({"domain": Box(x=(0, 3), y=(0, 3)) - Box(x=(1, 2), y=(1, 2))}, "holes"),
         ({"domain": Box(x=(0, 1))}, "two axes"),
         ({"dirichlet": {"x=mix": 0.0}}, "did you mean"),

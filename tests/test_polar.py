@@ -17,7 +17,7 @@ from pinnreg.reference.radial import Radial
 
 DISC = Ball(x=0.2, y=0.1, radius=0.9)
 ANNULUS = Annulus(x=0.2, y=0.1, inner=0.3, outer=1.1)
-UNIT = Ball(x=0, y=0)
+UNIT = Ball(x=0, y=0, radius=1)
 POINT = {"x": np.array([0.3]), "y": np.array([-0.2])}
 
 
@@ -168,7 +168,7 @@ def test_radial_functions_have_their_derivatives_and_circles(mode, inner):
     [
         ({"domain": Box(x=(0, 1), y=(0, 1))}, "Ball or an Annulus"),
         ({"domain": Ellipse(2, 1, x=0, y=0)}, "Ball or an Annulus"),
-        ({"domain": Ball(x=0, y=0, z=0)}, "two axes"),
+        ({"domain": Ball(x=0, y=0, z=0, radius=1)}, "two axes"),
         ({"domain": 1}, "shape of pinnreg.domain"),
         ({"dirichlet": {"bound": 0.0}}, "did you mean 'boundary'"),
         ({"dirichlet": {"boundary": 0.0}, "flux": {"boundary": 0.0}}, "both a value and a flux"),

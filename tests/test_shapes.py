@@ -15,7 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pinnreg.domain import SAMPLERS, Annulus, Ball, Box, Domain, Ellipse, Polygon, Sampler, Star, polygon, shape
+from pinnreg.domain import SAMPLERS, Annulus, Ball, Box, Domain, Ellipse, Polygon, Sampler, Split, Star, polygon, shape
 from pinnreg.errors import InputError
 
 
@@ -35,29 +35,29 @@ def ellipse_length(a: float, b: float) -> float:
 SHAPES: dict[str, tuple[Callable[[], Domain], float | None, float | None]] = {
     "disc": (lambda: Ball(x=1, y=-2, radius=0.7), math.pi * 0.49, 1.4 * math.pi),
     "ball": (lambda: Ball(x=0, y=1, z=2, radius=2), 32 / 3 * math.pi, 16 * math.pi),
-    "ball in 5-D": (lambda: Ball(a=0, b=0, c=0, d=0, e=1), 8 / 15 * math.pi**2, 8 / 3 * math.pi**2),
-    "annulus": (lambda: Annulus(x=1, y=0), 0.75 * math.pi, 3 * math.pi),
-    "shell": (lambda: Annulus(x=1, y=0, z=0), 7 / 6 * math.pi, 5 * math.pi),
+    "ball in 5-D": (lambda: Ball(a=0, b=0, c=0, d=0, e=1, radius=1), 8 / 15 * math.pi**2, 8 / 3 * math.pi**2),
+    "annulus": (lambda: Annulus(x=1, y=0, inner=0.5, outer=1), 0.75 * math.pi, 3 * math.pi),
+    "shell": (lambda: Annulus(x=1, y=0, z=0, inner=0.5, outer=1), 7 / 6 * math.pi, 5 * math.pi),
     "ellipse": (lambda: Ellipse(2, 0.5, angle=0.4, x=1, y=1), math.pi, ellipse_length(2, 0.5)),
     "star": (lambda: Star(flower, x=0.3, y=0), 1.02 * math.pi, None),
     "L": (lambda: Polygon([(0, 0), (2, 0), (2, 1), (1, 1), (1, 2), (0, 2)]), 3, 8),
     "one named edge": (lambda: Polygon([(0, 0), (3, 0), (0, 4)], ["all"] * 3), 6, 12),
     "lens": (
-        lambda: Ball(x=0, y=0) & Ball(x=1, y=0),
+        lambda: Ball(x=0, y=0, radius=1) & Ball(x=1, y=0, radius=1),
         2 * math.pi / 3 - math.sqrt(3) / 2,
         4 * math.pi / 3,
     ),
     "two discs": (
-        lambda: Ball(x=0, y=0) | Ball(x=1, y=0),
+        lambda: Ball(x=0, y=0, radius=1) | Ball(x=1, y=0, radius=1),
         4 * math.pi / 3 + math.sqrt(3) / 2,
         8 * math.pi / 3,
     ),
-    "moon": (lambda: Ball(x=0, y=0) - Ball(x=1, y=0), math.pi / 3 + math.sqrt(3) / 2, 2 * math.pi),
-    "discs that touch": (lambda: Ball(x=0, y=0) | Ball(x=2, y=0), 2 * math.pi, 4 * math.pi),
-    "discs apart": (lambda: Ball(x=0, y=0) | Ball(x=3, y=0, radius=0.5), 1.25 * math.pi, 3 * math.pi),
+    "moon": (lambda: Ball(x=0, y=0, radius=1) - Ball(x=1, y=0, radius=1), math.pi / 3 + math.sqrt(3) / 2, 2 * math.pi),
+    "discs that touch": (lambda: Ball(x=0, y=0, radius=1) | Ball(x=2, y=0, radius=1), 2 * math.pi, 4 * math.pi),
+    "discs apart": (lambda: Ball(x=0, y=0, radius=1) | Ball(x=3, y=0, radius=0.5), 1.25 * math.pi, 3 * math.pi),
     "hole": (lambda: square() - Ball(x=0.5, y=0.5, radius=0.2, name="hole"), 1 - 0.04 * math.pi, 4 + 0.4 * math.pi),
     "corner": (lambda: square() - Ball(x=0, y=0, radius=0.5), 1 - math.pi / 16, 3 + math.pi / 4),
-    "hole outside": (lambda: square() - Ball(x=5, y=0), 1, 4),
+    "square hole": (lambda: square(3) - Box(x=(1, 2), y=(1, 2), name="hole"), 8, 16),
     "boxes side by side": (lambda: square() | Box(x=(1, 3), y=(0, 1)), 3, 8),
     "boxes that overlap": (lambda: square(2) | Box(x=(1, 3), y=(0, 2)), 6, 10),
     "one box within": (lambda: square(2) & Box(x=(0, 1), y=(0, 1)), 1, 4),
@@ -108,7 +108,7 @@ SHAPES: dict[str, tuple[Callable[[], Domain], float | None, float | None]] = {
     "large": (lambda: Box(x=(0, 1e6), y=(0, 1e6)) - Ball(x=0, y=0, radius=5e5), 1e12 * (1 - math.pi / 16), None),
     "far away": (lambda: Box(x=(1e6, 1e6 + 1), y=(0, 1)) - Ball(x=1e6, y=0, radius=0.5), 1 - math.pi / 16, None),
 }
-EXACT = {"three-fold", "hole", "hole outside", "discs apart"}
+EXACT = {"three-fold", "hole", "square hole", "discs apart"}
 MANY_AXES = {"ball in 5-D", "four dimensions"}
 
 
@@ -400,10 +400,10 @@ def test_parts_have_names() -> None:
     def names(domain: Domain, on: Any = None) -> list[str]:
         return [str(side) for side in domain.faces(on)]
 
-    assert names(Ball(x=0, y=0, name="wall")) == ["wall"]
-    assert names(Annulus(x=0, y=0)) == ["inner", "outer"]
-    assert names(Annulus(x=0, y=0), "outer") == ["outer"]
-    assert names(Annulus(x=0, y=0), ["outer", " inner "]) == ["outer", "inner"]
+    assert names(Ball(x=0, y=0, radius=1, name="wall")) == ["wall"]
+    assert names(Annulus(x=0, y=0, inner=0.5, outer=1)) == ["inner", "outer"]
+    assert names(Annulus(x=0, y=0, inner=0.5, outer=1), "outer") == ["outer"]
+    assert names(Annulus(x=0, y=0, inner=0.5, outer=1), ["outer", " inner "]) == ["outer", "inner"]
     triangle = Polygon([(0, 0), (1, 0), (0, 1)], ["floor", "slope", "wall"])
     assert names(triangle) == ["floor", "slope", "wall"]
     assert triangle.boundary("slope").measure == pytest.approx(math.sqrt(2))
@@ -414,7 +414,7 @@ def test_parts_have_names() -> None:
     assert holed.boundary(["hole", "x=min"]).measure == pytest.approx(0.3 * math.pi + 1)
     near = torch.linalg.vector_norm(holed.boundary("hole").sample(900)[0] - 0.1, dim=1) < 0.06
     assert int(near.sum()) == pytest.approx(300, abs=5)
-    pipe = Annulus(x=0, y=0).over(z=(0, 2))
+    pipe = Annulus(x=0, y=0, inner=0.5, outer=1).over(z=(0, 2))
     assert names(pipe) == ["inner", "outer", "z=min", "z=max"]
     assert names(pipe, "z") == ["z=min", "z=max"]
     assert names(pipe.over(t=(0, 1)), "t=min") == ["t=min"]
@@ -433,7 +433,7 @@ def test_parts_have_names() -> None:
 )
 def test_a_part_that_is_none_is_refused(on: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Annulus(x=0, y=0).boundary(on)
+        Annulus(x=0, y=0, inner=0.5, outer=1).boundary(on)
 
 
 SQUARE = [(0, 0), (1, 0), (1, 1), (0, 1)]
@@ -442,22 +442,33 @@ SQUARE = [(0, 0), (1, 0), (1, 1), (0, 1)]
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (Ball, "at least two axes"),
-        (lambda: Ball(x=0), "at least two axes"),
+        (Ball, "expected radius=..., which has no default$"),
+        (lambda: Ball(x=0, y=0, r=0.4), "expected radius=.*is r= meant for radius="),
+        (lambda: Ball(x=0, y=0, raduis=0.4), "is raduis= meant for radius="),
+        (lambda: Ball(x=0, y=0, radius=1, nam="hole"), "axis 'nam'.*is nam= meant for name="),
+        (lambda: Annulus(x=0, y=0, inner=0.5, outter=2), "expected outer=.*is outter= meant for outer="),
+        (lambda: Annulus(x=0, y=0, outer=2), "expected inner=..., which has no default$"),
+        (lambda: Ellipse(2, 1, x=0, y=0, angel=0.3), "by two axes.*is angel= meant for angle="),
+        (lambda: Box(x=(0, 1), nmae="hole"), "axis 'nmae'.*is nmae= meant for name="),
+        (lambda: Box(x=(0, 1), name="x=min"), "without '='"),
+        (lambda: Box(x=(0, 1), name=(0, 1)), "without '='"),
+        (lambda: Polygon(SQUARE, axes=("x", "name")), "cannot be called 'name'"),
+        (lambda: Box(x=(0, 1)).over(name=(0, 1)), "cannot be called 'name'"),
+        (lambda: Ball(x=0, radius=1), "at least two axes"),
         (lambda: Ball(x=0, y=0, radius=0), "radius: expected a positive number"),
         (lambda: Ball(x=0, y=0, radius=True), "expected a finite number, got True"),
-        (lambda: Ball(x=0, y=math.nan), "axis 'y': expected a finite number"),
-        (lambda: Ball(x=0, y="0"), "axis 'y': expected a finite number"),
-        (lambda: Ball(x=0, t=0), "'t' is time"),
-        (lambda: Ball(t=0, x=0), "must stand last"),
-        (lambda: Ball(x=0, xx=0), "reads as a sequence"),
-        (lambda: Ball(x=0, _y=0), "'_y' cannot be written"),
-        (lambda: Ball(x=0, y=0, name=""), "expected a name"),
-        (lambda: Ball(x=0, y=0, name="t=min"), "without '='"),
-        (lambda: Ball(x=0, y=0, name=3), "expected a name"),
+        (lambda: Ball(x=0, y=math.nan, radius=1), "axis 'y': expected a finite number"),
+        (lambda: Ball(x=0, y="0", radius=1), "axis 'y': expected a finite number"),
+        (lambda: Ball(x=0, t=0, radius=1), "'t' is time"),
+        (lambda: Ball(t=0, x=0, radius=1), "must stand last"),
+        (lambda: Ball(x=0, xx=0, radius=1), "reads as a sequence"),
+        (lambda: Ball(x=0, _y=0, radius=1), "'_y' cannot be written"),
+        (lambda: Ball(x=0, y=0, radius=1, name=""), "expected a name"),
+        (lambda: Ball(x=0, y=0, radius=1, name="t=min"), "without '='"),
+        (lambda: Ball(x=0, y=0, radius=1, name=3), "expected a name"),
         (lambda: Annulus(x=0, y=0, inner=1, outer=1), "inner < outer"),
-        (lambda: Annulus(x=0, y=0, inner=0), "inner: expected a positive"),
-        (lambda: Annulus(x=0), "at least two axes"),
+        (lambda: Annulus(x=0, y=0, inner=0, outer=1), "inner: expected a positive"),
+        (lambda: Annulus(x=0, inner=0.5, outer=1), "at least two axes"),
         (lambda: Ellipse(1, -1, x=0, y=0), "Ellipse: b: expected a positive"),
         (lambda: Ellipse(1, 1, angle=math.inf, x=0, y=0), "angle: expected a finite"),
         (lambda: Ellipse(1, 1, x=0, y=0, z=0), "by two axes"),
@@ -471,8 +482,11 @@ SQUARE = [(0, 0), (1, 0), (1, 1), (0, 1)]
         (lambda: Star(flower, x=0), "by two axes"),
         (lambda: Polygon([(0, 0), (1, 0)]), "at least three corners"),
         (lambda: Polygon([(0, 0), (1, 0), (2, 0)]), "touch each other"),
-        (lambda: Polygon([(0, 0), (1, 1), (1, 0), (0, 1)]), "edges 1 and 3 touch each other"),
-        (lambda: Polygon([(0, 0), (2, 0), (1, 0), (1, 1)]), "edges 1 and 2 touch each other"),
+        (
+            lambda: Polygon([(0, 0), (1, 1), (1, 0), (0, 1)]),
+            r"edges 1 from \(0, 0\) to \(1, 1\) and 3 from \(1, 0\) to \(0, 1\) touch",
+        ),
+        (lambda: Polygon([(0, 0), (2, 0), (1, 0), (1, 1)]), "edges 1 from .* and 2 from .* touch each other"),
         (lambda: Polygon([(0, 0), (4, 0), (4, 2), (2, 0), (0, 2)]), "touch each other"),
         (lambda: Polygon([*SQUARE, (0, 0)]), "corners 5 and 1 are the same"),
         (lambda: Polygon([(0, 0), (0, 0), (1, 0), (0, 1)]), "corners 1 and 2 are the same"),
@@ -484,27 +498,132 @@ SQUARE = [(0, 0), (1, 0), (1, 1), (0, 1)]
         (lambda: Polygon(SQUARE, axes=("x", "t")), "two axes of space"),
         (lambda: Polygon(SQUARE, axes=("x",)), "two axes of space"),
         (lambda: square() - 3, "is no domain"),
-        (lambda: square() | Ball(x=0, z=0), "axes x, y and x, z"),
-        (lambda: square() & Ball(x=0, y=0, z=0), "axes x, y and x, y, z"),
+        (lambda: square() | Ball(x=0, z=0, radius=1), "axes x, y and x, z"),
+        (lambda: square() & Ball(x=0, y=0, z=0, radius=1), "axes x, y and x, y, z"),
         (lambda: Box(x=(0, 1), t=(0, 1)) - Box(x=(0, 0.5), t=(0, 1)), r"and then .over\(t"),
         (lambda: square() - square(2), "nothing is left"),
         (lambda: square() - square(), "nothing is left"),
-        (lambda: square() & Ball(x=5, y=0), "nothing is left"),
+        (lambda: square() & Ball(x=5, y=0, radius=1), "nothing is left"),
         (lambda: square() & Box(x=(1, 2), y=(0, 1)), "nothing is left"),
-        (lambda: Ball(x=0, y=0) & Ball(x=2, y=0), "nothing is left"),
-        (lambda: (square() - Ball(x=0, y=0)) - square(), "nothing is left"),
-        (lambda: Ball(x=0, y=0).over(), "expected one interval"),
-        (lambda: Ball(x=0, y=0).over(z=(0, 1), t=(0, 1)), "expected one interval"),
-        (lambda: Ball(x=0, y=0).over(x=(0, 1)), "an axis 'x' already"),
-        (lambda: Ball(x=0, y=0).over(t=(0, 1)).over(t=(0, 1)), "a time already"),
-        (lambda: Ball(x=0, y=0).over(t=(0, 1)).over(z=(0, 1)), "must stand last"),
-        (lambda: Ball(x=0, y=0).over(z=(1, 1)), "finite lower < upper"),
-        (lambda: Ball(x=0, y=0).over(z=1), "expected an interval"),
+        (lambda: Ball(x=0, y=0, radius=1) & Ball(x=2, y=0, radius=1), "nothing is left"),
+        (lambda: (square() - Ball(x=0, y=0, radius=1)) - square(), "nothing is left"),
+        (lambda: Ball(x=0, y=0, radius=1).over(), "expected one interval"),
+        (lambda: Ball(x=0, y=0, radius=1).over(z=(0, 1), t=(0, 1)), "expected one interval"),
+        (lambda: Ball(x=0, y=0, radius=1).over(x=(0, 1)), "an axis 'x' already"),
+        (lambda: Ball(x=0, y=0, radius=1).over(t=(0, 1)).over(t=(0, 1)), "a time already"),
+        (lambda: Ball(x=0, y=0, radius=1).over(t=(0, 1)).over(z=(0, 1)), r"\.over\(z=\.\.\.\): time must stand last"),
+        (lambda: square().over(t=(0, 1)).over(z=(0, 1)), r"\.over\(z=\.\.\.\): time must stand last"),
+        (lambda: Ball(x=0, y=0, radius=1).over(z=(1, 1)), "finite lower < upper"),
+        (lambda: Ball(x=0, y=0, radius=1).over(z=1), "expected an interval"),
     ],
 )
 def test_an_impossible_shape_is_refused(make: Callable[[], Domain], message: str) -> None:
     with pytest.raises(InputError, match=message):
         make()
+
+
+NAMED: dict[str, Callable[[str], Domain]] = {
+    "box": lambda name: Box(x=(0, 1), y=(0, 1), name=name),
+    "ball": lambda name: Ball(x=0, y=0, radius=1, name=name),
+    "ellipse": lambda name: Ellipse(2, 1, x=0, y=0, name=name),
+    "star": lambda name: Star(flower, x=0, y=0, name=name),
+    "polygon": lambda name: Polygon(SQUARE, ["a", "b", "c", name]),
+    "split": lambda name: Split(square(), Ball(x=0.5, y=0.5, radius=0.2), name=name),
+    "product": lambda name: Ball(x=0, z=0, radius=1, name=name).over(y=(0, 1)),
+    "product with time": lambda name: Ball(x=0, z=0, radius=1, name=name).over(y=(0, 1)).over(t=(0, 1)),
+    "split product": lambda name: Split(square(), Ball(x=0.5, y=0.5, radius=0.2), name=name).over(z=(0, 1)),
+}
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_no_part_is_called_as_an_axis_or_a_flat_side(kind: str) -> None:
+    for axis in NAMED[kind]("wall").axes:
+        for name in (axis, f" {axis} "):
+            with pytest.raises(InputError, match=f"cannot be called '{name}', as an axis is"):
+                NAMED[kind](name)
+    for name in ("x=min", "a=b", "", " ", 3):
+        with pytest.raises(InputError, match="expected a name"):
+            NAMED[kind](name)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("operation", ["-", "|", "&"])
+@settings(max_examples=10)
+@given(
+    st.tuples(st.floats(0.05, 0.5), st.floats(1.1, 1.4)),
+    st.lists(st.tuples(st.floats(-0.5, 0.5), st.floats(0.6, 1.4)), max_size=2),
+)
+def test_the_sides_of_a_named_box_are_one_part(
+    operation: Any, first: tuple[float, float], others: list[tuple[float, float]]
+) -> None:
+    ends = [first, *others]
+    one = Box(**{axis: (0, 1) for axis in "xyz"[: len(ends)]})
+    bounds = dict(zip(one.axes, ends, strict=True))
+    plain, named = (shape.Combined(operation, one, each) for each in (Box(**bounds), Box(**bounds, name="other")))
+    assert named.volume == plain.volume
+    assert [str(side) for side in Box(**bounds, name="other").faces("x")] == ["x=min", "x=max"]
+    assert named.boundary().measure == pytest.approx(plain.boundary().measure)
+    own = {str(side) for side in named.faces(None)} - {"other"}
+    assert own <= {str(side) for side in one.faces(None)}
+    points, normals = named.boundary("other").sample(64)
+    on_box = Box(**bounds).signed_distance(points).abs()
+    assert float(on_box.max()) < 1e-12
+    inside = 1e-6 * normals
+    assert bool((named.contains(points - inside) & ~named.contains(points + inside)).double().mean() > 0.9)
+
+
+def test_a_named_box_is_its_own() -> None:
+    hole = Box(x=(0, 1), y=(0, 2), name="hole")
+    assert repr(hole) == "Box(x=(0, 1), y=(0, 2), name='hole')"
+    assert eval(repr(hole)) == hole != Box(x=(0, 1), y=(0, 2))
+    assert repr(hole.over(t=(0, 1)).until(0.5)) == "Box(x=(0, 1), y=(0, 2), t=(0, 0.5), name='hole')"
+
+
+APART = [("disc", "disc"), ("disc", "box"), ("box", "box"), ("box", "disc"), ("L", "disc")]
+
+
+@pytest.mark.parametrize(("first", "second"), APART)
+@settings(max_examples=10)
+@given(st.floats(0, 2 * math.pi), st.floats(0.1, 0.4), st.booleans())
+def test_what_cuts_nothing_is_refused(first: str, second: str, angle: float, size: float, touches: bool) -> None:
+    def at(kind: str, x: float, y: float, size: float) -> Any:
+        if kind == "disc":
+            return Ball(x=x, y=y, radius=size, name=kind)
+        if kind == "box":
+            return Box(x=(x - size, x + size), y=(y - size, y + size), name=kind)
+        return Polygon([(x + size * a, y + size * b) for a, b in [(-1, -1), (1, -1), (1, 0), (0, 0), (0, 1), (-1, 1)]])
+
+    def moved(by: float) -> Any:
+        return at(second, by * math.cos(angle), by * math.sin(angle), size)
+
+    one = at(first, 0, 0, 1)
+    with pytest.raises(InputError, match="the second cuts nothing of the first"):
+        one - moved(3)
+    assert (one | moved(3)).volume == pytest.approx(one.volume + moved(3).volume, rel=1e-6)
+    if first != "L":
+        cut = one - moved(0.9)
+        assert 0 < cut.volume < one.volume
+        within = one & moved(0.3)
+        assert within.volume == pytest.approx(moved(0.3).volume, rel=1e-6)
+    beside = Box(x=(1, 2), y=(-1, 1))  # side by side
+    if first == "box" and touches:
+        with pytest.raises(InputError, match="cuts nothing"):
+            one - beside
+
+
+def test_of_a_part_that_is_cut_away_nothing_is_left() -> None:
+    cut = square(2) - Box(x=(1, 3), y=(-1, 3), name="cut")
+    for domain in (cut, cut.over(z=(0, 1)), cut.over(t=(0, 1)), cut - Ball(x=0, y=0, radius=0.1), Split(cut, LEFT)):
+        with pytest.raises(InputError, match="nothing of 'x=max' is left"):
+            domain.boundary("x=max")
+        assert [str(side) for side in domain.faces("x")] == ["x=min"]
+        with pytest.raises(InputError, match="unknown part of the boundary: 'x=mx'"):
+            domain.boundary("x=mx")
+    swallowed = Ball(x=0, y=0, radius=2) | Ball(x=0, y=0, radius=1, name="core")
+    with pytest.raises(InputError, match="nothing of 'core' is left"):
+        swallowed.boundary("core")
+
+
+LEFT = Box(x=(0, 0.5), y=(0, 2))
 
 
 @settings(max_examples=15)
@@ -543,7 +662,7 @@ def test_the_lens_of_two_discs(apart: float, radius: float) -> None:
     cosines = (apart**2 + 1 - radius**2) / (2 * apart), (apart**2 + radius**2 - 1) / (2 * apart * radius)
     one, other = map(math.acos, cosines)
     area = one - math.sin(2 * one) / 2 + radius**2 * (other - math.sin(2 * other) / 2)
-    disc, second = Ball(x=0, y=0), Ball(x=apart, y=0, radius=radius)
+    disc, second = Ball(x=0, y=0, radius=1), Ball(x=apart, y=0, radius=radius)
     assert (disc & second).volume == pytest.approx(area, rel=1e-5)
     assert (disc | second).volume == pytest.approx(math.pi * (1 + radius**2) - area, rel=1e-5)
     assert (disc - second).volume == pytest.approx(math.pi - area, rel=1e-5)
@@ -583,6 +702,10 @@ def check_boxes(ends: list[tuple[int, ...]], operations: list[str]) -> None:
             continue
         assert isinstance(domain, shape.Shape)
         operation = [*operations, *"|-|"][number - 1]
+        if operation == "-" and not (cells & own).any():
+            with pytest.raises(InputError, match="cuts nothing"):
+                domain - box
+            continue
         cells = {"-": cells & ~own, "|": cells | own, "&": cells & own}[operation]
         if not cells.any():
             with pytest.raises(InputError, match="nothing is left"):
@@ -651,7 +774,7 @@ def test_the_nearest_point_of_a_thin_ellipse_is_on_the_right_side() -> None:
 
 @pytest.mark.parametrize("gap", [1e-3, 1e-5])
 def test_thin_walls_are_seen(gap: float) -> None:
-    ring = Ball(x=0, y=0) - Ball(x=0, y=0, radius=1 - gap, name="hole")
+    ring = Ball(x=0, y=0, radius=1) - Ball(x=0, y=0, radius=1 - gap, name="hole")
     assert ring.volume == pytest.approx(math.pi * (1 - (1 - gap) ** 2), rel=1e-9)
     assert ring.boundary().measure == pytest.approx(2 * math.pi * (2 - gap))
     assert len(ring.sample(20)) == 20

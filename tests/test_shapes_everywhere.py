@@ -19,7 +19,7 @@ from pinnreg.cli import main
 class Disc(Problem):
     """-Δu = 4 within the unit circle, with an exact condition."""
 
-    domain = Ball(x=0, y=0)
+    domain = Ball(x=0, y=0, radius=1)
     conditions = (dirichlet(0.0),)
 
     def residual(self, u: Any) -> Any:
@@ -212,7 +212,7 @@ def test_a_point_inside_can_be_pinned() -> None:
     class Pinned(Problem):
         """Δu = 0 with no flow through the sides of a ring: u is known up to a constant."""
 
-        domain = Annulus(x=0, y=0)
+        domain = Annulus(x=0, y=0, inner=0.5, outer=1)
         conditions = (neumann(0.0), dirichlet(2.0, at={"x": 0.75, "y": 0.0}, name="pinned"))
         residual = lambda self, u: u.laplacian  # noqa: E731
         reference = lambda self: lambda x, y: 2 + 0 * x * y  # noqa: E731

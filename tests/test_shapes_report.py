@@ -32,7 +32,7 @@ from pinnreg.report import (
 from pinnreg.run import redraw
 from pinnreg.run.line import write_figures as drawn
 
-DISC = Ball(x=0, y=0)
+DISC = Ball(x=0, y=0, radius=1)
 PLATE = Box(x=(0, 2), y=(0, 1)) - Ball(x=1, y=0.5, radius=0.2, name="hole")
 AXES = grid_axes(DISC, [21])
 R2 = AXES["x"][:, None] ** 2 + AXES["y"] ** 2
@@ -72,7 +72,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> pinnreg.Solution:
 def test_which_points_of_the_grid_are_inside() -> None:
     np.testing.assert_array_equal(inside_of(DISC, AXES), INSIDE)
     assert inside_of(Box(x=(0, 1)), {"x": np.linspace(0, 1, 3)}) is None
-    ball = Ball(p=0, q=0, r=0, v=0, w=0)
+    ball = Ball(p=0, q=0, r=0, v=0, w=0, radius=1)
     plane = grid_axes(ball, None)  # through the middle of the others
     assert list(plane) == ["p", "q"]
     np.testing.assert_array_equal(inside_of(ball, plane), plane["p"][:, None] ** 2 + plane["q"] ** 2 <= 1 + 1e-12)
@@ -189,7 +189,13 @@ def test_a_reference_that_is_zero_inside() -> None:
 
 def test_the_outline_is_where_the_boundary_is() -> None:
     star = Star(lambda theta: 1 + 0.2 * torch.cos(5 * theta), x=0, y=0)
-    for domain in (DISC, PLATE, star, Annulus(x=0, y=0), Polygon([(0, 0), (2, 0), (2, 1), (1, 1), (1, 2), (0, 2)])):
+    for domain in (
+        DISC,
+        PLATE,
+        star,
+        Annulus(x=0, y=0, inner=0.5, outer=1),
+        Polygon([(0, 0), (2, 0), (2, 1), (1, 1), (1, 2), (0, 2)]),
+    ):
         found = plots.Outline.of(plots.outline_of(domain, grid_axes(domain, [5]), {}))
         assert found is not None
         vertices = torch.from_numpy(found.path.vertices[found.path.codes != matplotlib.path.Path.CLOSEPOLY].copy())
@@ -216,7 +222,7 @@ def _error_field(domain: Any, names: str, cut: dict[str, float]) -> Any:
         (DISC, "xy", {}, 1),
         (PLATE, "xy", {}, 1),
         (DISC.over(t=(0, 1)), "xyt", {"t": 1.0}, 3),
-        (Ball(x=0, y=0, z=0), "xyz", {"z": 0.0}, 1),
+        (Ball(x=0, y=0, z=0, radius=1), "xyz", {"z": 0.0}, 1),
     ],
     ids=["disc", "plate", "in time", "ball"],
 )
@@ -286,7 +292,7 @@ def _write(name: str, domain: str, conditions: str = "(dirichlet(0.0),)") -> Non
 
 
 def test_describe_says_the_parts_of_the_boundary(cli: Any) -> None:
-    _write("washer", "Annulus(x=0, y=0).over(t=(0, 2))", "(dirichlet(0.0), initial(1.0))")
+    _write("washer", "Annulus(x=0, y=0, inner=0.5, outer=1).over(t=(0, 2))", "(dirichlet(0.0), initial(1.0))")
     code, out, err = cli("describe", "washer", "--json", "washer.json")
     assert (code, err) == (0, "")
     assert "the box around Annulus(x=0, y=0, inner=0.5, outer=1).over(t=(0, 2)), area 2.356" in out
@@ -298,7 +304,7 @@ def test_describe_says_the_parts_of_the_boundary(cli: Any) -> None:
 
 
 def test_describe_draws_the_domain(cli: Any) -> None:
-    _write("washer", "Annulus(x=0, y=0).over(t=(0, 2))", "(dirichlet(0.0), initial(1.0))")
+    _write("washer", "Annulus(x=0, y=0, inner=0.5, outer=1).over(t=(0, 2))", "(dirichlet(0.0), initial(1.0))")
     for call, name in ((("--plot",), "washer_domain.png"), (("--plot", "own.svg"), "own.svg")):
         for _ in range(2):  # which it may replace
             code, out, err = cli("describe", "washer", *call)
@@ -350,7 +356,7 @@ def test_a_picture_has_each_part_and_condition() -> None:
 
 
 def test_pictures_in_space_and_of_time() -> None:
-    for domain in (Ball(x=0, y=0, z=0), Ellipse(2, 1, x=0, y=0).over(z=(0, 1)), Box(x=(0, 1), t=(0, 2))):
+    for domain in (Ball(x=0, y=0, z=0, radius=1), Ellipse(2, 1, x=0, y=0).over(z=(0, 1)), Box(x=(0, 1), t=(0, 2))):
         sides = {side: str(side) for side in picture.parts_of(domain)}
         figure = plots.domain_picture(domain, sides, [], title="")
         assert len(figure.legends[0].get_texts()) == len(sides)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.domain.distances import beyond, lengths
-from pinnreg.domain.naming import BOUNDARY, centre_of, length_of, piece_name, said_name
+from pinnreg.domain.naming import BOUNDARY, centre_of, given_length, piece_name, said_name
 from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.shape import Curved
 from pinnreg.domain.sides import Piece, Placed, PlacedOn, Side
@@ -19,10 +19,10 @@ from pinnreg.errors import InputError
 class _Round(Curved):
     """What balls and shells have in common: a centre."""
 
-    def __init__(self, title: str, centre: dict[str, float]) -> None:
+    def __init__(self, title: str, centre: dict[str, float], keywords: tuple[str, ...]) -> None:
         if len(centre) < 2:
             raise InputError(f"{title}: expected the centre by at least two axes, as in {title}(x=0, y=0, ...)")
-        self._centre = centre_of(title, centre)
+        self._centre = centre_of(title, centre, keywords)
 
     @property
     def centre(self) -> dict[str, float]:
@@ -54,18 +54,18 @@ class Ball(_Round):
     """The points within a radius of a centre: `Ball(x=0, y=0, radius=1)`.
 
     Args:
-        radius: the radius.
+        radius: the radius, which has no default.
         name: of its boundary.
         centre: the coordinates of the centre by axis.
 
     Raises:
-        InputError: fewer than two axes, or a radius that is not positive.
+        InputError: fewer than two axes, or a radius that is missing or not positive.
     """
 
-    def __init__(self, radius: float = 1.0, name: str = BOUNDARY, **centre: float) -> None:
-        super().__init__("Ball", centre)
-        self.radius = length_of("Ball: radius", radius)
-        self._piece = Piece(piece_name("Ball", name))
+    def __init__(self, radius: float | None = None, name: str = BOUNDARY, **centre: float) -> None:
+        self.radius = given_length("Ball", "radius", radius, centre)
+        super().__init__("Ball", centre, ("radius", "name"))
+        self._piece = Piece(piece_name("Ball", name, self._centre))
 
     @property
     def bounds(self) -> dict[str, tuple[float, float]]:
@@ -120,12 +120,13 @@ class Annulus(_Round):
         centre: the coordinates of the centre by axis.
 
     Raises:
-        InputError: fewer than two axes, or radii that are not positive and in order.
+        InputError: fewer than two axes, or radii that are missing, or not positive and in order.
     """
 
-    def __init__(self, inner: float = 0.5, outer: float = 1.0, **centre: float) -> None:
-        super().__init__("Annulus", centre)
-        self.inner, self.outer = length_of("Annulus: inner", inner), length_of("Annulus: outer", outer)
+    def __init__(self, inner: float | None = None, outer: float | None = None, **centre: float) -> None:
+        self.inner = given_length("Annulus", "inner", inner, centre)
+        self.outer = given_length("Annulus", "outer", outer, centre)
+        super().__init__("Annulus", centre, ("inner", "outer"))
         if self.inner >= self.outer:
             raise InputError(f"Annulus: expected inner < outer, got {inner:g} and {outer:g}")
         self._radii = {Piece("inner"): self.inner, Piece("outer"): self.outer}

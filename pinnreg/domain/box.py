@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.domain.distances import beyond
-from pinnreg.domain.naming import check_axes, interval_of
+from pinnreg.domain.naming import check_axes, check_time_last, interval_of, meant, piece_name, said_name
 from pinnreg.domain.shape import Shape
 from pinnreg.domain.sides import Face, faces
 from pinnreg.errors import InputError
@@ -21,16 +21,26 @@ from pinnreg.errors import InputError
 class Box(Shape):
     """A product of intervals with named axes: `Box(x=(-1, 1), t=(0, 1))`.
 
+    Args:
+        name: of its whole boundary in set operations, as a hole's: `Box(x=(0, 1), y=(0, 1), name="hole")`; by itself
+            it has its faces, and so it has in set operations without a name.
+        intervals: (lower, upper) by axis.
+
     Raises:
-        InputError: no axis, an empty or infinite interval, `t` not last, a name that is no public Python name or
-            reads as other axes' names.
+        InputError: no axis, an empty or infinite interval, `t` not last, a name of an axis that is no public Python
+            name or reads as other axes' names, or one of the boundary that is an axis or contains "=".
     """
 
-    def __init__(self, **intervals: tuple[float, float]) -> None:
+    def __init__(self, *, name: object = None, **intervals: tuple[float, float]) -> None:
+        # an object and no str, since a type checker takes the intervals of Box(**bounds) for it too
         if not intervals:
             raise InputError("Box(): expected at least one axis, as in Box(x=(0, 1))")
-        self._bounds = {name: interval_of(f"Box: axis {name!r}", interval) for name, interval in intervals.items()}
-        check_axes("Box", tuple(self._bounds))
+        self._bounds = {
+            axis: interval_of(f"Box: axis {axis!r}", interval, meant([axis], ["name"]))
+            for axis, interval in intervals.items()
+        }
+        check_axes("Box", self.axes)
+        self._name = None if name is None else piece_name("Box", name, self.axes)
 
     @classmethod
     def cube(cls, dimension: int, lower: float = 0.0, upper: float = 1.0) -> Box:
@@ -53,11 +63,17 @@ class Box(Shape):
             if name in self._bounds:
                 what = "a time" if name == "t" else f"an axis {name!r}"
                 raise InputError(f"{self!r}.over({name}=...): it has {what} already")
-        return Box(**self._bounds, **interval)
+            check_time_last(self, name)
+        check_axes(f"{self!r}.over", (*self.axes, *interval))
+        return Box(name=self._name, **self._bounds, **interval)
 
     @property
     def bounds(self) -> dict[str, tuple[float, float]]:
         return dict(self._bounds)
+
+    @property
+    def joined(self) -> str | None:
+        return self._name
 
     @property
     def volume(self) -> float:
@@ -88,7 +104,7 @@ class Box(Shape):
         if "t" not in self._bounds or share == 1:
             return self
         start, end = self._bounds["t"]
-        return Box(**{**self._bounds, "t": (start, start + share * (end - start))})
+        return Box(name=self._name, **{**self._bounds, "t": (start, start + share * (end - start))})
 
     def _corners(self, like: Tensor) -> tuple[Tensor, Tensor]:
         # filled there: points are drawn at each step, which would wait for a copy from the CPU
@@ -98,10 +114,15 @@ class Box(Shape):
         return lower, upper
 
     def __repr__(self) -> str:
-        return f"Box({', '.join(f'{name}=({a:g}, {b:g})' for name, (a, b) in self._bounds.items())})"
+        intervals = ", ".join(f"{name}=({a:g}, {b:g})" for name, (a, b) in self._bounds.items())
+        return f"Box({intervals}{said_name(self._name)})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Box) and list(self._bounds.items()) == list(other._bounds.items())
+        return isinstance(other, Box) and self._key == other._key
 
     def __hash__(self) -> int:
-        return hash(tuple(self._bounds.items()))
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[object, ...]:
+        return tuple(self._bounds.items()), self._name

@@ -40,7 +40,7 @@ class Domain(ABC):
 
     Subclasses say how the unit cube maps onto it and onto the sides of its boundary. Where they say no more, sides,
     measures, distances and what lies inside are those of the box around it, all points are kept, each side is one edge,
-    there is no quadric, interface or corner, and time is not shortened.
+    there is no quadric, interface or corner, sides keep their names, and time is not shortened.
     """
 
     @property
@@ -75,6 +75,16 @@ class Domain(ABC):
     def quadric(self) -> Quadric | None:
         """The sides of space that are levels of a quadratic form; None if there are none."""
         return None
+
+    @property
+    def joined(self) -> str | None:
+        """The name that all of its sides have together in set operations; None where each keeps its own."""
+        return None
+
+    @property
+    def gone(self) -> tuple[str, ...]:
+        """The names of parts that set operations cut away wholly."""
+        return ()
 
     @property
     def interfaces(self) -> tuple[Piece, ...]:

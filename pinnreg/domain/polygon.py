@@ -48,7 +48,9 @@ class Polygon(Curved):
             raise InputError(f"Polygon: expected two axes of space, got {', '.join(self._axes)}")
         self.vertices = _checked(corners)
         names = (
-            _numbered(len(self.vertices)) if edges is None else [piece_name("Polygon: edge", name) for name in edges]
+            _numbered(len(self.vertices))
+            if edges is None
+            else [piece_name("Polygon: edge", name, self._axes) for name in edges]
         )
         if len(names) != len(self.vertices):
             raise InputError(f"Polygon: {len(self.vertices)} edges have {len(names)} names")
@@ -170,8 +172,15 @@ def _checked(corners: Sequence[Point]) -> tuple[Point, ...]:
         for other_number, other in enumerate(edges[:number]):
             beside = number - other_number in (1, len(edges) - 1)
             if _touch(one, other, beside=beside):
-                raise InputError(f"Polygon: the edges {other_number + 1} and {number + 1} touch each other")
+                raise InputError(
+                    f"Polygon: the edges {_said(other_number, other)} and {_said(number, one)} touch each other"
+                )
     return tuple(found)
+
+
+def _said(number: int, edge: tuple[Point, Point]) -> str:
+    start, end = (f"({x:g}, {y:g})" for x, y in edge)
+    return f"{number + 1} from {start} to {end}"
 
 
 def _touch(one: tuple[Point, Point], other: tuple[Point, Point], *, beside: bool) -> bool:

@@ -42,6 +42,11 @@ class Source:
     second: bool
 
     @property
+    def name(self) -> str:
+        """Of the side in the combination."""
+        return self.domain.joined or str(self.side)
+
+    @property
     def drawn(self) -> float:
         """The measure of that of which points are kept."""
         return self.domain.measure(self.side) / self.domain.share_of(self.side)
@@ -75,13 +80,15 @@ class Remains:
     Attributes:
         source: the side.
         measure: of what is left.
-        turned: the same, less twice that of what has its normal turned around.
+        all: the same of the whole side, by the same sum.
+        turned: what is left, less twice that of what has its normal turned around.
         flux: ∫ x·n/d over what is left.
         whole: the same over the whole side.
     """
 
     source: Source
     measure: float
+    all: float
     turned: float
     flux: float
     whole: float
@@ -105,6 +112,7 @@ def remains_of(source: Source, look: Callable[[Tensor], Looked], middle: Tensor,
     return Remains(
         source,
         measure=float(weights[at.there].sum()),
+        all=float(weights[at.own].sum()),
         turned=float((weights * signs)[at.there].sum()),
         flux=float((flux * signs)[at.there].sum()),
         whole=float(flux[at.own].sum()),

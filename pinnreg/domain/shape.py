@@ -18,7 +18,7 @@ from torch import Tensor
 from pinnreg.domain.corner import Corner
 from pinnreg.domain.distances import beyond, distance_of_product
 from pinnreg.domain.domain import Domain
-from pinnreg.domain.naming import check_axes, interval_of
+from pinnreg.domain.naming import check_axes, check_no_axis, check_time_last, interval_of
 from pinnreg.domain.parts import chosen, on_parts
 from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.remains import Looked, Remains, Source, remains_of
@@ -37,7 +37,7 @@ class Shape(Domain):
     """A domain whose boundary has named parts, and that can be combined with others."""
 
     def over(self, **interval: tuple[float, float]) -> Shape:
-        """The product with an interval: `Ball(x=0, y=0).over(t=(0, 1))`, and with one of space a cylinder.
+        """The product with an interval: `Ball(x=0, y=0, radius=1).over(t=(0, 1))`, and with one of space a cylinder.
 
         Raises:
             InputError: no interval or several, one that is empty, an axis that there is, or any after time.
@@ -106,6 +106,8 @@ class Curved(Shape):
         # both faces of an axis by its name, as of a box
         known = (*self.pieces, *self.interfaces)
         found = tuple(side for side in known if wanted in (str(side).replace(" ", ""), str(side).partition("=")[0]))
+        if wanted in (*self.gone, *(each.partition("=")[0] for each in self.gone)) and not found:
+            raise InputError(f"part of the boundary: nothing of {name!r} is left in {self!r}")
         if not wanted or not found:
             raise unknown("part of the boundary:", name, map(str, known))
         return found
@@ -122,7 +124,7 @@ class Combined(Curved):
     smaller part.
 
     Raises:
-        InputError: other axes, a time in either, or nothing that is left.
+        InputError: other axes, a time in either, nothing that is left, or for "-" nothing that is cut off.
     """
 
     def __init__(self, operation: Literal["-", "|", "&"], one: Domain, other: object) -> None:
@@ -137,6 +139,8 @@ class Combined(Curved):
         self._operation, self._one, self._other = operation, one, other
         if not self._sides or not self.volume > 0:
             raise InputError(f"{self!r}: nothing is left")
+        if operation == "-" and not self._cut:
+            raise InputError(f"{self!r}: the second cuts nothing of the first; do they overlap?")
 
     @property
     def bounds(self) -> dict[str, tuple[float, float]]:
@@ -150,6 +154,16 @@ class Combined(Curved):
     @property
     def pieces(self) -> tuple[Side, ...]:
         return tuple(self._sides)
+
+    @property
+    def gone(self) -> tuple[str, ...]:
+        gone = (*self._one.gone, *self._other.gone, *(each.source.name for each in self._left if not each.measure))
+        return tuple(name for name in gone if Piece(name) not in self._sides)
+
+    @property
+    def _cut(self) -> bool:
+        """Whether the second part has a boundary within the first, or covers some of its."""
+        return any(each.measure > 0 if each.source.second else each.measure < each.all for each in self._left)
 
     @cached_property
     def volume(self) -> float:
@@ -260,7 +274,7 @@ class Combined(Curved):
         found: dict[Side, tuple[Remains, ...]] = {}
         for each in self._left:
             if each.measure > 0:
-                side = Piece(str(each.source.side))
+                side = Piece(each.source.name)
                 found[side] = (*found.get(side, ()), each)
         return found
 
@@ -318,7 +332,8 @@ class Product(Curved):
     """A domain times an interval: of time, or one of space, which makes a cylinder or a prism.
 
     Raises:
-        InputError: an axis that the domain has, one after time, or an empty interval.
+        InputError: an axis that the domain has, one after time, one that is called as a part of the boundary is, or an
+            empty interval.
     """
 
     def __init__(self, base: Domain, interval: Mapping[str, tuple[float, float]]) -> None:
@@ -326,8 +341,11 @@ class Product(Curved):
         if self._axis in base.axes:
             what = "a time" if self._axis == "t" else f"an axis {self._axis!r}"
             raise InputError(f"{base!r}.over({self._axis}=...): it has {what} already")
+        check_time_last(base, self._axis)
         self._base, self._ends = base, interval_of(f"{base!r}.over: axis {self._axis!r}", ends)
         check_axes(f"{base!r}.over", tuple(self.bounds))
+        for side in (*base.faces(None), *base.interfaces):
+            check_no_axis(f"{base!r}.over({self._axis}=...)", str(side), [self._axis])
 
     @property
     def bounds(self) -> dict[str, tuple[float, float]]:
@@ -356,6 +374,10 @@ class Product(Curved):
     @property
     def corners(self) -> tuple[Corner, ...]:
         return self._base.corners
+
+    @property
+    def gone(self) -> tuple[str, ...]:
+        return self._base.gone
 
     @property
     def interfaces(self) -> tuple[Piece, ...]:

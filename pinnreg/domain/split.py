@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pinnreg.domain.corner import Corner
 from pinnreg.domain.domain import Domain
+from pinnreg.domain.naming import piece_name
 from pinnreg.domain.parts import on_parts
 from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.remains import FEWEST, SIDES_AT
@@ -42,7 +43,8 @@ class Split(Curved):
         name: of the interface.
 
     Raises:
-        InputError: other axes, a time in either, a name that is taken, or a shape whose boundary is not inside.
+        InputError: other axes, a time in either, a name that is taken, an axis or contains "=", or a shape whose
+            boundary is not inside.
     """
 
     def __init__(self, base: Domain, inner: object, name: str = "interface") -> None:
@@ -52,6 +54,7 @@ class Split(Curved):
             raise InputError(f"Split({base!r}, ...): axes {', '.join(base.axes)} and {', '.join(inner.axes)}")
         if "t" in base.axes:
             raise InputError(f"Split({base!r}, ...): split it in space, and then .over(t=...)")
+        piece_name("Split", name, base.axes)
         if name in map(str, (*base.faces(None), *base.interfaces)):
             raise InputError(f"Split({base!r}, ...): there is a side {name!r} already; give another name=")
         self.base, self.inner, self._piece = base, inner, Piece(name)
@@ -83,6 +86,10 @@ class Split(Curved):
     @property
     def corners(self) -> tuple[Corner, ...]:
         return self.base.corners
+
+    @property
+    def gone(self) -> tuple[str, ...]:
+        return self.base.gone
 
     @property
     def interfaces(self) -> tuple[Piece, ...]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.domain.curve import CELLS, TURN, Curve, Quantile
-from pinnreg.domain.naming import BOUNDARY, centre_of, length_of, number_of, piece_name, said_name
+from pinnreg.domain.naming import BOUNDARY, centre_of, length_of, meant, number_of, piece_name, said_name
 from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.shape import Curved
 from pinnreg.domain.sides import Piece, Placed, PlacedOn, Side
@@ -21,11 +21,12 @@ from pinnreg.errors import InputError, user_code
 class _Enclosed(Curved):
     """What a curve around a centre encloses."""
 
-    def __init__(self, title: str, name: str, centre: dict[str, float]) -> None:
+    def __init__(self, title: str, name: str, centre: dict[str, float], keywords: tuple[str, ...]) -> None:
         if len(centre) != 2:
-            raise InputError(f"{title}: expected the centre by two axes, as in {title}(..., x=0, y=0)")
-        self._centre = centre_of(title, centre)
-        self._piece = Piece(piece_name(title, name))
+            hint = meant(centre, keywords)
+            raise InputError(f"{title}: expected the centre by two axes, as in {title}(..., x=0, y=0){hint}")
+        self._centre = centre_of(title, centre, keywords)
+        self._piece = Piece(piece_name(title, name, self._centre))
 
     @cached_property
     def curve(self) -> Curve:
@@ -82,7 +83,7 @@ class Star(_Enclosed):
     """
 
     def __init__(self, radius: Callable[[Tensor], Tensor], name: str = BOUNDARY, **centre: float) -> None:
-        super().__init__("Star", name, centre)
+        super().__init__("Star", name, centre, ("radius", "name"))
         if not callable(radius):
             raise InputError(
                 f"Star: the radius is a function of the angle, as in lambda theta: 1 + ...; got {radius!r}"
@@ -157,7 +158,7 @@ class Ellipse(_Enclosed):
     """
 
     def __init__(self, a: float, b: float, angle: float = 0.0, name: str = BOUNDARY, **centre: float) -> None:
-        super().__init__("Ellipse", name, centre)
+        super().__init__("Ellipse", name, centre, ("angle", "name"))
         self.a, self.b = length_of("Ellipse: a", a), length_of("Ellipse: b", b)
         self.angle = number_of("Ellipse: angle", angle)
 

@@ -238,7 +238,7 @@ def _validate_definition(problem: Problem) -> None:
     except AttributeError as error:
         raise InputError(f"{title}: `domain` must be a domain, but{place(error)} {error}") from error
     if not isinstance(domain, Domain):
-        raise InputError(f"{title}: `domain` must be a domain, as in domain = Box(x=(0, 1)) or Ball(x=0, y=0)")
+        raise InputError(f"{title}: `domain` must be a domain, as in Box(x=(0, 1)) or Ball(x=0, y=0, radius=1)")
     axes, outputs = problem.domain.axes, problem.outputs
     if isinstance(outputs, str) or not outputs or not all(isinstance(o, str) and o.isidentifier() for o in outputs):
         raise InputError(f"{title}: `outputs` must be a tuple of names, as in outputs = ('u', 'v'), got {outputs!r}")
