@@ -7,22 +7,25 @@ kept: `share` says how many are. Boundaries are mapped in the same way, each par
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
 
 from pinnreg.domain.corner import Corner
 from pinnreg.domain.distances import beyond, distance_of_product
+from pinnreg.domain.given import KEPT, check_drawing, points_of
 from pinnreg.domain.quadric import Quadric
 from pinnreg.domain.samplers import thinned, unit_points
 from pinnreg.domain.settings import Sampler
 from pinnreg.domain.sides import Face, Piece, Placed, PlacedOn, Side, faces
-from pinnreg.randomness import derive
+from pinnreg.randomness import derive, generator
 
 SPARE = 1.05
 """By so much more points are drawn than are expected to be needed."""
@@ -35,6 +38,20 @@ Drawn = tuple[tuple[Tensor, ...], int]
 """What was kept of points, and how many were not."""
 
 
+def _of_any_points(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A method of points, (n, d), that also takes them as arrays and lists and refuses other shapes."""
+
+    @functools.wraps(method)
+    def checked(domain: Domain, points: Any, *others: Any, **named: Any) -> Tensor:
+        # first what costs next to nothing: it is called at each step of a training
+        as_it_is = isinstance(points, Tensor) and points.dtype in KEPT and points.ndim == 2
+        if not as_it_is or points.shape[1] != len(domain.bounds):
+            points = points_of(domain, method.__name__, points)
+        return method(domain, points, *others, **named)
+
+    return checked
+
+
 class Domain(ABC):
     """A set of points with named axes.
 
@@ -42,6 +59,13 @@ class Domain(ABC):
     measures, distances and what lies inside are those of the box around it, all points are kept, each side is one edge,
     there is no quadric, interface or corner, sides keep their names, and time is not shortened.
     """
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Check what each class's own methods are given, so that none has to do so itself."""
+        super().__init_subclass__(**keywords)
+        for name in ("contains", "signed_distance"):
+            if name in vars(cls):
+                setattr(cls, name, _of_any_points(vars(cls)[name]))
 
     @property
     @abstractmethod
@@ -125,15 +149,20 @@ class Domain(ABC):
         """The length or area of one side, times the length of time."""
         return math.prod(upper - lower for axis, (lower, upper) in self.bounds.items() if axis != side.axis)
 
+    @_of_any_points
     def contains(self, points: Tensor) -> Tensor:
-        """Whether points (n, d) lie in the domain or on its boundary, (n,)."""
+        """Whether points (n, d), also as an array or lists, lie in the domain or on its boundary, (n,)."""
         inside = torch.ones(len(points), dtype=torch.bool, device=points.device)
         for number, (lower, upper) in enumerate(self.bounds.values()):
             inside &= (points[:, number] >= lower) & (points[:, number] <= upper)
         return inside
 
+    @_of_any_points
     def signed_distance(self, points: Tensor) -> Tensor:
-        """The distance of points (n, d) to the boundary in space, (n,), negative inside; time does not count."""
+        """The distance of points (n, d), also as an array or lists, to the boundary in space, (n,), negative inside.
+
+        Time does not count.
+        """
         columns = enumerate(self.bounds.items())
         return distance_of_product([beyond(points[:, number], ends) for number, (axis, ends) in columns if axis != "t"])
 
@@ -175,7 +204,12 @@ class Domain(ABC):
         return faces(on, self.axes)
 
     def sample(self, count: int, sampler: Sampler = "sobol", seed: int = 0) -> Tensor:
-        """About `count` points, uniform in measure, (n, d), float64 on the CPU; exactly so many but for a `grid`."""
+        """About `count` points, uniform in measure, (n, d), float64 on the CPU; exactly so many but for a `grid`.
+
+        Raises:
+            InputError: no positive number of points, an unknown sampler, or a negative seed.
+        """
+        check_drawing(f"{self!r}.sample", count, sampler, seed)
 
         def draw(size: int) -> Drawn:
             unit = unit_points(sampler, size, self.dimension, seed)
@@ -223,11 +257,21 @@ class Boundary:
         return sum(self.domain.measure(side) for side in self.sides)
 
     def sample(self, count: int, sampler: Sampler = "sobol", seed: int = 0) -> tuple[Tensor, Tensor]:
-        """About `count` points, uniform in measure, (n, d), with their outward normals, (n, d), float64 on the CPU."""
-        sizes = shares_of(count, [self.domain.measure(side) for side in self.sides])
+        """`count` points, uniform in measure, (n, d), with their outward normals, (n, d), float64 on the CPU.
+
+        Of more sides than points some have none. A `grid` has fewer points, and each end of an interval is one.
+
+        Raises:
+            InputError: no positive number of points, an unknown sampler, or a negative seed.
+        """
+        names = ", ".join(map(str, self.sides))
+        check_drawing(f"{self.domain!r}.boundary({names}).sample", count, sampler, seed)
+        start = 0.5 if sampler == "grid" else float(torch.rand((), generator=generator(seed, "sides")))
+        sizes = in_proportion(count, [self.domain.measure(side) for side in self.sides], start)
         parts = [
             sample_side(self.domain, side, size, sampler, derive(seed, str(side)))
             for side, size in zip(self.sides, sizes, strict=True)
+            if size
         ]
         points, normals = zip(*parts, strict=True)
         return torch.cat(points), torch.cat(normals)
@@ -251,6 +295,16 @@ def shares_of(count: int, measures: Sequence[float]) -> list[int]:
     total = sum(measures)
     ends = [round(count * sum(measures[: number + 1]) / total) for number in range(len(measures))]
     return [max(end - start, 1) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def in_proportion(count: int, measures: Sequence[float], start: float) -> list[int]:
+    """How many of `count` points each of some parts gets, some none: those of a comb laid over their measures.
+
+    Its teeth are as far apart as there is measure for a point; of `start`, uniform in [0, 1), all are equally likely.
+    """
+    until = list(itertools.accumulate(measures))
+    ends = [math.floor(count * each / until[-1] + start) for each in until[:-1]]
+    return [end - begin for begin, end in itertools.pairwise([0, *ends, count])]
 
 
 def _enough(draw: Callable[[int], Drawn], share: float, count: int, sampler: Sampler) -> tuple[Tensor, ...]:

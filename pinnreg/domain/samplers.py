@@ -22,6 +22,7 @@ def unit_points(sampler: Sampler, count: int, dimension: int, seed: int) -> Tens
     """
     if dimension == 0:
         return torch.empty((1, 0), dtype=torch.float64)
+    count, seed = int(count), int(seed)  # torch takes none of NumPy's
     match sampler:
         case "sobol":
             engine = torch.quasirandom.SobolEngine(dimension, scramble=True, seed=seed)

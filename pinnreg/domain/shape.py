@@ -18,6 +18,7 @@ from torch import Tensor
 from pinnreg.domain.corner import Corner
 from pinnreg.domain.distances import beyond, distance_of_product
 from pinnreg.domain.domain import Domain
+from pinnreg.domain.given import names_of
 from pinnreg.domain.naming import check_axes, check_no_axis, check_time_last, interval_of
 from pinnreg.domain.parts import chosen, on_parts
 from pinnreg.domain.quadric import Quadric
@@ -96,7 +97,7 @@ class Curved(Shape):
     def faces(self, on: str | Sequence[str] | None) -> tuple[Side, ...]:
         if on is None:
             return tuple(side for side in self.pieces if side.axis != "t")
-        found = tuple(side for name in ([on] if isinstance(on, str) else on) for side in self._of_name(name))
+        found = tuple(side for name in names_of(on) for side in self._of_name(name))
         if not found or len(set(found)) != len(found):
             raise InputError(f"faces {on!r}: expected one or more different parts of the boundary of {self!r}")
         return found

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, final
 
 from torch import Tensor
 
+from pinnreg.domain.given import names_of
 from pinnreg.errors import InputError, unknown
 
 
@@ -53,7 +54,7 @@ def flat(sides: Iterable[Side]) -> list[Face]:
 
 def faces(on: str | Sequence[str] | None, axes: Sequence[str]) -> tuple[Face, ...]:
     """The faces of a box with these axes that `on` names, as `Domain.faces`."""
-    names = [axis for axis in axes if axis != "t"] if on is None else [on] if isinstance(on, str) else on
+    names = [axis for axis in axes if axis != "t"] if on is None else names_of(on)
     found = tuple(face for name in names for face in _named(name, axes))
     if not found or len(set(found)) != len(found):
         raise InputError(f"faces {on!r}: expected one or more different faces of the axes {', '.join(axes)}")
