@@ -144,18 +144,22 @@ def test_describe_says_why_a_condition_is_soft(cli: Cli) -> None:
     Path("problems").mkdir(exist_ok=True)
     lines = (
         "from dataclasses import dataclass",
-        "from pinnreg import Box, Problem, initial",
+        "from pinnreg import Box, Problem, dirichlet",
         "@dataclass(frozen=True)",
         "class Hat(Problem):",
         "    domain = Box(x=(0, 1), t=(0, 1))",
-        "    conditions = (initial(lambda x: 1 - abs(2 * x - 1), exact=True),)",
+        "    conditions = (dirichlet(lambda t: 1 - abs(2 * t - 1), on='x'),)",
         "    def residual(self, u):",
         "        return u.t - u.xx",
     )
     Path("problems/hat.py").write_text("\n".join(lines))
     code, out, err = cli("describe", "hat")
     assert (code, err) == (0, "")
-    assert "u = f(x) on t=min (soft: its data have a kink at x=0.5" in out
+    assert "u = f(t) on x=min, x=max (soft: its data have a kink at" in out
+    Path("problems/hat.py").write_text("\n".join(lines).replace("on='x'", "on='x', exact=True"))
+    code, out, err = cli("describe", "hat")
+    assert (code, out) == (2, "")
+    assert "exact=True is impossible: dirichlet: its data have a kink at" in err
 
 
 def test_schema(cli: Cli) -> None:

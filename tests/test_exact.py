@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 import pinnreg
 from pinnreg import Box, Problem, derivatives, dirichlet, measurements, networks, neumann, periodic, robin
-from pinnreg.domain import Domain, unit_points
+from pinnreg.domain import Ball, Domain, Polygon, unit_points
 from pinnreg.equations import Condition, Points, Split, Sweep, split_conditions
 from pinnreg.equations.conditions import FaceCondition, Periodic
 from pinnreg.errors import InputError
@@ -310,6 +310,45 @@ def test_any_box_and_any_linear_data(
     assert torch.allclose(split.trial.g(points)[:, 0], exact(*points.T), atol=1e-11)
 
 
+# ---- two values on one side
+
+CORNERED = Polygon([(0, 0), (1, 0), (0, 1)], ["floor", "slope", "wall"])
+TWICE: dict[str, tuple[Domain, Any, Any]] = {
+    "of an interval": (INTERVAL, None, "x=min"),
+    "of a box": (SQUARE, "x", ("y", "x=max")),
+    "of a polygon": (CORNERED, ("floor", "wall"), ("slope", "wall")),
+    "of a disc": (Ball(x=0, y=0, radius=1), None, "boundary"),
+    "of a set": (SQUARE - Ball(x=0, y=0, radius=0.5), None, "boundary"),
+    "of time": (STRIP, "t=min", "t=min"),
+}
+
+
+@pytest.mark.parametrize("where", TWICE)
+@settings(max_examples=10)
+@given(st.floats(-3, 3), st.sampled_from([1e-6, -0.5, 100.0]), st.booleans(), st.booleans())
+def test_two_values_on_one_side_are_refused(where: str, a: float, off: float, first: bool, second: bool) -> None:
+    domain, on, other = TWICE[where]
+
+    def data(value: float, function: bool) -> Any:
+        return (lambda points: value + 0 * points[:, 0]) if function else value
+
+    one = dirichlet(data(a, first), on, name="one")
+    with pytest.raises(InputError, match=r"'one' and 'two' give u two values on '(x=m..|wall|boundary|t=min)'"):
+        problem(domain, one, dirichlet(data(a + off, second), other, name="two"))
+    # the same, of another output, in part, or of other kinds
+    split = split_conditions(problem(domain, one, dirichlet(data(a, second), other, name="two")), "default")
+    assert "already has a condition" in split.reasons["two"]
+    problem(domain, replace(one, of="u"), dirichlet(a + off, other, of="v"), outputs=("u", "v"))
+    problem(domain, one, neumann(a + off, other))
+    problem(domain, one, dirichlet(a + off, other, where=lambda points: points[:, 0] < 10))
+
+
+def test_an_initial_value_and_one_at_the_first_time_are_two() -> None:
+    with pytest.raises(InputError, match="'dirichlet' and 'initial' give u two values on 't=min'"):
+        problem(STRIP, dirichlet(1.0, "t=min"), initial(2.0))
+    problem(STRIP, initial(2.0), initial(1.0, order=1, name="speed"))
+
+
 # ---- which conditions are exact
 
 
@@ -409,6 +448,18 @@ SOFT: dict[str, tuple[Domain, tuple[Condition, ...], tuple[str, ...], list[str],
 def test_conditions_that_cannot_be_exact_are_soft_and_the_reason_is_said(name: str) -> None:
     domain, conditions, outputs, soft, reasons = SOFT[name]
     given = problem(domain, *conditions, outputs=outputs)
+    if asked := [each.name or each.kind for each in conditions if getattr(each, "exact", None)]:
+        # who asks for what is impossible is told so, and for nothing else
+        refused = {name: why for name, why in reasons.items() if name in asked}
+        if refused:
+            with pytest.raises(InputError, match=r"^exact=True is impossible: ") as caught:
+                split_conditions(given, "default")
+            told = dict(each.split(": ", 1) for each in str(caught.value).split(": ", 1)[1].split("; "))
+            assert told.keys() == refused.keys()
+            assert all(re.search(why, told[name]) for name, why in refused.items())
+            assert split_conditions(given, "soft").exact == ()
+            check_refused(given, soft)
+            return
     split = split_conditions(given, "default")
     assert sorted(kinds(split)[1]) == sorted(soft)
     assert len(split.exact) + len(split.soft) == len(conditions)
@@ -418,6 +469,11 @@ def test_conditions_that_cannot_be_exact_are_soft_and_the_reason_is_said(name: s
     # what remains exact is exact, in spite of what was turned away
     model = network(given, split, 0)
     assert max([0.0, *defects(given, split, lambda p: split.trial(model, p), 0).values()]) <= 1e-12
+    check_refused(given, soft)
+
+
+def check_refused(given: Problem, soft: list[str]) -> None:
+    """The mode "exact" names all conditions that cannot be."""
     with pytest.raises(InputError, match="conditions: exact is impossible") as caught:
         split_conditions(given, "exact")
     for condition in soft:
@@ -532,11 +588,10 @@ def test_single_precision_is_exact_to_its_rounding() -> None:
         lambda x: torch.where(x < 0.5, 1.0, 0.0),
     ],
 )
-def test_data_that_vary_without_derivatives_are_soft(data: Any) -> None:
+def test_data_that_vary_without_derivatives_are_never_exact(data: Any) -> None:
     given = problem(Box(x=(0, 1), t=(0, 1)), initial(data))
-    split = split_conditions(given, "default")
-    assert [condition.name for condition in split.soft] == ["initial"]
-    assert "have no derivatives" in split.reasons["initial"]
+    with pytest.raises(InputError, match=r"exact=True is impossible: initial: .* have no derivatives"):
+        split_conditions(given, "default")
     with pytest.raises(InputError, match="initial: its data vary but have no derivatives"):
         split_conditions(given, "exact")
 

@@ -9,7 +9,7 @@ import torch
 from test_exact import initial, network, problem
 from torch import Tensor
 
-from pinnreg import Annulus, Ball, Box, Ellipse, Polygon, Star, dirichlet, neumann
+from pinnreg import Annulus, Ball, Box, Ellipse, InputError, Polygon, Star, dirichlet, neumann
 from pinnreg.differentiation import derivatives
 from pinnreg.domain import Domain
 from pinnreg.equations import Points, Sweep, split_conditions
@@ -89,11 +89,10 @@ def test_what_cannot_be_exact_is_soft_and_says_why(domain: Domain, condition: An
     assert why in split.reasons["dirichlet"]
 
 
-def test_data_that_disagree_at_an_edge_leave_the_later_condition_soft() -> None:
+def test_data_that_disagree_at_an_edge_leave_the_later_condition_out() -> None:
     given = problem(DISC.over(t=(0, 1)), dirichlet(moving), initial(lambda x, y: smooth(x, y) + 1))
-    split = split_conditions(given, "default")
-    assert [each.name for each in split.exact] == ["dirichlet"]
-    assert "disagree" in split.reasons["initial"]
+    with pytest.raises(InputError, match=r"exact=True is impossible: initial: its data disagree"):
+        split_conditions(given, "default")
 
 
 def radius(x: Tensor, y: Tensor) -> Tensor:
@@ -129,11 +128,13 @@ def test_what_is_singular_in_a_hole_is_exact() -> None:
 
 def test_a_curved_side_beside_too_many_flat_ones_is_not_exact() -> None:
     far = DISC.over(z=(0, 1)).over(w=(0, 1)).over(t=(0, 1))
-    conditions = (dirichlet(0.0), initial(0.0))
+    with pytest.raises(InputError, match=r"exact=True is impossible: initial: .* cannot be exact together"):
+        split_conditions(problem(far, dirichlet(0.0), initial(0.0)), "default")
+    conditions = (dirichlet(0.0), initial(0.0, exact=None))
     split = split_conditions(problem(far, *conditions), "default")
     model = network(problem(far, *conditions), split, 0)
     for each in split.exact:
         points = each.sample(far, 200, "sobol", 1)
         rows = each.residual(Sweep(split.trial, model, points), problem(far, *conditions))
         assert float(rows.detach().abs().max()) < 1e-12
-    assert "cannot be exact together" in split.reasons["initial"]
+    assert [each.name for each in split.exact] == ["dirichlet"]

@@ -173,6 +173,12 @@ def test_sides_of_an_interface_need_one() -> None:
         (lambda: Split(SQUARE, 3), "expected a shape, got 3"),
         (lambda: Split(SQUARE, DISC).faces("fiber"), "unknown part of the boundary: 'fiber'"),
         (lambda: interface("a", 1.0), "interface: expected a number or a function"),
+        (lambda: interface(-1.0, 2.0), "interface: k inside of the shape must be positive, got -1.0"),
+        (lambda: interface(2, -3), "interface: k outside of the shape must be positive, got -3"),
+        (lambda: interface(0, 1.0), "k inside of the shape must be positive, got 0"),
+        (lambda: interface(1.0, -0.0), "k outside of the shape must be positive, got -0.0"),
+        (lambda: interface(math.nan, 1.0), "interface: expected a number .* got nan"),
+        (lambda: interface(1.0, math.inf), "interface: expected a number .* got inf"),
     ],
 )
 def test_what_cannot_be_is_refused(make: Any, message: str) -> None:
@@ -268,6 +274,9 @@ SMALL: dict[str, Any] = {
     [
         (Split(SQUARE, DISC), None, "materials meet at 'interface', where no condition holds; add interface"),
         (Split(SQUARE, DISC), interface(1.0, 2.0, on="x=min"), "'x=min' is no interface of"),
+        (SQUARE, interface(1.0, 2.0, on="skin"), r"no materials meet in Box.*domain = Split\(.*name='skin'\)"),
+        (DISC, interface(1.0, 2.0), r"no materials meet in Ball.*domain = Split\(.*name='interface'\)"),
+        (Split(SQUARE, DISC), interface(1.0, 2.0, on="interfce"), "'interfce'; did you mean 'interface'"),
         (Split(SQUARE, DISC), pinnreg.neumann(0.5, on="interface"), "has two values at the interface 'interface'"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import pi
 from typing import Any
@@ -48,9 +48,19 @@ def posed(
 
 
 def why_soft(*conditions: Condition, domain: Domain = STRIP, **more: Any) -> str | None:
-    """Why the last condition is soft; that the others are exact is checked."""
+    """Why the last condition cannot be exact; that the others are is checked."""
     given = posed(domain, *conditions, **more)
-    split = split_conditions(given, "default")
+    try:
+        split = split_conditions(given, "default")
+    except InputError as refusal:  # it was asked to be exact
+        named, _, why = str(refusal).removeprefix("exact=True is impossible: ").partition(": ")
+        unasked = [replace(each, exact=None) if each.kind == "initial" else each for each in conditions]
+        split = split_conditions(posed(domain, *unasked, **more), "default")
+        assert named in [each.name for each in split.soft]
+        with pytest.raises(InputError, match="conditions: exact is impossible") as caught:
+            split_conditions(given, "exact")
+        assert why in str(caught.value)
+        return why
     assert len(split.exact) == len(conditions) - len(split.reasons)
     if not split.reasons:
         return None
@@ -215,9 +225,8 @@ def test_data_are_looked_at_along_all_axes_of_their_faces(name: str) -> None:
 def test_only_the_condition_with_the_kink_is_soft() -> None:
     hat, wave = initial(KINKED["hat"], of="v"), initial(SMOOTH["sine"], of="u")
     given = posed(STRIP, hat, wave, dirichlet(0.0, "x", of="v"), outputs=("u", "v"), residual=lambda self, u, v: u + v)
-    split = split_conditions(given, "default")
-    assert list(split.reasons) == ["initial_v"]
-    assert [condition.name for condition in split.soft] == ["initial_v"]
+    with pytest.raises(InputError, match=r"exact=True is impossible: initial_v: its data have a kink[^;]*$"):
+        split_conditions(given, "default")
 
 
 def test_ten_axes_take_no_longer_than_they_must() -> None:
@@ -267,12 +276,20 @@ def test_shipped_data_are_smooth(name: str) -> None:
     assert not [why for why in others if not why.startswith("only boxes, balls")]
 
 
-def test_a_hat_does_not_solve_the_heat_equation(caplog: pytest.LogCaptureFixture) -> None:
-    given = posed(STRIP, initial(KINKED["hat"]), dirichlet(0.0, "x"))
-    small = {"network": {"hidden": [10]}, "points": {"interior": 100, "boundary": 40}, "evaluate": {"grid": [20, 20]}}
+def test_a_run_says_which_condition_is_soft(caplog: pytest.LogCaptureFixture) -> None:
+    given = posed(STRIP, dirichlet(lambda t: abs(t - 0.3), "x"))
+    small = {"network": {"hidden": [3]}, "points": {"interior": 10, "boundary": 4}, "evaluate": {"grid": [4, 4]}}
     with caplog.at_level(logging.WARNING, logger="pinnreg"):
-        train = [{"optimiser": "gauss_newton", "steps": 20}]
-        solution = pinnreg.solve({"problem": given, **small, "train": train}, out=False)
-    assert "condition 'initial' is soft here: its data have a kink" in caplog.text
+        pinnreg.solve({"problem": given, **small, "train": [{"optimiser": "sgd", "steps": 1}]}, out=False)
+    assert "condition 'dirichlet' is soft here: its data have a kink" in caplog.text
+
+
+def test_a_hat_does_not_solve_the_heat_equation() -> None:
+    with pytest.raises(InputError, match=r"exact=True is impossible: initial: its data have a kink"):
+        split_conditions(posed(STRIP, initial(KINKED["hat"]), dirichlet(0.0, "x")), "default")
+    given = posed(STRIP, initial(KINKED["hat"], exact=None), dirichlet(0.0, "x"))
+    small = {"network": {"hidden": [10]}, "points": {"interior": 100, "boundary": 40}, "evaluate": {"grid": [20, 20]}}
+    train = [{"optimiser": "gauss_newton", "steps": 20}]
+    solution = pinnreg.solve({"problem": given, **small, "train": train}, out=False)
     # the hat has 0.5 there for ever; the first mode alone has decayed to 0.04
     assert abs(float(solution([[0.5, 0.3]]).squeeze())) < 0.2

@@ -195,7 +195,7 @@ def test_a_penalty_on_a_shape_is_the_integral_over_it() -> None:
         (dirichlet(0.0, at={"x": 0.5}), "lines and planes through .* are not known; fix y too"),
         (dirichlet(0.0, at={"x": 0.9, "y": 0.9}), "lies outside of"),
         (pinnreg.integral(lambda u: u, over="x", equals=0.0), "integrals need a Box"),
-        (pinnreg.periodic("x"), "has no two flat faces across 'x'|unknown part"),
+        (pinnreg.periodic("x"), "no two flat faces across 'x', which a period needs: those of a Box, or of shape"),
     ],
 )
 def test_conditions_that_a_shape_does_not_have_are_refused(condition: Any, message: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -20,3 +22,8 @@ def test_the_package_its_citation_and_its_changelog_agree() -> None:
     assert latest is not None
     assert project["version"] == pinnreg.__version__ == citation["version"] == latest[1]
     assert str(citation["date-released"]) == latest[2]
+
+
+def test_the_package_runs_as_a_module() -> None:
+    told = subprocess.run([sys.executable, "-m", "pinnreg", "--version"], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == pinnreg.__version__

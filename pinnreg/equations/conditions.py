@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal, Protocol, final
 import torch
 from torch import Tensor
 
-from pinnreg.domain import Domain, Sampler, Side, flat, unit_points
+from pinnreg.domain import Domain, Sampler, Side, flat, sample_side, unit_points
 from pinnreg.equations.call import TWO_OUTPUTS, Data, evaluate_data, names_of
 from pinnreg.equations.field import View
 from pinnreg.equations.part import On, Part, Where, part_of
@@ -29,6 +29,8 @@ from pinnreg.randomness import derive
 
 ROUNDINGS = 64.0
 """Of what data are inside: where they are no larger on a boundary they are zero there."""
+SEVERAL = 64
+"""Points at which the data of two conditions on one side are compared."""
 
 
 class Setting(Protocol):
@@ -151,6 +153,15 @@ class FaceCondition:
         length: float = max(upper - lower for lower, upper in ends) ** self.order
         return length * float(self._values(setting, count, like)[1].abs().max())
 
+    def agrees(self, other: FaceCondition, domain: Domain, side: Side) -> bool:
+        """Whether another condition says the same on a side, as far as some points show and numbers are known."""
+        if isinstance(self.value, Tensor) or isinstance(other.value, Tensor):
+            return True  # an unknown coefficient
+        x, _ = sample_side(domain, side, SEVERAL, "uniform", 0)
+        one, two = (each._evaluate(each.value, domain.axes, x).detach() for each in (self, other))
+        # NaN, as a coefficient may be that is tried out, differs from nothing
+        return not bool(((one - two).abs() > 1e-12 + 1e-8 * torch.maximum(one.abs(), two.abs())).any())
+
     def _values(self, setting: Setting, count: int, like: Tensor) -> tuple[Tensor, Tensor]:
         points, axes = self.sample(setting.domain, count, "sobol", 0).on(like), setting.domain.axes
         values = self._evaluate(self.value, axes, points.x).detach()
@@ -214,10 +225,16 @@ class Periodic:
         if self.on not in domain.axes:
             known = ", ".join(domain.axes)
             raise InputError(f"condition {self.name!r}: periodic needs one of the axes {known}, got {self.on!r}")
-        sides = domain.faces(self.on)
-        if len(flat(sides)) != 2:
-            raise InputError(f"condition {self.name!r}: {domain!r} has no two flat faces across {self.on!r}")
-        return sides
+        try:
+            sides = flat(domain.faces(self.on))
+        except InputError:  # no part of that name
+            sides = []
+        if len(sides) != 2:
+            raise InputError(
+                f"condition {self.name!r}: {domain!r} has no two flat faces across {self.on!r}, which a period needs: "
+                f"those of a Box, or of shape.over({self.on}=...)"
+            )
+        return tuple(sides)
 
     def sample(self, domain: Domain, count: int, sampler: Sampler, seed: int) -> Points:
         """`count` pairs of points, those of the lower face first."""

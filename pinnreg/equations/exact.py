@@ -89,7 +89,7 @@ def split_conditions(
         unknown: coefficients that are trained: conditions that they are in cannot be exact.
 
     Raises:
-        InputError: mode "exact" and a condition that cannot be exact.
+        InputError: mode "exact" and a condition that cannot be exact, or one that is asked to be and cannot.
     """
     conditions = named_conditions(problem, extra)
     own = conditions[: len(conditions) - len(extra)]
@@ -101,6 +101,8 @@ def split_conditions(
     exact = tuple(c for c in own if mode != "soft" and c.name not in reasons)
     if mode == "exact" and reasons:
         raise InputError("conditions: exact is impossible: " + "; ".join(f"{n}: {why}" for n, why in reasons.items()))
+    if asked := [c.name for c in own if mode != "soft" and _asks(c) and c.name in reasons]:
+        raise InputError("exact=True is impossible: " + "; ".join(f"{name}: {reasons[name]}" for name in asked))
     trial = Trial(
         axes=problem.domain.axes,
         outputs=tuple(problem.outputs),
@@ -111,6 +113,11 @@ def split_conditions(
     soft = tuple(c for c in conditions if c not in exact)
     by_nature = {c.name for c in conditions if not _may_be_exact(c, mode, problem.domain)}
     return Split(trial, soft, exact, {name: why for name, why in reasons.items() if name not in by_nature})
+
+
+def _asks(condition: Condition) -> bool:
+    """Whether a condition itself says that it is to be exact."""
+    return isinstance(condition, FaceCondition | Periodic) and bool(condition.exact)
 
 
 def _may_be_exact(condition: Condition, mode: ConditionMode, domain: Domain) -> bool:
@@ -129,9 +136,15 @@ def _reasons_against(problem: Problem, conditions: Iterable[Condition], mode: Co
         c.name: c.why_soft or never.format(c.kind) for c in conditions if not _may_be_exact(c, mode, problem.domain)
     }
     candidates = [c for c in conditions if c.name not in reasons]
+    held: set[tuple[str | None, bool, Side]] = set()
     for each in candidates:
         if isinstance(each, FaceCondition | Periodic) and (why := _without_formula(problem.domain, each)):
             reasons[each.name] = why
+        if isinstance(each, FaceCondition):
+            here = {(each.of, each.slope, side) for side in each.faces(problem.domain)}
+            if each.name in reasons and (twice := held & here):
+                reasons[each.name] = f"{min(str(side) for *_, side in twice)} already has a condition"
+            held |= here
     candidates = [c for c in candidates if c.name not in reasons]
     reasons |= _partial_periodicity(problem, candidates)
     for each in candidates:

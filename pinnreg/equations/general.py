@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, ClassVar, Literal, final, overload
 
 from torch import Tensor
@@ -56,6 +57,12 @@ class Equation:
 
     def check(self, domain: Domain) -> None:
         """Refuse a domain that lacks the condition's faces, axes or points."""
+        if self.kind == "interface" and not domain.interfaces:
+            name = self.part.on if isinstance(self.part.on, str) else "interface"
+            raise InputError(
+                f"condition {self.name!r}: no materials meet in {domain!r}; say where they do, as in domain = "
+                f"Split(..., Ball(...), name={name!r})"
+            )
         self.part.check(domain, self.name)
         others = [side for side in self.faces(domain) if side not in domain.interfaces]
         if self.kind == "interface" and others:
@@ -134,10 +141,12 @@ def interface(inside: Data, outside: Data, on: On = "interface", *, of: str | No
         name: of the loss term; "interface" if not given.
 
     Raises:
-        InputError: k that is neither a number nor a function.
+        InputError: k that is neither a positive number nor a function.
     """
-    for data in (inside, outside):
+    for data, where in ((inside, "inside"), (outside, "outside")):
         check_data(data, "interface")
+        if isinstance(data, Real) and data <= 0:
+            raise InputError(f"interface: k {where} of the shape must be positive, got {data!r}")
 
     def flux() -> Tensor:
         here = scene()

@@ -72,7 +72,10 @@ class Part:
 
     def _check_shape(self, domain: Domain, title: str) -> None:
         if self.over:
-            raise InputError(f"{title}: integrals need a Box, got {domain!r}")
+            raise InputError(
+                f"{title}: integrals need a Box, got {domain!r}; a norm may be a value at a point, as in "
+                "dirichlet(1.0, at={...})"
+            )
         if not self.at:
             return
         if free := set(domain.space_axes) - {axis for axis, _ in self.at}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import itertools
 import typing
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -13,7 +14,7 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from pinnreg.domain import Domain
-from pinnreg.equations.conditions import Periodic, constants_of
+from pinnreg.equations.conditions import FaceCondition, Periodic, constants_of
 from pinnreg.equations.field import FIELD_ATTRIBUTES
 from pinnreg.equations.general import Condition, Equation
 from pinnreg.equations.measured import Measurements
@@ -96,13 +97,14 @@ def named_conditions(problem: Problem, extra: Iterable[Condition] = ()) -> tuple
     A name is the condition's kind, with `_<output>` or a number added where several would share it.
 
     Raises:
-        InputError: an output that the problem lacks or that must be named, two conditions of one name, or a face or
-            axis that the domain lacks.
+        InputError: an output that the problem lacks or that must be named, two conditions of one name, two values of
+            one output on one side, or a face or axis that the domain lacks.
     """
     named = _named(problem, extra)
     for condition in named:
         condition.check(problem.domain)
     _check_interfaces(problem, named)
+    _check_values(problem, named)
     return named
 
 
@@ -117,6 +119,24 @@ def _check_interfaces(problem: Problem, conditions: Iterable[Condition]) -> None
                 f"{_title(problem)}: materials meet at {str(side)!r}, where no condition holds; add "
                 f"interface(k inside, k outside, on={str(side)!r})"
             )
+
+
+def _check_values(problem: Problem, conditions: Iterable[Condition]) -> None:
+    """Refuse two different values of one output on one part of the boundary."""
+    given = [
+        (each, each.faces(problem.domain))
+        for each in conditions
+        if isinstance(each, FaceCondition) and each.kind in ("dirichlet", "initial") and each.part.whole
+    ]
+    for (one, here), (other, there) in itertools.combinations(given, 2):
+        if one.of != other.of or one.slope != other.slope:
+            continue
+        for side in here:
+            if side in there and not one.agrees(other, problem.domain, side):
+                raise InputError(
+                    f"{_title(problem)}: the conditions {one.name!r} and {other.name!r} give {one.of} two values on "
+                    f"{str(side)!r}; say `on` which parts each holds"
+                )
 
 
 def condition_at(problem: Problem, condition: Condition) -> Condition:
