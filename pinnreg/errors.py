@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import difflib
+import inspect
+import re
+import sys
 import sysconfig
 import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -37,10 +42,42 @@ def abridged(text: str, most: int = 400) -> str:
 def unknown(what: str, given: str, known: Iterable[str]) -> InputError:
     """An `InputError` for a name that does not exist, with the nearest ones and the whole list."""
     names = list(dict.fromkeys(str(name) for name in known))
-    near = difflib.get_close_matches(given[:100], names, n=2, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
     listed = ", ".join(names) if names else "none"
-    return InputError(f"unknown {what} {shortened(given)}{hint} (known: {listed})")
+    return InputError(f"unknown {what} {shortened(given)}{near(given, names)} (known: {listed})")
+
+
+def near(given: str, names: Iterable[str], cutoff: float = 0.5) -> str:
+    """Which names are near to one that does not exist, to go on with in a message; "" if none is."""
+    found = difflib.get_close_matches(given[:100], list(names), n=2, cutoff=cutoff)
+    return f"; did you mean {' or '.join(repr(name) for name in found)}?" if found else ""
+
+
+UNKNOWN_KEYWORD = re.compile(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'$")
+UNKNOWN_IMPORT = re.compile(r"cannot import name '(\w+)' from '([\w.]+)'")
+
+
+def near_name(error: BaseException) -> str:
+    """What may have been meant where a user's code has a name wrong: a variable, a keyword, an attribute, an import."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = [frame for frame in frames if not _belongs_to_a_package(frame.f_code.co_filename)]
+    known = {**vars(builtins), **_exported(), **(own[-1].f_globals | own[-1].f_locals if own else {})}
+    if isinstance(error, NameError) and error.name:
+        if error.name in _exported():
+            return f"; write from pinnreg import {error.name}"
+        return near(error.name, known, 0.7)
+    if isinstance(error, AttributeError) and error.name:
+        return near(error.name, dir(error.obj), 0.7)
+    if isinstance(error, ImportError) and (found := UNKNOWN_IMPORT.match(str(error))):
+        return near(found[1], dir(sys.modules.get(found[2])), 0.7)
+    if isinstance(error, TypeError) and (found := UNKNOWN_KEYWORD.match(str(error))) and callable(known.get(found[1])):
+        with contextlib.suppress(ValueError):
+            return near(found[2], inspect.signature(known[found[1]]).parameters)
+    return ""
+
+
+def _exported() -> dict[str, Any]:
+    package = sys.modules["pinnreg"]
+    return {name: getattr(package, name) for name in package.__all__}
 
 
 class Interrupted(BaseException):
@@ -67,7 +104,7 @@ def user_code(what: str) -> Iterator[None]:
             raise
         # how NumPy says that a function of its own was given a field
         hint = "; torch cannot see inside NumPy, use torch.* functions" if "support ufuncs" in str(error) else ""
-        raise InputError(f"{what}{place(error)}: {type(error).__name__}: {error}{hint}") from error
+        raise InputError(f"{what}{place(error)}: {type(error).__name__}: {error}{hint or near_name(error)}") from error
 
 
 def is_signal(error: BaseException) -> bool:

@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from pinnreg import equations
-from pinnreg.errors import InputError, is_signal, unknown, user_code
+from pinnreg.errors import InputError, is_signal, near_name, place, unknown, user_code
 from pinnreg.files import is_file, is_folder
 from pinnreg.scanning import Role, problem_classes, role_of
 
@@ -206,6 +206,7 @@ def _execute(path: Path) -> ModuleType:
         if is_signal(error):
             raise
         line = getattr(error, "lineno", None)
-        where = f" (line {line})" if line else ""
-        raise InputError(f"{path}: fails to import{where}: {type(error).__name__}: {error}") from error
+        where = f" (line {line})" if line else place(error).replace(f" of {path}:", ":")
+        kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+        raise InputError(f"{path}: fails to import{where}: {kind}{error}{near_name(error)}") from error
     return module

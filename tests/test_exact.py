@@ -347,6 +347,14 @@ def test_an_initial_value_and_one_at_the_first_time_are_two() -> None:
     with pytest.raises(InputError, match="'dirichlet' and 'initial' give u two values on 't=min'"):
         problem(STRIP, dirichlet(1.0, "t=min"), initial(2.0))
     problem(STRIP, initial(2.0), initial(1.0, order=1, name="speed"))
+    with pytest.raises(InputError, match="'a' and 'b' give u two slopes in time on 't=min'"):
+        problem(STRIP, initial(2.0, order=1, name="a"), initial(1.0, order=1, name="b"))
+
+
+def test_two_fluxes_on_one_side_are_refused() -> None:
+    with pytest.raises(InputError, match="'a' and 'b' give u two normal derivatives of order 2 on 'y=max'"):
+        problem(SQUARE, neumann(0.0, order=2, name="a"), neumann(lambda x: x, "y=max", order=2, name="b"))
+    problem(SQUARE, neumann(0.0), neumann(1.0, order=2, name="b"), robin(1.0, 1.0, 3.0), robin(1.0, 2.0, 3.0, name="c"))
 
 
 # ---- which conditions are exact

@@ -122,20 +122,20 @@ def _check_interfaces(problem: Problem, conditions: Iterable[Condition]) -> None
 
 
 def _check_values(problem: Problem, conditions: Iterable[Condition]) -> None:
-    """Refuse two different values of one output on one part of the boundary."""
+    """Refuse two different values, or slopes, of one output on one part of the boundary."""
     given = [
         (each, each.faces(problem.domain))
         for each in conditions
-        if isinstance(each, FaceCondition) and each.kind in ("dirichlet", "initial") and each.part.whole
+        if isinstance(each, FaceCondition) and each.kind != "robin" and each.part.whole
     ]
     for (one, here), (other, there) in itertools.combinations(given, 2):
-        if one.of != other.of or one.slope != other.slope:
+        if one.of != other.of or one.says != other.says:
             continue
         for side in here:
             if side in there and not one.agrees(other, problem.domain, side):
                 raise InputError(
-                    f"{_title(problem)}: the conditions {one.name!r} and {other.name!r} give {one.of} two values on "
-                    f"{str(side)!r}; say `on` which parts each holds"
+                    f"{_title(problem)}: the conditions {one.name!r} and {other.name!r} give {one.of} two "
+                    f"{one.says} on {str(side)!r}; `on` says on which parts each holds"
                 )
 
 
