@@ -15,7 +15,7 @@ import torch
 from matplotlib.patches import PathPatch
 
 import pinnreg
-from pinnreg import Annulus, Ball, Box, Ellipse, InputError, Polygon, Problem, Star, dirichlet, plots
+from pinnreg import Annulus, Ball, Box, Ellipse, InputError, Polygon, Problem, Split, Star, dirichlet, plots
 from pinnreg.cli import picture
 from pinnreg.reference import Reference, Solved, as_reference, closed_form
 from pinnreg.report import (
@@ -242,6 +242,51 @@ def test_maps_end_at_the_outline(domain: Any, names: str, cut: dict[str, float],
         assert ax.get_facecolor()[:3] == (1, 1, 1)
     norm = maps[0].collections[0].norm
     assert norm.vmax == pytest.approx(np.nanmax(values) + 1e-3)
+
+
+SPLIT = Split(Box(x=(-1, 1), y=(-1, 1)), Ball(x=0, y=0, radius=0.5))
+SPLITS: dict[str, tuple[Any, str, dict[str, float], int]] = {
+    "circle": (SPLIT, "xy", {}, 3),
+    "in time": (SPLIT.over(t=(0, 1)), "xyt", {"t": 1.0}, 9),
+    "line": (Split(Box(x=(0, 1), y=(0, 2)), Box(x=(0, 1), y=(0, 1))), "xy", {}, 3),
+    "two circles": (Split(SPLIT, Ball(x=0, y=0, radius=0.8), name="coat"), "xy", {}, 3),
+    "layer in time": (Split(Box(x=(0, 1)), Box(x=(0.2, 0.6))).over(t=(0, 3)), "xt", {}, 3),
+    "in a disc": (Split(DISC, Ball(x=0, y=0, radius=0.5)), "xy", {}, 3),
+    "across a plate": (Split(PLATE, Box(x=(0, 0.5), y=(0, 1))), "xy", {}, 3),
+}
+
+
+@pytest.mark.parametrize("kind", SPLITS)
+def test_maps_show_where_materials_meet(kind: str) -> None:
+    domain, names, cut, count = SPLITS[kind]
+    figure, _ = _error_field(domain, names, cut)
+    assert "where materials meet" in figure.get_suptitle()
+    lines = [
+        points
+        for ax in figure.axes
+        for line in ax.lines
+        if np.isnan(points := line.get_xydata()).any() and line.get_color() == "0.15"
+    ]
+    assert len(lines) == count
+    for points in lines:
+        known = torch.from_numpy(points[np.isfinite(points).all(axis=1)].copy())
+        known = known.flip(1) if names == "xt" else known
+        rest = [torch.full((len(known), 1), 0.5, dtype=torch.float64)] * (domain.dimension - 2)
+        at = torch.cat([known, *rest], dim=1)
+        # on one of the interfaces, within the domain, and along the whole of them
+        away = torch.stack([kink(at).abs() for kink in domain.kinks]).amin(dim=0)
+        assert float(away.max()) < 1e-9
+        assert bool(domain.contains(at).all())
+        for side in domain.interfaces:
+            there, _ = domain.boundary(str(side)).sample(20)
+            assert float(torch.cdist(there[:, :2], known).amin(dim=1).max()) < 1e-2
+
+
+def test_planes_through_a_space_with_interfaces_are_drawn() -> None:
+    ball = Split(Box.cube(3), Ball(x1=0.5, x2=0.5, x3=0.5, radius=0.2))
+    found = plots.outline_of(ball, grid_axes(ball, [5]), {"x3": 0.5})
+    assert "interfaces" not in found
+    assert plots.outline_of(Split(Box(x=(0, 1)), Box(x=(0, 0.5))), {"x": np.linspace(0, 1, 5)}, {}) == {}
 
 
 def test_values_inside_that_are_no_numbers_stay_blank() -> None:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
-import torch
 
 from pinnreg.domain import Box, Domain, Side
 from pinnreg.errors import InputError
 from pinnreg.plots import style
 from pinnreg.plots.maps import LONGEST_SHAPE
-from pinnreg.plots.outlines import Outline, outline_of
+from pinnreg.plots.outlines import Outline, curve, outline_of
 from pinnreg.plots.rows import Array
 
 if TYPE_CHECKING:
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ALONG = 2000
-"""Points by which a side is drawn."""
 ARROWS = 28
 """Normals in all."""
 ARROW = 0.06
@@ -126,7 +123,7 @@ def _in_plane(
     whole = sum(domain.measure(side) for side in sides)
     handles: list[Artist] = []
     for side, label in sides.items():
-        points, normals = _curve(domain, side)
+        points, normals = curve(domain, side)
         (line,) = ax.plot(*points[:, columns].T, color=colours[side], linewidth=3.0, solid_capstyle="round")
         line.set_label(_folded(label))
         handles.append(line)
@@ -162,20 +159,6 @@ def _ground(ax: Axes, domain: Domain, axes: Sequence[str], columns: Sequence[int
     elif isinstance(domain, Box):
         corner, far = np.array(list(domain.bounds.values()))[columns].T
         ax.add_patch(Rectangle(corner, *(far - corner), facecolor=GROUND, edgecolor="none", zorder=0.5))
-
-
-def _curve(domain: Domain, side: Side) -> tuple[Array, Array]:
-    """Points along a side, in the middle of time, and their normals, (n, d); NaN where the side is interrupted."""
-    unit = torch.full((ALONG, domain.dimension - 1), 0.5, dtype=torch.float64)
-    unit[:, 0] = torch.linspace(0, 1, ALONG, dtype=torch.float64)
-    points, normals, kept = domain.placed_on(side, unit)
-    x, n = points.detach().numpy().copy(), normals.detach().numpy().copy()
-    if kept is not None:
-        x[~kept.numpy()] = np.nan
-    steps = np.linalg.norm(np.diff(x, axis=0), axis=1)
-    far = steps > 4 * np.nanmedian(steps)
-    after = 1 + np.flatnonzero(far)
-    return np.insert(x, after, np.nan, axis=0), np.insert(n, after, np.nan, axis=0)
 
 
 def _arrows(ax: Axes, points: Array, normals: Array, count: int, length: Array, colour: object) -> None:

@@ -56,7 +56,8 @@ def error_field(
             output, and `held_out`, 1 for those that were not used. Circles show them on domains of one or two axes.
         plane: the fixed coordinates of further axes, in whose plane the fields are.
         estimates: the estimated relative error of outputs, and whether it is to be trusted.
-        outline: of a domain that is no box, as `outline_of` finds it; maps of two space axes end at it.
+        outline: of a domain that is no box, as `outline_of` finds it; maps of two space axes end at it, and where
+            materials meet there are lines.
 
     Returns:
         A figure that belongs to no pyplot state; write it with `save`.
@@ -71,11 +72,12 @@ def error_field(
     with style.settings():
         notes = [_unverified_note(rows)]
         notes += ["circles: measurements"] if any(row.measured for row in rows) else []
+        notes += ["lines inside: where materials meet"] if outline and "interfaces" in outline else []
         notes = [_through(plane), *notes] if plane else notes
         if len(names) == 1:
             figure = line_figure(names[0], grid[names[0]], rows)
         elif len(names) == 2 and names[1] == "t":
-            figure = spacetime_figure(grid, rows)
+            figure = spacetime_figure(grid, rows, Outline.of(outline or {}))
         elif len(names) == 3 and names[2] == "t":
             figure = _map_figure(grid, [_snapshots(grid["t"], row) for row in rows], outline)
         else:

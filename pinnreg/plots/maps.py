@@ -29,7 +29,7 @@ LONGEST_SHAPE = 8.0  # the same of shapes: a circle should look like one
 class Plane:
     """Two named axes; arrays on it have shape (first, second), and time lies horizontally.
 
-    `outline` is that of a domain that is no box.
+    `outline` is that of a domain that is no box, with the interfaces inside; beside time only these are drawn.
     """
 
     first: tuple[str, Array]
@@ -67,6 +67,8 @@ class Plane:
             ax.pcolormesh(x, y, shown, cmap=scale.cmap, norm=scale.norm, shading="nearest", rasterized=True)
             # Cells are centred on the grid's points; the outer half of those on the edge lies outside the domain.
             ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
+        if self.outline is not None:
+            self.outline.stroke_interfaces(ax, upright=self.upright)
         ax.set_xlabel(name_x)
         style.label_vertical(ax, name_y)
         ax.locator_params(nbins=5)

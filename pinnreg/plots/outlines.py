@@ -1,4 +1,4 @@
-"""The outline of a domain that is no box, in the plane of a figure, and maps that end at it.
+"""The outline of a domain that is no box, in the plane of a figure, maps that end at it, and interfaces inside.
 
 It is the zero of the signed distance on a grid that is finer than the one of the fields, and reaches a little beyond
 the domain. A run keeps that grid, so that its figures can be drawn again without the problem.
@@ -6,7 +6,7 @@ the domain. A run keeps that grid, so that its figures can be drawn again withou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, final
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pinnreg.domain import Box, Domain
+from pinnreg.domain import Box, Domain, Side
 from pinnreg.plots.rows import Array
 from pinnreg.plots.scales import Scale
 
@@ -27,6 +27,8 @@ FINE = 400
 """Points along the longer side."""
 MARGIN = 0.03
 """Of the sides, beyond the domain."""
+ALONG = 2000
+"""Points by which a side is drawn."""
 COARSE = 6
 """Every so many points the distance is asked first: where it is large, others near by need not be asked."""
 BAND = 2.0
@@ -47,10 +49,11 @@ def outline_of(domain: Domain, axes: Mapping[str, Array], fixed: Mapping[str, fl
 
     Returns:
         Two axes, `first` and `second`, and `distance` on their grid, of which only the sign is right far from the
-        boundary. Nothing of a box, and where there is no plane of two space axes.
+        boundary, and `interfaces`, points along the curves at which materials meet, (n, 2), if there are any. Nothing
+        of a box, and where there is no plane of two space axes; of one and time only for interfaces.
     """
     names = list(axes)[:2]
-    if isinstance(domain, Box) or len(names) < 2 or "t" in names:
+    if isinstance(domain, Box) or len(names) < 2 or ("t" in names and not domain.interfaces):
         return {}
     sides = [domain.bounds[name] for name in names]
     apart = max(upper - lower for lower, upper in sides) / FINE
@@ -76,7 +79,33 @@ def outline_of(domain: Domain, axes: Mapping[str, Array], fixed: Mapping[str, fl
     around = coarse[np.ix_(i, j)]
     near = np.abs(around) <= np.hypot(x - first[i][:, None], y - second[j]) + BAND * apart
     around[near] = distance(x[near], y[near])
-    return {"first": first, "second": second, "distance": np.clip(around, -BAND * apart, BAND * apart)}
+    found = {"first": first, "second": second, "distance": np.clip(around, -BAND * apart, BAND * apart)}
+    inside = _interfaces_of(domain, names)
+    return {**found, "interfaces": inside} if len(inside) > 1 else found
+
+
+def _interfaces_of(domain: Domain, names: Sequence[str]) -> Array:
+    """The curves in a plane, (n, 2), at which materials meet, with NaN between them; none of a plane through space."""
+    if set(domain.space_axes) - set(names):
+        return np.empty((0, 2))
+    columns = [domain.axes.index(name) for name in names]
+    curves = [curve(domain, side)[0][:, columns] for side in domain.interfaces]
+    gap = np.full((1, 2), np.nan)
+    return np.concatenate([gap, *(each for one in curves for each in (one, gap))])
+
+
+def curve(domain: Domain, side: Side) -> tuple[Array, Array]:
+    """Points along a side, in the middle of time, and their normals, (n, d); NaN where the side is interrupted."""
+    unit = torch.full((ALONG, domain.dimension - 1), 0.5, dtype=torch.float64)
+    unit[:, 0] = torch.linspace(0, 1, ALONG, dtype=torch.float64)
+    points, normals, kept = domain.placed_on(side, unit)
+    x, n = points.detach().numpy().copy(), normals.detach().numpy().copy()
+    if kept is not None:
+        x[~kept.numpy()] = np.nan
+    steps = np.linalg.norm(np.diff(x, axis=0), axis=1)
+    far = steps > 4 * np.nanmedian(steps)
+    after = 1 + np.flatnonzero(far)
+    return np.insert(x, after, np.nan, axis=0), np.insert(n, after, np.nan, axis=0)
 
 
 @final
@@ -88,16 +117,21 @@ class Outline:
         first: coordinates along the first axis.
         second: those along the second.
         distance: the signed distance on their grid.
+        interfaces: points along the curves at which materials meet, (n, 2), with NaN between them.
     """
 
     first: Array
     second: Array
     distance: Array
+    interfaces: Array
 
     @staticmethod
     def of(found: Mapping[str, Array]) -> Outline | None:
         """The outline; None if nothing was found."""
-        return Outline(found["first"], found["second"], found["distance"]) if found else None
+        if not found:
+            return None
+        inside = found.get("interfaces", np.empty((0, 2)))
+        return Outline(found["first"], found["second"], found["distance"], inside)
 
     @cached_property
     def path(self) -> Path:
@@ -129,6 +163,14 @@ class Outline:
 
         ax.add_patch(PathPatch(self.path, facecolor="none", edgecolor="0.15", linewidth=LINE, zorder=2.5))
         ax.set(xlim=(self.first[0], self.first[-1]), ylim=(self.second[0], self.second[-1]))
+
+    def stroke_interfaces(self, ax: Axes, *, upright: bool = True) -> None:
+        """The lines at which materials meet, with a white rim, since the map may be as dark as they are."""
+        if not len(self.interfaces):
+            return
+        horizontal, vertical = self.interfaces.T if upright else self.interfaces.T[::-1]
+        ax.plot(horizontal, vertical, color="white", linewidth=LINE + 1.2, alpha=0.6, zorder=2.4)
+        ax.plot(horizontal, vertical, color="0.15", linewidth=LINE, zorder=2.4)
 
     def _continued(self, x: Array, y: Array, values: Array) -> Array:
         """Values whose nearest neighbours beyond the outline, which are NaN, are the mean of those beside them."""

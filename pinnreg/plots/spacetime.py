@@ -10,6 +10,7 @@ import numpy as np
 from pinnreg.plots import style
 from pinnreg.plots.lines import OVERSHOOT, draw_misfit, draw_values
 from pinnreg.plots.maps import Plane, columns_of, draw_maps
+from pinnreg.plots.outlines import Outline
 from pinnreg.plots.rows import Array, Row
 from pinnreg.plots.scales import misfit_limits, value_limits
 
@@ -27,7 +28,7 @@ def nearest(axis: Array, fractions: Sequence[float]) -> list[int]:
     return sorted({int(np.abs(axis - value).argmin()) for value in wanted})
 
 
-def spacetime_figure(axes: Mapping[str, Array], rows: Sequence[Row]) -> Figure:
+def spacetime_figure(axes: Mapping[str, Array], rows: Sequence[Row], outline: Outline | None = None) -> Figure:
     """For each output a row of heat maps, a row of slices and a row of the slices' misfits."""
     figure = style.new_figure(0.6 + 5.9 * len(rows))
     outer = figure.add_gridspec(2 * len(rows), 1, height_ratios=(2.6, 3.3) * len(rows))
@@ -35,7 +36,7 @@ def spacetime_figure(axes: Mapping[str, Array], rows: Sequence[Row]) -> Figure:
     for number, row in enumerate(rows):
         indices = nearest(time[1], FRACTIONS)
         cells = outer[2 * number].subgridspec(1, columns_of(rows))
-        (panels,) = draw_maps(figure, cells, 0, Plane(space, time), [("", row)])
+        (panels,) = draw_maps(figure, cells, 0, Plane(space, time, outline), [("", row)])
         _mark_times(panels, time[1][indices])
         _draw_slices(figure, outer[2 * number + 1].subgridspec(2, len(indices)), axes, row, indices)
     return figure
