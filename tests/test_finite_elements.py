@@ -114,6 +114,26 @@ def test_natural_and_robin_conditions_on_curved_parts():
     assert error(solved, truth, grid(PLATE)) < 5e-5
 
 
+@pytest.mark.parametrize("far", [0.0, 100.0])
+def test_fluxes_beside_prescribed_values_on_a_curved_mesh(far):
+    """u = x y: the mesh has triangles of 1e-5 where a prescribed and another side meet, and in places a curved one."""
+    plate = Box(x=(far - 1, far + 1), y=(-1, 1)) - Ball(x=far, y=0, radius=0.4, name="hole")
+
+    def flux(w):
+        return w.x[1] * w.n[0] + w.x[0] * w.n[1]
+
+    others = ("x=min", "x=max", "y=max", "hole")
+    found = finite_elements(
+        plate,
+        laplace,
+        dirichlet={"y=min": lambda x, y: x * y},
+        natural=dict.fromkeys(others, lambda v, w: (flux(w) + 2 * w.x[0] * w.x[1]) * v),
+        robin=dict.fromkeys(others, lambda u, v, w: 2 * u * v),
+    )
+    solved = found.solve(grid(plate))
+    assert error(solved, lambda x, y: x * y, grid(plate)) < 1e-4
+
+
 def test_values_are_nan_outside_only_and_points_on_curves_count():
     disc = SHAPES["disc"]
     found = finite_elements(disc, laplace, 4.0, dirichlet={"boundary": 0.0}, degree=2, size=0.25)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
-import skfem
 
 from pinnreg.errors import InputError
 from pinnreg.reference.base import Array
@@ -19,7 +18,7 @@ from pinnreg.reference.scattering import by_time
 from pinnreg.reference.triangles import Triangles, triangulate
 from pinnreg.reference.weak import (
     Weak,
-    element_of,
+    basis_of,
     factorised,
     load_of,
     mass_of,
@@ -107,4 +106,4 @@ def _spaces(plane: Plane, found: Outline, problem: Weak, size: float) -> tuple[T
     triangles = triangulate(plane, found, lengths(found, size, problem.degree, problem.dirichlet))
     # linear elements would not be linear on curved triangles
     curved = problem.degree > 1 and not all(arc.straight for arc in found.arcs)
-    return triangles, skfem.Basis(mesh_of(triangles, found, curved=curved), element_of(problem))
+    return triangles, basis_of(problem, mesh_of(triangles, found, curved=curved))

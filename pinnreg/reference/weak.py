@@ -21,6 +21,8 @@ Form = Callable[..., Any]
 ByOutput = Given | Mapping[str, Given]
 """The same for all outputs, or by output."""
 
+NEWTON = 64
+"""Roundings of a coordinate by which a place in a triangle is found."""
 SINGULAR = 1e-13
 """Between the pivots of a matrix that has a null space."""
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -73,6 +75,23 @@ def mesh_of(triangles: Triangles, found: Outline, *, curved: bool) -> Any:
         mesh.doflocs[:, mesh.dofs.facet_dofs[0, own]] = triangles.segments.middles(found.arcs).T
     names = np.array([arc.name if arc.curve == 0 else "" for arc in found.arcs])[triangles.segments.arcs]
     return mesh.with_boundaries({str(name): np.sort(own[names == name]) for name in np.unique(names) if name})
+
+
+class Curved(skfem.MappingIsoparametric):  # type: ignore[misc]
+    """Scikit-fem's map onto curved triangles, whose inverse is found to rounding also in triangles as small as 1e-5."""
+
+    def invF(self, x: Any, tind: Any = None, newton_max_iters: int = 50, newton_tol: float = 1e-12) -> Any:
+        """The places in the reference triangle of points, by Newton's method."""
+        ends = self.mesh.p[:, self.mesh.facets]
+        shortest = np.hypot(*(ends[:, 1] - ends[:, 0])).min()
+        rounding = NEWTON * np.finfo(np.float64).eps * np.abs(self.mesh.p).max() / shortest
+        return super().invF(x, tind, newton_max_iters, max(newton_tol, rounding))
+
+
+def basis_of(problem: Weak, mesh: Any) -> Any:
+    """That of the elements of the problem on a mesh."""
+    mapping = Curved(mesh, mesh.elem(), mesh.bndelem) if isinstance(mesh, skfem.MeshTri2) else None
+    return skfem.Basis(mesh, element_of(problem), mapping=mapping)
 
 
 def element_of(problem: Weak) -> Any:
