@@ -39,12 +39,19 @@ CONDITIONS = {
 
 
 def together(*names: str) -> tuple[Any, ...]:
-    """All these conditions, by names that differ."""
+    """All these conditions, by names that differ; values on parts, as on whole sides they would contradict others."""
     return tuple(
-        dataclasses.replace(each, name=f"{name}_{number}")
+        dataclasses.replace(partly(each), name=f"{name}_{number}")
         for name in names
         for number, each in enumerate(CONDITIONS[name])
     )
+
+
+def partly(condition: Any) -> Any:
+    if condition.kind not in ("dirichlet", "initial"):
+        return condition
+    part = dataclasses.replace(condition.part, where=lambda points: points[:, 0] < 2)
+    return dataclasses.replace(condition, part=part)
 
 
 CONDITIONS |= {
