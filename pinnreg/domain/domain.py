@@ -46,7 +46,7 @@ def _of_any_points(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
         # first what costs next to nothing: it is called at each step of a training
         as_it_is = isinstance(points, Tensor) and points.dtype in KEPT and points.ndim == 2
         if not as_it_is or points.shape[1] != len(domain.bounds):
-            points = points_of(domain, method.__name__, points)
+            points = points_of(f"{domain!r}.{method.__name__}", domain.axes, points)
         return method(domain, points, *others, **named)
 
     return checked

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Integral
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,19 +12,16 @@ from torch import Tensor
 from pinnreg.domain.settings import SAMPLERS
 from pinnreg.errors import InputError, shortened, unknown
 
-if TYPE_CHECKING:
-    from pinnreg.domain.domain import Domain
-
 KEPT = (torch.float64, torch.float32)
 """Precisions of tensors that stay as they are."""
 
 
-def points_of(domain: Domain, what: str, points: object) -> Tensor:
+def points_of(what: str, axes: Sequence[str], points: object) -> Tensor:
     """Points (n, d) as a tensor: float64, but for tensors of float32.
 
     Args:
-        domain: whose points they are.
-        what: they are asked for, for messages.
+        what: is asked of them, for messages.
+        axes: of the domain.
         points: a tensor, an array or nested lists of real numbers.
 
     Raises:
@@ -40,10 +36,10 @@ def points_of(domain: Domain, what: str, points: object) -> Tensor:
             array = np.asarray(None)
         real = array.dtype.kind in "fiu"
         found = torch.from_numpy(array.astype(np.float64)) if real else torch.empty(0)
-    expected = f"{domain!r}.{what}: expected points (n, {domain.dimension}), in rows of {', '.join(domain.axes)}"
+    expected = f"{what}: expected points (n, {len(axes)}), in rows of {', '.join(axes)}"
     if not real:
         raise InputError(f"{expected}, as a tensor, an array or lists of real numbers; got {shortened(points)}")
-    if found.ndim != 2 or found.shape[1] != domain.dimension:
+    if found.ndim != 2 or found.shape[1] != len(axes):
         raise InputError(f"{expected}; got the shape {tuple(found.shape)}")
     return found if found.dtype in KEPT else found.double()
 
