@@ -138,6 +138,8 @@ def result(folder: Path, facts: Mapping[str, Any], quiet: bool, target: JsonFile
         line(f"{name} = {found['estimate']:.6g} (from {found['start']:.6g}{truth}{error})")
     verdict = {True: "converged", False: "NOT CONVERGED", None: "unknown whether it has converged"}
     line(f"{verdict[facts['converged']]}: {facts['convergence']}")
+    for note in facts["notes"]:
+        line(f"note: {note}")
     line(f"stopped: {facts['stop_reason']} ({facts['steps']} steps, {facts['wall_seconds']:.1f} s in all)")
     line(f"figures: {folder / 'error_field.png'} and history.png")
 

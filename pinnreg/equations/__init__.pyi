@@ -7,6 +7,7 @@ from .conditions import (
     periodic,
     robin,
 )
+from .edges import disagreements
 from .evaluate import evaluate_rows
 from .exact import Split, split_conditions
 from .features import input_features
@@ -47,6 +48,7 @@ __all__ = [
     "condition",
     "condition_at",
     "dirichlet",
+    "disagreements",
     "evaluate_residual",
     "evaluate_rows",
     "even",

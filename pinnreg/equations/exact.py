@@ -30,10 +30,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pinnreg.differentiation import nested_derivative
-from pinnreg.domain import Domain, Face, Shape, Side, flat, sample_side
+from pinnreg.domain import Domain, Face, Shape, Side, flat
 from pinnreg.equations.call import Data, evaluate_data
 from pinnreg.equations.conditions import FaceCondition, Periodic
+from pinnreg.equations.edges import data_derivative, edge
 from pinnreg.equations.general import Condition, Equation
 from pinnreg.equations.kinks import why_not_smooth
 from pinnreg.equations.linearity import Linearity
@@ -208,14 +208,14 @@ def _corner(problem: Problem, conditions: Iterable[Condition], periodic: Periodi
         if not across or _without_derivatives(domain, each) is not None:
             continue
         lower, upper = domain.bounds[periodic.on]
-        inside = _derivative(each, domain, _edge(domain, across[:1]), (0,) * domain.dimension)
+        inside = data_derivative(each, domain, edge(domain, across[:1]), (0,) * domain.dimension)
         size = float(inside.max() - inside.min())
         if size <= 1e-8 * float(inside.abs().max()):
             continue  # constant to rounding
         for order, said in enumerate(("jump", "have a kink")):
             index = tuple(order * int(name == periodic.on) for name in domain.axes)
             low, high = (
-                _derivative(each, domain, _edge(domain, (across[0], Face(periodic.on, side))), index)
+                data_derivative(each, domain, edge(domain, (across[0], Face(periodic.on, side))), index)
                 for side in ("min", "max")
             )
             if float((high - low).abs().max()) * (upper - lower) ** order > CORNER * size:
@@ -262,23 +262,11 @@ def _too_many(data: Sequence[_FaceData], accepted: Sequence[_FaceData]) -> str |
 
 def _without_derivatives(domain: Domain, condition: FaceCondition) -> str | None:
     """Why data that vary but carry no derivative cannot be exact: the trial function's would silently be wrong."""
-    points = _edge(domain, condition.faces(domain)[:1]).requires_grad_()
+    points = edge(domain, condition.faces(domain)[:1]).requires_grad_()
     values = evaluate_data(condition.value, domain.axes, points, f"condition {condition.name!r}")
     if not values.requires_grad and bool((values != values[0]).any()):
         return "its data vary but have no derivatives (a step, or computed outside of torch)"
     return None
-
-
-def _edge(domain: Domain, sides: Sequence[Side], seed: int = 0) -> Tensor:
-    """Points where some sides meet, of which one at most is not flat."""
-    round_ = [side for side in sides if not isinstance(side, Face)]
-    if round_:
-        points, _ = sample_side(domain, round_[0], 64, "uniform", seed)
-    else:
-        points = domain.sample(64, "uniform", seed)
-    for face in flat(sides):
-        points[:, domain.axes.index(face.axis)] = domain.bounds[face.axis][0 if face.side == "min" else 1]
-    return points
 
 
 def _close(a: Tensor, b: Tensor) -> bool:
@@ -287,26 +275,19 @@ def _close(a: Tensor, b: Tensor) -> bool:
 
 def _agree(domain: Domain, old: _FaceData, new: _FaceData) -> bool:
     """Whether two conditions say the same on the edge that their faces share."""
-    points = _edge(domain, (old.face, new.face))
+    points = edge(domain, (old.face, new.face))
     # a slope in time has to match the time derivative of what the other face prescribes
     index = tuple(int(new.slope and axis == new.face.axis) for axis in domain.axes)
-    prescribed = _derivative(old.condition, domain, points, index)
-    return _close(prescribed, _derivative(new.condition, domain, points, (0,) * domain.dimension))
+    prescribed = data_derivative(old.condition, domain, points, index)
+    return _close(prescribed, data_derivative(new.condition, domain, points, (0,) * domain.dimension))
 
 
 def _periodic_data(domain: Domain, data: _FaceData, axis: str) -> bool:
     """Whether data and their first two derivatives along a periodic axis agree on its two faces."""
-    ends = [_edge(domain, (data.face, Face(axis, side))) for side in ("min", "max")]
+    ends = [edge(domain, (data.face, Face(axis, side))) for side in ("min", "max")]
     indices = [tuple(order * int(name == axis) for name in domain.axes) for order in range(3)]
-    low, high = ([_derivative(data.condition, domain, end, index) for index in indices] for end in ends)
+    low, high = ([data_derivative(data.condition, domain, end, index) for index in indices] for end in ends)
     return all(_close(a, b) for a, b in zip(low, high, strict=True))
-
-
-def _derivative(condition: FaceCondition, domain: Domain, points: Tensor, index: tuple[int, ...]) -> Tensor:
-    def values(at: Tensor) -> Tensor:
-        return evaluate_data(condition.value, domain.axes, at, f"condition {condition.name!r}")[:, None]
-
-    return nested_derivative(values, points, index)[:, 0].detach()
 
 
 def _side_data(domain: Domain, exact: Iterable[Condition], output: str) -> tuple[SideData, ...]:

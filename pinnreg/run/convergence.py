@@ -97,11 +97,8 @@ def judged(solution: Solution, prepared: Prepared, outcome: Outcome[Batch]) -> V
         outcome: of the training.
     """
     rate, limited = _left_a_step(solution.history), is_limit(outcome.stop_reason)
-    end = (
-        f"{outcome.stop_reason}, and the loss fell by {1 - rate:.2g} of itself a step"
-        if limited
-        else outcome.stop_reason
-    )
+    fell = f"fell by {1 - rate:.2g} of itself a step" if rate < 1 else "did not fall"
+    end = f"{outcome.stop_reason}, and the loss {fell}" if limited else outcome.stop_reason
     largest = _largest(solution, prepared)
     name, size = largest or ("", None)
     what = "" if size is None else f"{name!r} is {size:.1e} of its own terms at points that training has not seen"
@@ -109,7 +106,7 @@ def judged(solution: Solution, prepared: Prepared, outcome: Outcome[Batch]) -> V
         step = torn(solution)
         return Verdict(True, what, size) if step is None else Verdict(False, f"{what}, but {step}", size)
     if _has_rest(prepared, solution.history):
-        if limited and _left(solution.history) <= AT_REST:
+        if limited and left(solution.history) <= AT_REST:
             return Verdict(False, f"cut while the loss was falling: {end}", size)
         if size is not None and size > BENT:
             return Verdict(False, f"the loss has come to rest, and {what}, more than {BENT:g}", size)
@@ -230,12 +227,13 @@ def _excuse(solution: Solution, prepared: Prepared, end: str) -> str:
     if network.scale == "auto":
         sizes = prepared.objective.model.trial.sizes or (1.0,)
         end += f"; it began with outputs of size {', '.join(f'{size:.2g}' for size in sizes)}: see network.scale"
-    if isinstance(network, MLPSettings) and network.activation == "tanh":
+    axes = prepared.problem.domain.axes
+    if isinstance(network, MLPSettings) and network.activation == "tanh" and ("t" in axes or len(axes) == 1):
         end += "; where waves travel network.activation: sin often helps, or network.spread: 2"
     return end
 
 
-def _left(history: History) -> float:
+def left(history: History) -> float:
     """The share of the loss that the last tenth of the steps has left."""
     start, end = _ends(history)
     return end[1] / start[1] if start[1] > 0 else 1.0
@@ -243,7 +241,7 @@ def _left(history: History) -> float:
 
 def _left_a_step(history: History) -> float:
     start, end = _ends(history)
-    return float(_left(history) ** (1 / max(end[0] - start[0], 1)))
+    return float(left(history) ** (1 / max(end[0] - start[0], 1)))
 
 
 def _ends(history: History) -> tuple[tuple[float, float], tuple[float, float]]:

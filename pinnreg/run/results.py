@@ -38,6 +38,7 @@ from pinnreg.report import (
 from pinnreg.run.convergence import judged
 from pinnreg.run.folder import RunFolder, make_writable
 from pinnreg.run.prepare import Prepared
+from pinnreg.run.symptoms import symptoms
 from pinnreg.training import Outcome, read_history
 
 logger = logging.getLogger("pinnreg")
@@ -110,7 +111,7 @@ def with_facts(solution: Solution, prepared: Prepared, outcome: Outcome[Batch], 
         seconds: that all took.
     """
     assert solution.report is not None
-    config = prepared.resolved.config
+    config, verdict = prepared.resolved.config, judged(solution, prepared, outcome)
     facts = {
         **solution.report.facts,
         "wall_seconds": seconds,
@@ -120,7 +121,8 @@ def with_facts(solution: Solution, prepared: Prepared, outcome: Outcome[Batch], 
         "dtype": config.dtype,
         "sweeps": outcome.sweeps,
         "stop_reason": outcome.stop_reason,
-        **asdict(judged(solution, prepared, outcome)),
+        **asdict(verdict),
+        "notes": symptoms(solution, prepared, outcome, verdict),
         "regularisers": as_dict(config)["regularisers"],
         "unknown": _found(solution, prepared.resolved),
     }

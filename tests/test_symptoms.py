@@ -1,0 +1,135 @@
+"""What runs say of themselves that their loss does not show: `notes` in report.json and on the terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import pinnreg
+from pinnreg import Box, Problem, dirichlet, initial, integral, neumann, periodic
+from pinnreg.cli import main
+
+SMALL: dict[str, Any] = {
+    "network": {"hidden": [6]},
+    "points": {"interior": 60, "boundary": 20},
+    "evaluate": {"estimate": "none", "grid": 20},
+}
+SQUARE = Box(x=(0, 1), y=(0, 1))
+
+
+def make(domain: Any, *given: Any, residual: Callable[..., Any], outputs: tuple[str, ...] = ("u",)) -> Any:
+    body = {"domain": domain, "conditions": given, "outputs": outputs, "residual": residual}
+    return dataclass(frozen=True)(type("Made", (Problem,), body))()
+
+
+def notes_of(problem: Any, steps: int = 6, **changes: Any) -> list[str]:
+    train = [{"optimiser": "gauss_newton", "steps": steps}]
+    solution = pinnreg.solve({"problem": problem, **SMALL, "train": train, **changes}, out=False, figures=False)
+    assert solution.report is not None
+    found: list[str] = solution.report.facts["notes"]
+    return found
+
+
+def poisson(self: Any, u: Any, x: Any) -> Any:
+    return u.laplacian + torch.cos(math.pi * x)
+
+
+def flow(self: Any, u: Any, v: Any, p: Any) -> Any:
+    return {"x": p.x - u.laplacian - 1, "y": p.y - v.laplacian, "mass": u.x + v.y}
+
+
+NORM = integral(lambda u: u**2, over=("x", "y"), equals=1.0)
+CONSTANT = "is known up to a constant only"
+MULTIPLE = "any multiple of u solves"
+
+
+@pytest.mark.parametrize(
+    ("given", "residual", "outputs", "note"),
+    [
+        ((neumann(0.0),), poisson, ("u",), f"'u' {CONSTANT}"),
+        ((periodic("x"), periodic("y")), poisson, ("u",), f"'u' {CONSTANT}"),
+        ((neumann(0.0), dirichlet(1.0, at={"x": 0.5, "y": 0.5})), poisson, ("u",), None),
+        ((neumann(0.0), integral(lambda u: u, over=("x", "y"), equals=0.0)), poisson, ("u",), None),
+        ((neumann(0.0, on="x"), dirichlet(0.0, on="y")), poisson, ("u",), None),
+        ((dirichlet(0.0),), poisson, ("u",), None),
+        ((neumann(0.0),), lambda self, u, x: u.laplacian - u + x, ("u",), None),
+        ((dirichlet(0.0, of="u"), dirichlet(0.0, of="v", name="v")), flow, ("u", "v", "p"), f"'p' {CONSTANT}"),
+        ((neumann(0.0),), lambda self, u: u.laplacian - u, ("u",), MULTIPLE),
+        ((neumann(0.0), NORM), lambda self, u: u.laplacian - u, ("u",), None),
+        ((neumann(0.0),), lambda self, u: u.laplacian - u**3, ("u",), None),
+    ],
+)
+def test_what_the_data_do_not_determine_is_named(given: Any, residual: Any, outputs: Any, note: str | None) -> None:
+    found = notes_of(make(SQUARE, *given, residual=residual, outputs=outputs), steps=2)
+    named = [each for each in found if CONSTANT in each or MULTIPLE in each]
+    assert len(named) == (note is not None)
+    assert note is None or note in named[0]
+
+
+@dataclass(frozen=True)
+class Eigen(Problem):
+    """u'' + k u = 0, whose solution is zero unless its size is said."""
+
+    k: float = 9.0
+    domain = Box(x=(0, 1))
+    conditions = (dirichlet(0.0),)
+
+    def residual(self, u):
+        return u.xx + self.k * u
+
+
+def test_a_zero_that_tells_no_coefficient_is_named() -> None:
+    found = notes_of(Eigen(), steps=20, unknown={"k": {"start": 8.0}})
+    assert any("no coefficient can be told from it" in each for each in found)
+
+
+def test_a_zero_is_what_was_asked_for_is_said() -> None:
+    found = notes_of(make(SQUARE, dirichlet(0.0), residual=lambda self, u: u.laplacian), steps=40)
+    assert any("u = 0 solves all that was asked" in each for each in found)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "apart"),
+    [
+        ((dirichlet(0.0), initial(1.0)), "differ by 1 where x=min meets t=min"),
+        ((dirichlet(0.0), initial(lambda x: x.sin())), "differ by 0.84 where x=max meets t=min"),
+        ((dirichlet(1.0, on="x=min"), neumann(0.0, on="x=max"), initial(lambda x: 1 + 0 * x)), None),
+        ((neumann(0.0), initial(1.0)), None),
+        ((dirichlet(0.0), initial(lambda x: torch.sin(math.pi * x))), None),
+    ],
+)
+@pytest.mark.parametrize("mode", ["default", "soft"])
+def test_data_that_disagree_where_sides_meet_are_named(conditions: Any, apart: str | None, mode: str) -> None:
+    problem = make(Box(x=(0, 1), t=(0, 1)), *conditions, residual=lambda self, u: u.t - u.xx)
+    found = [each for each in notes_of(problem, steps=1, conditions=mode) if "the data of" in each]
+    assert len(found) == (apart is not None)
+    assert apart is None or apart in found[0]
+
+
+def test_a_residual_that_is_small_at_its_points_only_is_named() -> None:
+    problem = make(SQUARE, dirichlet(0.0), residual=lambda self, u, x: u.laplacian + torch.sin(9 * x))
+    few = {"points": {"interior": 12, "resample_every": None}, "network": {"hidden": [20]}}
+    found = notes_of(problem, 30, **few)
+    assert any("'residual' is small only where it was trained" in each for each in found)
+    assert not any("small only" in each for each in notes_of(problem, 3))
+
+
+def test_a_run_that_was_cut_is_named() -> None:
+    found = notes_of({"name": "burgers"}, 4)
+    assert any("training was cut while the loss was falling" in each for each in found)
+
+
+def test_notes_are_written_and_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(SystemExit) as ended:
+        main(["solve", "burgers", "--set", "train.0.steps=4", "--set", "network.hidden=[6]", "--out", str(folder)])
+    assert ended.value.code == 0
+    (note,) = json.loads((folder / "report.json").read_text())["notes"]
+    assert f"note: {note}" in capsys.readouterr().out.splitlines()
