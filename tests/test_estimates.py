@@ -301,3 +301,13 @@ def test_beyond_four_axes_the_estimate_is_taken_at_scattered_points() -> None:
     assert solution.report is not None
     assert solution.report.fields["u_estimate"].shape == solution.report.fields["u"].shape
     assert solution.report.estimates["u"].rel_l2 > 0
+
+
+def test_with_measurements_it_is_said_that_their_noise_is_not_in_the_estimate() -> None:
+    measured = {"measurements": [{"samples": 30, "noise": 0.05}], "unknown": {"alpha": {"start": 1.0}}}
+    train = [{"optimiser": "gauss_newton", "steps": 10}]
+    config = {"problem": {"name": "heat", "alpha": 0.4}, **SMALL, **measured, "train": train}
+    estimate = pinnreg.solve(config, out=False, figures=False).estimate()
+    assert estimate is not None
+    assert estimate.reliability == {"u": "poor"}
+    assert "noise in the measurements" in estimate.reason

@@ -11,7 +11,7 @@ from .regression import regression
 from .replicas import Batches, Replicas
 from .rows import Rows
 from .settings import PointSettings
-from .terms import INTERIOR
+from .terms import INTERIOR, Soft
 from .trainable import Drawn, DrawnBatch, Target, Trainable
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "PointSettings",
     "Replicas",
     "Rows",
+    "Soft",
     "Target",
     "Trainable",
     "afresh",
