@@ -176,7 +176,7 @@ def test_measurements_of_an_output_without_a_reference_are_refused() -> None:
     reference = pinnreg.reference.closed_form({"u": lambda x: x})
     axes = {"x": np.linspace(0, 1, 4)}
     report = compare({"u": axes["x"], "v": axes["x"]}, axes, reference, reference.solve(axes))
-    assert set(report.fields) == {"u", "u_reference", "u_error", "v"}
+    assert set(report.fields) == {"u", "u_reference", "u_error", "u_estimate", "v", "v_estimate"}
 
 
 ADVICE = "a complex u has two outputs, its real and its imaginary part, and a condition for each"

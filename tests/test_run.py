@@ -113,7 +113,7 @@ def test_fields_npz(run: tuple[Path, Any]) -> None:
     folder, solution = run
     with np.load(folder / "fields.npz", allow_pickle=False) as file:
         fields = {name: file[name] for name in file.files}
-    assert set(fields) == {"x", "t", "u", "u_reference", "u_error"}
+    assert set(fields) == {"x", "t", "u", "u_reference", "u_error", "u_estimate"}
     np.testing.assert_array_equal(fields["x"], np.linspace(0, 1, 9))
     np.testing.assert_array_equal(fields["t"], np.linspace(0, 1, 7))
     assert fields["u"].shape == fields["u_reference"].shape == fields["u_error"].shape == (9, 7)

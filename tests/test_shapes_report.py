@@ -107,7 +107,7 @@ def test_errors_are_those_at_the_points_inside(run: pinnreg.Solution) -> None:
 def test_fields_are_nan_outside_and_the_report_has_no_nan(run: pinnreg.Solution) -> None:
     assert run.folder is not None
     report = read_report(run.folder)
-    assert set(report.fields) == {"u", "u_reference", "u_error"}
+    assert set(report.fields) == {"u", "u_reference", "u_error", "u_estimate"}
     for field in report.fields.values():
         np.testing.assert_array_equal(np.isfinite(field), INSIDE)
     assert "NaN" not in (run.folder / "report.json").read_text()
@@ -121,7 +121,7 @@ def test_fields_are_nan_outside_and_the_report_has_no_nan(run: pinnreg.Solution)
 def test_residuals_are_nan_outside() -> None:
     report = pinnreg.solve({"problem": Unknown(), **SMALL}, out=False).report
     assert report is not None
-    assert set(report.fields) == {"u", "residual"}
+    assert set(report.fields) == {"u", "residual", "u_estimate"}
     for field in report.fields.values():
         np.testing.assert_array_equal(np.isfinite(field), INSIDE)
 

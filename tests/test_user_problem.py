@@ -50,7 +50,7 @@ def test_third_derivative_two_outputs_and_periodicity(cli: Cli) -> None:
     assert out.splitlines()[1].split()[0] == "u"
     assert out.splitlines()[2].split()[0] == "v"
     with np.load("run/fields.npz") as fields:
-        names = {f"{output}{suffix}" for output in "uv" for suffix in ("", "_reference", "_error")}
+        names = {f"{output}{suffix}" for output in "uv" for suffix in ("", "_reference", "_error", "_estimate")}
         assert set(fields.files) == {"x", "t"} | names
         np.testing.assert_allclose(fields["u"][0], fields["u"][-1], atol=1e-12)  # periodic
         np.testing.assert_allclose(fields["v"][:, 0], np.sin(fields["x"] - 1), atol=1e-12)  # exact at the start
@@ -93,7 +93,7 @@ def test_without_a_reference_nothing_is_verified_and_that_is_said(cli: Cli) -> N
     assert report["reference"] is None
     assert Path("run/error_field.png").read_bytes().startswith(b"\x89PNG")
     with np.load("run/fields.npz") as fields:
-        assert set(fields.files) == {"x", "u", "residual"}
+        assert set(fields.files) == {"x", "u", "residual", "u_estimate"}
         assert (fields["residual"] >= 0).all()
         residual = fields["residual"].copy()
     assert not any(name.startswith("error") for name in Path("run/history.csv").read_text().splitlines()[0].split(","))

@@ -135,7 +135,11 @@ def result(folder: Path, facts: Mapping[str, Any], quiet: bool, target: JsonFile
     for name, found in facts["unknown"].items():
         truth = "" if found["truth"] is None else f", the truth {found['truth']:.6g}"
         error = "" if found["relative_error"] is None else f", {found['relative_error']:.1%} off"
-        line(f"{name} = {found['estimate']:.6g} (from {found['start']:.6g}{truth}{error})")
+        within = ""
+        if "interval" in found:
+            low, high = found["interval"]
+            within = f" ± {found['standard_error']:.2g}, 95 % within {low:.6g} and {high:.6g}"
+        line(f"{name} = {found['estimate']:.6g}{within} (from {found['start']:.6g}{truth}{error})")
     verdict = {True: "converged", False: "NOT CONVERGED", None: "unknown whether it has converged"}
     line(f"{verdict[facts['converged']]}: {facts['convergence']}")
     for note in facts["notes"]:

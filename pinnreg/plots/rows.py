@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pinnreg.errors import InputError
 
 Array = NDArray[np.float64]
-SUFFIXES = ("_reference", "_error", "_estimate")
+SUFFIXES = ("_reference", "_error", "_estimate", "_band")
 
 
 @final

@@ -93,8 +93,8 @@ class Report:
     Attributes:
         axes: coordinates along each axis.
         fields: for each output `u` the arrays `u`, `u_reference` and `u_error`, only the first where the reference has
-            no values of it; without any reference `u` and `residual`; with an estimate of the error `u_estimate`. They
-            are NaN outside of the domain.
+            no values of it; without any reference `u` and `residual`; with an estimate of the error `u_estimate`, and
+            with measurements the standard error `u_band`. They are NaN outside of the domain.
         reference: what it was compared with; None if with nothing.
         validation: by loss term, for measurements of which a share was held out.
         measurements: by loss term, what the network was fitted to besides: the coordinates by axis, the values by

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from pinnreg.config import Resolved, as_dict
 from pinnreg.equations import Points
 from pinnreg.equations.measured import Measurements
 from pinnreg.errors import InputError
-from pinnreg.estimates import Estimate
+from pinnreg.estimates import Estimate, Uncertainty, uncertainty
 from pinnreg.objective import Batch
 from pinnreg.report import (
     Report,
@@ -43,7 +43,8 @@ from pinnreg.training import Outcome, read_history
 
 logger = logging.getLogger("pinnreg")
 
-History = Mapping[str, NDArray[np.float64]]
+Array = NDArray[np.float64]
+History = Mapping[str, Array]
 
 
 def compared(solution: Solution, prepared: Prepared, estimate: Estimate | None = None) -> Solution:
@@ -74,13 +75,11 @@ def compared(solution: Solution, prepared: Prepared, estimate: Estimate | None =
 
 def _with_estimate(report: Report, estimate: Estimate, solution: Solution, prepared: Prepared) -> Report:
     """The report with the estimated errors: as fields on the grid, and their sizes where errors are taken."""
-    domain, axes = prepared.problem.domain, prepared.axes
-    inside = inside_of(domain, axes)
-    points = grid_points(axes, domain.axes, middle_of(domain, axes))
-    at = estimate.at(points if inside is None else points[inside.reshape(-1)])
-    shape = tuple(map(len, axes.values()))
-    fields = {name: each.reshape(shape) if inside is None else spread(each, inside) for name, each in at.items()}
-    if len(axes) == domain.dimension:
+    domain, (points, back) = prepared.problem.domain, _on_grid(prepared)
+    at = estimate.at(points)
+    fields = {name: back(each) for name, each in at.items()}
+    if len(prepared.axes) == domain.dimension:
+        inside = inside_of(domain, prepared.axes)
         sizes = estimate.sizes({name: taken(report.fields[name], inside) for name in at}, at)
     else:
         there = scattered_points(domain, None)
@@ -89,6 +88,23 @@ def _with_estimate(report: Report, estimate: Estimate, solution: Solution, prepa
     fields = {f"{name}_estimate": each for name, each in fields.items()}
     facts = {"estimate": estimate.reason}
     return replace(report, fields={**report.fields, **fields}, estimates=sizes, facts={**report.facts, **facts})
+
+
+def _with_band(report: Report, uncertain: Uncertainty, prepared: Prepared) -> Report:
+    """The report with the standard errors of the outputs on the grid, `u_band`."""
+    points, back = _on_grid(prepared)
+    fields = {f"{name}_band": back(each) for name, each in uncertain.band(points).items()}
+    return replace(report, fields={**report.fields, **fields})
+
+
+def _on_grid(prepared: Prepared) -> tuple[Array, Callable[[Array], Array]]:
+    """The points of the grid that lie in the domain, (n, d), and what makes fields of values there, (n,)."""
+    domain, axes = prepared.problem.domain, prepared.axes
+    inside, shape = inside_of(domain, axes), tuple(map(len, axes.values()))
+    points = grid_points(axes, domain.axes, middle_of(domain, axes))
+    if inside is None:
+        return points, lambda values: values.reshape(shape)
+    return points[inside.reshape(-1)], lambda values: spread(values, inside)
 
 
 def _plane(prepared: Prepared) -> dict[str, Any]:
@@ -112,6 +128,8 @@ def with_facts(solution: Solution, prepared: Prepared, outcome: Outcome[Batch], 
     """
     assert solution.report is not None
     config, verdict = prepared.resolved.config, judged(solution, prepared, outcome)
+    uncertain = uncertainty(prepared.objective, outcome.batch, outcome.parameters)
+    report = solution.report if uncertain is None else _with_band(solution.report, uncertain, prepared)
     facts = {
         **solution.report.facts,
         "wall_seconds": seconds,
@@ -124,9 +142,10 @@ def with_facts(solution: Solution, prepared: Prepared, outcome: Outcome[Batch], 
         **asdict(verdict),
         "notes": symptoms(solution, prepared, outcome, verdict),
         "regularisers": as_dict(config)["regularisers"],
-        "unknown": _found(solution, prepared.resolved),
+        "unknown": _found(solution, prepared.resolved, uncertain),
+        **({} if uncertain is None else {"noise": dict(uncertain.noise)}),
     }
-    return solution.with_report(replace(solution.report, facts=facts))
+    return solution.with_report(replace(report, facts=facts))
 
 
 def write_figures(folder: Path, report: Report, history: History, suffix: str) -> list[Path]:
@@ -179,9 +198,9 @@ def _columns(measured: Measurements, axes: Iterable[str]) -> dict[str, NDArray[n
     return {**dict(zip(axes, points.T, strict=True)), measured.column: values, "held_out": held_out}
 
 
-def _found(solution: Solution, resolved: Resolved) -> dict[str, Any]:
+def _found(solution: Solution, resolved: Resolved, uncertain: Uncertainty | None) -> dict[str, Any]:
     """The estimates of the unknown coefficients beside where they began and the truth, as far as that is known."""
-    found = {}
+    found, intervals = {}, {} if uncertain is None else uncertain.intervals()
     for name, estimate in solution.unknown.items():
         truth = None if name in resolved.hidden else getattr(resolved.problem, name)
         error = abs(estimate - truth) / abs(truth) if truth else None
@@ -191,4 +210,7 @@ def _found(solution: Solution, resolved: Resolved) -> dict[str, Any]:
         except InputError as refused:
             logger.warning("unknown.%s: the estimate is no value that the problem allows: %s", name, refused)
         found[name] = {"estimate": estimate, "start": start, "truth": truth, "relative_error": error}
+        if name in intervals:
+            each = intervals[name]
+            found[name] |= {"standard_error": each.standard_error, "interval": [each.low, each.high]}
     return found

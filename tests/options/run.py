@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import pinnreg
-from options.cases import case, config, differ, first, prepared, same, solved
+from options.cases import all_values, case, config, differ, first, prepared, same, solved
 from pinnreg import InputError
 from pinnreg.compilation import recorded
 from pinnreg.config import resolve
@@ -34,6 +34,14 @@ def evaluate_grid(_: Path) -> None:
     assert same(runs[0], runs[1])
     with pytest.raises(InputError, match="expected one number or 2, for the axes x, t"):
         solved(config(), evaluate__grid=[4, 4, 4])
+
+
+@case("evaluate.estimate")
+def evaluate_estimate(_: Path) -> None:
+    found = {how: solved(config(), evaluate__estimate=how) for how in all_values("evaluate.estimate")}
+    kinds = {how: {each.kind for each in run.report.estimates.values()} for how, run in found.items()}
+    assert kinds == {"auto": {"defect"}, "defect": {"defect"}, "twin": {"twin"}, "none": set()}
+    assert all(same(found["none"], run) for run in found.values())
 
 
 @case("evaluate.every")

@@ -1,0 +1,147 @@
+"""Intervals of coefficients and bands of u, against training again with other values and against their spread."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import pinnreg
+from pinnreg import Box, Problem, dirichlet, measurements
+from pinnreg.config import resolve
+from pinnreg.estimates import Uncertainty, uncertainty
+from pinnreg.objective import Evaluator
+from pinnreg.run.prepare import prepare
+from pinnreg.training import History, train
+
+TIMES = np.linspace(0.1, 2, 12)
+NOISE = 0.02
+
+
+def decay(values: np.ndarray) -> Problem:
+    """U' = -k u from 1, measured at some times."""
+
+    @dataclass(frozen=True)
+    class Decay(Problem):
+        k: float = 1.0
+        domain = Box(t=(0, 2))
+        conditions = (dirichlet(1.0, on="t=min"), measurements(TIMES[:, None], values))
+
+        def residual(self, u):
+            return u.t + self.k * u
+
+    return Decay()
+
+
+def values_of(seed: int, noise: float = NOISE) -> np.ndarray:
+    return np.exp(-TIMES) + noise * np.random.default_rng(seed).standard_normal(len(TIMES))
+
+
+def trained(values: np.ndarray, *, positive: bool = False, **changes: Any) -> tuple[float, Uncertainty]:
+    config = {
+        "problem": decay(values),
+        "network": {"hidden": [6]},
+        "points": {"interior": 30},
+        "unknown": {"k": {"start": 0.7, "positive": positive}},
+        "weights": {"residual": 1e4},
+        "train": [{"optimiser": "gauss_newton", "steps": 60}],
+        **changes,
+    }
+    prepared = prepare(resolve(config, {}, []), trains=True)
+    objective = prepared.objective
+    outcome = train(Evaluator(objective), prepared.resolved.config.train, History(objective.names, (), None, ["k"]))
+    found = uncertainty(objective, outcome.batch, outcome.parameters)
+    assert found is not None
+    return objective.model.coefficient_values(outcome.parameters)["k"], found
+
+
+@pytest.mark.parametrize("positive", [False, True])
+def test_what_a_value_does_to_a_coefficient_is_what_training_again_finds(positive: bool) -> None:
+    values, step = values_of(0), 1e-4
+    k, found = trained(values, positive=positive)
+    (deviation,) = found.noise.values()
+    factor = k if positive else 0.7
+    for number in (2, 7):
+        moved = values.copy()
+        moved[number] += step
+        again, _ = trained(moved, positive=positive)
+        predicted = factor * float(found.root[-1, number]) / deviation
+        # of a root with the deviation of the noise: deviation · dθ/dyₖ
+        assert (again - k) / step == pytest.approx(predicted, rel=0.05)
+
+
+def test_a_standard_error_is_that_of_the_least_squares_fit_of_the_exact_solution() -> None:
+    values = values_of(1)
+    k, found = trained(values)
+    interval = found.intervals()["k"]
+    slopes = -TIMES * np.exp(-k * TIMES)
+    sigma = math.sqrt(np.sum((values - np.exp(-k * TIMES)) ** 2) / (len(values) - 1))
+    assert interval.standard_error == pytest.approx(sigma / np.linalg.norm(slopes), rel=0.02)
+    assert next(iter(found.noise.values())) == pytest.approx(sigma, rel=0.02)
+    assert (interval.low, interval.high) == pytest.approx([k + s * 1.96 * interval.standard_error for s in (-1, 1)])
+    # u = exp(-k t), of which only k is uncertain
+    at = np.array([[0.3], [1.0], [1.9]])
+    expected = at[:, 0] * np.exp(-k * at[:, 0]) * interval.standard_error
+    assert found.band(at)["u"] == pytest.approx(expected, rel=0.05)
+
+
+def test_a_positive_coefficient_has_a_positive_interval() -> None:
+    _, found = trained(values_of(2, noise=0.6), positive=True)
+    interval = found.intervals()["k"]
+    assert 0 < interval.low < interval.high
+
+
+def test_without_enough_measurements_there_is_none() -> None:
+    prepared = prepare(resolve({"problem": {"name": "poisson"}, "network": {"hidden": [4]}}, {}, []), trains=True)
+    outcome = Evaluator(prepared.objective)
+    parameters = outcome.initial()
+    assert uncertainty(prepared.objective, outcome.first(parameters), parameters) is None
+
+
+def test_a_run_reports_intervals_and_bands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "run"
+    options = ["network.hidden=[6]", "train.0.steps=8", "points.interior=60", "evaluate.grid=9"]
+    with pytest.raises(SystemExit) as ended:
+        pinnreg.cli.main(["solve", "heat_inverse", *(f"--set={each}" for each in options), "--out", str(folder)])
+    assert ended.value.code == 0
+    facts = json.loads((folder / "report.json").read_text())
+    alpha = facts["unknown"]["alpha"]
+    low, high = alpha["interval"]
+    assert low < alpha["estimate"] < high
+    assert high - low == pytest.approx(2 * 1.96 * alpha["standard_error"], rel=0.1)
+    assert facts["noise"].keys() == {"measurements"}
+    with np.load(folder / "fields.npz") as fields:
+        assert fields["u_band"].shape == fields["u"].shape
+        assert (fields["u_band"] >= 0).all()
+        assert fields["u_band"].max() > 0
+    assert "95 % within" in capsys.readouterr().out
+    assert pinnreg.report.read_report(folder).facts["unknown"]["alpha"]["interval"] == alpha["interval"]
+
+
+@pytest.mark.slow
+def test_intervals_contain_the_truth_as_often_as_they_say() -> None:
+    inside, found = 0, []
+    for seed in range(60):
+        k, uncertain = trained(values_of(100 + seed))
+        interval = uncertain.intervals()["k"]
+        inside += interval.low <= 1 <= interval.high
+        found.append((k, interval.standard_error))
+    assert inside >= 50  # 5 times in 1000 with 0.95 of 60 and few values
+    spread = np.std([k for k, _ in found], ddof=1)
+    assert np.mean([error for _, error in found]) == pytest.approx(spread, rel=0.25)
+
+
+def test_the_parameters_are_left_as_they_were() -> None:
+    values = values_of(3)
+    one, found = trained(values)
+    found.band(np.array([[0.5]]))
+    found.intervals()
+    again, other = trained(values)
+    assert one == again
+    assert torch.equal(found.root, other.root)
