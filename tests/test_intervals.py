@@ -145,3 +145,14 @@ def test_the_parameters_are_left_as_they_were() -> None:
     again, other = trained(values)
     assert one == again
     assert torch.equal(found.root, other.root)
+
+
+def test_curves_show_the_band() -> None:
+    x = np.linspace(0, 1, 5)
+    fields = {"u": x, "u_reference": x, "u_error": 0 * x, "u_band": 0.1 + 0 * x}
+    figure = pinnreg.plots.error_field({"x": x}, fields, title="", errors={"u": 0.0})
+    (band,) = figure.axes[0].collections
+    (path,) = band.get_paths()
+    assert path.vertices[:, 1].min() == pytest.approx(-0.196)
+    assert path.vertices[:, 1].max() == pytest.approx(1.196)
+    assert "95 %" in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OVERSHOOT = 2.0  # ranges of the reference by which a wrong prediction may widen the axis
+NORMAL = 1.96  # standard errors to either side of 95 %
 DECADES = 2  # that a logarithmic axis shows at least, lest its labels crowd
 
 
@@ -23,6 +24,9 @@ def draw_values(ax: Axes, name: str, axis: Array, row: Row, limits: tuple[float,
     """Predicted as a solid line, the reference dashed on top of it; both stay visible where they agree."""
     if row.predicted is not None:
         ax.plot(axis, np.ma.masked_invalid(row.predicted), label="predicted", **style.PREDICTED)
+        if row.band is not None:
+            wide = NORMAL * row.band
+            ax.fill_between(axis, row.predicted - wide, row.predicted + wide, label="95 %", **style.BAND)
     if row.reference is not None:
         ax.plot(axis, np.ma.masked_invalid(row.reference), label="reference", **style.REFERENCE)
     if row.measured is not None:
@@ -57,7 +61,7 @@ def line_figure(name: str, axis: Array, rows: Sequence[Row]) -> Figure:
             limits = value_limits([row.predicted], [] if row.reference is None else [row.reference], OVERSHOOT)
             draw_values(left, name, axis, row, limits)
             style.label_vertical(left, row.name)
-            left.legend(loc="lower right", bbox_to_anchor=(1.0, 0.99), ncols=2, frameon=False)
+            left.legend(loc="lower right", bbox_to_anchor=(1.0, 0.99), ncols=3, frameon=False)
         if row.misfit is None:
             right.remove()
         else:

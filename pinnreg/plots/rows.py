@@ -20,7 +20,8 @@ SUFFIXES = ("_reference", "_error", "_estimate", "_band")
 class Row:
     """One output: its prediction, its reference if there is one, and the misfit |error| or |residual|.
 
-    `measured` holds the points (n, d) that it was fitted to besides, and the values (n,) there.
+    `measured` holds the points (n, d) that it was fitted to besides, and the values (n,) there; `band` has its standard
+    error.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Row:
     error: float | None = None
     error_name: str = "relative L2 error"
     measured: tuple[Array, Array] | None = None
+    band: Array | None = None
 
     @property
     def arrays(self) -> tuple[Array | None, Array | None, Array | None]:
@@ -51,8 +53,8 @@ class Row:
         """The same row on a part of the grid; scattered points are shown on the whole grid only."""
         predicted, reference, misfit = (None if a is None else a[index] for a in self.arrays)
         whole = all(isinstance(part, slice) for part in index)
-        measured = self.measured if whole else None
-        return replace(self, predicted=predicted, reference=reference, misfit=misfit, measured=measured)
+        measured, band = self.measured if whole else None, None if self.band is None else self.band[index]
+        return replace(self, predicted=predicted, reference=reference, misfit=misfit, measured=measured, band=band)
 
     def with_measured(self, axes: Iterable[str], measured: Sequence[Mapping[str, Array]]) -> Row:
         """The same row with those of the measurements, columns by name, that are of its output and were trained on."""
@@ -100,7 +102,8 @@ def rows_of(
     known = {name: _verified(name, arrays, errors) for name in outputs if name + "_reference" in arrays}
     alone = [name for name in outputs if name not in known]
     unverified = _unverified(alone, arrays, residuals, estimates or {})
-    return [known[name] if name in known else unverified.pop(name) for name in outputs] + [*unverified.values()]
+    rows = [known[name] if name in known else unverified.pop(name) for name in outputs] + [*unverified.values()]
+    return [replace(row, band=arrays.get(f"{row.name}_band")) for row in rows]
 
 
 def _checked_fields(axes: Mapping[str, Array], fields: Mapping[str, NDArray[np.floating]]) -> dict[str, Array]:

@@ -21,6 +21,7 @@ class Look(TypedDict, total=False):
     """How a curve is drawn, in matplotlib's own words."""
 
     color: str
+    alpha: float
     linewidth: float
     linestyle: str | tuple[int, tuple[float, ...]]
     marker: str
@@ -30,6 +31,7 @@ class Look(TypedDict, total=False):
 
 
 PREDICTED: Look = {"color": "#1f77b4", "linewidth": 2.4, "linestyle": "-"}
+BAND: Look = {"color": "#1f77b4", "alpha": 0.2, "linewidth": 0}
 REFERENCE: Look = {"color": "black", "linewidth": 1.2, "linestyle": DASHED}
 MEASURED: Look = {
     "color": "0.1",
