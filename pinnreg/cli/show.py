@@ -170,6 +170,8 @@ def _estimates(facts: Mapping[str, Any]) -> None:
         how = {"defect": "by the linearised defect", "twin": "the difference to a second run"}[each["kind"]]
         trust = "" if each["reliability"] == "good" else "; NOT TO BE TRUSTED"
         line(f"estimated error of {output}: {size}max {_number(each['max_abs'])}, {how}{trust}")
+    if bound := facts.get("bound"):
+        line(f"bound of the error by the maximum principle: max {_number(bound['max_abs'])}")
     if any(each["reliability"] != "good" for each in found.values()):
         line(f"why not: {facts['estimate']}")
 

@@ -13,6 +13,7 @@ from .exact import Split, split_conditions
 from .features import input_features
 from .field import Field, View
 from .general import Condition, Equation, condition, integral, interface
+from .linearity import Linearity
 from .measured import Measurements, measurements
 from .points import Points
 from .problem import Problem, condition_at, named_conditions, reference_of
@@ -33,6 +34,7 @@ __all__ = [
     "Equation",
     "FaceCondition",
     "Field",
+    "Linearity",
     "Measurements",
     "Points",
     "Problem",

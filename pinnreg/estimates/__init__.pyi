@@ -1,9 +1,11 @@
+from .bound import Bound, by_maximum_principle
 from .defect import Correction, correction
 from .estimate import COLUMNS, Estimate, EstimatedErrors, Reliability, by_defect
 from .intervals import Interval, Uncertainty, uncertainty
 
 __all__ = [
     "COLUMNS",
+    "Bound",
     "Correction",
     "Estimate",
     "EstimatedErrors",
@@ -11,6 +13,7 @@ __all__ = [
     "Reliability",
     "Uncertainty",
     "by_defect",
+    "by_maximum_principle",
     "correction",
     "uncertainty",
 ]

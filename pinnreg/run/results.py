@@ -18,8 +18,9 @@ from pinnreg.config import Resolved, as_dict
 from pinnreg.equations import Points
 from pinnreg.equations.measured import Measurements
 from pinnreg.errors import InputError
-from pinnreg.estimates import Estimate, Uncertainty, uncertainty
+from pinnreg.estimates import Estimate, Uncertainty, by_maximum_principle, uncertainty
 from pinnreg.objective import Batch
+from pinnreg.randomness import derive
 from pinnreg.report import (
     Report,
     Solution,
@@ -144,6 +145,7 @@ def with_facts(solution: Solution, prepared: Prepared, outcome: Outcome[Batch], 
         "regularisers": as_dict(config)["regularisers"],
         "unknown": _found(solution, prepared.resolved, uncertain),
         **({} if uncertain is None else {"noise": dict(uncertain.noise)}),
+        **_bound(prepared, outcome),
     }
     return solution.with_report(replace(report, facts=facts))
 
@@ -196,6 +198,16 @@ def _columns(measured: Measurements, axes: Iterable[str]) -> dict[str, NDArray[n
     values = torch.cat([measured.values, measured.held_values]).numpy()
     held_out = np.repeat([0.0, 1.0], [len(measured.values), len(measured.held_values)])
     return {**dict(zip(axes, points.T, strict=True)), measured.column: values, "held_out": held_out}
+
+
+def _bound(prepared: Prepared, outcome: Outcome[Batch]) -> dict[str, Any]:
+    """What the maximum principle says of the largest error, where it says something."""
+    config = prepared.resolved.config
+    if config.evaluate.estimate == "none":
+        return {}
+    seed = derive(config.seed, "bound")
+    found = by_maximum_principle(prepared.objective, outcome.parameters, seed=seed)
+    return {} if found is None else {"bound": {**asdict(found), "max_abs": found.max_abs}}
 
 
 def _found(solution: Solution, resolved: Resolved, uncertain: Uncertainty | None) -> dict[str, Any]:
