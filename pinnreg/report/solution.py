@@ -14,11 +14,13 @@ from torch import Tensor, nn
 
 from pinnreg.differentiation import parse_name
 from pinnreg.equations import Points, Problem, Sweep, Trial, evaluate_residual, with_values
-from pinnreg.errors import InputError
+from pinnreg.errors import InputError, unknown
 from pinnreg.estimates import Estimate, by_defect
 from pinnreg.networks import bound
 from pinnreg.objective import Objective
+from pinnreg.report.calibration import Calibrated, calibrated
 from pinnreg.report.compare import Report
+from pinnreg.report.fixed import Fixed, fixed
 from pinnreg.report.grid import grid_points, inside_of, middle_of, spread
 from pinnreg.taylor import MultiIndex, Operator
 
@@ -111,6 +113,34 @@ class Solution:
             raise InputError("estimate: it needs what was minimised, which solutions of `solve` and `load` have")
         objective, parameters = self.trained
         return by_defect(objective, parameters, seed=seed, **({} if most is None else {"most": most}))
+
+    def at(self, **values: float) -> Fixed:
+        """The solution at values of some axes, as of parameters: `solution.at(alpha=0.3)` is one of the rest.
+
+        Raises:
+            InputError: no such axis, a value outside of the domain, or none that is left.
+        """
+        return fixed(self, self.trial.axes, self.problem.domain.bounds, values)
+
+    def calibrate(self, points: ArrayLike, values: ArrayLike, *, of: str | None = None) -> dict[str, Calibrated]:
+        """The parameters of the problem, axes that are no space, at which it is nearest to measurements.
+
+        Args:
+            points: where was measured, (n, d), columns in the order of the axes that are no parameters.
+            values: what was measured, (n,).
+            of: the output; the only one if not given.
+
+        Raises:
+            InputError: a problem without parameters, shapes that do not fit, too few values, or no such output.
+        """
+        outputs = self.trial.outputs
+        name = outputs[0] if of is None and len(outputs) == 1 else of
+        if name not in outputs:
+            raise unknown("output:", str(name), outputs)
+        bounds = self.problem.domain.bounds
+        return calibrated(
+            self, self.trial.axes, self.problem.parameters, bounds, outputs.index(str(name)), points, values
+        )
 
     def with_report(self, report: Report) -> Solution:
         """The same solution, compared."""

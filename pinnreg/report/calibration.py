@@ -1,0 +1,107 @@
+"""Calibration: the values of parameters at which a solution for all of them fits measurements best.
+
+Nothing is trained: the network is the solution at any values of its parameter axes, and its derivatives by them are
+exact, so that least squares over one or a few numbers is all that is left.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import scipy
+from numpy.typing import ArrayLike, NDArray
+
+from pinnreg.errors import InputError
+from pinnreg.report.fixed import Function, fixed
+
+Array = NDArray[np.float64]
+
+NORMAL = 1.959963984540054
+"""Standard errors to either side of 95 % of a normal distribution."""
+STARTS = 5
+"""Along each parameter, from the best of which least squares begins."""
+MOST_STARTS = 200
+
+
+@final
+@dataclass(frozen=True)
+class Calibrated:
+    """A parameter that was found.
+
+    Attributes:
+        value: the best one.
+        standard_error: of it, by the noise that the measurements turn out to have; infinite where they do not tell.
+        low: the lower end of the 95 % interval,
+        high: and the upper one.
+    """
+
+    value: float
+    standard_error: float
+    low: float
+    high: float
+
+
+def calibrated(
+    solution: Function,
+    axes: tuple[str, ...],
+    parameters: Sequence[str],
+    bounds: Mapping[str, tuple[float, float]],
+    output: int,
+    points: ArrayLike,
+    values: ArrayLike,
+) -> dict[str, Calibrated]:
+    """The parameters at which an output is nearest to measured values, with intervals.
+
+    Args:
+        solution: for all values of the parameters.
+        axes: all of its axes.
+        parameters: those that are to be found.
+        bounds: of all axes.
+        output: which was measured.
+        points: where, (n, d), columns in the order of the axes that are no parameters.
+        values: (n,).
+
+    Raises:
+        InputError: no parameters, shapes that do not fit, or fewer values than parameters and one more.
+    """
+    if not parameters:
+        raise InputError("calibrate: the problem has no axes that are parameters; name them: parameters = ('alpha',)")
+    at, measured = np.asarray(points, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    count, rest = len(axes) - len(parameters), [axis for axis in axes if axis not in parameters]
+    if at.ndim != 2 or at.shape[1] != count or measured.shape != at.shape[:1]:
+        raise InputError(
+            f"calibrate: expected points (n, {count}) of the axes {', '.join(rest)} and values (n,), got {at.shape} "
+            f"and {measured.shape}"
+        )
+    if len(measured) <= len(parameters) or not (np.isfinite(at).all() and np.isfinite(measured).all()):
+        raise InputError(f"calibrate: expected more than {len(parameters)} values, all of them finite")
+    low, high = (np.array([bounds[name][end] for name in parameters]) for end in (0, 1))
+
+    def there(theta: Array) -> Function:
+        return fixed(solution, axes, bounds, dict(zip(parameters, np.clip(theta, low, high).tolist(), strict=True)))
+
+    def gaps(theta: Array) -> Array:
+        found: Array = there(theta)(at)[:, output] - measured
+        return found
+
+    def slopes(theta: Array) -> Array:
+        return np.stack([there(theta).derivative(at, name)[:, output] for name in parameters], axis=1)
+
+    each = max(min(STARTS, int(MOST_STARTS ** (1 / len(parameters)))), 1)
+    shares = (np.arange(each) + 0.5) / each
+    grid = np.stack(np.meshgrid(*[shares] * len(parameters), indexing="ij"), axis=-1).reshape(-1, len(parameters))
+    start = min((low + share * (high - low) for share in grid), key=lambda theta: float(np.sum(gaps(theta) ** 2)))
+    found = scipy.optimize.least_squares(gaps, start, jac=slopes, bounds=(low, high), x_scale=high - low)
+    jacobian = slopes(found.x)
+    variance = float(np.sum(gaps(found.x) ** 2)) / (len(measured) - len(parameters))
+    inverse = np.linalg.pinv(jacobian.T @ jacobian)
+    told = np.linalg.matrix_rank(jacobian) == len(parameters)
+    errors = [math.sqrt(variance * each) if told else math.inf for each in np.diag(inverse)]
+    return {
+        name: Calibrated(value, error, value - NORMAL * error, value + NORMAL * error)
+        for name, value, error in zip(parameters, found.x.tolist(), errors, strict=True)
+    }
