@@ -54,15 +54,27 @@ def estimated(solution: Solution, prepared: Prepared, how: How, wrong: Wrong, st
         return None
     if how == "twin":
         return by_twin(solution, prepared, wrong, steps)
-    work = _operations(prepared, steps)
-    affordable = [each for each in COLUMNS if OPERATIONS * each**3 <= SHARE * work] if how == "auto" else COLUMNS
-    seed = derive(prepared.resolved.config.seed, "estimate")
-    found = solution.estimate(seed=seed, most=max(affordable, default=0))
+    found = by_defect(solution, prepared, steps if how == "auto" else None)
     trusted = found is not None and all(each == "good" for each in found.reliability.values())
-    if trusted or how == "defect" or work > SHORT or steps < FEWEST_STEPS:
+    if trusted or how == "defect" or _operations(prepared, steps) > SHORT or steps < FEWEST_STEPS:
         return found
     size = wrong(solution, prepared)
     return found if size is None or size <= SOLVED else by_twin(solution, prepared, wrong, steps) or found
+
+
+def by_defect(solution: Solution, prepared: Prepared, steps: int | None) -> Estimate | None:
+    """The estimate by the linearised defect, as finely as a tenth of so many steps pays for.
+
+    Args:
+        solution: what was trained.
+        prepared: its run.
+        steps: of its training; None for the finest resolution, whatever it costs.
+    """
+    most = max(COLUMNS)
+    if steps is not None:
+        paid = SHARE * _operations(prepared, steps)
+        most = max((each for each in COLUMNS if OPERATIONS * each**3 <= paid), default=0)
+    return solution.estimate(seed=derive(prepared.resolved.config.seed, "estimate"), most=most)
 
 
 def by_twin(solution: Solution, prepared: Prepared, wrong: Wrong, steps: int) -> Estimate | None:

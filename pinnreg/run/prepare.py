@@ -44,6 +44,7 @@ from pinnreg.report import (
     Solution,
     check_inside,
     grid_axes,
+    grid_points,
     inside_of,
     middle_of,
     scattered_points,
@@ -110,6 +111,15 @@ class Prepared:
         else:
             values = dict(zip(self.problem.outputs, solution(self.scattered[0]).T, strict=True))
         return {name: (values[name], truth[name]) for name in self.compared_outputs}
+
+    @property
+    def places(self) -> Array:
+        """The points where errors are taken, (n, d), in the order of `truth`."""
+        if self.scattered is not None:
+            return self.scattered[0]
+        domain = self.problem.domain
+        points = grid_points(self.axes, domain.axes, middle_of(domain, self.axes))
+        return points if self.inside is None else points[self.inside.reshape(-1)]
 
     @property
     def truth(self) -> dict[str, Array]:
