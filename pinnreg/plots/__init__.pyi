@@ -1,4 +1,5 @@
 from .analysis import TermAnalysis, analysis
+from .calibration import calibration
 from .convergence import Convergence, convergence
 from .domains import Held, domain_picture, drawn_axes
 from .layouts import cut, error_field
@@ -21,6 +22,7 @@ __all__ = [
     "TermAnalysis",
     "WeightCurves",
     "analysis",
+    "calibration",
     "check_format",
     "convergence",
     "cut",
