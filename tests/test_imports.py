@@ -54,11 +54,12 @@ REFUSED = [
     ["plot", "run", "--format", "gif"],
     ["reproduce", "ktw"],
     ["bench", "accuracy", "--problem", "haet"],
+    ["bench", "estimates", "--problem", "haet"],
 ]
 DONE = [
     *(["--help"], ["--version"], ["list"], ["schema"], ["schema", "points"]),
     *([command, "--help"] for command in ("solve", "study", "evaluate", "plot", "analyse", "reproduce", "bench")),
-    *(["bench", name, "--help"] for name in ("accuracy", "optimisers")),
+    *(["bench", name, "--help"] for name in ("accuracy", "estimates", "optimisers")),
 ]
 COMMANDS = [*REFUSED, *DONE]
 

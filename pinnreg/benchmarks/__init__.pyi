@@ -1,6 +1,17 @@
 from .accuracy import AccuracyBenchmark, AccuracyRow, AccuracyRun, bench_accuracy
 from .cases import CASES, Case, Limit, cases_named
 from .engines import Benchmark, Row, Setting, bench_derivatives
+from .estimates import (
+    RIGHT,
+    EstimatesBenchmark,
+    EstimatesRow,
+    FailedRun,
+    Ratios,
+    Totals,
+    bench_estimates,
+    is_right,
+)
+from .failures import ESTIMATED, FAILURES, Failure, chosen
 from .least_squares import Fit, FitRow, LeastSquaresBenchmark, bench_least_squares
 from .optimisers import (
     AnyRow,
@@ -12,19 +23,27 @@ from .optimisers import (
     bench_optimisers,
 )
 from .recipes import PROBLEMS, RECIPES
+from .stopping import State, Stop
 from .trace import DECADES
 
 __all__ = [
     "CASES",
     "DECADES",
+    "ESTIMATED",
+    "FAILURES",
     "PROBLEMS",
     "RECIPES",
+    "RIGHT",
     "AccuracyBenchmark",
     "AccuracyRow",
     "AccuracyRun",
     "AnyRow",
     "Benchmark",
     "Case",
+    "EstimatesBenchmark",
+    "EstimatesRow",
+    "FailedRun",
+    "Failure",
     "Fit",
     "FitRow",
     "LeastSquaresBenchmark",
@@ -33,12 +52,19 @@ __all__ = [
     "OptimiserRow",
     "OptimiserRun",
     "OptimiserSetting",
+    "Ratios",
     "Row",
     "ScipyRow",
     "Setting",
+    "State",
+    "Stop",
+    "Totals",
     "bench_accuracy",
     "bench_derivatives",
+    "bench_estimates",
     "bench_least_squares",
     "bench_optimisers",
     "cases_named",
+    "chosen",
+    "is_right",
 ]
