@@ -76,7 +76,7 @@ FAILURES = (
     Failure("plateau_duffing", "the same, of a stiff spring driven hard", "duffing", _HARD | _ONE | _steps(20)),
     Failure(
         "advection_exact",
-        "a wave of 30 periods' speed, with exact conditions and tanh",
+        "a wave that travels 5 periods, with exact conditions and tanh",
         "advection",
         {"conditions": "exact", "network.activation": "tanh", **_steps(60)},
     ),
