@@ -85,6 +85,22 @@ class Eigen(Problem):
         return u.xx + self.k * u
 
 
+@pytest.mark.parametrize("steps", [3, 25])
+def test_an_eigenfunction_without_a_norm_is_named(steps: int) -> None:
+    problem = make(Box(x=(0, 1)), dirichlet(0.0), residual=lambda self, u: u.xx + math.pi**2 * u)
+    assert any(MULTIPLE in each for each in notes_of(problem, steps))
+
+
+def test_a_coefficient_that_jumps_is_a_note() -> None:
+    problem = make(
+        Box(x=(0, 1)),
+        dirichlet(0.0, on="x=min"),
+        dirichlet(1.0, on="x=max", name="end"),
+        residual=lambda self, u, x: torch.where(x < 0.5, 1.0, 9.0) * u.xx,
+    )
+    assert any("jump" in each for each in notes_of(problem, 1))
+
+
 def test_a_zero_that_tells_no_coefficient_is_named() -> None:
     found = notes_of(Eigen(), steps=20, unknown={"k": {"start": 8.0}})
     assert any("no coefficient can be told from it" in each for each in found)

@@ -79,6 +79,7 @@ class Prepared:
         measurements: those of the config.
         start: what the network starts from; None for parameters of its own.
         inside: which points of the grid lie in the domain; None for all.
+        notes: on the problem, as of coefficients that jump.
     """
 
     resolved: Resolved
@@ -92,6 +93,7 @@ class Prepared:
     scattered: tuple[Array, dict[str, Array]] | None = None
     start: Start | None = None
     inside: Inside = None
+    notes: tuple[str, ...] = ()
 
     @property
     def problem(self) -> Problem:
@@ -175,10 +177,10 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
     if config.unknown and not any(isinstance(condition, Measurements | Equation) for condition in split.soft):
         logger.warning("unknown: there are no measurements, without which many coefficients may fit as well")
     objective = minimised(resolved, split, network, config.seed, trains=trains)
-    if trains:
-        # after the residual was checked, which says better what is wrong with it
-        for note in jumping_coefficients(problem, objective.model.like.device):
-            logger.warning("%s", note)
+    # after the residual was checked, which says better what is wrong with it
+    notes = tuple(jumping_coefficients(problem, objective.model.like.device)) if trains else ()
+    for note in notes:
+        logger.warning("%s", note)
     axes = grid_axes(problem.domain, config.evaluate.grid)
     inside = inside_of(problem.domain, axes) if with_reference else None
     if len(axes) == problem.domain.dimension:
@@ -186,7 +188,7 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
     solved = _solve(reference, problem, axes, inside) if with_reference else None
     scattered = None if solved is None else _at_scattered(reference, resolved)
     return Prepared(
-        resolved, split, network, objective, axes, reference, solved, measurements, scattered, start, inside
+        resolved, split, network, objective, axes, reference, solved, measurements, scattered, start, inside, notes
     )
 
 

@@ -45,7 +45,7 @@ def symptoms(solution: Solution, prepared: Prepared, outcome: Outcome[Batch], ve
         outcome: of the training.
         verdict: whether it has converged.
     """
-    found = [*disagreements(prepared.problem, (*prepared.split.exact, *prepared.split.soft))]
+    found = [*prepared.notes, *disagreements(prepared.problem, (*prepared.split.exact, *prepared.split.soft))]
     if prepared.objective.equations:
         found += _undetermined(prepared.objective, outcome.parameters, prepared)
         found += _between_points(solution, prepared)
@@ -72,8 +72,9 @@ def _undetermined(objective: Objective, parameters: Mapping[str, Tensor], prepar
     except (InputError, RuntimeError, NotImplementedError):
         return
     grown = _rows(again, _grown(trial), given)
-    # as far as it can be told: without exact data the growth is that of all u
-    terms = float((grown - rows).abs().max()) / SCALED
+    # by another function of about the same size: at an eigenfunction c u leaves rows as small as they are
+    other = _rows(again, trial, {name: (1 + SCALED) * each.detach() for name, each in given.items()})
+    terms = float((other - rows).abs().max()) / SCALED
     centred = without_mean(prepared.problem) if prepared.resolved.config.network.symmetry else ()
     spread = values.std(dim=0)
     for number, name in enumerate(trial.outputs):
