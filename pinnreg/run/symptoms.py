@@ -98,7 +98,8 @@ def _undetermined(objective: Objective, parameters: Mapping[str, Tensor], prepar
                 "any multiple of u solves equations and conditions as well, and so does u = 0; say how large it is, as "
                 "by integral(lambda u: u**2, over=..., equals=1.0)"
             )
-    if objective.model.unknown and bool((values.abs().amax(dim=0) <= NOTHING * torch.tensor(trial.sizes or 1.0)).all()):
+    least = NOTHING * values.new_tensor(trial.sizes or (1.0,) * len(trial.outputs))
+    if objective.model.unknown and bool((values.abs().amax(dim=0) <= least).all()):
         yield "u is zero, and no coefficient can be told from it; prescribe its size, or start elsewhere"
 
 
