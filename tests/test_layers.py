@@ -6,6 +6,7 @@ import ast
 import graphlib
 import importlib
 import inspect
+import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -346,3 +347,11 @@ def test_exports_exist_are_sorted_and_documented() -> None:
 
 def test_every_module_says_what_it_is() -> None:
     nowhere(label(path) for path in FILES if path.suffix == ".py" and not ast.get_docstring(tree(path)))
+
+
+def test_the_wheel_holds_every_package() -> None:
+    listed = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"][
+        "packages"
+    ]
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert {f"pinnreg.{name}" for name in folders} <= set(listed)
