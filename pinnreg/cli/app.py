@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -145,8 +145,8 @@ def evaluate(
         list[int] | None, typer.Option("--grid", help="Points along each axis; once, or once an axis.")
     ] = None,
     estimate: Annotated[
-        str | None,
-        typer.Option("--estimate", metavar="HOW", help="How the error is estimated: auto, defect, twin, none."),
+        Literal["auto", "defect", "twin", "none"] | None,
+        typer.Option("--estimate", help="How the error is estimated."),
     ] = None,
     device: options.Device = None,
     problems: options.Problems = None,
@@ -155,7 +155,7 @@ def evaluate(
     """A run's errors, computed anew from its checkpoint, on any grid; writes nothing into the run."""
     with show.notes(quiet=False):
         folders = problem_folders(problems)
-        solution = run.evaluate(folder, grid=grid, device=device, problems=folders, estimate=estimate)  # type: ignore[arg-type]
+        solution = run.evaluate(folder, grid=grid, device=device, problems=folders, estimate=estimate)
     assert solution.report is not None
     facts = {"run": str(folder), "estimate": solution.report.facts.get("estimate")}
     show.errors(report.summary(replace(solution.report, facts=facts)), json)

@@ -1,10 +1,11 @@
 from .bound import Bound, by_maximum_principle
 from .defect import Correction, correction
 from .estimate import COLUMNS, Estimate, EstimatedErrors, Reliability, by_defect
-from .intervals import Interval, Uncertainty, uncertainty
+from .intervals import NORMAL, Interval, Uncertainty, uncertainty
 
 __all__ = [
     "COLUMNS",
+    "NORMAL",
     "Bound",
     "Correction",
     "Estimate",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pinnreg.estimates import NORMAL
 from pinnreg.plots import style
 from pinnreg.plots.rows import Array, Row
 from pinnreg.plots.scales import largest_note, misfit_limits, value_limits
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OVERSHOOT = 2.0  # ranges of the reference by which a wrong prediction may widen the axis
-NORMAL = 1.96  # standard errors to either side of 95 %
 DECADES = 2  # that a logarithmic axis shows at least, lest its labels crowd
 
 

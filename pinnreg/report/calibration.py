@@ -16,12 +16,11 @@ import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from pinnreg.errors import InputError
+from pinnreg.estimates import NORMAL
 from pinnreg.report.fixed import Function, fixed
 
 Array = NDArray[np.float64]
 
-NORMAL = 1.959963984540054
-"""Standard errors to either side of 95 % of a normal distribution."""
 STARTS = 5
 """Along each parameter, from the best of which least squares begins."""
 MOST_STARTS = 200
