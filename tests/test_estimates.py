@@ -15,7 +15,8 @@ from torch import nn
 import pinnreg
 from pinnreg import Ball, Box, InputError, Problem, dirichlet, initial, neumann, periodic
 from pinnreg.cli import main
-from pinnreg.estimates import by_defect
+from pinnreg.equations import Points
+from pinnreg.estimates import by_defect, correction
 from pinnreg.networks import bound, widened
 from pinnreg.report import read_report
 
@@ -134,6 +135,41 @@ def test_the_correction_has_the_conditions_periods_and_symmetries_of_the_network
         assert one == pytest.approx(other, rel=1e-9, abs=1e-15)
     if isinstance(problem, Odd):
         assert estimate.at(np.array([[0.0, 0.3], [0.5, 1.0]]))["u"] == pytest.approx([0, 0], abs=1e-14)
+
+
+@dataclass(frozen=True)
+class Cubic(Problem):
+    """U' = -5 u³ from 1."""
+
+    domain = Box(t=(0, 1))
+    conditions = (dirichlet(1.0, on="t=min"),)
+
+    def residual(self, u):
+        return u.t + 5 * u**3
+
+    def reference(self):
+        return lambda t: 1 / np.sqrt(1 + 10 * t)
+
+
+def test_where_the_residual_bends_a_second_step_comes_nearer() -> None:
+    config = {"problem": Cubic(), **SMALL, "train": [{"optimiser": "gauss_newton", "steps": 2}]}
+    solution = pinnreg.solve(config, out=False, figures=False)
+    objective, parameters = solution.trained or pytest.fail("it was trained")
+    points = np.linspace(0, 1, 200)[:, None]
+    truth = true_error(solution, points)["u"]
+    assert np.linalg.norm(truth) > 0.01 * np.linalg.norm(solution(points))
+    found = correction(objective, dict(parameters), 100, activation="tanh", seed=0)
+    assert not found.linear
+    at = Points(torch.from_numpy(points))
+    once, twice = (found.model.sweep(each, at)((0,)).detach().numpy()[:, 0] for each in (found.first, found.parameters))
+    known = 1 / np.sqrt(1 + 10 * points[:, 0])
+    assert np.linalg.norm(twice - known) < 0.3 * np.linalg.norm(once - known)
+
+
+def test_a_linear_residual_takes_one_step() -> None:
+    config = {"problem": Odd(), **SMALL, "train": [{"optimiser": "gauss_newton", "steps": 2}]}
+    objective, parameters = pinnreg.solve(config, out=False, figures=False).trained or pytest.fail("it was trained")
+    assert correction(objective, dict(parameters), 100, activation="tanh", seed=0).linear
 
 
 def test_a_widened_network_is_the_same_function_until_its_coefficients_are_found() -> None:

@@ -15,7 +15,7 @@ import torch
 import pinnreg
 from pinnreg import Box, Problem, dirichlet, measurements
 from pinnreg.config import resolve
-from pinnreg.estimates import Uncertainty, uncertainty
+from pinnreg.estimates import NORMAL, Uncertainty, uncertainty
 from pinnreg.objective import Evaluator
 from pinnreg.run.prepare import prepare
 from pinnreg.training import History, train
@@ -153,6 +153,6 @@ def test_curves_show_the_band() -> None:
     figure = pinnreg.plots.error_field({"x": x}, fields, title="", errors={"u": 0.0})
     (band,) = figure.axes[0].collections
     (path,) = band.get_paths()
-    assert path.vertices[:, 1].min() == pytest.approx(-0.196)
-    assert path.vertices[:, 1].max() == pytest.approx(1.196)
+    assert path.vertices[:, 1].min() == pytest.approx(-0.1 * NORMAL)
+    assert path.vertices[:, 1].max() == pytest.approx(1 + 0.1 * NORMAL)
     assert "95 %" in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
