@@ -15,10 +15,13 @@ from torch import nn
 import pinnreg
 from pinnreg import Ball, Box, InputError, Problem, dirichlet, initial, neumann, periodic
 from pinnreg.cli import main
+from pinnreg.config import resolve
 from pinnreg.equations import Points
-from pinnreg.estimates import by_defect, correction
+from pinnreg.estimates import COLUMNS, by_defect, correction
 from pinnreg.networks import bound, widened
 from pinnreg.report import read_report
+from pinnreg.run import estimating
+from pinnreg.run.prepare import prepare
 
 FEW = {"evaluate.estimate": "none", "evaluate.every": 1000}
 
@@ -347,3 +350,24 @@ def test_with_measurements_it_is_said_that_their_noise_is_not_in_the_estimate() 
     assert estimate is not None
     assert estimate.reliability == {"u": "poor"}
     assert "noise in the measurements" in estimate.reason
+
+
+def test_resolutions_that_do_not_agree_are_not_called_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    solution = poorly_trained("poisson", 6, **{"points.interior": 200, "network.hidden": [12, 12]})
+    assert solution.estimate(most=0).reliability == {"u": "good"}
+    monkeypatch.setattr("pinnreg.estimates.estimate.COLUMNS", (4, 360))
+    estimate = solution.estimate(most=0)
+    assert estimate.reliability == {"u": "poor"}
+    assert "two resolutions differ by" in estimate.reason
+
+
+def test_a_longer_training_pays_for_a_finer_resolution(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(pinnreg.report.Solution, "estimate", lambda _, *, seed, most: asked.append(most))
+    prepared = prepare(resolve({"problem": Odd(), **SMALL}, {}, []))
+    solution = prepared.solution(prepared.objective.model.initial(), {})
+    for steps in (1, 100, 10**4, 10**8, None):
+        estimating.by_defect(solution, prepared, steps)
+    assert asked == sorted(asked)
+    assert asked[0] == 0
+    assert asked[-2:] == [max(COLUMNS)] * 2
