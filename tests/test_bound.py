@@ -86,6 +86,9 @@ def plain(self: Any, u: Any) -> Any:
     [
         make(SQUARE, dirichlet(0.0), residual=lambda self, u: u.laplacian + u),  # it may have eigenfunctions
         make(SQUARE, dirichlet(0.0), residual=lambda self, u: u.laplacian - u**3 + 1),
+        make(SQUARE, dirichlet(0.0), residual=lambda self, u: u.laplacian - 9 * torch.abs(u + 0) + 1),
+        make(SQUARE, dirichlet(0.0), residual=lambda self, u: u.laplacian - torch.relu(u + 0) - 1),
+        make(SQUARE, dirichlet(0.0), residual=lambda self, u: u.laplacian - torch.abs(u.x) - 1),
         make(SQUARE, dirichlet(0.0), residual=lambda self, u: u.biharmonic - 1),
         make(SQUARE, dirichlet(0.0), residual=lambda self, u: u.xy + 1),
         make(SQUARE, dirichlet(0.0), residual=lambda self, u: u.xx - u.yy + 1),
@@ -99,6 +102,26 @@ def plain(self: Any, u: Any) -> Any:
 )
 def test_where_no_principle_is_known_there_is_none(problem: Any) -> None:
     assert solved(problem, 1)[0] is None
+
+
+@dataclass(frozen=True)
+class Found(Problem):
+    """k uₓₓ = -1, k to be found."""
+
+    k: float = 1.0
+    domain = Box(x=(0, 1))
+    conditions = (dirichlet(0.0),)
+
+    def residual(self, u):
+        return self.k * u.xx + 1
+
+
+def test_an_equation_whose_coefficient_is_to_be_found_has_none() -> None:
+    config = {"problem": Found(), "network": {"hidden": [4]}, "points": {"interior": 20}}
+    train = [{"optimiser": "gauss_newton", "steps": 1}]
+    solution = pinnreg.solve({**config, "train": train, "unknown": {"k": {"start": 2.0}}}, out=False, figures=False)
+    objective, parameters = solution.trained or pytest.fail("it was trained")
+    assert by_maximum_principle(objective, parameters, seed=0) is None
 
 
 @pytest.mark.parametrize("domain", [DISC, Annulus(x=0, y=0, inner=0.5, outer=1), DISC - Ball(x=0.2, y=0, radius=0.3)])

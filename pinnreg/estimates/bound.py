@@ -65,6 +65,8 @@ def by_maximum_principle(objective: Objective, parameters: Mapping[str, Tensor],
     conditions = [term.condition for term in objective.terms if isinstance(term, Soft)]
     if len(problem.outputs) > 1 or len(objective.equations) != 1 or model.trial.periodic or problem.parameters:
         return None
+    if model.unknown:  # the equation is that of another coefficient
+        return None
     if any(not isinstance(each, FaceCondition) or each.kind not in ("dirichlet", "initial") for each in conditions):
         return None
     if any(isinstance(each, FaceCondition) and (each.slope or not each.part.whole) for each in conditions):
@@ -104,16 +106,26 @@ def _factor(problem: Problem) -> float | None:
     domain, linearity = problem.domain, Linearity(problem)
     x = domain.sample(SEVERAL, "sobol", 0)
     try:
-        found = {key: linearity.coefficients(x, key, 0) for key in linearity.numbers}
-        twice = linearity.residual(x, {key: value + 2 for key, value in linearity.numbers.items()})
+        numbers = linearity.numbers
+        found = {key: linearity.coefficients(x, key, 0) for key in numbers}
         once = linearity.residual(x, {})
+        others = [
+            linearity.residual(x, {k: s * v for (k, v), s in zip(numbers.items(), signs, strict=True)})
+            for signs in _signs(len(numbers))
+        ]
     except InputError:
         return None
     (name,) = once
     size = max((float(each[name].abs().max()) for each in found.values()), default=0.0)
-    said = once[name] + 2 * torch.stack([each[name] for each in found.values()]).sum(dim=0)
-    if not size or float((twice[name] - said).abs().max()) > ALIKE * max(size, float(said.abs().max())):
+    if not size:
         return None
+    for signs, other in zip(_signs(len(numbers)), others, strict=True):
+        changes = (
+            (s - 1) * float(numbers[key][0]) * each[name] for s, (key, each) in zip(signs, found.items(), strict=True)
+        )
+        said = once[name] + torch.stack(list(changes)).sum(dim=0)
+        if not float((other[name] - said).abs().max()) <= ALIKE * max(size, float(said.abs().max())):
+            return None
     zero = torch.zeros(SEVERAL, dtype=torch.float64)
     second, first, own = dict.fromkeys(domain.axes, zero), dict.fromkeys(domain.axes, zero), zero
     for key, each in found.items():
@@ -131,6 +143,13 @@ def _factor(problem: Problem) -> float | None:
             table = second if max(key) == 2 else first
             table[axis] = table[axis] + value
     return _largest(domain.bounds, second, first, own)
+
+
+def _signs(count: int) -> list[list[float]]:
+    """Factors for so many numbers, also of other signs: |u| is linear where all are positive."""
+    return [[factor * (1 + number) for number in range(count)] for factor in (1.0, -1.0)] + [
+        [(-1.0) ** (number + start) * 3 for number in range(count)] for start in (0, 1)
+    ]
 
 
 def _largest(
