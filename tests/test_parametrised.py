@@ -65,6 +65,18 @@ def test_a_solution_at_a_value_is_one_of_the_rest(cooling: pinnreg.Solution) -> 
     assert part(times)[:, 0] == pytest.approx(np.exp(-1.3 * times[:, 0]), abs=1e-4)
 
 
+def test_grids_may_have_their_axes_in_any_order() -> None:
+    part = solved(Source(), 1).at(beta=1.0)
+    x, alpha = np.linspace(0, 1, 4), np.linspace(-1, 1, 3)
+    one, other = part.on_grid({"x": x, "alpha": alpha})["u"], part.on_grid({"alpha": alpha, "x": x})["u"]
+    assert np.array_equal(one, other.T)
+    assert one[1, 2] == pytest.approx(part([[x[1], alpha[2]]])[0, 0], rel=1e-12)
+    with pytest.raises(InputError, match="unknown axis: 'z'"):
+        part.on_grid({"z": x})
+    with pytest.raises(InputError, match="'beta' is fixed at 1"):
+        part.on_grid({"x": x, "beta": x})
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

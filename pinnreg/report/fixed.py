@@ -56,8 +56,9 @@ class Fixed:
         """The outputs by name on a tensor grid of axes that are left, each of the grid's shape."""
         if both := [axis for axis in axes if axis in self.values]:
             raise InputError(f"on_grid: {both[0]!r} is fixed at {self.values[both[0]]:g}")
-        given = {**axes, **{axis: np.array([value]) for axis, value in self.values.items()}}
-        found = self.solution.on_grid({axis: given[axis] for axis in self.all_axes if axis in given})
+        if odd := [axis for axis in axes if axis not in self.axes]:
+            raise unknown("axis:", odd[0], self.axes)
+        found = self.solution.on_grid({**axes, **{axis: np.array([value]) for axis, value in self.values.items()}})
         shape = tuple(len(axis) for axis in axes.values())
         return {name: each.reshape(shape) for name, each in found.items()}
 
