@@ -46,6 +46,7 @@ def flow(self: Any, u: Any, v: Any, p: Any) -> Any:
 
 
 NORM = integral(lambda u: u**2, over=("x", "y"), equals=1.0)
+TWO = (neumann(0.0, of="u"), neumann(0.0, of="v", name="v"))
 CONSTANT = "is known up to a constant only"
 MULTIPLE = "any multiple of u solves"
 
@@ -64,10 +65,11 @@ MULTIPLE = "any multiple of u solves"
         ((neumann(0.0),), lambda self, u: u.laplacian - u, ("u",), MULTIPLE),
         ((neumann(0.0), NORM), lambda self, u: u.laplacian - u, ("u",), None),
         ((neumann(0.0),), lambda self, u: u.laplacian - u**3, ("u",), None),
+        (TWO, lambda self, u, v: {"a": u.laplacian - u + 1, "b": v.laplacian - v}, ("u", "v"), None),
     ],
 )
 def test_what_the_data_do_not_determine_is_named(given: Any, residual: Any, outputs: Any, note: str | None) -> None:
-    found = notes_of(make(SQUARE, *given, residual=residual, outputs=outputs), steps=2)
+    found = notes_of(make(SQUARE, *given, residual=residual, outputs=outputs), steps=12 if given is TWO else 2)
     named = [each for each in found if CONSTANT in each or MULTIPLE in each]
     assert len(named) == (note is not None)
     assert note is None or note in named[0]

@@ -76,12 +76,13 @@ def _undetermined(objective: Objective, parameters: Mapping[str, Tensor], prepar
     other = _rows(again, trial, {name: (1 + SCALED) * each.detach() for name, each in given.items()})
     terms = float((other - rows).abs().max()) / SCALED
     centred = without_mean(prepared.problem) if prepared.resolved.config.network.symmetry else ()
-    spread = values.std(dim=0)
+    # an output that is zero has no spread, and next to nothing changes nothing
+    sizes = trial.sizes or (1.0,) * len(trial.outputs)
+    spread = torch.maximum(values.std(dim=0), values.new_tensor(sizes))
     for number, name in enumerate(trial.outputs):
         if trial.data[number] or name in centred:
             continue
-        step = float(spread[number]) or 1.0
-        moved = _rows(again, _shifted(trial, number, step), given)
+        moved = _rows(again, _shifted(trial, number, float(spread[number])), given)
         if float((moved - rows).abs().max()) <= UNCHANGED * max(terms, float(rows.abs().max())):
             yield (
                 f"{name!r} is known up to a constant only: with {name} + c equations and conditions hold as well; "
@@ -90,7 +91,6 @@ def _undetermined(objective: Objective, parameters: Mapping[str, Tensor], prepar
             )
     homogeneous = not trial.has_data() or bool((known == 0).all())
     if homogeneous and float((grown - (1 + SCALED) * rows).abs().max()) <= UNCHANGED * SCALED * max(terms, 1e-300):
-        sizes = trial.sizes or (1.0,) * len(trial.outputs)
         if all(float(each.abs().max()) <= NOTHING * size for each, size in zip(values.T, sizes, strict=True)):
             yield "u = 0 solves all that was asked, and was found: there are no data, no source and no norm"
         elif terms > 0:
@@ -98,7 +98,7 @@ def _undetermined(objective: Objective, parameters: Mapping[str, Tensor], prepar
                 "any multiple of u solves equations and conditions as well, and so does u = 0; say how large it is, as "
                 "by integral(lambda u: u**2, over=..., equals=1.0)"
             )
-    least = NOTHING * values.new_tensor(trial.sizes or (1.0,) * len(trial.outputs))
+    least = NOTHING * values.new_tensor(sizes)
     if objective.model.unknown and bool((values.abs().amax(dim=0) <= least).all()):
         yield "u is zero, and no coefficient can be told from it; prescribe its size, or start elsewhere"
 
