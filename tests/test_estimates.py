@@ -161,7 +161,7 @@ def test_where_the_residual_bends_a_second_step_comes_nearer() -> None:
     points = np.linspace(0, 1, 200)[:, None]
     truth = true_error(solution, points)["u"]
     assert np.linalg.norm(truth) > 0.01 * np.linalg.norm(solution(points))
-    found = correction(objective, dict(parameters), 100, activation="tanh", seed=0)
+    found = correction(objective, dict(parameters), 100, seed=0)
     assert not found.linear
     at = Points(torch.from_numpy(points))
     once, twice = (found.model.sweep(each, at)((0,)).detach().numpy()[:, 0] for each in (found.first, found.parameters))
@@ -172,13 +172,13 @@ def test_where_the_residual_bends_a_second_step_comes_nearer() -> None:
 def test_a_linear_residual_takes_one_step() -> None:
     config = {"problem": Odd(), **SMALL, "train": [{"optimiser": "gauss_newton", "steps": 2}]}
     objective, parameters = pinnreg.solve(config, out=False, figures=False).trained or pytest.fail("it was trained")
-    assert correction(objective, dict(parameters), 100, activation="tanh", seed=0).linear
+    assert correction(objective, dict(parameters), 100, seed=0).linear
 
 
 def test_a_widened_network_is_the_same_function_until_its_coefficients_are_found() -> None:
     solution = poorly_trained("heat", 2, **{"points.interior": 50, "network.hidden": [6]})
     inside = solution.problem.domain.sample(64)
-    wide = widened(solution.network, solution.parameters, 30, inside, activation="tanh", seed=3)
+    wide = widened(solution.network, solution.parameters, 30, inside, seed=3)
     before = {name: each.clone() for name, each in solution.network.named_parameters()}
     assert torch.equal(wide(inside), bound(solution.network, solution.parameters)(inside))
     found = {name: each for name, each in wide.named_parameters() if each.requires_grad}
@@ -189,6 +189,24 @@ def test_a_widened_network_is_the_same_function_until_its_coefficients_are_found
     assert not torch.allclose(wide(inside), bound(solution.network, solution.parameters)(inside))
     # the network itself is left as it was
     assert all(torch.equal(each, before[name]) for name, each in solution.network.named_parameters())
+
+
+def test_a_zero_output_has_no_relative_error() -> None:
+    @dataclass(frozen=True)
+    class Half(Problem):
+        domain = Box(x=(0, 1))
+        outputs = ("u", "v")
+        conditions = (dirichlet(0.0, of="u"), dirichlet(0.0, of="v", name="v"))
+
+        def residual(self, u, v):
+            return {"a": u.xx + 1, "b": v.xx - v}
+
+    config = {"problem": Half(), **SMALL, "train": [{"optimiser": "gauss_newton", "steps": 30}]}
+    solution = pinnreg.solve(config, out=False, figures=False)
+    found = solution.estimate().errors(np.linspace(0, 1, 50)[:, None])
+    assert found["u"].rel_l2 < 1e-3
+    assert np.isnan(found["v"].rel_l2)
+    assert found["v"].max_abs < 1e-3
 
 
 def test_a_regression_has_no_estimate() -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal, final
+from typing import final
 
 import torch
 from torch import Tensor
@@ -66,22 +66,19 @@ class Correction:
         return self.first is self.parameters
 
 
-def correction(
-    objective: Objective, parameters: Parameters, count: int, *, activation: Literal["tanh", "sin"], seed: int
-) -> Correction:
+def correction(objective: Objective, parameters: Parameters, count: int, *, seed: int) -> Correction:
     """What solves the linearised equations and conditions among random features, in float64.
 
     Args:
         objective: what was minimised; penalties and noise are left out.
         parameters: at which.
         count: of random features for each output.
-        activation: of theirs.
         seed: of all draws.
     """
     model = objective.model
     inside = model.problem.domain.sample(4 * count, "sobol", derive(seed, "centres of features"))
     own, drawn = model.network_part(parameters), derive(seed, "random features")
-    network = widened(model.network, own, count, inside, activation=activation, seed=drawn)
+    network = widened(model.network, own, count, inside, seed=drawn)
     # as many rows for each coefficient where there are fewer equations than outputs
     share = len(model.problem.outputs) / len(objective.equations)
     interior = max(math.ceil(POINTS * (count + 1) * max(share, 1.0)), FEWEST)

@@ -26,13 +26,16 @@ Reliability = Literal["good", "poor"]
 Kind = Literal["defect", "twin"]
 
 COLUMNS = (120, 360, 360, 1080)
-"""Coefficients of random features, of all outputs together, of one resolution after the other."""
+"""Coefficients of random features, of all outputs together, of one resolution after the other; the second is tried
+again with other features, as its own error, and not that of the first, is what tells."""
 AGREE = 0.3
 """By this share two resolutions may differ for the estimate to be good,"""
 LEFT, LEFT_OF_BENT = 0.7, 0.2
 """and these shares of the residual may be left: where it is as good as linear, and where it is not.
 
 At an error of 0.2 of van der Pol's oscillator, a tenth of it was found by two resolutions, 0.3 of the residual left."""
+NOTHING = 1e-6
+"""Of the size that an output was expected to have, by the root of its mean square: it is zero."""
 COMPARED_AT = 2048
 """Points at which two resolutions are compared."""
 CHUNK = 8192
@@ -44,7 +47,7 @@ class EstimatedErrors:
     """How wrong an output is by an estimate e of its error.
 
     Attributes:
-        rel_l2: ‖e‖₂ / ‖u - e‖₂ over points; NaN where u - e vanishes.
+        rel_l2: ‖e‖₂ / ‖u - e‖₂ over points; NaN where u - e is nothing beside the size of the output, as of a zero.
         max_abs: the largest |e|.
         reliability: "good", or "poor": then the error may be larger or smaller by far.
         kind: how e was found: by the linearised "defect", or as the difference to a "twin", another run.
@@ -87,9 +90,11 @@ class Estimate:
     def sizes(self, values: Mapping[str, Array], errors: Mapping[str, Array]) -> dict[str, EstimatedErrors]:
         """The same of values and errors that are known at some points, (n,) each, by output."""
         found = {}
-        for name, reliability in self.reliability.items():
+        expected = self.own[0].trial.sizes or (1.0,) * len(self.reliability)
+        for (name, reliability), scale in zip(self.reliability.items(), expected, strict=True):
             size = float(np.linalg.norm(values[name] - errors[name]))
-            rel_l2 = float(np.linalg.norm(errors[name])) / size if size else float("nan")
+            zero = size <= NOTHING * scale * len(values[name]) ** 0.5
+            rel_l2 = float("nan") if zero else float(np.linalg.norm(errors[name])) / size
             found[name] = EstimatedErrors(rel_l2, float(np.abs(errors[name]).max()), reliability, self.kind)
         return found
 
@@ -122,8 +127,7 @@ def by_defect(objective: Objective, parameters: Parameters, *, seed: int, most: 
             if number > 1 and (columns > most or _good(apart, found)):
                 break
             count = max(columns // len(problem.outputs), 2)
-            activation: Literal["tanh", "sin"] = "tanh"
-            found = correction(objective, given, count, activation=activation, seed=derive(seed, "defect", number))
+            found = correction(objective, given, count, seed=derive(seed, "defect", number))
             error, first = (own - _values(found.model, each, points) for each in (found.parameters, found.first))
             if before is not None:
                 coarser, linear = (_differences(problem.outputs, each, error) for each in (before, first))

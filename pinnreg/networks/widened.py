@@ -5,12 +5,11 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
-from typing import Literal, cast, final
+from typing import cast, final
 
 import torch
 from torch import Tensor, nn
 
-from pinnreg.networks.mlp import ACTIVATIONS
 from pinnreg.networks.symmetric import Symmetric
 
 SLOWEST, STEEPEST = 0.5, 8.0
@@ -19,15 +18,14 @@ SLOWEST, STEEPEST = 0.5, 8.0
 
 @final
 class _Widened(nn.Module):
-    """N(f) + Σⱼ cⱼ σ(wⱼ · f + bⱼ) + c₀ of input features f, (n, m); of all this only c is trained, from 0."""
+    """N(f) + Σⱼ cⱼ tanh(wⱼ · f + bⱼ) + c₀ of input features f, (n, m); of all this only c is trained, from 0."""
 
-    def __init__(self, body: nn.Module, weights: Tensor, biases: Tensor, outputs: int, activation: str) -> None:
+    def __init__(self, body: nn.Module, weights: Tensor, biases: Tensor, outputs: int) -> None:
         super().__init__()
         count, inputs = weights.shape
         self.body = body
         self.hidden = nn.utils.skip_init(nn.Linear, inputs, count, dtype=weights.dtype, device=weights.device)
         self.output = nn.utils.skip_init(nn.Linear, count, outputs, dtype=weights.dtype, device=weights.device)
-        self._activation = ACTIVATIONS[activation]
         with torch.no_grad():
             self.hidden.weight.copy_(weights)
             self.hidden.bias.copy_(biases)
@@ -36,7 +34,7 @@ class _Widened(nn.Module):
         self.hidden.requires_grad_(False)
 
     def forward(self, features: Tensor) -> Tensor:
-        beside: Tensor = self.output(self._activation(self.hidden(features)))
+        beside: Tensor = self.output(torch.tanh(self.hidden(features)))
         return cast(Tensor, self.body(features)) + beside
 
 
@@ -46,7 +44,6 @@ def widened(
     count: int,
     inside: Tensor,
     *,
-    activation: Literal["tanh", "sin"],
     seed: int,
 ) -> nn.Module:
     """The network of `build` at some parameters, with random features of its input features beside its body.
@@ -59,7 +56,6 @@ def widened(
         parameters: its parameters by name.
         count: of random features.
         inside: points of the domain, (n, d), around which they are centred.
-        activation: σ.
         seed: of their directions, slopes and places.
     """
     found = copy.deepcopy(network)
@@ -79,7 +75,5 @@ def widened(
     weights = SLOWEST * slopes.exp() * torch.nn.functional.normalize(directions, dim=1)
     centres = places[torch.randint(len(places), (count,), generator=draws)]
     biases = -(weights.to(places) * centres).sum(dim=1)
-    if activation == "sin":
-        biases = biases + 2 * math.pi * torch.rand(count, generator=draws, dtype=torch.float64).to(places)
-    inner[1] = _Widened(body, weights.to(places), biases, outputs, activation)  # type: ignore[operator]
+    inner[1] = _Widened(body, weights.to(places), biases, outputs)  # type: ignore[operator]
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,11 @@ def draw(report: Report, history: Mapping[str, NDArray[np.float64]]) -> dict[str
         measured=measured,
         plane=report.facts.get("plane") or {},
         outline=report.outline,
-        estimates={name: (each.rel_l2, each.reliability == "good") for name, each in report.estimates.items()},
+        estimates={
+            name: (each.rel_l2, each.reliability == "good")
+            for name, each in report.estimates.items()
+            if not math.isnan(each.rel_l2)
+        },
     )
     return {"error_field": field, **({"history": loss_history(history, title=title, zeros=zeros)} if history else {})}
 

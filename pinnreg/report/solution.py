@@ -54,7 +54,7 @@ class Solution:
     report: Report | None = None
     folder: Path | None = None
     unknown: Mapping[str, float] = field(default_factory=dict)
-    trained: tuple[Objective, Mapping[str, Tensor]] | None = None
+    trained: tuple[Objective, Mapping[str, Tensor]] | None = field(default=None, repr=False)
 
     def __call__(self, points: ArrayLike) -> Array:
         """The outputs at points (n, d), columns in the order of the axes: (n, outputs)."""
