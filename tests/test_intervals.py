@@ -106,7 +106,7 @@ def test_without_enough_measurements_there_is_none() -> None:
 
 def test_a_run_reports_intervals_and_bands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "run"
-    options = ["network.hidden=[6]", "train.0.steps=8", "points.interior=60", "evaluate.grid=9"]
+    options = ["network.hidden=[6]", "train.0.steps=25", "points.interior=60", "evaluate.grid=9"]
     with pytest.raises(SystemExit) as ended:
         pinnreg.cli.main(["solve", "heat_inverse", *(f"--set={each}" for each in options), "--out", str(folder)])
     assert ended.value.code == 0
@@ -156,3 +156,28 @@ def test_curves_show_the_band() -> None:
     assert path.vertices[:, 1].min() == pytest.approx(-0.1 * NORMAL)
     assert path.vertices[:, 1].max() == pytest.approx(1 + 0.1 * NORMAL)
     assert "95 %" in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"train": [{"optimiser": "gauss_newton", "steps": 3}]},  # it has not converged
+        {"train": [{"optimiser": "adam", "steps": 20}]},
+        {"network": {"hidden": [60, 60]}},  # too many parameters
+        {"evaluate": {"estimate": "none"}},
+    ],
+)
+def test_runs_that_are_at_no_minimum_have_no_intervals(changes: dict[str, Any]) -> None:
+    config = {
+        "problem": decay(values_of(0)),
+        "network": {"hidden": [6]},
+        "points": {"interior": 30},
+        "unknown": {"k": {"start": 0.7}},
+        "train": [{"optimiser": "gauss_newton", "steps": 40}],
+    }
+    assert "interval" in pinnreg.solve(config, out=False, figures=False).report.facts["unknown"]["k"]
+    few = {**config, "train": [{"optimiser": "gauss_newton", "steps": 6}]} if "network" in changes else config
+    report = pinnreg.solve({**few, **changes}, out=False, figures=False).report
+    assert "interval" not in report.facts["unknown"]["k"]
+    assert "noise" not in report.facts
+    assert "u_band" not in report.fields

@@ -48,7 +48,7 @@ class EvaluateSettings:
         estimate: how the error is estimated, with a reference and without: `defect` solves the linearised equations for
             it; `twin` is the difference to a second run with another seed and half the steps; `auto` is `defect`, as
             fine as a tenth of the training pays for, and `twin` where that is not to be trusted and training was short;
-            `none` estimates nothing.
+            `none` estimates nothing, no intervals of coefficients either.
     """
 
     grid: Annotated[tuple[Annotated[Count, Field(ge=2)], ...] | None, BeforeValidator(_one_or_many)] = None

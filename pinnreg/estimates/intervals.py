@@ -36,6 +36,8 @@ NORMAL = 1.959963984540054
 """Standard errors to either side of 95 % of a normal distribution."""
 ROUNDING = 1e-13
 """Of the largest eigenvalue of H: directions that nothing determines have none, and do not count."""
+MOST = 3000
+"""Parameters, as many as Gauss-Newton takes dense steps in: eigenvalues of 3000 take some ten seconds."""
 FEWEST = 3
 """Values more than parameters that they have determined, to tell the noise by."""
 SMALL = 1e-3
@@ -129,13 +131,15 @@ def uncertainty(objective: Objective, batch: Batch, parameters: Mapping[str, Ten
         parameters: where it ended.
 
     Returns:
-        None without measurements, where some of them do not count (`trim`, `batch`), with noise on the parameters, and
-        where there are too few of them to tell their noise.
+        None without measurements, where some of them do not count (`trim`, `batch`), with noise on the parameters, with
+        too many parameters for dense matrices, and where there are too few measurements to tell their noise.
     """
     measured = [term for term in objective.terms if isinstance(term, Soft) and term.measured is not None]
     if not measured or objective.noise is not None or any(term.stochastic for term in measured):
         return None
     if any(term.power != 2 for term in objective.terms):
+        return None
+    if sum(each.numel() for each in parameters.values()) > MOST:
         return None
     at = linearise(objective, batch, dict(parameters))
     jacobian, residuals = at.jacobian.double(), at.residuals.double()

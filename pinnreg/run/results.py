@@ -129,7 +129,7 @@ def with_facts(solution: Solution, prepared: Prepared, outcome: Outcome[Batch], 
     """
     assert solution.report is not None
     config, verdict = prepared.resolved.config, judged(solution, prepared, outcome)
-    uncertain = uncertainty(prepared.objective, outcome.batch, outcome.parameters)
+    uncertain = _uncertainty(prepared, outcome) if verdict.converged else None
     report = solution.report if uncertain is None else _with_band(solution.report, uncertain, prepared)
     facts = {
         **solution.report.facts,
@@ -198,6 +198,19 @@ def _columns(measured: Measurements, axes: Iterable[str]) -> dict[str, NDArray[n
     values = torch.cat([measured.values, measured.held_values]).numpy()
     held_out = np.repeat([0.0, 1.0], [len(measured.values), len(measured.held_values)])
     return {**dict(zip(axes, points.T, strict=True)), measured.column: values, "held_out": held_out}
+
+
+def _uncertainty(prepared: Prepared, outcome: Outcome[Batch]) -> Uncertainty | None:
+    """What the noise of the measurements does, at a minimum, as second-order optimisers reach it."""
+    config = prepared.resolved.config
+    if config.evaluate.estimate == "none" or config.train[-1].first_order:
+        return None
+    try:
+        return uncertainty(prepared.objective, outcome.batch, outcome.parameters)
+    except (InputError, NotImplementedError, RuntimeError) as refused:
+        # eigenvalues that do not converge, or no memory for them, must not cost a trained network
+        logger.warning("no intervals: %s", refused)
+        return None
 
 
 def _bound(prepared: Prepared, outcome: Outcome[Batch]) -> dict[str, Any]:
