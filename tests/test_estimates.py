@@ -389,3 +389,21 @@ def test_a_longer_training_pays_for_a_finer_resolution(monkeypatch: pytest.Monke
     assert asked == sorted(asked)
     assert asked[0] == 0
     assert asked[-2:] == [max(COLUMNS)] * 2
+
+
+def test_a_run_is_looked_at_again_without_a_second_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(tmp_path / "run", Odd(), steps=20, estimate="twin")
+    again = pinnreg.run.evaluate(tmp_path / "run", problem=Odd())
+    assert again.report.estimates["u"].kind == "defect"
+    asked = pinnreg.run.evaluate(tmp_path / "run", problem=Odd(), estimate="twin")
+    assert asked.report.estimates["u"].kind == "twin"
+    assert pinnreg.run.evaluate(tmp_path / "run", problem=Odd(), estimate="none").report.estimates == {}
+
+
+def test_a_twin_goes_on_from_where_the_run_did(tmp_path: Path) -> None:
+    run(tmp_path / "first", Odd(), steps=20, estimate="none")
+    config = {**SMALL, "problem": Odd(), "start": str(tmp_path / "first")}
+    train = [{"optimiser": "gauss_newton", "steps": 2}]
+    solution = pinnreg.solve({**config, "train": train, "evaluate": {"estimate": "twin"}}, out=False, figures=False)
+    # one step from a network of its own would be off by all of u
+    assert solution.report.estimates["u"].rel_l2 < 1e-3

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-from collections.abc import Callable
 from typing import Literal
 
 from torch import Tensor
@@ -16,12 +15,12 @@ from pinnreg.objective import Evaluator
 from pinnreg.optimisers import AnyStage
 from pinnreg.randomness import derive
 from pinnreg.report import Solution
+from pinnreg.run.convergence import wrong
 from pinnreg.run.prepare import Prepared, minimised, network_of
 from pinnreg.training import History, train
 
 logger = logging.getLogger("pinnreg")
 
-Wrong = Callable[[Solution, Prepared], float | None]
 How = Literal["auto", "defect", "twin", "none"]
 
 SHARE = 0.1
@@ -40,26 +39,25 @@ SOLVED = 1e-4
 """A relative residual below which no second run is made unasked."""
 
 
-def estimated(solution: Solution, prepared: Prepared, how: How, wrong: Wrong, steps: int) -> Estimate | None:
+def estimated(solution: Solution, prepared: Prepared, how: How, steps: int) -> Estimate | None:
     """The estimate of a run's error.
 
     Args:
         solution: what was trained.
         prepared: the run.
         how: as in a config.
-        wrong: the relative residual of a solution at fresh points, if it tells.
         steps: of the training.
     """
     if how == "none" or solution.trained is None or not prepared.objective.equations:
         return None
     if how == "twin":
-        return by_twin(solution, prepared, wrong, steps)
+        return by_twin(solution, prepared, steps)
     found = by_defect(solution, prepared, steps if how == "auto" else None)
     trusted = found is not None and all(each == "good" for each in found.reliability.values())
     if trusted or how == "defect" or _operations(prepared, steps) > SHORT or steps < FEWEST_STEPS:
         return found
     size = wrong(solution, prepared)
-    return found if size is None or size <= SOLVED else by_twin(solution, prepared, wrong, steps) or found
+    return found if size is None or size <= SOLVED else by_twin(solution, prepared, steps) or found
 
 
 def by_defect(solution: Solution, prepared: Prepared, steps: int | None) -> Estimate | None:
@@ -77,7 +75,7 @@ def by_defect(solution: Solution, prepared: Prepared, steps: int | None) -> Esti
     return solution.estimate(seed=derive(prepared.resolved.config.seed, "estimate"), most=most)
 
 
-def by_twin(solution: Solution, prepared: Prepared, wrong: Wrong, steps: int) -> Estimate | None:
+def by_twin(solution: Solution, prepared: Prepared, steps: int) -> Estimate | None:
     """The difference to another run: with another seed, other points and about half the steps, and the same data.
 
     It is at most the sum of both errors, and of their size where they are independent.
@@ -85,7 +83,6 @@ def by_twin(solution: Solution, prepared: Prepared, wrong: Wrong, steps: int) ->
     Args:
         solution: what was trained.
         prepared: its run.
-        wrong: the relative residual of a solution at fresh points, if it tells.
         steps: of its training.
 
     Returns:
@@ -94,7 +91,10 @@ def by_twin(solution: Solution, prepared: Prepared, wrong: Wrong, steps: int) ->
     assert solution.trained is not None
     config = prepared.resolved.config
     seed = derive(config.seed, "twin")
-    network = network_of(prepared.resolved, prepared.split, seed, prepared.device)
+    start = prepared.start
+    network = network_of(prepared.resolved, prepared.split, seed if start is None else start.seed, prepared.device)
+    if start is not None:  # both go on from there
+        start.put_into(network, f"start: {config.start}")
     objective = minimised(prepared.resolved, prepared.split, network, seed, trains=True)
     share = steps / sum(stage.steps for stage in config.train) / 2
     stages = [_shortened(stage, share) for stage in config.train]

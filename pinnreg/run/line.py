@@ -21,7 +21,7 @@ from pinnreg.objective import Batch, Evaluator
 from pinnreg.report import Solution, main_error, read_report, write_report
 from pinnreg.run.combinations import note_unfinished_annealing
 from pinnreg.run.convergence import wrong
-from pinnreg.run.estimating import How, estimated
+from pinnreg.run.estimating import How, by_defect, estimated
 from pinnreg.run.folder import RunFolder
 from pinnreg.run.prepare import Prepared, check_stages, prepare
 from pinnreg.run.provenance import provenance
@@ -77,7 +77,7 @@ def solve(
         outcome, history = _trained(prepared, folder, state, hooks, begun.began_with if begun and state else {})
         solution = prepared.solution(outcome.parameters, history)
         how = prepared.resolved.config.evaluate.estimate
-        solution = compared(solution, prepared, estimated(solution, prepared, how, wrong, outcome.steps))
+        solution = compared(solution, prepared, estimated(solution, prepared, how, outcome.steps))
         earlier = 0.0 if state is None else float(state["position"]["seconds"])
         solution = with_facts(solution, prepared, outcome, time.monotonic() - started + earlier)
         return solution if folder is None else _kept(solution, folder, hooks, figures=figures)
@@ -133,7 +133,8 @@ def evaluate(
         problem: the problem, if the run was given it as an object.
         network: the network, if it was given as an object.
         regularisers: all of them, if any was given as an object.
-        estimate: how its error is estimated, before the config's; "defect" as finely as possible.
+        estimate: how its error is estimated, before the config's; "defect" as finely as possible. None: as the config
+            says, but that no second run is trained.
 
     Raises:
         InputError: as `load`, or a grid that does not fit the problem.
@@ -146,7 +147,9 @@ def evaluate(
     prepared = prepare(begun.resolved(None, changes, problems, objects))
     state = begun.state(prepared)
     solution, how = prepared.solution(state["parameters"], {}), prepared.resolved.config.evaluate.estimate
-    found = estimated(solution, prepared, how, wrong, int(state["position"]["step"]))
+    steps, unasked = int(state["position"]["step"]), estimate is None and how in ("auto", "twin")
+    # a second run is trained for those only who ask for it
+    found = by_defect(solution, prepared, steps) if unasked else estimated(solution, prepared, how, steps)
     return compared(solution, prepared, found)
 
 

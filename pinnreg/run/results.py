@@ -27,7 +27,6 @@ from pinnreg.report import (
     Validation,
     compare,
     grid_points,
-    inside_of,
     middle_of,
     read_report,
     scattered_points,
@@ -57,7 +56,7 @@ def compared(solution: Solution, prepared: Prepared, estimate: Estimate | None =
         scattered = None if prepared.scattered is None else prepared.looked_at(solution)
         report = compare(values, axes, prepared.reference, prepared.solved, scattered, prepared.inside)
     if estimate is not None:
-        report = _with_estimate(report, estimate, solution, prepared)
+        report = _with_estimate(report, estimate, prepared)
     report = replace(
         report,
         validation=_validation(solution, prepared),
@@ -74,19 +73,15 @@ def compared(solution: Solution, prepared: Prepared, estimate: Estimate | None =
     return solution.with_report(report)
 
 
-def _with_estimate(report: Report, estimate: Estimate, solution: Solution, prepared: Prepared) -> Report:
+def _with_estimate(report: Report, estimate: Estimate, prepared: Prepared) -> Report:
     """The report with the estimated errors: as fields on the grid, and their sizes where errors are taken."""
-    domain, (points, back) = prepared.problem.domain, _on_grid(prepared)
-    at = estimate.at(points)
-    fields = {name: back(each) for name, each in at.items()}
-    if len(prepared.axes) == domain.dimension:
-        inside = inside_of(domain, prepared.axes)
-        sizes = estimate.sizes({name: taken(report.fields[name], inside) for name in at}, at)
+    points, back = _on_grid(prepared)
+    at, there = estimate.at(points), scattered_points(prepared.problem.domain, prepared.resolved.config.evaluate.grid)
+    if there is None:
+        sizes = estimate.sizes({name: taken(report.fields[name], prepared.inside) for name in at}, at)
     else:
-        there = scattered_points(domain, None)
-        assert there is not None  # as for the errors of more axes than a grid has
         sizes = estimate.errors(there)
-    fields = {f"{name}_estimate": each for name, each in fields.items()}
+    fields = {f"{name}_estimate": back(each) for name, each in at.items()}
     facts = {"estimate": estimate.reason}
     return replace(report, fields={**report.fields, **fields}, estimates=sizes, facts={**report.facts, **facts})
 
@@ -101,7 +96,7 @@ def _with_band(report: Report, uncertain: Uncertainty, prepared: Prepared) -> Re
 def _on_grid(prepared: Prepared) -> tuple[Array, Callable[[Array], Array]]:
     """The points of the grid that lie in the domain, (n, d), and what makes fields of values there, (n,)."""
     domain, axes = prepared.problem.domain, prepared.axes
-    inside, shape = inside_of(domain, axes), tuple(map(len, axes.values()))
+    inside, shape = prepared.inside, tuple(map(len, axes.values()))
     points = grid_points(axes, domain.axes, middle_of(domain, axes))
     if inside is None:
         return points, lambda values: values.reshape(shape)
