@@ -57,7 +57,8 @@ def find(folders: Iterable[Path] = (), role: Role = "problem") -> dict[str, Path
         InputError: a folder that does not exist.
     """
     found: dict[str, Path] = {}
-    for folder in (*([shipped("problems")] if role == "problem" else []), *folders):
+    # parts, too: in a checkout that is where users put their own
+    for folder in (shipped("problems"), *folders):
         if not is_folder(folder):
             raise InputError(f"problem folder {str(folder)!r} does not exist")
         for path in sorted(folder.glob("*.py")):
