@@ -120,7 +120,18 @@ def test_a_reference_that_gives_no_real_numbers_is_refused(reference: Any, reaso
     assert reason in refusal(problem(reference=reference))
 
 
-@pytest.mark.parametrize("outputs", [("file",), ("allow_pickle",), ("residual",), ("u", "u_error"), ("residual_u",)])
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        ("file",),
+        ("allow_pickle",),
+        ("residual",),
+        ("u", "u_error"),
+        ("u", "u_band"),
+        ("u", "u_estimate"),
+        ("residual_u",),
+    ],
+)
 def test_names_that_the_files_of_a_run_need_are_refused(outputs: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match=r"means something else in fields\.npz"):
         problem(outputs=outputs)

@@ -22,6 +22,8 @@ from pinnreg.errors import InputError, place, shortened, unknown, user_code
 from pinnreg.naming import free_name
 from pinnreg.reference import Reference, as_reference, remembered
 
+SUFFIXES = ("_reference", "_error", "_estimate", "_band")
+"""Of the arrays in fields.npz that stand beside an output."""
 RESERVED = frozenset({"residual", "file", "allow_pickle"})
 """Names that neither an axis nor an output can have: of an array of a run's, and of parameters of NumPy's writer."""
 
@@ -270,7 +272,7 @@ def _validate_definition(problem: Problem) -> None:
     names = [*outputs, *axes, "points", "normal"]
     if repeated := [name for name, times in Counter(names).items() if times > 1]:
         raise InputError(f"{title}: {repeated[0]!r} names two things; outputs, axes, `points` and `normal` differ")
-    arrays = {f"{output}{suffix}" for output in outputs for suffix in ("_reference", "_error")} | RESERVED
+    arrays = {f"{output}{suffix}" for output in outputs for suffix in SUFFIXES} | RESERVED
     if taken := [name for name in (*outputs, *axes) if name in arrays or name.startswith("residual_")]:
         raise InputError(f"{title}: {taken[0]!r} means something else in fields.npz; rename it")
     _validate_parameter_axes(problem)

@@ -9,10 +9,10 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from pinnreg.equations.problem import SUFFIXES
 from pinnreg.errors import InputError
 
 Array = NDArray[np.float64]
-SUFFIXES = ("_reference", "_error", "_estimate", "_band")
 
 
 @final
