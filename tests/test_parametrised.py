@@ -124,6 +124,18 @@ def test_several_parameters_are_found_together() -> None:
     assert {name: each.value for name, each in found.items()} == pytest.approx({"alpha": 0.4, "beta": 1.5}, abs=1e-4)
 
 
+def test_a_parameter_at_the_end_of_its_range_is_said(
+    cooling: pinnreg.Solution, caplog: pytest.LogCaptureFixture
+) -> None:
+    times = np.linspace(0.1, 1, 20)[:, None]
+    (found,) = cooling.calibrate(times, np.exp(-4 * times[:, 0])).values()
+    assert found.value == pytest.approx(2, abs=1e-5)
+    assert "alpha is at the end of what was trained, 2: the best may lie beyond" in caplog.text
+    caplog.clear()
+    cooling.calibrate(times, np.exp(-1.4 * times[:, 0]))
+    assert "beyond" not in caplog.text
+
+
 def test_what_the_values_do_not_tell_has_no_interval(cooling: pinnreg.Solution) -> None:
     (found,) = cooling.calibrate(np.zeros((5, 1)), np.ones(5)).values()
     assert found.high - found.low > 1  # about all values that there are
@@ -132,8 +144,11 @@ def test_what_the_values_do_not_tell_has_no_interval(cooling: pinnreg.Solution) 
 @pytest.mark.parametrize(
     ("points", "values", "message"),
     [
-        (np.zeros((3, 2)), np.zeros(3), r"expected points \(n, 1\) of the axes t"),
-        (np.zeros((3, 1)), np.zeros(2), r"expected points \(n, 1\) of the axes t"),
+        (np.zeros((3, 2)), np.zeros(3), r"expected points \(n, 1\), in rows of t"),
+        (np.zeros((3, 1)), np.zeros(2), "as many values as points"),
+        (np.zeros((3, 1)), "text", r"expected values \(n,\)"),
+        ({"t": [0.5]}, [1.0], "of real numbers"),
+        (np.full((3, 1), 5.0), np.ones(3), "expected t from 0 to 1, where the solution was trained"),
         (np.zeros((1, 1)), np.zeros(1), "more than 1 values"),
         (np.zeros((3, 1)), np.full(3, np.nan), "all of them finite"),
     ],

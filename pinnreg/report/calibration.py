@@ -6,6 +6,7 @@ exact, so that least squares over one or a few numbers is all that is left.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +16,19 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
+from pinnreg.domain.given import points_of
 from pinnreg.errors import InputError
 from pinnreg.estimates import NORMAL
 from pinnreg.report.fixed import Function, fixed
+
+logger = logging.getLogger("pinnreg")
 
 Array = NDArray[np.float64]
 
 STARTS = 5
 """Along each parameter, from the best of which least squares begins."""
+AT_END = 1e-6
+"""Of a parameter's range: so near to its end it was stopped there."""
 MOST_STARTS = 200
 
 
@@ -69,13 +75,18 @@ def calibrated(
     """
     if not parameters:
         raise InputError("calibrate: the problem has no axes that are parameters; name them: parameters = ('alpha',)")
-    at, measured = np.asarray(points, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    count, rest = len(axes) - len(parameters), [axis for axis in axes if axis not in parameters]
-    if at.ndim != 2 or at.shape[1] != count or measured.shape != at.shape[:1]:
-        raise InputError(
-            f"calibrate: expected points (n, {count}) of the axes {', '.join(rest)} and values (n,), got {at.shape} "
-            f"and {measured.shape}"
-        )
+    rest = [axis for axis in axes if axis not in parameters]
+    at: Array = points_of("calibrate", rest, points).detach().double().cpu().numpy()
+    try:
+        measured = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"calibrate: expected values (n,), got {values!r}") from None
+    if measured.shape != at.shape[:1]:
+        raise InputError(f"calibrate: expected as many values as points, got {measured.shape} and {at.shape}")
+    for axis, column in zip(rest, at.T, strict=True):
+        lower, upper = bounds[axis]
+        if len(column) and not (lower <= column.min() and column.max() <= upper):
+            raise InputError(f"calibrate: expected {axis} from {lower:g} to {upper:g}, where the solution was trained")
     if len(measured) <= len(parameters) or not (np.isfinite(at).all() and np.isfinite(measured).all()):
         raise InputError(f"calibrate: expected more than {len(parameters)} values, all of them finite")
     low, high = (np.array([bounds[name][end] for name in parameters]) for end in (0, 1))
@@ -99,6 +110,9 @@ def calibrated(
     variance = float(np.sum(gaps(found.x) ** 2)) / (len(measured) - len(parameters))
     inverse = np.linalg.pinv(jacobian.T @ jacobian)
     told = np.linalg.matrix_rank(jacobian) == len(parameters)
+    for name, value, *ends in zip(parameters, found.x.tolist(), low.tolist(), high.tolist(), strict=True):
+        if min(abs(value - end) for end in ends) <= AT_END * (ends[1] - ends[0]):
+            logger.warning("calibrate: %s is at the end of what was trained, %g: the best may lie beyond", name, value)
     errors = [math.sqrt(variance * each) if told else math.inf for each in np.diag(inverse)]
     return {
         name: Calibrated(value, error, value - NORMAL * error, value + NORMAL * error)

@@ -9,6 +9,7 @@ from typing import Protocol, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pinnreg.domain.given import points_of
 from pinnreg.errors import InputError, unknown
 
 Array = NDArray[np.float64]
@@ -64,12 +65,7 @@ class Fixed:
 
     def _whole(self, points: ArrayLike) -> Array:
         """The points with the columns of the fixed axes, (n, all)."""
-        at = np.asarray(points, dtype=np.float64)
-        if at.ndim != 2 or at.shape[1] != len(self.axes):
-            raise InputError(
-                f"points: expected (n, {len(self.axes)}), one column for each of the axes {', '.join(self.axes)}, "
-                f"got {at.shape}"
-            )
+        at = points_of("a solution", self.axes, points).detach().double().cpu().numpy()
         columns = dict(zip(self.axes, at.T, strict=True))
         return np.stack([columns.get(axis, np.full(len(at), self.values.get(axis))) for axis in self.all_axes], axis=1)
 
