@@ -407,3 +407,15 @@ def test_a_twin_goes_on_from_where_the_run_did(tmp_path: Path) -> None:
     solution = pinnreg.solve({**config, "train": train, "evaluate": {"estimate": "twin"}}, out=False, figures=False)
     # one step from a network of its own would be off by all of u
     assert solution.report.estimates["u"].rel_l2 < 1e-3
+
+
+def test_points_are_asked_for_as_of_a_solution() -> None:
+    solution = poorly_trained("poisson", 2, **{"points.interior": 30, "network.hidden": [4]})
+    estimate, at = solution.estimate(most=0), [[0.5, 0.1], [0.2, 0.7]]
+    one = estimate.at(at)["u"]
+    for points in (np.array(at), torch.tensor(at), torch.tensor(at, dtype=torch.float64)):
+        assert estimate.at(points)["u"] == pytest.approx(one, rel=1e-5)
+    for wrong in ([[0.5]], [0.5, 0.1], "here", [[0.5, 0.1j]]):
+        with pytest.raises(InputError, match=r"estimate: expected points \(n, 2\), in rows of x, y"):
+            estimate.at(wrong)
+    assert len(repr(estimate)) < 300

@@ -168,7 +168,7 @@ def _estimates(facts: Mapping[str, Any]) -> None:
     for output, each in found.items():
         size = f"relative L2 {_number(each['rel_l2'])}, " if each["rel_l2"] is not None else ""
         how = {"defect": "by the linearised defect", "twin": "the difference to a second run"}[each["kind"]]
-        trust = "" if each["reliability"] == "good" else "; NOT TO BE TRUSTED"
+        trust = "" if each["reliability"] == "good" else "; the estimate is not to be trusted"
         line(f"estimated error of {output}: {size}max {_number(each['max_abs'])}, {how}{trust}")
     if bound := facts.get("bound"):
         line(f"bound of the error by the maximum principle: max {_number(bound['max_abs'])}")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from pinnreg.domain.given import points_of
 from pinnreg.equations import Points
 from pinnreg.errors import InputError
 from pinnreg.estimates.defect import Correction, correction
@@ -75,17 +76,27 @@ class Estimate:
     kind: Kind
     reliability: Mapping[str, Reliability]
     reason: str
-    own: tuple[Model, Parameters]
-    other: tuple[Model, Parameters]
+    own: tuple[Model, Parameters] = field(repr=False)
+    other: tuple[Model, Parameters] = field(repr=False)
 
-    def at(self, points: Array) -> dict[str, Array]:
-        """The error u - u* by output at points (n, d), (n,), as far as it is known."""
-        error = _values(*self.own, points) - _values(*self.other, points)
+    def at(self, points: ArrayLike) -> dict[str, Array]:
+        """The error u - u* by output at points (n, d), (n,), as far as it is known.
+
+        Raises:
+            InputError: points that are no numbers, or of other columns than axes.
+        """
+        at = self._checked(points)
+        error = _values(*self.own, at) - _values(*self.other, at)
         return dict(zip(self.reliability, error.T, strict=True))
 
-    def errors(self, points: Array) -> dict[str, EstimatedErrors]:
-        """Its size by output, over points (n, d)."""
-        return self.sizes(dict(zip(self.reliability, _values(*self.own, points).T, strict=True)), self.at(points))
+    def errors(self, points: ArrayLike) -> dict[str, EstimatedErrors]:
+        """Its size by output, over points (n, d); raises as `at`."""
+        at = self._checked(points)
+        return self.sizes(dict(zip(self.reliability, _values(*self.own, at).T, strict=True)), self.at(at))
+
+    def _checked(self, points: ArrayLike) -> Array:
+        found: Array = points_of("estimate", self.own[0].trial.axes, points).detach().double().cpu().numpy()
+        return found
 
     def sizes(self, values: Mapping[str, Array], errors: Mapping[str, Array]) -> dict[str, EstimatedErrors]:
         """The same of values and errors that are known at some points, (n,) each, by output."""
