@@ -6,7 +6,7 @@ same checks; `config` assembles them and turns pydantic's errors into messages.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 from pydantic import (
     AfterValidator,
@@ -51,6 +51,9 @@ Seed = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(no_boolean)]
 
 NonNegative = Annotated[float, Field(ge=0), BeforeValidator(no_boolean)]
 """A finite number, zero or more."""
+
+Weight = NonNegative | Literal["auto"]
+"""The factor of a penalty, or "auto" for one that is found while the network is trained."""
 
 
 @runtime_checkable

@@ -136,7 +136,7 @@ def _yaml(text: str) -> Path:
         ("measurements=[{samples: 5, name: initial}]", ["measurements.0.name", "'initial'"]),
         ("measurements=[{samples: 5, held_out: 0.01}]", ["measurements.0.held_out", "0.01 of 5 values is none"]),
         ("measurements=[{file: missing.csv}]", ["missing.csv", "no such file"]),
-        ("measurements=[{file: missing.csv, noise: 1}]", ["measurements.0", "noise has no effect"]),
+        ("measurements=[{file: missing.csv, outliers: 0.1}]", ["measurements.0", "outliers has no effect"]),
         ("measurements=[{file: data.txt}]", ["data.txt", ".csv or an .npz"]),
         ("conditions=hard", ["conditions", "'hard'", "exact"]),
         ("device=gpu", ["device", "'gpu'", "cuda"]),

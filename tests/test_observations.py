@@ -272,7 +272,6 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     [
         ({}, r"measurements\.0: expected either file, .* got neither"),
         ({"file": "a.csv", "samples": 3}, r"measurements\.0: expected either file, .* got both"),
-        ({"file": "a.csv", "noise": 0.1}, "noise has no effect on values from a file"),
         ({"file": "a.csv", "outliers": 0.1}, "outliers has no effect on values from a file"),
         ({"file": "a.csv", "sampler": "uniform"}, "sampler has no effect on values from a file"),
         ({"file": "a.csv", "seed": 0}, "seed has no effect: nothing here is drawn"),

@@ -140,6 +140,8 @@ def result(folder: Path, facts: Mapping[str, Any], quiet: bool, target: JsonFile
             low, high = found["interval"]
             within = f" ± {found['standard_error']:.2g}, 95 % within {low:.6g} and {high:.6g}"
         line(f"{name} = {found['estimate']:.6g}{within} (from {found['start']:.6g}{truth}{error})")
+    for name, weight in facts.get("weights", {}).items():
+        line(f"{name}: found a weight of {weight:.2g}")
     verdict = {True: "converged", False: "NOT CONVERGED", None: "unknown whether it has converged"}
     line(f"{verdict[facts['converged']]}: {facts['convergence']}")
     for note in facts["notes"]:

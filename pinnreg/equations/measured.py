@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -30,7 +31,8 @@ class Measurements:
     """u, a `derivative` of it or the integral of either `over` axes, is = values at given points.
 
     The share `trim` of the largest residuals does not count, a step sees a `batch`. Values held out, at points (m, d),
-    are no part of the condition: they are there to validate the result with.
+    are no part of the condition: they are there to validate the result with. `noise` is the standard deviation of the
+    values, where it is known.
     """
 
     kind: Literal["measurements"]
@@ -44,6 +46,7 @@ class Measurements:
     batch: int | None = None
     derivative: str = ""
     over: tuple[str, ...] = ()
+    noise: float | None = None
 
     @property
     def plain(self) -> bool:
@@ -137,6 +140,7 @@ def measurements(
     over: str | Sequence[str] = (),
     trim: float = 0.0,
     batch: int | None = None,
+    noise: float | None = None,
 ) -> Measurements:
     """u = values at points: (n, d), columns in the order of the axes, and (n,).
 
@@ -149,10 +153,12 @@ def measurements(
         trim: the share, in [0, 1), of the largest residuals that is left out of the loss: least trimmed squares,
             which outliers do not draw away (Rousseeuw 1984).
         batch: how many of the values, chosen afresh, each step sees; None for all.
+        noise: the standard deviation of the values, in their units, where it is known: intervals and `weight: auto`
+            otherwise find it.
 
     Raises:
         InputError: shapes that do not match, values that are not finite, a share that is none, a batch of none or
-            all, or one beside `trim`, which has to see all residuals.
+            all, or one beside `trim`, which has to see all residuals; noise that is not positive.
     """
     if np.iscomplexobj(values) or np.iscomplexobj(points):
         raise InputError(f"measurements: points and values must be real; {TWO_OUTPUTS}")
@@ -168,10 +174,20 @@ def measurements(
         raise InputError(f"measurements: batch is a number of values, fewer than all {len(at)}, got {batch!r}")
     if batch is not None and trim:
         raise InputError("measurements: trim leaves out the largest of all residuals, of which a batch shows some only")
+    if noise is not None and (isinstance(noise, bool) or not isinstance(noise, Real) or not 0 < noise < math.inf):
+        raise InputError(f"measurements: noise is a standard deviation, positive, got {noise!r}")
     kept, held = (at, measured), (at[:0], measured[:0])
     tensors = (torch.from_numpy(array) for array in (*kept, *held))
     output, _, derivative = (of or "").partition(".")
     axes = (over,) if isinstance(over, str) else tuple(over)
     return Measurements(
-        "measurements", *tensors, output or None, name, float(trim), batch, derivative=derivative, over=axes
+        "measurements",
+        *tensors,
+        output or None,
+        name,
+        float(trim),
+        batch,
+        derivative=derivative,
+        over=axes,
+        noise=None if noise is None else float(noise),
     )

@@ -14,6 +14,24 @@ from pinnreg.regularisers import UNSHIFTED, Shift
 
 
 @final
+@dataclass(frozen=True)
+class Tuned:
+    """The weight of a penalty as it was found last.
+
+    Attributes:
+        weight: the factor.
+        step: when it was looked at.
+        reach: by at most so many powers of ten it may change at the next look.
+        direction: in which it changed: -1, 1, or 0 where it stayed.
+    """
+
+    weight: float
+    step: int = 0
+    reach: float = 1.0
+    direction: int = 0
+
+
+@final
 @dataclass(frozen=True, eq=False)
 class Placement:
     """What stays from step to step, until the next resampling.
@@ -25,6 +43,7 @@ class Placement:
         settled: whether the last look at the residual between the collocation points added none.
         window: the share of the time, from the start, in which they lie.
         balanced: the weights that were found for soft conditions at that step.
+        tuned: the weights of penalties that are found, by loss term.
     """
 
     points: Mapping[str, Points]
@@ -33,6 +52,7 @@ class Placement:
     settled: bool = False
     window: float = 1.0
     balanced: Mapping[str, float] = field(default_factory=dict)
+    tuned: Mapping[str, Tuned] = field(default_factory=dict)
 
 
 @final

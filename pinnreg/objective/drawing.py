@@ -7,7 +7,7 @@ that a step sees one fixed objective.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -16,11 +16,13 @@ from torch import Tensor
 from pinnreg.equations import Points
 from pinnreg.networks import trained
 from pinnreg.objective.balance import balanced
-from pinnreg.objective.batch import Batch, Placement
+from pinnreg.objective.batch import Batch, Placement, Tuned
+from pinnreg.objective.functions import sweep_points
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
 from pinnreg.objective.sampling import adapted_points, density_of, peak, stratified
 from pinnreg.objective.terms import INTERIOR, Equations, Penalised, Soft, Term
+from pinnreg.objective.tuning import tuned, tuning_due
 from pinnreg.regularisers import UNSHIFTED, Shift, annealed
 
 REFINED = 2.0
@@ -33,7 +35,7 @@ CANDIDATES_PER_ADDED = 20
 def first_batch(objective: Objective, parameters: Parameters) -> Batch:
     """The batch at step 0, before any training, with weights balanced at `parameters`."""
     batch = redraw(objective, place(objective, 0), parameters, 0, progress=0.0, smooth=False)
-    return rebalanced(objective, batch, parameters)
+    return tune(objective, rebalanced(objective, batch, parameters), parameters, 0)
 
 
 def place(objective: Objective, step: int, interior: Points | None = None, *, window: float = 1.0) -> Placement:
@@ -73,7 +75,7 @@ def redraw(
         placed = placement.points.get(term.name)
         drawn = term.draw(source, placed, step)
         points[term.name] = drawn if placed is not None else objective.lifted(term, drawn)
-    weights = objective.weights(placement.balanced, progress, placement.window)
+    weights = objective.weights(placement, progress)
     same = before is not None and before.weights == weights
     vector = before.weight_vector if same and before is not None else _vector(objective, weights)
     counts = _counts(objective, points)
@@ -108,7 +110,7 @@ def widen(objective: Objective, batch: Batch, parameters: Parameters, step: int,
 def _moved(objective: Objective, batch: Batch, placement: Placement, parameters: Parameters) -> Batch:
     moved = redraw(
         objective,
-        replace(placement, balanced=batch.placement.balanced),
+        replace(placement, balanced=batch.placement.balanced, tuned=batch.placement.tuned),
         parameters,
         batch.step,
         progress=batch.progress,
@@ -122,8 +124,20 @@ def rebalanced(objective: Objective, batch: Batch, parameters: Parameters) -> Ba
     """The batch with soft conditions that have no weight of their own weighed as the parameters act on them now."""
     if not objective.to_balance:
         return batch
-    placement = replace(batch.placement, balanced=balanced(objective, batch, parameters))
-    weights = objective.weights(placement.balanced, batch.progress, placement.window)
+    return _weighed(objective, batch, replace(batch.placement, balanced=balanced(objective, batch, parameters)))
+
+
+def tune(objective: Objective, batch: Batch, parameters: Parameters, step: int) -> Batch:
+    """The batch with other weights of penalties whose weights are found, where these are to be looked at before a step;
+    else the same."""
+    if not tuning_due(objective, batch, step):
+        return batch
+    placement = replace(batch.placement, tuned=tuned(objective, batch, parameters, step))
+    return replace(_weighed(objective, batch, placement), cost=sweep_points(objective, batch))
+
+
+def _weighed(objective: Objective, batch: Batch, placement: Placement) -> Batch:
+    weights = objective.weights(placement, batch.progress)
     return replace(batch, placement=placement, weights=weights, weight_vector=_vector(objective, weights))
 
 
@@ -153,6 +167,7 @@ def state_of(objective: Objective, batch: Batch) -> dict[str, Any]:
         "progress": batch.progress,
         "smooth": batch.smooth,
         "balanced": dict(batch.placement.balanced),
+        "tuned": {name: asdict(each) for name, each in batch.placement.tuned.items()},
     }
 
 
@@ -166,6 +181,7 @@ def batch_of(objective: Objective, state: Mapping[str, Any], parameters: Paramet
         step=state["resampled_at"],
         settled=state["settled"],
         balanced=dict(state["balanced"]),
+        tuned={name: Tuned(**each) for name, each in state["tuned"].items()},
     )
     batch = redraw(
         objective, placement, parameters, state["drawn_at"], progress=state["progress"], smooth=state["smooth"]

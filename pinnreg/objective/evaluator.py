@@ -16,6 +16,7 @@ from pinnreg.objective.functions import Gradient
 from pinnreg.objective.linearise import Linearised, by_layer_suffices, linearise
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
+from pinnreg.objective.tuning import settled
 
 LAST = 0.1
 """The share of a stage, at its end, in which no points are chosen by their residual: ending right after Burgers'
@@ -99,6 +100,10 @@ class Evaluator:
         """A batch with other collocation points, or the same where they are settled."""
         return drawing.resample(self.objective, batch, parameters, step)
 
+    def tune(self, batch: Batch, parameters: Parameters, step: int) -> Batch:
+        """A batch with other weights of penalties whose weights are found, or the same."""
+        return drawing.tune(self.objective, batch, parameters, step)
+
     def widen(self, batch: Batch, parameters: Parameters, step: int, window: float) -> Batch:
         """A batch with points in a share of the time, from the start."""
         return drawing.widen(self.objective, batch, parameters, step, window)
@@ -115,6 +120,10 @@ class Evaluator:
     def coefficient_values(self, parameters: Parameters) -> dict[str, float]:
         """The unknown coefficients by name."""
         return self.objective.model.coefficient_values(parameters)
+
+    def tuned_weights(self, batch: Batch) -> dict[str, float]:
+        """The weights of penalties that are found, by loss term."""
+        return {name: each.weight for name, each in batch.placement.tuned.items()}
 
     def state(self, batch: Batch) -> dict[str, Any]:
         """What a checkpoint needs to continue with a batch."""
@@ -175,7 +184,8 @@ class FixedObjective:
     @property
     def annealing(self) -> bool:
         """Whether a regulariser's strength is still to change."""
-        return self.batch.progress < 1 and self.evaluator.scheduled
+        unsettled = self.evaluator.objective.to_tune and not settled(self.batch)
+        return bool(unsettled) or (self.batch.progress < 1 and self.evaluator.scheduled)
 
     @property
     def keeps_points(self) -> bool:

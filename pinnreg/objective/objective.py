@@ -20,12 +20,12 @@ from pinnreg.equations import Points, own_operators
 from pinnreg.equations.measured import Measurements
 from pinnreg.equations.sides import AxisData
 from pinnreg.errors import InputError
-from pinnreg.objective.batch import Batch
+from pinnreg.objective.batch import Batch, Placement
 from pinnreg.objective.model import Model, Parameters
 from pinnreg.objective.rows import Rows
 from pinnreg.objective.settings import PointSettings
 from pinnreg.objective.terms import INTERIOR, OnParameters, Penalised, Shape, Soft, Source, Term
-from pinnreg.regularisers import Noise, Penalty, Regulariser, annealed, strength
+from pinnreg.regularisers import Noise, Penalty, Regulariser, acts, annealed
 from pinnreg.taylor import Algebra
 
 
@@ -102,7 +102,7 @@ class Objective:
     @property
     def scheduled(self) -> bool:
         """Whether a regulariser's strength that is not zero follows a schedule."""
-        return any(strength(each) > 0 and each.schedule != "constant" for each in self.regularisers)
+        return any(acts(each) and each.schedule != "constant" for each in self.regularisers)
 
     @property
     def in_time(self) -> bool:
@@ -131,17 +131,29 @@ class Objective:
         """What points in a share of the time, from the start, are drawn from."""
         return replace(self.source, domain=self.source.domain.until(window))
 
-    def weights(self, balanced: Mapping[str, float], progress: float, window: float = 1.0) -> dict[str, float]:
+    @property
+    def to_tune(self) -> tuple[str, ...]:
+        """The penalties whose weights are found, by loss term."""
+        return tuple(name for name, each in self.penalties.items() if each.weight == "auto")
+
+    def weights(self, placement: Placement, progress: float) -> dict[str, float]:
         """The weight of each loss term: given, balanced, or a regulariser's after a share of the training.
 
         A penalty that is an integral is one over the whole domain: in a share of the time it counts as that part of it.
         """
-        part = self.source_in(window).domain.volume / self.source.domain.volume
+        part = self.source_in(placement.window).domain.volume / self.source.domain.volume
         penalties = {
-            name: each.weight * annealed(each.schedule, progress) * (part if _is_integral(each) else 1.0)
+            name: self._weight(name, placement, progress) * (part if _is_integral(each) else 1.0)
             for name, each in self.penalties.items()
         }
-        return {**self.given, **balanced, **penalties}
+        return {**self.given, **placement.balanced, **penalties}
+
+    def _weight(self, name: str, placement: Placement, progress: float) -> float:
+        """That of a penalty; 0 for one that is found, before it is first looked for."""
+        penalty = self.penalties[name]
+        if penalty.weight == "auto":
+            return placement.tuned[name].weight if name in placement.tuned else 0.0
+        return penalty.weight * annealed(penalty.schedule, progress)
 
     def rows_at(self, term: Term, points: Points, parameters: Parameters) -> dict[str, Rows]:
         """The vectors of one term at any points, by loss term."""

@@ -103,6 +103,8 @@ class Replicas:
                 "replicas: points.resample: refine adds to each another number of points; for fixed ones: "
                 "resample_every: null"
             )
+        if self._first.to_tune:
+            raise InputError(f"replicas: regularisers: {self._first.to_tune[0]}: weight: auto is for one run by itself")
         self._records: dict[object, Callable[..., Gradient]] = {}
         own = [each.model.initial() for each in objectives]
         for other, parameters in zip(objectives[1:], own[1:], strict=True):
@@ -161,6 +163,10 @@ class Replicas:
         drawn = [drawing.resample(each, own, at, step) for each, own, at in self._alongside(batch, parameters)]
         return self._stack(drawn, batch)
 
+    def tune(self, batch: Batches, parameters: Parameters, step: int) -> Batches:
+        """The same: adam and sgd find no weights."""
+        return batch
+
     def widen(self, batch: Batches, parameters: Parameters, step: int, window: float) -> NoReturn:
         """Refused: each would be ready for a wider window at another step."""
         _refuse()
@@ -171,6 +177,10 @@ class Replicas:
 
     def coefficient_values(self, parameters: Parameters) -> dict[str, float]:
         """None: unknown coefficients differ from replica to replica."""
+        return {}
+
+    def tuned_weights(self, batch: Batches) -> dict[str, float]:
+        """None: adam and sgd find no weights."""
         return {}
 
     @property

@@ -111,6 +111,9 @@ class Trainable(Protocol[DrawnBatch]):
     def resample(self, batch: DrawnBatch, parameters: Parameters, step: int) -> DrawnBatch:
         """A batch with other collocation points, or the same where they are settled."""
 
+    def tune(self, batch: DrawnBatch, parameters: Parameters, step: int) -> DrawnBatch:
+        """A batch with other weights of penalties whose weights are found, or the same."""
+
     def widen(self, batch: DrawnBatch, parameters: Parameters, step: int, window: float) -> DrawnBatch:
         """A batch with points in a share of the time, from the start."""
 
@@ -122,6 +125,9 @@ class Trainable(Protocol[DrawnBatch]):
 
     def coefficient_values(self, parameters: Parameters) -> dict[str, float]:
         """The unknown coefficients by name."""
+
+    def tuned_weights(self, batch: DrawnBatch) -> dict[str, float]:
+        """The weights of penalties that are found, by loss term."""
 
     def state(self, batch: DrawnBatch) -> dict[str, Any]:
         """What a checkpoint needs to continue with a batch."""

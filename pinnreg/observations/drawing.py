@@ -108,10 +108,21 @@ def _split(
             over=over_of(each),
             trim=each.trim,
             batch=each.batch,
+            noise=_known_noise(each, values, where),
         )
     except InputError as error:
         raise InputError(f"{each.file or where}: {error}") from None
     return replace(condition, held_points=torch.from_numpy(points[out]), held_values=torch.from_numpy(values[out]))
+
+
+def _known_noise(each: MeasurementSettings, values: Array, where: str) -> float | None:
+    """The standard deviation that values from a file are said to have."""
+    if each.file is None or not each.noise:
+        return None
+    scale = math.sqrt(float(np.mean(values**2)))
+    if scale == 0:
+        raise InputError(f"{where}.noise is relative to the values, which are all zero")
+    return each.noise * scale
 
 
 def _draw(

@@ -25,7 +25,9 @@ class MeasurementSettings:
             are ignored.
         samples: how many values to draw from the problem's reference; `sampler: grid` may give fewer.
         sampler: how their points are spread over the domain; uniform if not given.
-        noise: the standard deviation of Gaussian noise, relative to the root mean square of the drawn values.
+        noise: the standard deviation of Gaussian noise, relative to the root mean square of the values. Samples get
+            so much, as if it were not known; of values from a file it is what they have, and so known to intervals
+            and to `weight: auto`, which otherwise find it.
         outliers: the share of the drawn values that are off by ± `outlier_size` besides, chosen at random.
         outlier_size: relative to the same root mean square; 5 if not given.
         seed: of everything that is drawn here; null takes the run's.
@@ -62,7 +64,7 @@ class MeasurementSettings:
     def _has_effect(self) -> MeasurementSettings:
         if self.samples is not None and (self.over or "." in (self.of or "")):
             raise ValueError("samples are drawn of an output itself; derivatives and integrals come from a file")
-        for key in ("sampler", "noise", "outliers"):
+        for key in ("sampler", "outliers"):
             if self.file is not None and getattr(self, key):
                 raise ValueError(f"{key} has no effect on values from a file; it goes with samples")
         if self.outlier_size is not None and not self.outliers:

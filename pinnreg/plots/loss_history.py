@@ -1,4 +1,4 @@
-"""The course of a training: loss terms, errors and unknown coefficients against time."""
+"""The course of a training: loss terms, errors, unknown coefficients and weights that are found, against time."""
 
 from __future__ import annotations
 
@@ -18,23 +18,26 @@ if TYPE_CHECKING:
 
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 FEW = 60  # points up to which each is marked
+SUFFIXES = ("_weighted", "_weight")
 APART = 0.09  # of the axis between two labelled steps
 
 
 def history(columns: Mapping[str, NDArray[np.floating]], *, title: str, zeros: Collection[str] = ()) -> Figure:
-    """Draw the loss with its weighted terms, the relative L2 errors, and unknown coefficients, against seconds.
+    """Draw the loss with its weighted terms, the relative L2 errors, unknown coefficients and the weights that were
+    found, against seconds.
 
     Args:
         columns: columns of a run's `history.csv`, each of shape (n,): "step", "seconds", "loss", for each
             term NAME "NAME" and "NAME_weighted", for each output "error_OUTPUT" (NaN where not evaluated), for each
-            unknown coefficient "unknown_NAME". Losses and errors have logarithmic axes, and those that are not
-            positive and finite are left out. Other columns are ignored.
+            unknown coefficient "unknown_NAME", for each term whose weight was found "NAME_weight". Losses, errors and
+            weights have logarithmic axes, and those that are not positive and finite are left out. Other columns are
+            ignored.
         title: heading of the figure.
         zeros: outputs whose reference is zero, and whose error is the RMSE.
 
     Returns:
-        A figure of one panel for the loss, one for errors if any was evaluated, one for unknown coefficients if there
-        are any; write it with `save`.
+        A figure of one panel for the loss, one for errors if any was evaluated, one for unknown coefficients and one
+        for weights if there are any; write it with `save`.
 
     Raises:
         InputError: "step", "seconds" or "loss" is missing, or the columns differ in length.
@@ -45,15 +48,19 @@ def history(columns: Mapping[str, NDArray[np.floating]], *, title: str, zeros: C
     measured = [key for key in others if key.startswith("error_") and _positive(table[key]).any()]
     outputs = [key.removeprefix("error_") for key in measured]
     unknown = [key for key in others if key.startswith("unknown_")]
+    tuned = [name for name in terms if f"{name}_weight" in table]
     with style.settings():
         legend_rows = -(-(len(terms) + 1) // _legend_columns(terms))
         figure = style.new_figure(4.2 + 0.18 * legend_rows)
-        panels = figure.subplots(1, 1 + bool(outputs) + bool(unknown), squeeze=False, sharex=True)[0]
+        count = 1 + bool(outputs) + bool(unknown) + bool(tuned)
+        panels = figure.subplots(1, count, squeeze=False, sharex=True)[0]
         _draw_loss(panels[0], table, terms)
         if outputs:
             _draw_errors(panels[1], table, outputs, zeros)
         if unknown:
-            _draw_unknown(panels[-1], table, unknown)
+            _draw_unknown(panels[1 + bool(outputs)], table, unknown)
+        if tuned:
+            _draw_weights(panels[-1], table, tuned)
         for ax in panels:
             _draw_steps(ax, table)
         return style.finish(figure, title)
@@ -68,7 +75,7 @@ def _checked(columns: Mapping[str, NDArray[np.floating]]) -> dict[str, Array]:
     for key, column in columns.items():
         if np.ndim(column) != 1 or np.shape(column) != shape:
             raise InputError(f"history: column {key!r} has shape {np.shape(column)}, but 'step' has {shape}")
-        if key in ("step", "seconds", "loss") or key.endswith("_weighted") or key.startswith(("error_", "unknown_")):
+        if key in ("step", "seconds", "loss") or key.startswith(("error_", "unknown_")) or key.endswith(SUFFIXES):
             table[key] = np.asarray(column, dtype=np.float64)
     return table
 
@@ -106,6 +113,15 @@ def _draw_unknown(ax: Axes, table: Mapping[str, Array], keys: list[str]) -> None
         ax.plot(table["seconds"], values, label=label, **look)
     _dress(ax, "estimate", columns=1)
     ax.set_yscale("linear")
+
+
+def _draw_weights(ax: Axes, table: Mapping[str, Array], terms: list[str]) -> None:
+    ax.set_title("weights found")
+    for number, name in enumerate(terms):
+        values = table[f"{name}_weight"]
+        last = f" (last {values[-1]:.1e})" if len(values) else ""
+        _curve(ax, table, f"{name}_weight", f"{name}{last}", _look(number))
+    _dress(ax, "weight", columns=1)
 
 
 def _legend_columns(labels: list[str]) -> int:

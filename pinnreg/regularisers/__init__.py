@@ -15,7 +15,7 @@ from pinnreg.regularisers.interface import (
     PointPenalty,
     Regulariser,
     Shift,
-    strength,
+    acts,
 )
 from pinnreg.regularisers.jacobian import Jacobian
 from pinnreg.regularisers.ktv import KTV
@@ -48,7 +48,7 @@ __all__ = [
     "Shift",
     "Shipped",
     "WeightNoise",
+    "acts",
     "annealed",
     "custom",
-    "strength",
 ]

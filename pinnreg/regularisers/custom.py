@@ -86,6 +86,7 @@ class CustomPenalty:
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
 
     role: ClassVar[Literal["points"]] = "points"
+    vanishes: ClassVar[bool] = False
     smoothing: ClassVar[None] = None
     stochastic: ClassVar[bool] = False
 
@@ -124,6 +125,7 @@ class CustomParameterPenalty:
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
 
     role: ClassVar[Literal["parameters"]] = "parameters"
+    vanishes: ClassVar[bool] = False
     diagonal: ClassVar[bool] = False
 
     def plain(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from pinnreg.errors import InputError
 from pinnreg.regularisers.axes import Axes, named_axes
 from pinnreg.regularisers.schedules import Schedule
-from pinnreg.settings import STRICT, Count, NonNegative
+from pinnreg.settings import STRICT, Count, Weight
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +28,7 @@ class GPINN:
     unlike a penalty on u it does not bias a well-posed problem.
 
     Attributes:
-        weight: the factor, at least 0.
+        weight: the factor, at least 0, or "auto": found while Gauss-Newton trains.
         samples: the number of points drawn at each step; null takes the collocation points.
         axes: the components of the gradient: "all" (but parameters), "space" (without t, too), or a list of names.
         schedule: as for `ktv`.
@@ -37,12 +37,13 @@ class GPINN:
     """
 
     kind: Literal["gpinn"] = "gpinn"
-    weight: NonNegative = 1e-3
+    weight: Weight = 1e-3
     samples: Count | None = None
     axes: Axes = "all"
     schedule: Schedule = "constant"
 
     role: ClassVar[Literal["points"]] = "points"
+    vanishes: ClassVar[bool] = True
     power: ClassVar[Literal[2]] = 2
     integral: ClassVar[bool] = False
     smoothing: ClassVar[None] = None

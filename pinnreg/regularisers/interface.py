@@ -27,13 +27,14 @@ class PointPenalty(Protocol):
     Attributes:
         role: says that it is one.
         kind: its name in a config; its loss term has the same.
-        weight: the factor.
+        weight: the factor; "auto": found while the network is trained.
         schedule: how the weight falls.
         samples: how many points are drawn uniformly at each step; None takes the collocation points.
         power: of the rows.
         integral: whether the mean over the points is multiplied by the domain's volume.
         smoothing: for power 1 the ε of √(s² + ε²), which replaces |s| where an optimiser needs that; None for 1e-3.
         stochastic: whether its rows change with every step though its points do not.
+        vanishes: whether the exact solution makes it zero.
     """
 
     @property
@@ -41,7 +42,7 @@ class PointPenalty(Protocol):
     @property
     def kind(self) -> str: ...
     @property
-    def weight(self) -> float: ...
+    def weight(self) -> float | Literal["auto"]: ...
     @property
     def schedule(self) -> Schedule: ...
     @property
@@ -54,6 +55,8 @@ class PointPenalty(Protocol):
     def smoothing(self) -> float | None: ...
     @property
     def stochastic(self) -> bool: ...
+    @property
+    def vanishes(self) -> bool: ...
 
     def check(self, problem: Problem, trial: Trial) -> None:
         """Refuse, by an `InputError`, a problem that it does not fit."""
@@ -71,9 +74,10 @@ class ParameterPenalty(Protocol):
     Attributes:
         role: says that it is one.
         kind: its name in a config; its loss term has the same.
-        weight: the factor.
+        weight: the factor; "auto": found while the network is trained.
         schedule: how the weight falls.
         diagonal: whether row i is parameter number i.
+        vanishes: whether the exact solution makes it zero.
     """
 
     @property
@@ -81,11 +85,13 @@ class ParameterPenalty(Protocol):
     @property
     def kind(self) -> str: ...
     @property
-    def weight(self) -> float: ...
+    def weight(self) -> float | Literal["auto"]: ...
     @property
     def schedule(self) -> Schedule: ...
     @property
     def diagonal(self) -> bool: ...
+    @property
+    def vanishes(self) -> bool: ...
 
     def rows(self, network: nn.Module, parameters: Mapping[str, Tensor]) -> Tensor:
         """The rows, (n,), of the network's parameters by name."""
@@ -136,6 +142,7 @@ class Shift:
 UNSHIFTED = (Shift(1.0),)
 
 
-def strength(regulariser: Regulariser) -> float:
-    """The weight of a penalty, the sigma of noise."""
-    return regulariser.sigma if regulariser.role == "noise" else regulariser.weight
+def acts(regulariser: Regulariser) -> bool:
+    """Whether a regulariser changes anything: its weight, or the sigma of noise, is not zero."""
+    strength = regulariser.sigma if regulariser.role == "noise" else regulariser.weight
+    return strength == "auto" or strength > 0

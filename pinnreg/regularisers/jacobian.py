@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from pinnreg.errors import InputError, unknown
 from pinnreg.regularisers.axes import Axes, named_axes
 from pinnreg.regularisers.schedules import Schedule
-from pinnreg.settings import STRICT, Count, NonNegative, no_boolean
+from pinnreg.settings import STRICT, Count, Weight, no_boolean
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +33,7 @@ class Jacobian:
     order 1 and power 2.
 
     Attributes:
-        weight: the factor, at least 0.
+        weight: the factor, at least 0, or "auto": found while Gauss-Newton trains.
         samples: the number of points drawn at each step; null takes the collocation points.
         axes: the columns of J: "all" (but parameters), "space" (without t, too), or a list of names.
         projections: the norm is estimated by so many random unit vectors v in the space of the C outputs,
@@ -46,7 +46,7 @@ class Jacobian:
     """
 
     kind: Literal["jacobian"] = "jacobian"
-    weight: NonNegative = 1e-4
+    weight: Weight = 1e-4
     samples: Count | None = None
     axes: Axes = "all"
     projections: Count | None = None
@@ -54,6 +54,7 @@ class Jacobian:
     schedule: Schedule = "constant"
 
     role: ClassVar[Literal["points"]] = "points"
+    vanishes: ClassVar[bool] = False
     power: ClassVar[Literal[2]] = 2
     integral: ClassVar[bool] = False
     smoothing: ClassVar[None] = None

@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from pinnreg.regularisers.axes import Axes, named_axes
 from pinnreg.regularisers.schedules import Schedule
-from pinnreg.settings import STRICT, Count, NonNegative, Positive, no_boolean
+from pinnreg.settings import STRICT, Count, Positive, Weight, no_boolean
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +37,8 @@ class KTV:
     Attributes:
         order: k, 1 to 5.
         power: q, 1 or 2.
-        weight: the factor, at least 0; the residual's scale is that of the PDE as written.
+        weight: the factor, at least 0, or "auto": found while Gauss-Newton trains; the residual's scale is that of the
+            PDE as written.
         samples: M, the number of points.
         axes: the coordinates j: "all" (but parameters), "space" (without t, too), or a list of names.
         mixed: "pure" derivatives ∂_jᵏ only, or the "full" tensor over these axes; full needs q = 2.
@@ -53,7 +54,7 @@ class KTV:
     kind: Literal["ktv"] = "ktv"
     order: Annotated[Count, Field(le=5)] = 2
     power: Annotated[Literal[1, 2], BeforeValidator(no_boolean)] = 2
-    weight: NonNegative = 1e-6
+    weight: Weight = 1e-6
     samples: Count = 256
     axes: Axes = "all"
     mixed: Literal["pure", "full"] = "pure"
@@ -61,6 +62,7 @@ class KTV:
     smoothing: Positive | None = None
 
     role: ClassVar[Literal["points"]] = "points"
+    vanishes: ClassVar[bool] = False
     integral: ClassVar[bool] = True
     stochastic: ClassVar[bool] = False
 

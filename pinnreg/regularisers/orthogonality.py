@@ -36,6 +36,7 @@ class Orthogonality:
     schedule: Schedule = "constant"
 
     role: ClassVar[Literal["parameters"]] = "parameters"
+    vanishes: ClassVar[bool] = False
     diagonal: ClassVar[bool] = False
 
     def rows(self, network: nn.Module, parameters: Mapping[str, Tensor]) -> Tensor:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, final
 from pydantic.dataclasses import dataclass
 
 from pinnreg.regularisers.schedules import Schedule
-from pinnreg.settings import STRICT, NonNegative
+from pinnreg.settings import STRICT, Weight
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -22,17 +22,18 @@ class Ridge:
     Known as weight decay with plain gradient descent. Unknown coefficients of the problem are not penalised.
 
     Attributes:
-        weight: the factor, at least 0.
+        weight: the factor, at least 0, or "auto": found while Gauss-Newton trains.
         schedule: as for `ktv`.
 
     Source: Doumèche, Biau & Boyer 2023, arXiv:2305.01240, who show that PINNs without it can overfit arbitrarily.
     """
 
     kind: Literal["ridge"] = "ridge"
-    weight: NonNegative = 1e-6
+    weight: Weight = 1e-6
     schedule: Schedule = "constant"
 
     role: ClassVar[Literal["parameters"]] = "parameters"
+    vanishes: ClassVar[bool] = False
     diagonal: ClassVar[bool] = True
 
     def rows(self, network: nn.Module, parameters: Mapping[str, Tensor]) -> Tensor:

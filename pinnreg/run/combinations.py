@@ -9,7 +9,7 @@ from pinnreg.errors import InputError
 from pinnreg.networks import QuadraticSettings
 from pinnreg.objective import Objective
 from pinnreg.optimisers import GaussNewton
-from pinnreg.regularisers import strength
+from pinnreg.regularisers import acts
 
 logger = logging.getLogger("pinnreg")
 
@@ -29,6 +29,7 @@ def check_combinations(config: Config) -> None:
     _check_compiled(config)
     _check_orthogonality(config)
     _check_batches(config)
+    _check_tuned(config)
 
 
 def _check_smoothing(config: Config) -> None:
@@ -92,7 +93,7 @@ def _check_orthogonality(config: Config) -> None:
 
 
 def _penalised(config: Config) -> bool:
-    return any(each.kind == "orthogonality" and strength(each) > 0 for each in config.regularisers)
+    return any(each.kind == "orthogonality" and acts(each) for each in config.regularisers)
 
 
 def _check_batches(config: Config) -> None:
@@ -103,6 +104,27 @@ def _check_batches(config: Config) -> None:
                 f"measurements.{number}.batch runs with adam and sgd only: {names[0]} solves nearly exactly for the "
                 "values of the moment; leave it out"
             )
+
+
+def _check_tuned(config: Config) -> None:
+    """Weights that are found need the Jacobian of all rows at every step, and nothing else that changes the weight."""
+    names = [stage.optimiser for stage in config.train if not isinstance(stage, GaussNewton)]
+    noise = next((each.kind for each in config.regularisers if each.role == "noise"), None)
+    for number, regulariser in enumerate(config.regularisers):
+        if regulariser.role == "noise" or regulariser.weight != "auto":
+            continue
+        where = f"regularisers.{number}.weight: auto"
+        if names:
+            raise InputError(
+                f"{where} runs with gauss_newton only, by whose Jacobian it is found, and {names[0]} has none: give one"
+            )
+        if regulariser.schedule != "constant":
+            raise InputError(
+                f"{where} follows no schedule: it falls by itself where there is nothing to smooth; leave out "
+                f"schedule: {regulariser.schedule}"
+            )
+        if noise is not None:
+            raise InputError(f"{where} does not go with {noise}: noise on the parameters is no term of the loss")
 
 
 def note_unfinished_annealing(objective: Objective, progress: float) -> None:

@@ -43,7 +43,7 @@ from pinnreg.errors import InputError
 from pinnreg.networks import MLPSettings
 from pinnreg.objective import Batch
 from pinnreg.randomness import derive
-from pinnreg.regularisers import strength
+from pinnreg.regularisers import acts
 from pinnreg.report import Solution
 from pinnreg.run.fresh import fresh_points, fresh_residual
 from pinnreg.run.prepare import Prepared
@@ -121,7 +121,7 @@ def wrong(solution: Solution, prepared: Prepared) -> float | None:
 
     None if it does not tell: with measurements or regularisers, which may be what leaves it.
     """
-    regularised = any(strength(each) > 0 for each in prepared.objective.regularisers)
+    regularised = any(acts(each) for each in prepared.objective.regularisers)
     largest = None if regularised or _is_measured(prepared) else _largest(solution, prepared)
     return None if largest is None else largest[1]
 
@@ -130,7 +130,7 @@ def _has_rest(prepared: Prepared, history: History) -> bool:
     """Whether the loss cannot vanish: there are measurements, noise, or a penalty that is still felt."""
     objective, loss = prepared.objective, float(history["loss"][-1])
     noises = [each for each in objective.regularisers if each.role == "noise"]
-    noisy = any(strength(each) > 0 and each.schedule == "constant" for each in noises)
+    noisy = any(acts(each) and each.schedule == "constant" for each in noises)
     felt = any(float(history[f"{name}_weighted"][-1]) > FELT * loss for name in objective.penalties)
     return _is_measured(prepared) or not objective.equations or noisy or felt
 

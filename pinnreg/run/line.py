@@ -229,7 +229,8 @@ def _trained(
 ) -> tuple[Outcome[Batch], dict[str, NDArray[np.float64]]]:
     """The outcome of training, from the start or from a state, and its history; results of an earlier end are gone."""
     config, path, start = prepared.resolved.config, folder and folder.history, prepared.start
-    history = History(prepared.objective.names, prepared.compared_outputs, path, list(config.unknown))
+    objective = prepared.objective
+    history = History(objective.names, prepared.compared_outputs, path, list(config.unknown), objective.to_tune)
 
     def accepted() -> None:
         if folder is not None:
@@ -242,7 +243,7 @@ def _trained(
 
     history.check()
     outcome = train(
-        Evaluator(prepared.objective, compile=config.compile),
+        Evaluator(objective, compile=config.compile),
         config.train,
         history,
         checkpoint=folder and folder.checkpoint,
@@ -251,7 +252,7 @@ def _trained(
         accepted=accepted,
         hooks=_with_looks(hooks, prepared),
     )
-    note_unfinished_annealing(prepared.objective, outcome.batch.progress)
+    note_unfinished_annealing(objective, outcome.batch.progress)
     return outcome, history.columns()
 
 

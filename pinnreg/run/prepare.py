@@ -59,6 +59,9 @@ logger = logging.getLogger("pinnreg")
 
 Array = NDArray[np.float64]
 
+MOST_TUNED = 3000
+"""Parameters up to which weights of penalties are found: a look takes five factorisations, of 9 GFlop each."""
+
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -250,6 +253,12 @@ def check_stages(prepared: Prepared, *, here: bool = True) -> None:
                 "axis t, and nothing is prescribed at its end"
             )
         stage.start(parameters)
+    count = sum(each.numel() for each in parameters.values())
+    if prepared.objective.to_tune and count > MOST_TUNED:
+        raise InputError(
+            f"weight: auto takes dense matrices of all parameters, of which there are {count:,}, more than "
+            f"{MOST_TUNED:,}: give a weight, or take a smaller network"
+        )
     if here:
         objective = prepared.objective
         check_memory(prepared.resolved.config.train, objective.row_count, parameters, objective.kept)

@@ -140,6 +140,7 @@ def with_facts(solution: Solution, prepared: Prepared, outcome: Outcome[Batch], 
         "regularisers": as_dict(config)["regularisers"],
         "unknown": _found(solution, prepared.resolved, uncertain),
         **({} if uncertain is None else {"noise": dict(uncertain.noise)}),
+        **_tuned(outcome),
         **_bound(prepared, outcome),
     }
     return solution.with_report(replace(report, facts=facts))
@@ -206,6 +207,12 @@ def _uncertainty(prepared: Prepared, outcome: Outcome[Batch]) -> Uncertainty | N
         # eigenvalues that do not converge, or no memory for them, must not cost a trained network
         logger.warning("no intervals: %s", refused)
         return None
+
+
+def _tuned(outcome: Outcome[Batch]) -> dict[str, Any]:
+    """The weights of penalties that were found, by loss term."""
+    found = {name: each.weight for name, each in outcome.batch.placement.tuned.items()}
+    return {"weights": found} if found else {}
 
 
 def _bound(prepared: Prepared, outcome: Outcome[Batch]) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, final
 
+from pinnreg.regularisers import GPINN, KTV, Jacobian, Regulariser, Ridge
 from pinnreg.studies.measures import DIVERGED, Run
 from pinnreg.studies.model import REGULARISERS, SEED, Study, text_of
 from pinnreg.studies.statistics import Ratio, Spread, median, paired_ratio, spread
@@ -73,6 +74,20 @@ class Entry:
         """The median error, had the answer been known when choosing."""
         return median(list(_errors(self.hindsight).values()))
 
+    @property
+    def best_candidate_median(self) -> float:
+        """The median error of the one candidate, the same for all seeds, whose median is the smallest."""
+        by_candidates: dict[tuple[float, ...], list[float]] = {}
+        for run in self.all_runs:
+            if run.done and not math.isnan(run.value("rel_l2")):
+                by_candidates.setdefault(tuple(run.plan.candidates.values()), []).append(run.value("rel_l2"))
+        return min(map(median, by_candidates.values()), default=math.nan)
+
+    @property
+    def finds_weights(self) -> bool:
+        """Whether its runs find the weight of a penalty themselves."""
+        return any("auto" in (weight for _, weight in _penalties(run)) for run in self.all_runs)
+
     def median_of(self, measure: str) -> float:
         """The median over seeds of a measure of the chosen runs."""
         return median([run.value(measure) for run in self.chosen.values() if not math.isnan(run.value(measure))])
@@ -110,6 +125,29 @@ class Entry:
     def deceptive(self) -> int:
         """How many runs have a small residual at their points and a wrong solution."""
         return sum(run.value("residual") < SMALL_RESIDUAL and run.value("rel_l2") > WRONG for run in self.all_runs)
+
+
+def candidates_for(entry: Entry, entries: Sequence[Entry]) -> Entry | None:
+    """The entry with candidates for the weights that an entry finds by itself; None if there is none."""
+    penalties = [penalty for penalty, _ in _penalties(entry.all_runs[0])]
+    key = REGULARISERS
+    for other in entries:
+        same = all(other.labels.get(name) == label for name, label in entry.labels.items() if name != key)
+        alike = [penalty for penalty, _ in _penalties(other.all_runs[0])] == penalties
+        if same and alike and other.has_candidates:
+            return other
+    return None
+
+
+def _penalties(run: Run) -> list[tuple[Regulariser, float | str]]:
+    """The regularisers of a run, but for weight and schedule of penalties, with the weight (or sigma)."""
+    found: list[tuple[Regulariser, float | str]] = []
+    for each in run.plan.resolved.config.regularisers:
+        if isinstance(each, KTV | Jacobian | Ridge | GPINN):
+            found.append((replace(each, weight=0.0, schedule="constant"), each.weight))
+        else:
+            found.append((each, each.sigma if each.role == "noise" else each.weight))
+    return found
 
 
 def score_of(study: Study, runs: Sequence[Run]) -> Score:

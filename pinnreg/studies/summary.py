@@ -8,7 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pinnreg.report import markdown_table
 from pinnreg.studies import budget
-from pinnreg.studies.entries import SCORES, SMALL_RESIDUAL, WRONG, Entry, Score, baseline_of, compared_key
+from pinnreg.studies.entries import (
+    SCORES,
+    SMALL_RESIDUAL,
+    WRONG,
+    Entry,
+    Score,
+    baseline_of,
+    candidates_for,
+    compared_key,
+)
 from pinnreg.studies.measures import ERROR_OF_UNKNOWN, ZERO_REFERENCES, Run
 from pinnreg.studies.model import Study, heading
 
@@ -110,7 +119,7 @@ def body(
     lines += ["## What it says", ""]
     lines += [f"- **{entry.name}**: {verdict(entry, baseline)}" for entry in entries]
     lines += ["", *figures, *_method(study, entries, score), "", budget.statement(study.budget, runs), ""]
-    lines += [*_coefficients(entries), *_measured(entries)]
+    lines += [*_found_weights(entries), *_coefficients(entries), *_measured(entries)]
     lines += ["## Residual small, solution wrong", "", *_deceptive(entries), ""]
     return [*lines, "## The study", "", "```yaml", text.rstrip(), "```", ""]
 
@@ -161,6 +170,36 @@ def _deceptive(entries: Sequence[Entry]) -> Iterator[str]:
     )
     for entry in entries:
         yield f"- {entry.name}: {entry.deceptive} of {len(entry.all_runs)}"
+
+
+def _found_weights(entries: Sequence[Entry]) -> list[str]:
+    """A table of the entries whose weights are found in the run beside those with candidates; nothing without any."""
+    pairs = [(each, candidates_for(each, entries)) for each in entries if each.finds_weights]
+    rows = [
+        [
+            found.name,
+            other.name,
+            *(
+                _factor(found.spread.median / each)
+                for each in (other.spread.median, other.best_candidate_median, other.hindsight_median)
+            ),
+            _factor(found.median_of("seconds") / other.median_of("seconds")),
+        ]
+        for found, other in pairs
+        if other is not None
+    ]
+    if not rows:
+        return []
+    headings = ["found in one run", "beside", "chosen", "best weight in hindsight", "best weight for each seed", "time"]
+    lines = [
+        "## Weights found in the run",
+        "",
+        "The median error with `weight: auto`, relative to that of the entry with candidates: to its chosen runs, to "
+        "its best single weight, and to the smallest error of each seed by itself, both of which need the answer; and "
+        "the time of one run relative to that of one of its runs:",
+        "",
+    ]
+    return [*lines, *markdown_table(headings, rows), ""]
 
 
 def _coefficients(entries: Sequence[Entry]) -> list[str]:

@@ -22,7 +22,8 @@ logger = logging.getLogger("pinnreg")
 
 @final
 class History:
-    """Rows of step, seconds, sweeps, loss, each term raw and weighted, unknown coefficients, and errors when evaluated.
+    """Rows of step, seconds, sweeps, loss, each term raw and weighted, unknown coefficients, weights that are found,
+    and errors when evaluated.
 
     Sweeps are network sweeps times points. The error is the relative L2 error of each output, the RMSE where
     its reference is zero.
@@ -31,15 +32,22 @@ class History:
         terms: names of the loss terms.
         outputs: names of the outputs whose error is evaluated; none without a reference.
         unknown: names of the unknown coefficients.
+        tuned: names of the loss terms whose weights are found.
         path: the CSV file, made with the first row; `cut` continues an existing one. None keeps the record in memory.
     """
 
     def __init__(
-        self, terms: Sequence[str], outputs: Sequence[str], path: Path | None, unknown: Sequence[str] = ()
+        self,
+        terms: Sequence[str],
+        outputs: Sequence[str],
+        path: Path | None,
+        unknown: Sequence[str] = (),
+        tuned: Sequence[str] = (),
     ) -> None:
         term_columns = [column for term in terms for column in (term, f"{term}_weighted")]
         self.names = ["step", "seconds", "sweeps", "loss", *term_columns]
-        self.names += [*(f"unknown_{name}" for name in unknown), *(f"error_{output}" for output in outputs)]
+        self.names += [*(f"unknown_{name}" for name in unknown), *(f"{name}_weight" for name in tuned)]
+        self.names += [f"error_{output}" for output in outputs]
         self._rows: list[list[float]] = []
         self._path = path
 
@@ -50,6 +58,7 @@ class History:
         weighted: Mapping[str, float],
         errors: Mapping[str, float],
         unknown: Mapping[str, float],
+        tuned: Mapping[str, float],
     ) -> float:
         """Append one row and return the weighted loss.
 
@@ -59,10 +68,12 @@ class History:
             weighted: their shares of the loss.
             errors: by output; empty where they were not evaluated.
             unknown: the unknown coefficients.
+            tuned: the weights that are found, by loss term.
         """
         values = {"step": position.step, "seconds": position.seconds, "sweeps": position.sweeps}
         values |= {"loss": sum(weighted.values())}
         values |= {f"unknown_{name}": value for name, value in unknown.items()}
+        values |= {f"{name}_weight": value for name, value in tuned.items()}
         values |= dict(losses) | {f"{name}_weighted": value for name, value in weighted.items()}
         values |= {f"error_{output}": error for output, error in errors.items()}
         row = [values.get(name, math.nan) for name in self.names]

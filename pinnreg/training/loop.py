@@ -347,6 +347,10 @@ class _Loop(Generic[DrawnBatch]):
             cost += self.batch.cost
             weights = self.objective.scheduled and progress != before
             changed = changed or self.objective.stochastic or weights
+        tuned = self.objective.tune(self.batch, self.parameters, position.step)
+        if tuned is not self.batch:
+            self.batch, changed = tuned, True
+            cost += tuned.cost
         if changed:
             optimiser.forget()
         return cost
@@ -364,7 +368,8 @@ class _Loop(Generic[DrawnBatch]):
         with self._uncounted():
             errors = dict(self.hooks.errors(self.parameters)) if evaluate else None
         coefficients = self.objective.coefficient_values(self.parameters)
-        loss = self.history.add(position, losses, weighted, errors or {}, coefficients)
+        tuned = self.objective.tuned_weights(self.batch)
+        loss = self.history.add(position, losses, weighted, errors or {}, coefficients, tuned)
         bad = [name for name, flag in zip(losses, self._first_bad.tolist(), strict=True) if flag]
         bad = bad or [name for name, value in losses.items() if not math.isfinite(value)]
         if bad:

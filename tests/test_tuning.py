@@ -1,0 +1,240 @@
+"""Weights of penalties that the training finds: the score, how they move, what they come to, what is refused."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from objectives import placed
+
+import pinnreg
+from pinnreg import Box, Problem, dirichlet, measurements
+from pinnreg.config import resolve
+from pinnreg.errors import InputError
+from pinnreg.objective import linearise, redraw, tuning
+from pinnreg.objective.batch import Tuned
+from pinnreg.plots.loss_history import history as drawn
+from pinnreg.run.prepare import prepare
+from pinnreg.training import Hooks
+from pinnreg.training.history import read_history
+
+AUTO = {"kind": "ktv", "order": 2, "weight": "auto", "samples": 64}
+
+
+def values(count: int = 40, noise: float = 0.1, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    draws = np.random.default_rng(seed)
+    x = np.sort(draws.uniform(0, 1, count))
+    return x[:, None], np.sin(2 * np.pi * x) + noise * draws.standard_normal(count)
+
+
+@dataclass(frozen=True)
+class Curve(Problem):
+    """Noisy values of a sine and no equation."""
+
+    noise: float = 0.1
+    seed: int = 0
+    known: float | None = None
+    domain = Box(x=(0, 1))
+    residual = None
+
+    @property
+    def conditions(self) -> Any:
+        return (measurements(*values(noise=self.noise, seed=self.seed), noise=self.known),)
+
+    def reference(self) -> Any:
+        return lambda x: np.sin(2 * np.pi * x)
+
+
+@dataclass(frozen=True)
+class Unmeasured(Problem):
+    """The interval, and nothing said about it."""
+
+    domain = Box(x=(0, 1))
+    residual = None
+
+
+@dataclass(frozen=True)
+class Clean(Problem):
+    """An equation and nothing that is not known."""
+
+    domain = Box(x=(0, 1))
+    conditions = (dirichlet(0.0),)
+
+    def residual(self, u: Any, x: Any) -> Any:
+        return u.xx + np.pi**2 * torch.sin(np.pi * x)
+
+    def reference(self) -> Any:
+        return lambda x: np.sin(np.pi * x)
+
+
+def config(problem: Problem | None = None, **sections: Any) -> dict[str, Any]:
+    return {
+        "problem": Curve() if problem is None else problem,
+        "network": {"hidden": [12]},
+        "points": {"interior": 20, "resample_every": None},
+        "regularisers": [AUTO],
+        "train": [{"optimiser": "gauss_newton", "steps": 40}],
+        "evaluate": {"estimate": "none"},
+        **sections,
+    }
+
+
+def error(found: pinnreg.Solution) -> float:
+    assert found.report is not None
+    return float(found.report.errors["u"].rel_l2)
+
+
+def linear(problem: Problem | None = None, weight: float = 1e-3, **sections: Any) -> Any:
+    """The linear problem at the start, with a weight, and the rows that it is made of."""
+    of = placed(prepare(resolve(config(problem, **sections)), with_reference=False).objective)
+    placement = replace(of.batch.placement, tuned={name: Tuned(weight) for name in of.objective.to_tune})
+    batch = redraw(of.objective, placement, of.parameters, 0, progress=0.0, smooth=False)
+    return tuning._linear(of.objective, batch, of.parameters), linearise(of.objective, batch, of.parameters)
+
+
+@pytest.mark.parametrize("factor", [0.1, 1.0, 10.0])
+def test_the_score_is_that_of_leaving_out_each_row(factor: float) -> None:
+    problem, at = linear(regularisers=[AUTO, {"kind": "ridge", "weight": 1e-4}])
+    jacobian, residuals, rows = at.jacobian, at.residuals, at.rows
+    scale = torch.ones(len(residuals), dtype=torch.float64)
+    scale[rows["ktv"]] = factor**0.5
+    left_out = []
+    for row in range(rows["measurements"].start, rows["measurements"].stop):
+        others = [each for each in range(len(residuals)) if each != row]
+        j, r = (scale[:, None] * jacobian)[others], (scale * residuals)[others]
+        step = torch.linalg.lstsq(j, -r[:, None], driver="gelsd").solution[:, 0]
+        left_out.append(float(residuals[row] + jacobian[row] @ step) ** 2)
+    assert problem.left_out({"ktv": factor}).tolist() == pytest.approx(left_out, rel=1e-2)
+
+
+def test_known_noise_takes_the_place_of_leaving_out() -> None:
+    # the noise that is known says how large the residuals should be: the more of it, the smoother the best
+    def best(known: float) -> float:
+        problem, _ = linear(Curve(known=known))
+        factors = 10.0 ** np.arange(-6, 7)
+        return float(factors[np.argmin([float(problem.left_out({"ktv": each}).mean()) for each in factors])])
+
+    problem, _ = linear(Curve(known=0.2))
+    assert problem.noise is not None
+    assert problem.noise.tolist() == pytest.approx(40 * [0.2**2 / 40])
+    assert best(1.0) > best(1e-3)
+
+
+@pytest.mark.parametrize(
+    ("part", "before", "after"),
+    [
+        (1.0, Tuned(1.0, 0, 0.5, 1), Tuned(10**0.5, 2, 1.0, 1)),
+        (-0.5, Tuned(1.0, 0, 0.5, -1), Tuned(10**-0.25, 2, 0.5, -1)),
+        (0.0, Tuned(1.0, 0, 0.5, -1), Tuned(1.0, 2, 0.25, 0)),
+        (-1.0, Tuned(1.0, 0, 1.0, 1), Tuned(0.1, 2, 0.5, -1)),
+        (0.0, Tuned(1.0, 0, 0.1, 0), Tuned(1.0, 2, 0.1, 0)),
+        (-1.0, Tuned(1.0, 0, 1.0, 0), Tuned(0.1, 2, 1.0, -1)),
+    ],
+)
+def test_a_weight_moves_on_while_it_gains_and_less_where_it_turns(part: float, before: Tuned, after: Tuned) -> None:
+    assert tuning._moved(before, part, 2, 1.0) == after
+
+
+def test_a_weight_below_rounding_is_zero_for_good() -> None:
+    gone = tuning._moved(Tuned(1e-12), -1.0, 2, 1e-16)
+    assert gone == Tuned(0.0, 2, tuning.NEAREST)
+    assert tuning._moved(gone, 1.0, 4, 0.0).weight == 0
+
+
+def test_of_a_noisy_curve_the_weight_is_better_than_none_and_than_too_much() -> None:
+    found = error(pinnreg.solve(config(), out=False))
+    for weight in (1e-10, 1e-2):
+        assert found < error(pinnreg.solve(config(regularisers=[{**AUTO, "weight": weight}]), out=False)), weight
+
+
+@pytest.mark.slow
+def test_of_noisy_curves_the_weight_is_about_the_best_in_hindsight() -> None:
+    ratios, weights = [], 10.0 ** np.arange(-8, -1)
+    for seed in range(6):
+        found = pinnreg.solve(config(Curve(seed=seed)), out=False)
+        tried = [
+            error(pinnreg.solve(config(Curve(seed=seed), regularisers=[{**AUTO, "weight": float(weight)}]), out=False))
+            for weight in weights
+        ]
+        ratios.append(error(found) / min(tried))
+    assert np.median(ratios) < 1.3, ratios
+
+
+@pytest.mark.parametrize(
+    ("regulariser", "reached"),
+    # what a ridge did to the neurons at first is not all undone
+    [(AUTO, 1e-9), ({"kind": "ridge"}, 1e-7), ({"kind": "gpinn"}, 1e-9), ({"kind": "jacobian"}, 1e-9)],
+)
+def test_without_noise_no_bias_is_left(regulariser: dict[str, Any], reached: float) -> None:
+    sections = {"train": [{"optimiser": "gauss_newton", "steps": 80}], "points": {"interior": 60}}
+    found = pinnreg.solve(config(Clean(), **sections, regularisers=[{**regulariser, "weight": "auto"}]), out=False)
+    assert error(found) < reached
+
+
+def test_the_weight_is_in_history_report_and_figure(tmp_path: Path) -> None:
+    found = pinnreg.solve(config(), out=tmp_path / "run")
+    assert found.report is not None
+    columns = read_history(tmp_path / "run" / "history.csv")
+    weights = found.report.facts["weights"]
+    assert columns["ktv_weight"][-1] == weights["ktv"] > 0
+    assert np.allclose(columns["ktv_weight"] * columns["ktv"], columns["ktv_weighted"], rtol=1e-12)
+    assert len(set(columns["ktv_weight"])) > 1
+    assert found.report.facts["regularisers"][0]["weight"] == "auto"
+    titles = [ax.get_title() for ax in drawn(columns, title="").axes]
+    assert "weights found" in titles
+
+
+def test_several_weights_are_found_at_once() -> None:
+    found = pinnreg.solve(
+        config(regularisers=[AUTO, {**AUTO, "order": 3}, {"kind": "ridge", "weight": 1e-9}]), out=False
+    )
+    assert found.report is not None
+    assert set(found.report.facts["weights"]) == {"ktv", "ktv_2"}
+
+
+def test_a_resumed_run_finds_the_same_weights(tmp_path: Path) -> None:
+    whole = pinnreg.solve(config(), out=tmp_path / "whole")
+    stop = iter([None] * 15 + ["SIGINT"])
+    with pytest.raises(pinnreg.errors.Interrupted):
+        pinnreg.solve(config(), out=tmp_path / "cut", hooks=Hooks(interrupted=lambda: next(stop)))
+    resumed = pinnreg.solve(config(), out=tmp_path / "cut", resume=True)
+    for name, each in whole.history.items():
+        if name != "seconds":
+            assert np.array_equal(each, resumed.history[name], equal_nan=True), name
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"train": [{"optimiser": "adam", "steps": 3}]}, "weight: auto runs with gauss_newton only"),
+        ({"train": [{"optimiser": "gauss_newton", "steps": 3}, {"optimiser": "lbfgs", "steps": 3}]}, "and lbfgs has"),
+        ({"regularisers": [{**AUTO, "schedule": "linear"}]}, "leave out schedule: linear"),
+        ({"regularisers": [{"kind": "noise_stability"}, AUTO]}, "regularisers.1.weight: auto does not go with noise"),
+        ({"regularisers": [{**AUTO, "weight": "automatic"}]}, "regularisers.0.weight"),
+        ({"regularisers": [{**AUTO, "weight": -1.0}]}, "regularisers.0.weight"),
+        ({"regularisers": [{"kind": "orthogonality", "weight": "auto"}]}, "regularisers.0.weight"),
+        ({"network": {"hidden": [60, 60]}}, "weight: auto takes dense matrices"),
+    ],
+)
+def test_what_cannot_be_is_refused(sections: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        pinnreg.solve(config(**sections), out=False)
+
+
+def test_noise_that_a_file_is_said_to_have_is_known(tmp_path: Path) -> None:
+    x, u = values()
+    np.savetxt(tmp_path / "data.csv", np.column_stack([x, u]), delimiter=",", header="x,u", comments="")
+    weights = {}
+    for noise in (0.0, 0.05, 0.5):
+        measured = [{"file": str(tmp_path / "data.csv"), "noise": noise}]
+        found = pinnreg.solve(config(Unmeasured(), measurements=measured), out=False)
+        assert found.report is not None
+        weights[noise] = found.report.facts["weights"]["ktv"]
+    assert len(set(weights.values())) == 3
+    assert weights[0.5] > weights[0.05]
