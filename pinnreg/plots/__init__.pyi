@@ -1,8 +1,9 @@
 from .analysis import TermAnalysis, analysis
 from .calibration import calibration
 from .convergence import Convergence, convergence
+from .cuts import cut, plane_of
 from .domains import Held, domain_picture, drawn_axes
-from .layouts import cut, error_field
+from .layouts import error_field
 from .loss_history import history
 from .outlines import Outline, outline_of
 from .panels import Curve, Panel, panels
@@ -34,6 +35,7 @@ __all__ = [
     "is_marked",
     "outline_of",
     "panels",
+    "plane_of",
     "save",
     "study_errors",
     "study_fields",

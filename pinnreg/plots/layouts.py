@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pinnreg.plots import style
+from pinnreg.plots.cuts import index_of, middle, nearest, of_parameters, plane_of, said
 from pinnreg.plots.lines import line_figure
 from pinnreg.plots.maps import Plane, columns_of, draw_maps
 from pinnreg.plots.outlines import Outline
 from pinnreg.plots.rows import Array, Row, checked_axes, rows_of
-from pinnreg.plots.spacetime import nearest, spacetime_figure
+from pinnreg.plots.slices import parametrised_figure, sliced_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,14 +35,18 @@ def error_field(
     plane: Mapping[str, float] | None = None,
     outline: Mapping[str, Array] | None = None,
     estimates: Mapping[str, tuple[float, bool]] | None = None,
+    parameters: Sequence[str] = (),
 ) -> Figure:
     """Draw the prediction beside its reference and their absolute difference, a row for each output.
 
     One axis gives curves; two space axes heat maps; space and time heat maps and slices at a few times;
     two space axes and time heat maps at three times; more axes the plane of the first two through the
-    middle of the others, with time at its end. Predicted and reference share one colour scale, diverging
-    and centred at zero where the values change sign. |error| has a logarithmic one of at most four
-    decades. Values that are not finite are left out, as those outside of the domain are.
+    middle of the others, with time at its end. Of axes that are parameters the low, the middle and the high
+    value are shown, each as its own solution of the other axes: curves of one, below heat maps over it and a
+    single parameter, or heat maps of two or more; of several parameters all but one are in the middle.
+    Predicted and reference share one colour scale, diverging and centred at zero where the values change
+    sign. |error| has a logarithmic one of at most four decades. Values that are not finite are left out, as
+    those outside of the domain are.
 
     Args:
         axes: 1-D coordinates by name, strictly increasing, in the domain's order; time is "t" and last.
@@ -58,6 +63,7 @@ def error_field(
         estimates: the estimated relative error of outputs, and whether it is to be trusted.
         outline: of a domain that is no box, as `outline_of` finds it; maps of two space axes end at it, and where
             materials meet there are lines.
+        parameters: axes that are parameters of the equation.
 
     Returns:
         A figure that belongs to no pyplot state; write it with `save`.
@@ -74,25 +80,36 @@ def error_field(
         notes += ["circles: measurements"] if any(row.measured for row in rows) else []
         notes += ["lines inside: where materials meet"] if outline and "interfaces" in outline else []
         notes = [_through(plane), *notes] if plane else notes
+        edge = Outline.of(outline or {})
+        rest = [name for name in names if name not in parameters] or names
+        sliced = [name for name in names if name not in rest]
         if len(names) == 1:
             figure = line_figure(names[0], grid[names[0]], rows)
-        elif len(names) == 2 and names[1] == "t":
-            figure = spacetime_figure(grid, rows, Outline.of(outline or {}))
-        elif len(names) == 3 and names[2] == "t":
-            figure = _map_figure(grid, [_snapshots(grid["t"], row) for row in rows], outline)
+        elif len(names) == 2 and len(rest) == 1:
+            figure = sliced_figure(grid, rows, sliced[0], edge, are_lengths=False)
+        elif len(rest) == 1:
+            figure = parametrised_figure(grid, rows, sliced)
+        elif names == [names[0], "t"]:
+            figure = sliced_figure(grid, rows, "t", edge, are_lengths=True)
+        elif rest == names and len(names) == 3 and names[2] == "t":
+            figure = _map_figure(grid, [_snapshots(grid, row) for row in rows], edge)
         else:
-            index, where = middle(grid)
-            notes.insert(0, where)
-            figure = _map_figure(grid, [[("", row.at(index))] for row in rows], outline)
+            cuts = middle(grid, sliced)
+            fixed = said(grid, {name: number for name, number in cuts.items() if name not in sliced})
+            notes.insert(0, f"plane {fixed}" if fixed else "")
+            figure = _map_figure(grid, [_at_parameters(grid, row, sliced) for row in rows], edge, sliced)
         return style.finish(figure, title, *notes)
 
 
 def _map_figure(
-    axes: Mapping[str, Array], blocks: Sequence[Sequence[tuple[str, Row]]], outline: Mapping[str, Array] | None
+    axes: Mapping[str, Array],
+    blocks: Sequence[Sequence[tuple[str, Row]]],
+    outline: Outline | None,
+    parameters: Sequence[str] = (),
 ) -> Figure:
-    """Heat maps on the plane of the first two axes; the parts of a block share their scales."""
-    first, second = list(axes.items())[:2]
-    plane = Plane(first, second, Outline.of(outline or {}))
+    """Heat maps on the plane of two axes; the parts of a block share their scales."""
+    first, second = ((name, axes[name]) for name in plane_of(axes, parameters))
+    plane = Plane(first, second, outline, are_lengths=not {first[0], second[0]} & set(parameters))
     columns = columns_of([row for block in blocks for _, row in block])
     lines = sum(len(block) for block in blocks)
     panel = min(2.3 / plane.ratio, 4.0) if columns == 3 else min(3.0 / plane.ratio, 4.2)
@@ -105,27 +122,22 @@ def _map_figure(
     return figure
 
 
-def _snapshots(time: Array, row: Row) -> list[tuple[str, Row]]:
-    full = (slice(None), slice(None))
-    return [(f"t = {time[index]:.3g}", row.at((*full, index))) for index in nearest(time, SNAPSHOTS)]
+def _snapshots(axes: Mapping[str, Array], row: Row) -> list[tuple[str, Row]]:
+    return _parts(axes, row, [{"t": number} for number in nearest(axes["t"], SNAPSHOTS)], {})
 
 
-def middle(axes: Mapping[str, Array]) -> tuple[tuple[int | slice, ...], str]:
-    """The plane of the first two axes: time at its end, the others at the grid point nearest the middle."""
-    index: list[int | slice] = [slice(None), slice(None)]
-    parts = []
-    for name, axis in list(axes.items())[2:]:
-        number = axis.size - 1 if name == "t" else nearest(axis, (0.5,))[0]
-        index.append(number)
-        parts.append(f"{name} = {axis[number]:.3g}")
-    return tuple(index), f"plane {', '.join(parts)}" if parts else ""
+def _at_parameters(axes: Mapping[str, Array], row: Row, parameters: Sequence[str]) -> list[tuple[str, Row]]:
+    """The row on the plane of a map, at values of the parameters."""
+    others = {name: number for name, number in middle(axes, parameters).items() if name not in parameters}
+    return _parts(axes, row, [each for block in of_parameters(axes, parameters) for each in block], others)
 
 
-def cut(axes: Mapping[str, Array]) -> dict[str, float]:
-    """The coordinates of the axes beyond the first two in the plane of `middle`."""
-    index, _ = middle(axes)
-    others = zip(list(axes.items())[2:], index[2:], strict=True)
-    return {name: float(axis[number]) for (name, axis), number in others}
+def _parts(
+    axes: Mapping[str, Array], row: Row, cuts: Sequence[Mapping[str, int]], others: Mapping[str, int]
+) -> list[tuple[str, Row]]:
+    """The row at cuts by name, each of them once, and at others that are no part of it."""
+    found = {said(axes, each): row.at(index_of(axes, {**each, **others})) for each in cuts}
+    return list(found.items())
 
 
 def _through(plane: Mapping[str, float]) -> str:

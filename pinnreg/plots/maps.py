@@ -30,11 +30,18 @@ class Plane:
     """Two named axes; arrays on it have shape (first, second), and time lies horizontally.
 
     `outline` is that of a domain that is no box, with the interfaces inside; beside time only these are drawn.
+    `are_lengths` says whether both may share a scale, as time and space do not, nor a parameter.
     """
 
     first: tuple[str, Array]
     second: tuple[str, Array]
     outline: Outline | None = None
+    are_lengths: bool = True
+
+    @property
+    def horizontal(self) -> str:
+        """The axis that is drawn so."""
+        return (self.first if self.upright else self.second)[0]
 
     @property
     def upright(self) -> bool:
@@ -54,7 +61,7 @@ class Plane:
         (_, a), (_, b) = self.first, self.second
         ratio = (a[-1] - a[0]) / (b[-1] - b[0])
         longest = LONGEST if self.outline is None else LONGEST_SHAPE
-        return self.upright and 1 / longest <= ratio <= longest
+        return self.are_lengths and self.upright and 1 / longest <= ratio <= longest
 
     def draw(self, ax: Axes, values: Array, scale: Scale) -> None:
         """One heat map; values that are not finite leave the grey ground visible."""
@@ -126,11 +133,18 @@ def _title(kind: int, row: Row, note: str, array: Array, leads: bool) -> str:
     """The panel's title, folded, since the layout heeds its height but not its width."""
     where = f", {note}" if note else ""
     if kind < 2:
-        return textwrap.fill(f"{('predicted', 'reference')[kind]} {row.name}{where}", FOLD)
+        return _folded(f"{('predicted', 'reference')[kind]} {row.name}{where}")
     name = row.misfit_kind if where and row.reference is not None else row.misfit_name
     panel, largest = name + where, f"({largest_note(array)})"
-    panel = f"{panel} {largest}" if len(panel + largest) < FOLD else f"{textwrap.fill(panel, FOLD)}\n{largest}"
-    return f"{row.headline}\n{panel}" if leads and row.headline else panel
+    panel = f"{panel} {largest}" if len(panel + largest) < FOLD else f"{_folded(panel)}\n{largest}"
+    if not (leads and row.headline):
+        return panel
+    return f"{row.headline} in all\n{panel}" if where else f"{row.headline}\n{panel}"
+
+
+def _folded(title: str) -> str:
+    """The title in lines, none of which ends within 't = 1'."""
+    return textwrap.fill(title.replace(" = ", "\xa0=\xa0"), FOLD).replace("\xa0", " ")
 
 
 def _colour_bars(figure: Figure, panels: Sequence[Axes | None], row: Row, values: Scale, gaps: Scale) -> None:

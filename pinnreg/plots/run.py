@@ -36,6 +36,7 @@ def draw(report: Report, history: Mapping[str, NDArray[np.float64]]) -> dict[str
         measured=measured,
         plane=report.facts.get("plane") or {},
         outline=report.outline,
+        parameters=report.facts.get("parameter_axes") or (),
         estimates={
             name: (each.rel_l2, each.reliability == "good")
             for name, each in report.estimates.items()

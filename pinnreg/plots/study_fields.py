@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pinnreg.errors import InputError
 from pinnreg.plots import style
-from pinnreg.plots.layouts import middle
+from pinnreg.plots.cuts import index_of, middle, plane_of, said
 from pinnreg.plots.lines import draw_misfit
 from pinnreg.plots.maps import Plane
 from pinnreg.plots.outlines import Outline
@@ -33,11 +33,13 @@ def study_fields(
     kind: str,
     title: str,
     outline: Mapping[str, Array] | None = None,
+    parameters: Sequence[str] = (),
 ) -> Figure:
     """Draw |error| fields of several runs on the same grid, with one logarithmic scale.
 
     It has four decades, or as many as it takes to reach below the maximum of each of the fields.
-    One axis gives curves, two heat maps, more the plane of the first two: time at its end, the others in the middle.
+    One axis gives curves, two heat maps, more the plane of the first two that are no parameters: time at its end, the
+    others in the middle.
 
     Args:
         axes: the grid, as `error_field` takes it.
@@ -45,6 +47,7 @@ def study_fields(
         kind: what they are, such as "|error|".
         title: heading of the figure.
         outline: of a domain that is no box, as `outline_of` finds it; maps end at it.
+        parameters: axes that are parameters of the equation.
 
     Returns:
         A figure that belongs to no pyplot state; write it with `save`.
@@ -67,9 +70,13 @@ def study_fields(
     with style.settings():
         if len(grid) == 1:
             return style.finish(_lines(grid, arrays, texts, kind), title)
-        index, where = middle(grid)
+        cuts = middle(grid, parameters)
+        index, where = index_of(grid, cuts), f"plane {said(grid, cuts)}" if cuts else ""
         cut = {name: array[index] for name, array in arrays.items()}
-        return style.finish(_maps(grid, cut, texts, kind, outline or {}), title, where)
+        first, second = plane_of(grid, parameters)
+        lengths = not {first, second} & set(parameters)
+        plane = Plane((first, grid[first]), (second, grid[second]), Outline.of(outline or {}), lengths)
+        return style.finish(_maps(plane, cut, texts, kind), title, where)
 
 
 def _lines(grid: Mapping[str, Array], fields: Mapping[str, Array], texts: Mapping[str, str], kind: str) -> Figure:
@@ -91,15 +98,7 @@ def _lines(grid: Mapping[str, Array], fields: Mapping[str, Array], texts: Mappin
     return figure
 
 
-def _maps(
-    grid: Mapping[str, Array],
-    fields: Mapping[str, Array],
-    texts: Mapping[str, str],
-    kind: str,
-    outline: Mapping[str, Array],
-) -> Figure:
-    first, second = list(grid.items())[:2]
-    plane = Plane(first, second, Outline.of(outline))
+def _maps(plane: Plane, fields: Mapping[str, Array], texts: Mapping[str, str], kind: str) -> Figure:
     columns, lines = _layout(len(fields))
     scale = misfit_scale(list(fields.values()), decades_of(list(fields.values())))
     width = 0.76 * style.WIDTH / columns

@@ -61,13 +61,14 @@ def compared(solution: Solution, prepared: Prepared, estimate: Estimate | None =
         report,
         validation=_validation(solution, prepared),
         measurements={each.name: _columns(each, prepared.problem.domain.axes) for each in prepared.measurements},
-        outline=plots.outline_of(prepared.problem.domain, axes, {**_fixed(prepared), **plots.cut(axes)}),
+        outline=_outline(prepared),
         facts={
             **report.facts,
             "problem": prepared.resolved.config.problem,
             "axes": list(axes),
             "outputs": list(values),
             **_plane(prepared),
+            **({"parameter_axes": list(parameters)} if (parameters := prepared.problem.parameters) else {}),
         },
     )
     return solution.with_report(report)
@@ -101,6 +102,13 @@ def _on_grid(prepared: Prepared) -> tuple[Array, Callable[[Array], Array]]:
     if inside is None:
         return points, lambda values: values.reshape(shape)
     return points[inside.reshape(-1)], lambda values: spread(values, inside)
+
+
+def _outline(prepared: Prepared) -> dict[str, Array]:
+    """That of the domain in the plane of its figure."""
+    axes, parameters = prepared.axes, prepared.problem.parameters
+    shown = {name: axes[name] for name in plots.plane_of(axes, parameters)}
+    return plots.outline_of(prepared.problem.domain, shown, {**_fixed(prepared), **plots.cut(axes, parameters)})
 
 
 def _plane(prepared: Prepared) -> dict[str, Any]:

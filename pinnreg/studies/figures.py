@@ -40,6 +40,7 @@ class _ErrorField:
     output: str
     kind: str
     outline: Mapping[str, NDArray[np.float64]] = dataclasses.field(default_factory=dict)
+    parameters: Sequence[str] = ()
 
     def same_grid(self, other: _ErrorField) -> bool:
         """Whether two fields can be compared point by point."""
@@ -147,13 +148,14 @@ def _field(folder: Path, run: Run) -> _ErrorField | None:
         report = read_report(folder / "runs" / run.plan.hash)
     except InputError:  # removed by hand, but for its metrics
         return None
-    output = next(iter(report.errors or report.fields))
+    output, parameters = next(iter(report.errors or report.fields)), report.facts.get("parameter_axes") or ()
     if report.reference is not None:
-        return _ErrorField(report.axes, report.fields[f"{output}_error"], output, "|error|", report.outline)
+        values = report.fields[f"{output}_error"]
+        return _ErrorField(report.axes, values, output, "|error|", report.outline, parameters)
     residual = next((name for name in report.fields if name.startswith("residual")), None)
     if residual is None:
         return None
-    return _ErrorField(report.axes, report.fields[residual], output, "|residual|", report.outline)
+    return _ErrorField(report.axes, report.fields[residual], output, "|residual|", report.outline, parameters)
 
 
 def _fields_by_group(study: Study, title: str, folder: Path, entries: Sequence[Entry]) -> dict[Path, Callable[[], Any]]:
@@ -202,6 +204,7 @@ def _fields(key: str | None, title: str, folder: Path, entries: Sequence[Entry])
         kind=first.kind,
         title=f"{title}: {first.kind} of {first.output}, {where}",
         outline=first.outline,
+        parameters=first.parameters,
     )
 
 
