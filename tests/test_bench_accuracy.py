@@ -20,7 +20,17 @@ from started import processes_of, until
 
 import pinnreg
 from pinnreg import Interrupted, processes
-from pinnreg.benchmarks import CASES, AccuracyBenchmark, AccuracyRow, AccuracyRun, Case, Limit, accuracy, bench_accuracy
+from pinnreg.benchmarks import (
+    CASES,
+    AccuracyBenchmark,
+    AccuracyRow,
+    AccuracyRun,
+    Case,
+    Limit,
+    accuracy,
+    bench_accuracy,
+    runs,
+)
 from pinnreg.benchmarks.cases import cases_named
 from pinnreg.cli import main
 from pinnreg.config import resolve
@@ -223,7 +233,7 @@ def test_a_run_that_fails_otherwise_ends_it_and_says_which(
     monkeypatch.setattr(accuracy, "solve", fail)
     with pytest.raises(RuntimeError, match=r"^tiny, seed 1: InputError: not enough memory$"):
         bench_accuracy([Case("tiny", "poisson1d", SMALL)], 2)
-    assert accuracy._lost("the process was killed by SIGKILL")["failure"] == "the process was killed by SIGKILL"
+    assert runs.lost("the process was killed by SIGKILL")["failure"] == "the process was killed by SIGKILL"
 
 
 def test_a_problem_without_reference_is_refused_before_anything_runs(

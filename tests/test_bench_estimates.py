@@ -28,6 +28,7 @@ from pinnreg.benchmarks import (
     bench_estimates,
     chosen,
     estimates,
+    runs,
     stopping,
     unfit,
 )
@@ -252,7 +253,7 @@ def test_a_run_that_fails_otherwise_ends_it_and_says_which(
     monkeypatch.setattr(estimates, "stops_of", fail)
     with pytest.raises(RuntimeError, match=r"^tiny, seed 1: InputError: not enough memory$"):
         bench_estimates([TINY], [], 2)
-    assert estimates._lost("the process was killed by SIGKILL")["failure"] == "the process was killed by SIGKILL"
+    assert runs.lost("the process was killed by SIGKILL")["failure"] == "the process was killed by SIGKILL"
 
 
 def test_a_problem_without_reference_is_refused_before_anything_runs(

@@ -2,7 +2,6 @@ from .accuracy import AccuracyBenchmark, AccuracyRow, AccuracyRun, bench_accurac
 from .cases import CASES, Case, Limit, cases_named
 from .engines import Benchmark, Row, Setting, bench_derivatives
 from .estimates import (
-    RIGHT,
     EstimatesBenchmark,
     EstimatesRow,
     FailedRun,
@@ -11,7 +10,7 @@ from .estimates import (
     bench_estimates,
     is_right,
 )
-from .failures import ESTIMATED, FAILURES, Failure, chosen
+from .failures import ESTIMATED, FAILURES, RIGHT, WRONG, Failure, chosen
 from .least_squares import Fit, FitRow, LeastSquaresBenchmark, bench_least_squares
 from .optimisers import (
     AnyRow,
@@ -34,6 +33,7 @@ __all__ = [
     "PROBLEMS",
     "RECIPES",
     "RIGHT",
+    "WRONG",
     "AccuracyBenchmark",
     "AccuracyRow",
     "AccuracyRun",

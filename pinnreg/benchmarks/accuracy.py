@@ -9,29 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
 import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
-from multiprocessing.connection import Connection
 from typing import Any, TypedDict, final
 
 import torch
 
 from pinnreg import processes
 from pinnreg.benchmarks.cases import Case
-from pinnreg.benchmarks.measure import machine
+from pinnreg.benchmarks.runs import Answer, Wanted, answered, prepared_case, runs_in_order, where_and_when
 from pinnreg.config import problem_folders, resolve
-from pinnreg.errors import Diverged, InputError, Interrupted
+from pinnreg.errors import Diverged, InputError
 from pinnreg.reference import forget_solves
-from pinnreg.run import choose_device, solve
-from pinnreg.run.prepare import prepare
-
-logger = logging.getLogger("pinnreg")
+from pinnreg.run import solve
 
 WARM_UP_STEPS = 2
 
@@ -139,39 +133,26 @@ def bench_accuracy(
         RuntimeError: a run that failed other than by diverging.
     """
     rows = [_unsolved(case, interrupted) for case in cases]
-    where: dict[str, str | int] = {**machine(choose_device("auto")), "threads": 1}
-    found = AccuracyBenchmark((), seeds, jobs, where, datetime.now(UTC).strftime("%Y-%m-%d"))
-    counts = [min(seeds, case.seeds or seeds) for case in cases]
-    planned = [(index, seed) for index, count in enumerate(counts) for seed in range(count)]
-    tasks = [
-        _Task(config=cases[index].config, changes=dict(cases[index].changes), seed=seed) for index, seed in planned
+    where, today = where_and_when()
+    found = AccuracyBenchmark((), seeds, jobs, where, today)
+    groups = [
+        [Wanted(case.label, seed, _task(case, seed)) for seed in range(min(seeds, case.seeds or seeds))]
+        for case in cases
     ]
-    runs: list[list[AccuracyRun]] = [[] for _ in cases]
-    with contextlib.closing(processes.side_by_side(_serve, tasks, jobs, _lost, interrupted)) as answers:
-        for number, answer in answers:
-            index, seed = planned[number]
-            label = cases[index].label
-            for note in answer["notes"]:
-                logger.warning("%s", note)
-            if (run := answer["run"]) is None:
-                if (signal := interrupted()) is not None:  # which may have come to its process first
-                    raise Interrupted(signal, None)
-                raise RuntimeError(f"{label}, seed {seed}: {answer['failure']}")
-            runs[index].append(run)
-            on_run(label, run)
-            while (ended := len(found.rows)) < len(cases) and len(runs[ended]) == counts[ended]:
-                in_order = tuple(sorted(runs[ended], key=lambda run: run.seed))
-                found = dataclasses.replace(found, rows=(*found.rows, dataclasses.replace(rows[ended], runs=in_order)))
-                on_row(found)
+
+    def told(label: str, _: int, run: AccuracyRun) -> None:
+        on_run(label, run)
+
+    with contextlib.closing(runs_in_order(_work, groups, jobs, told, interrupted)) as ended:
+        for row, runs in zip(rows, ended, strict=True):
+            found = dataclasses.replace(found, rows=(*found.rows, dataclasses.replace(row, runs=tuple(runs))))
+            on_row(found)
     return found
 
 
 def _unsolved(case: Case, interrupted: Callable[[], int | None]) -> AccuracyRow:
     """The row of a case without its runs, after a check that it can be solved and compared."""
-    if (number := interrupted()) is not None:
-        raise Interrupted(number, None)
-    with processes.noted():  # which comes again with the runs
-        prepared = prepare(resolve(case.config, {"seed": 0, **case.changes}, problem_folders(None)))
+    prepared = prepared_case(case, interrupted)
     if prepared.reference is None or prepared.solved is None:
         raise InputError(f"problem {case.label!r} has no reference to measure the error against")
     parameters = sum(tensor.numel() for tensor in prepared.objective.model.initial().values())
@@ -184,32 +165,16 @@ class _Task(TypedDict):
     seed: int
 
 
-class _Answer(TypedDict):
-    """The run, or why there is none, and what the package noted along the way."""
-
-    run: AccuracyRun | None
-    failure: str
-    notes: list[str]
+def _task(case: Case, seed: int) -> _Task:
+    return {"config": case.config, "changes": dict(case.changes), "seed": seed}
 
 
-def _serve(connection: Connection) -> None:
-    processes.serve(connection, _work)
-
-
-def _lost(how: str) -> _Answer:
-    return {"run": None, "failure": how, "notes": []}
-
-
-def _work(task: _Task) -> _Answer:
+def _work(task: _Task) -> Answer[AccuracyRun]:
     """Make a run; in a process of its own."""
     torch.set_num_threads(1)
     with processes.noted():
         _warm_up(task["config"])
-    with processes.noted() as notes:
-        try:
-            return {"run": _run(task), "failure": "", "notes": notes}
-        except Exception as error:  # whatever it is, the command has to say of which run
-            return {"run": None, "failure": f"{type(error).__name__}: {error}", "notes": notes}
+    return answered(lambda: _run(task))
 
 
 @cache

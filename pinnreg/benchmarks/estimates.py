@@ -12,35 +12,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
 import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from multiprocessing.connection import Connection
 from typing import Any, Literal, TypedDict, final
-
-import torch
 
 from pinnreg import processes
 from pinnreg.benchmarks.cases import Case
-from pinnreg.benchmarks.failures import Failure
-from pinnreg.benchmarks.measure import machine
+from pinnreg.benchmarks.failures import FAR, RIGHT, WRONG, Failure
+from pinnreg.benchmarks.runs import Answer, Wanted, answered, prepared_case, runs_in_order, where_and_when
 from pinnreg.benchmarks.stopping import State, Stop, stops_of
 from pinnreg.config import problem_folders, resolve
-from pinnreg.errors import Diverged, InputError, Interrupted
-from pinnreg.run import choose_device, solve
-from pinnreg.run.prepare import prepare
-
-logger = logging.getLogger("pinnreg")
-
-RIGHT = 3.0
-"""The factor within which an estimate is right,"""
-FAR = 10.0
-"""and that by which one is too small that nobody should have trusted."""
-WRONG = 0.05
-"""The relative error above which a run has ended wrong."""
+from pinnreg.errors import Diverged, InputError
+from pinnreg.run import solve
 
 Warned = Literal["not converged", "estimate poor", "estimate large", "a note"]
 
@@ -110,6 +95,19 @@ class Totals:
 
 @final
 @dataclass(frozen=True)
+class Training:
+    """What came of one training of a case."""
+
+    stops: tuple[Stop, ...]
+
+    @property
+    def said(self) -> str:
+        """How far it came, in words."""
+        return f"{len(self.stops)} states, the last at {self.stops[-1].error:.1e}" if self.stops else "no state"
+
+
+@final
+@dataclass(frozen=True)
 class FailedRun:
     """A run that was to end wrong, and what it says of itself.
 
@@ -131,6 +129,11 @@ class FailedRun:
     kind: str | None
     notes: tuple[str, ...]
     stop_reason: str
+
+    @property
+    def said(self) -> str:
+        """How wrong it is, in words."""
+        return f"error {self.error:.1e}"
 
     @property
     def is_wrong(self) -> bool:
@@ -200,61 +203,33 @@ def bench_estimates(
         RuntimeError: a run that failed other than by diverging.
     """
     for case in cases:
-        _check(case, interrupted)
-    where: dict[str, str | int] = {**machine(choose_device("auto")), "threads": 1}
-    found = EstimatesBenchmark((), (), seeds, jobs, where, datetime.now(UTC).strftime("%Y-%m-%d"))
-    tasks = [_Task(given=case, seed=seed) for case in cases for seed in range(seeds)]
-    tasks += [_Task(given=failure, seed=0) for failure in failures]
-    answers: dict[int, tuple[Stop, ...] | FailedRun] = {}
-    with contextlib.closing(processes.side_by_side(_serve, tasks, jobs, _lost, interrupted)) as ended:
-        for number, answer in ended:
-            given, seed = tasks[number]["given"], tasks[number]["seed"]
-            for note in answer["notes"]:
-                logger.warning("%s", note)
-            if (result := answer["result"]) is None:
-                if (signal := interrupted()) is not None:  # which may have come to its process first
-                    raise Interrupted(signal, None)
-                raise RuntimeError(f"{given.label}, seed {seed}: {answer['failure']}")
-            answers[number] = result
-            on_run(given.label, seed, _said(result))
-            while (further := _further(found, cases, failures, answers)) is not None:
-                is_row = len(further.rows) > len(found.rows)
-                found = further
-                (on_row if is_row else on_failed)(found)
+        if prepared_case(case, interrupted).solved is None:
+            raise InputError(f"problem {case.label!r} has no reference to compare the estimates with")
+    where, today = where_and_when()
+    found = EstimatesBenchmark((), (), seeds, jobs, where, today)
+    wanted: list[Case | Failure] = [*cases, *failures]
+    groups = [
+        [
+            Wanted(each.label, seed, _Task(given=each, seed=seed))
+            for seed in range(seeds if isinstance(each, Case) else 1)
+        ]
+        for each in wanted
+    ]
+
+    def told(label: str, seed: int, result: Training | FailedRun) -> None:
+        on_run(label, seed, result.said)
+
+    with contextlib.closing(runs_in_order(_work, groups, jobs, told, interrupted)) as ended:
+        for given, results in zip(wanted, ended, strict=True):
+            if isinstance(given, Case):
+                stops = tuple(stop for each in results if isinstance(each, Training) for stop in each.stops)
+                found = dataclasses.replace(found, rows=(*found.rows, EstimatesRow(given, seeds, stops)))
+                on_row(found)
+            else:
+                failed = tuple(each for each in results if isinstance(each, FailedRun))
+                found = dataclasses.replace(found, failed=(*found.failed, *failed))
+                on_failed(found)
     return found
-
-
-def _further(
-    found: EstimatesBenchmark,
-    cases: Sequence[Case],
-    failures: Sequence[Failure],
-    answers: dict[int, tuple[Stop, ...] | FailedRun],
-) -> EstimatesBenchmark | None:
-    """What there is with the next row or failed run; None while that is not done."""
-    seeds, done = found.seeds, len(found.rows)
-    if done < len(cases):
-        numbers = range(done * seeds, (done + 1) * seeds)
-        if not all(number in answers for number in numbers):
-            return None
-        stops = [each for number in numbers for each in answers[number] if isinstance(each, Stop)]  # type: ignore[union-attr]
-        return dataclasses.replace(found, rows=(*found.rows, EstimatesRow(cases[done], seeds, tuple(stops))))
-    answer = answers.get(done * seeds + len(found.failed)) if len(found.failed) < len(failures) else None
-    return dataclasses.replace(found, failed=(*found.failed, answer)) if isinstance(answer, FailedRun) else None
-
-
-def _said(result: tuple[Stop, ...] | FailedRun) -> str:
-    if isinstance(result, FailedRun):
-        return f"error {result.error:.1e}"
-    return f"{len(result)} states, the last at {result[-1].error:.1e}" if result else "no state"
-
-
-def _check(case: Case, interrupted: Callable[[], int | None]) -> None:
-    if (number := interrupted()) is not None:
-        raise Interrupted(number, None)
-    with processes.noted():  # which comes again with the runs
-        prepared = prepare(resolve(case.config, {"seed": 0, **case.changes}, problem_folders(None)))
-    if prepared.solved is None:
-        raise InputError(f"problem {case.label!r} has no reference to compare the estimates with")
 
 
 class _Task(TypedDict):
@@ -262,35 +237,20 @@ class _Task(TypedDict):
     seed: int
 
 
-class _Answer(TypedDict):
-    """What a run came to, or why there is none, and what the package noted along the way."""
-
-    result: tuple[Stop, ...] | FailedRun | None
-    failure: str
-    notes: list[str]
+def _runs(given: Case | Failure, seeds: int) -> list[Wanted[_Task]]:
+    return [Wanted(given.label, seed, _Task(given=given, seed=seed)) for seed in range(seeds)]
 
 
-def _serve(connection: Connection) -> None:
-    processes.serve(connection, _work)
-
-
-def _lost(how: str) -> _Answer:
-    return {"result": None, "failure": how, "notes": []}
-
-
-def _work(task: _Task) -> _Answer:
+def _work(task: _Task) -> Answer[Training | FailedRun]:
     """Make a run; in a process of its own."""
-    torch.set_num_threads(1)
-    given = task["given"]
-    with processes.noted() as notes:
-        try:
-            if isinstance(given, Case):
-                stops = stops_of(resolve(given.config, {"seed": task["seed"], **given.changes}, problem_folders(None)))
-                return {"result": stops, "failure": "", "notes": notes}
-            # what a failed run notes is its own concern
-            return {"result": _failed(given), "failure": "", "notes": []}
-        except Exception as error:  # whatever it is, the command has to say of which run
-            return {"result": None, "failure": f"{type(error).__name__}: {error}", "notes": notes}
+    return answered(lambda: _made(task["given"], task["seed"]))
+
+
+def _made(given: Case | Failure, seed: int) -> Training | FailedRun:
+    if isinstance(given, Case):
+        return Training(stops_of(resolve(given.config, {"seed": seed, **given.changes}, problem_folders(None))))
+    with processes.noted():  # what a failed run notes is its own concern
+        return _failed(given)
 
 
 def _failed(failure: Failure) -> FailedRun:

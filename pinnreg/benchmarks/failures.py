@@ -11,6 +11,13 @@ from pinnreg.config import problem_folders
 from pinnreg.errors import unknown
 from pinnreg.registry import find, shipped_configs
 
+RIGHT = 3.0
+"""The factor within which an estimate is right,"""
+FAR = 10.0
+"""and that by which one is too small that nobody should have trusted."""
+WRONG = 0.05
+"""The relative error above which a run has ended wrong."""
+
 
 @final
 @dataclass(frozen=True)
@@ -96,7 +103,7 @@ FAILURES = (
     Failure("hidden_jump", "a coefficient that jumps without an interface", "Jump"),
     Failure("box_in_box", "an interface with corners, of two materials that differ by 100", "BoxInBox"),
 )
-"""Each with an error above 5 % at seed 0."""
+"""Each ends wrong at seed 0."""
 
 
 def chosen(names: Iterable[str]) -> tuple[tuple[Case, ...], tuple[Failure, ...]]:

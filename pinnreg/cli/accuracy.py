@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
-from pinnreg import __version__, benchmarks, report
+from pinnreg import benchmarks, report
 from pinnreg.benchmarks import CASES
 from pinnreg.benchmarks.cases import FEW
 from pinnreg.cli import options, show
+from pinnreg.cli.measuring import Keep, Outlets, measured
 from pinnreg.cli.page import Page, PageOption
-from pinnreg.cli.process import signals, use_threads
-from pinnreg.errors import Interrupted
 
 COLUMNS = (
     *("problem", "median error", "smallest", "largest", "reference's own error"),
@@ -59,33 +59,21 @@ def accuracy(
     written = None if page is None else Page(page, "bench_accuracy")
     if written is not None:
         written.check()
-    use_threads(1)
     width = max(len(label) for label in (COLUMNS[0], *(case.label for case in cases)))
-    done: list[benchmarks.AccuracyBenchmark] = []
 
-    def on_row(found: benchmarks.AccuracyBenchmark) -> None:
-        for header in () if done else _headers(width):
-            show.line(header)
-        show.line(_line(_cells(found.rows[-1]), width))
-        sys.stdout.flush()
-        done[:] = [found]
+    def make(
+        keep: Keep[benchmarks.AccuracyBenchmark], interrupted: Callable[[], int | None]
+    ) -> benchmarks.AccuracyBenchmark:
+        def on_row(found: benchmarks.AccuracyBenchmark) -> None:
+            for header in _headers(width) if len(found.rows) == 1 else ():
+                show.line(header)
+            show.line(_line(_cells(found.rows[-1]), width))
+            keep(found)
 
-    try:
-        with signals(deferred=True) as interrupted, show.notes(quiet=False):
-            found = benchmarks.bench_accuracy(cases, seeds, jobs, on_row, _print_run, interrupted)
-    except Interrupted as stopped:
-        count = len(done[0].rows) if done else 0
-        print(f"{stopped}: {count} of {len(cases)} problems were done", file=sys.stderr, flush=True)
-        return 128 + stopped.signal
-    finally:  # an hour's rows are kept when the next one fails or is interrupted
-        if done and json is not None:
-            json.write(_data(done[0], context.obj))
-    if written is not None:  # once all rows are there: a page is whole
-        _write_page(found, written, context.obj)
-    show.line(NOTES)
-    facts = {"seeds": seeds, "jobs": jobs, **found.machine, "date": found.date}
-    show.line(", ".join(f"{key} {value}" for key, value in facts.items()))
-    return 0
+        return benchmarks.bench_accuracy(cases, seeds, jobs, on_row, _print_run, interrupted)
+
+    outlets = Outlets(context.obj, json, written, _data, _write_page, lambda _: [NOTES])
+    return measured(make, lambda found: len(found.rows), f"{len(cases)} problems", outlets)
 
 
 def _print_run(label: str, run: benchmarks.AccuracyRun) -> None:
@@ -152,7 +140,7 @@ def _write_page(found: benchmarks.AccuracyBenchmark, page: Page, command: str) -
     page.write("Accuracy of the defaults", command, body, {})
 
 
-def _data(found: benchmarks.AccuracyBenchmark, command: str | None) -> dict[str, Any]:
+def _data(found: benchmarks.AccuracyBenchmark) -> dict[str, Any]:
     rows = [
         {
             "problem": row.case.label,
@@ -168,14 +156,4 @@ def _data(found: benchmarks.AccuracyBenchmark, command: str | None) -> dict[str,
         }
         for row in found.rows
     ]
-    data: dict[str, Any] = report.finite(
-        {
-            "command": command,
-            "version": __version__,
-            "date": found.date,
-            "machine": found.machine,
-            "setting": {"seeds": found.seeds, "jobs": found.jobs},
-            "rows": rows,
-        }
-    )
-    return data
+    return {"rows": rows}

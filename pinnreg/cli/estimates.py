@@ -6,22 +6,23 @@ import dataclasses
 import math
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pinnreg import __version__, benchmarks, plots, report
-from pinnreg.benchmarks import ESTIMATED, FAILURES
+from pinnreg import benchmarks, plots, report
+from pinnreg.benchmarks import ESTIMATED, FAILURES, RIGHT, WRONG
 from pinnreg.cli import options, show
+from pinnreg.cli.measuring import Keep, Outlets, measured
 from pinnreg.cli.page import Page, PageOption, image
-from pinnreg.cli.process import signals, use_threads
-from pinnreg.errors import Interrupted
 
 COLUMNS = (
     *("problem", "states", "good", "smallest", "median", "largest"),
     *("poor", "smallest", "median", "largest", "seconds of training's"),
 )
+WITHIN, BEYOND = f"within a factor of {RIGHT:g}", f"more than {100 * WRONG:g} %"
 WIDTHS = (6, 5, 8, 8, 8, 5, 8, 8, 8, 9)
 FAILED_COLUMNS = ("run", "error", "converged", "estimate", "called", "by", "notes", "warned by")
 FAILED_WIDTHS = (7, 9, 8, 6, 6, 5)
@@ -30,9 +31,9 @@ state: an output of a training that was stopped when its error had fallen to 1e-
 called so by the estimate itself, which knows no reference. Ratios are of the estimate's size over the evaluation points
 to that of the true error: 1 is right, 0.1 says ten times too little. seconds: of the estimates, as a share of the
 training until then."""
-FAILED_NOTES = """\
+FAILED_NOTES = f"""\
 error, estimate: relative L2, the largest over the outputs. by: the linearised defect, or the difference to a twin,
-another run. warned: it says that it has not converged, calls its estimate poor, estimates more than 5 %, or notes
+another run. warned: it says that it has not converged, calls its estimate poor, estimates {BEYOND}, or notes
 something. A run that was to end wrong and did not is no failed run."""
 
 
@@ -62,45 +63,35 @@ def estimates(
     written = None if page is None else Page(page, "bench_estimates")
     if written is not None:
         written.check([written.figure()])
-    use_threads(1)
     labels = [each.label for each in (*ESTIMATED, *cases)] + [each.label for each in FAILURES]
     width = max(map(len, labels))
-    done: list[benchmarks.EstimatesBenchmark] = []
 
-    def on_row(found: benchmarks.EstimatesBenchmark) -> None:
-        for header in () if done else _headers(width):
-            show.line(header)
-        show.line(_line(_cells(found.rows[-1]), width, WIDTHS))
-        sys.stdout.flush()
-        done[:] = [found]
+    def make(
+        keep: Keep[benchmarks.EstimatesBenchmark], interrupted: Callable[[], int | None]
+    ) -> benchmarks.EstimatesBenchmark:
+        def on_row(found: benchmarks.EstimatesBenchmark) -> None:
+            for header in _headers(width) if len(found.rows) == 1 else ():
+                show.line(header)
+            show.line(_line(_cells(found.rows[-1]), width, WIDTHS))
+            keep(found)
 
-    def on_failed(found: benchmarks.EstimatesBenchmark) -> None:
-        if len(found.failed) == 1:
-            for line in _said_of(found.totals) if found.rows else ():
-                show.line(line)
-            show.line(_line(list(FAILED_COLUMNS), width, FAILED_WIDTHS))
-        show.line(_line(_failed_cells(found.failed[-1]), width, FAILED_WIDTHS))
-        sys.stdout.flush()
-        done[:] = [found]
+        def on_failed(found: benchmarks.EstimatesBenchmark) -> None:
+            if len(found.failed) == 1:
+                for line in _said_of(found.totals) if found.rows else ():
+                    show.line(line)
+                show.line(_line(list(FAILED_COLUMNS), width, FAILED_WIDTHS))
+            show.line(_line(_failed_cells(found.failed[-1]), width, FAILED_WIDTHS))
+            keep(found)
 
-    try:
-        with signals(deferred=True) as interrupted, show.notes(quiet=False):
-            found = benchmarks.bench_estimates(cases, failures, seeds, jobs, on_row, on_failed, _print_run, interrupted)
-    except Interrupted as stopped:
-        count = len(done[0].rows) + len(done[0].failed) if done else 0
-        print(f"{stopped}: {count} of {len(cases) + len(failures)} were done", file=sys.stderr, flush=True)
-        return 128 + stopped.signal
-    finally:  # minutes of rows are kept when the next one fails or is interrupted
-        if done and json is not None:
-            json.write(_data(done[0], context.obj))
-    if written is not None:  # once all rows are there: a page is whole
-        _write_page(found, written, context.obj)
-    last = [_warnings(found)] if found.failed else _said_of(found.totals)
-    for line in (*last, *(NOTES.splitlines() if found.rows else ()), *(FAILED_NOTES.splitlines() if failures else ())):
-        show.line(line)
-    facts = {"seeds": seeds, "jobs": jobs, **found.machine, "date": found.date}
-    show.line(", ".join(f"{key} {value}" for key, value in facts.items()))
-    return 0
+        return benchmarks.bench_estimates(cases, failures, seeds, jobs, on_row, on_failed, _print_run, interrupted)
+
+    def last(found: benchmarks.EstimatesBenchmark) -> list[str]:
+        totals = [_warnings(found)] if found.failed else _said_of(found.totals)
+        notes = [*(NOTES.splitlines() if found.rows else ()), *(FAILED_NOTES.splitlines() if failures else ())]
+        return [*totals, *notes]
+
+    outlets = Outlets(context.obj, json, written, _data, _write_page, last)
+    return measured(make, lambda found: len(found.rows) + len(found.failed), str(len(cases) + len(failures)), outlets)
 
 
 def _print_run(label: str, seed: int, said: str) -> None:
@@ -152,11 +143,11 @@ def _said_of(totals: benchmarks.Totals) -> list[str]:
     said = [f"{totals.good} of {totals.states} states ({_percent(totals.called_good)}) were called good{none}."]
     if totals.good:
         said += [
-            f"Of the good ones {_percent(totals.right)} were within a factor of 3 of the true error, and "
+            f"Of the good ones {_percent(totals.right)} were {WITHIN} of the true error, and "
             f"{_percent(totals.far)} below a tenth of it."
         ]
     if totals.good + totals.none < totals.states:
-        said += [f"Of the poor ones {_percent(totals.right_of_poor)} were within a factor of 3."]
+        said += [f"Of the poor ones {_percent(totals.right_of_poor)} were {WITHIN}."]
     return said
 
 
@@ -165,11 +156,11 @@ def _warnings(found: benchmarks.EstimatesBenchmark) -> str:
     wrong = [run for run in found.failed if run.is_wrong]
     silent = [run.failure.label for run in wrong if not run.warned]
     without = f"; nothing was said by {', '.join(silent)}" if silent else ""
-    return f"{len(wrong) - len(silent)} of {len(wrong)} runs that ended wrong, by more than 5 %, warned{without}."
+    return f"{len(wrong) - len(silent)} of {len(wrong)} runs that ended wrong, by {BEYOND}, warned{without}."
 
 
 def _deceived(found: benchmarks.EstimatesBenchmark) -> list[str]:
-    """The states whose estimate was called good and was not within a factor of 3, a line each."""
+    """The states whose estimate was called good and is not right, a line each."""
     return [
         f"- {row.case.label}, seed {stop.seed}, step {stop.step}, {state.output}: {state.estimate:.1e} for an error of "
         f"{state.error:.1e}"
@@ -194,7 +185,7 @@ def _write_page(found: benchmarks.EstimatesBenchmark, page: Page, command: str) 
         "",
         *NOTES.splitlines(),
         "",
-        *(["Called good and not within a factor of 3:", "", *deceived, ""] if deceived else []),
+        *([f"Called good and not {WITHIN}:", "", *deceived, ""] if deceived else []),
         *(["Changed from the defaults:", "", *changed, ""] if changed else []),
     ]
     drawn = _figure(found, page)
@@ -235,14 +226,14 @@ def _figure(found: benchmarks.EstimatesBenchmark, page: Page) -> dict[Path, byte
         return {}
     title = "Errors estimated without a reference against true errors"
     note = "states of trainings that were stopped early, by the linearised defect"
-    figure = plots.calibration(pairs, factor=benchmarks.RIGHT, title=title, note=note)
+    figure = plots.calibration(pairs, factor=RIGHT, title=title, note=note)
     with tempfile.TemporaryDirectory() as folder:
         drawn = Path(folder) / page.figure().name
         plots.save(figure, drawn)
         return {page.figure(): drawn.read_bytes()}
 
 
-def _data(found: benchmarks.EstimatesBenchmark, command: str | None) -> dict[str, Any]:
+def _data(found: benchmarks.EstimatesBenchmark) -> dict[str, Any]:
     rows = [
         {
             "problem": row.case.label,
@@ -255,17 +246,6 @@ def _data(found: benchmarks.EstimatesBenchmark, command: str | None) -> dict[str
         }
         for row in found.rows
     ]
+    totals = {**dataclasses.asdict(found.totals), "called_good": found.totals.called_good}
     failed = [{**dataclasses.asdict(run), "wrong": run.is_wrong, "warned": list(run.warned)} for run in found.failed]
-    data: dict[str, Any] = report.finite(
-        {
-            "command": command,
-            "version": __version__,
-            "date": found.date,
-            "machine": found.machine,
-            "setting": {"seeds": found.seeds, "jobs": found.jobs},
-            "totals": {**dataclasses.asdict(found.totals), "called_good": found.totals.called_good},
-            "rows": rows,
-            "failed": failed,
-        }
-    )
-    return data
+    return {"totals": totals, "rows": rows, "failed": failed}
