@@ -102,8 +102,8 @@ def test_a_calibration_finds_what_drew_the_values(cooling: pinnreg.Solution, tru
     noisy = exact + 0.02 * np.random.default_rng(1).standard_normal(40)
     (found,) = cooling.calibrate(times, noisy).values()
     slopes = times[:, 0] * np.exp(-found.value * times[:, 0])
-    assert found.standard_error == pytest.approx(0.02 / np.linalg.norm(slopes), rel=0.3)
-    assert found.low < truth < found.high
+    assert found.interval.standard_error == pytest.approx(0.02 / np.linalg.norm(slopes), rel=0.3)
+    assert found.interval.low < truth < found.interval.high
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say(cooling: pinnreg.Solution) -> None:
@@ -112,7 +112,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(cooling: pinnreg.Solution
     for _ in range(200):
         values = np.exp(-1.2 * times[:, 0]) + 0.02 * draws.standard_normal(30)
         (found,) = cooling.calibrate(times, values).values()
-        inside += found.low < 1.2 < found.high
+        inside += found.interval.low < 1.2 < found.interval.high
     assert 180 <= inside <= 199
 
 
@@ -138,7 +138,7 @@ def test_a_parameter_at_the_end_of_its_range_is_said(
 
 def test_what_the_values_do_not_tell_has_no_interval(cooling: pinnreg.Solution) -> None:
     (found,) = cooling.calibrate(np.zeros((5, 1)), np.ones(5)).values()
-    assert found.high - found.low > 1  # about all values that there are
+    assert found.interval.high - found.interval.low > 1  # about all values that there are
 
 
 @pytest.mark.parametrize(

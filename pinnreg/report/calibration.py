@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pinnreg.domain.given import points_of
 from pinnreg.errors import InputError
-from pinnreg.estimates import NORMAL
+from pinnreg.estimates import NORMAL, Interval
 from pinnreg.report.fixed import Function, fixed
 
 logger = logging.getLogger("pinnreg")
@@ -39,15 +39,11 @@ class Calibrated:
 
     Attributes:
         value: the best one.
-        standard_error: of it, by the noise that the measurements turn out to have; infinite where they do not tell.
-        low: the lower end of the 95 % interval,
-        high: and the upper one.
+        interval: by the noise that the measurements turn out to have; without ends where they do not tell.
     """
 
     value: float
-    standard_error: float
-    low: float
-    high: float
+    interval: Interval
 
 
 def calibrated(
@@ -115,6 +111,6 @@ def calibrated(
             logger.warning("calibrate: %s is at the end of what was trained, %g: the best may lie beyond", name, value)
     errors = [math.sqrt(variance * each) if told else math.inf for each in np.diag(inverse)]
     return {
-        name: Calibrated(value, error, value - NORMAL * error, value + NORMAL * error)
+        name: Calibrated(value, Interval(error, value - NORMAL * error, value + NORMAL * error))
         for name, value, error in zip(parameters, found.x.tolist(), errors, strict=True)
     }
