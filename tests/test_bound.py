@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -131,10 +132,17 @@ def test_shapes_have_one(domain: Any) -> None:
     assert 0 < bound.inside < math.inf
 
 
-def test_a_run_prints_it(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_prints_it_and_says_it_again(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["network.hidden=[6]", "train.0.steps=3", "points.interior=40", "evaluate.grid=9"]
     with pytest.raises(SystemExit):
         pinnreg.cli.main(["solve", "poisson", *(f"--set={each}" for each in options), "--out", str(tmp_path / "run")])
-    assert "bound of the error by the maximum principle: max" in capsys.readouterr().out
+    (said,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("bound of the error by"))
     report = pinnreg.report.read_report(tmp_path / "run")
     assert report.errors["u"].max_abs <= report.facts["bound"]["max_abs"]
+    with pytest.raises(SystemExit):
+        pinnreg.cli.main(["evaluate", str(tmp_path / "run"), "--json", str(tmp_path / "again.json")])
+    assert said in capsys.readouterr().out.splitlines()
+    assert json.loads((tmp_path / "again.json").read_text())["bound"] == report.facts["bound"]
+    with pytest.raises(SystemExit):
+        pinnreg.cli.main(["evaluate", str(tmp_path / "run"), "--estimate", "none"])
+    assert "bound of the error" not in capsys.readouterr().out

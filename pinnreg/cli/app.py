@@ -157,7 +157,9 @@ def evaluate(
         folders = problem_folders(problems)
         solution = run.evaluate(folder, grid=grid, device=device, problems=folders, estimate=estimate)
     assert solution.report is not None
-    facts = {"run": str(folder), "estimate": solution.report.facts.get("estimate")}
+    known = solution.report.facts
+    facts = {"run": str(folder), "estimate": known.get("estimate")}
+    facts |= {"bound": known["bound"]} if "bound" in known else {}
     show.errors(report.summary(replace(solution.report, facts=facts)), json)
 
 

@@ -48,7 +48,7 @@ History = Mapping[str, Array]
 
 
 def compared(solution: Solution, prepared: Prepared, estimate: Estimate | None = None) -> Solution:
-    """The solution with its report: errors against the reference, on measurements that were held out, and estimated."""
+    """The solution with its report: errors against the reference, on measurements held out, estimated, and bounded."""
     values, axes = solution.on_grid(prepared.axes), prepared.axes
     if prepared.reference is None or prepared.solved is None:
         report = without_reference(values, solution.residual_on_grid(axes), axes)
@@ -68,6 +68,7 @@ def compared(solution: Solution, prepared: Prepared, estimate: Estimate | None =
             "axes": list(axes),
             "outputs": list(values),
             **_plane(prepared),
+            **_bound(solution, prepared),
             **({"parameter_axes": list(parameters)} if (parameters := prepared.problem.parameters) else {}),
         },
     )
@@ -149,7 +150,6 @@ def with_facts(solution: Solution, prepared: Prepared, outcome: Outcome[Batch], 
         "unknown": _found(solution, prepared.resolved, uncertain),
         **({} if uncertain is None else {"noise": dict(uncertain.noise)}),
         **_tuned(outcome),
-        **_bound(prepared, outcome),
     }
     return solution.with_report(replace(report, facts=facts))
 
@@ -223,13 +223,12 @@ def _tuned(outcome: Outcome[Batch]) -> dict[str, Any]:
     return {"weights": found} if found else {}
 
 
-def _bound(prepared: Prepared, outcome: Outcome[Batch]) -> dict[str, Any]:
+def _bound(solution: Solution, prepared: Prepared) -> dict[str, Any]:
     """What the maximum principle says of the largest error, where it says something."""
     config = prepared.resolved.config
-    if config.evaluate.estimate == "none":
+    if config.evaluate.estimate == "none" or solution.trained is None:
         return {}
-    seed = derive(config.seed, "bound")
-    found = by_maximum_principle(prepared.objective, outcome.parameters, seed=seed)
+    found = by_maximum_principle(*solution.trained, seed=derive(config.seed, "bound"))
     return {} if found is None else {"bound": {**asdict(found), "max_abs": found.max_abs}}
 
 
