@@ -17,7 +17,7 @@ from pinnreg import Ball, Box, InputError, Problem, dirichlet, initial, neumann,
 from pinnreg.cli import main
 from pinnreg.config import resolve
 from pinnreg.equations import Points
-from pinnreg.estimates import COLUMNS, by_defect, correction
+from pinnreg.estimates import COLUMNS, Estimate, by_defect, correction
 from pinnreg.networks import bound, widened
 from pinnreg.report import read_report
 from pinnreg.run import estimating
@@ -389,6 +389,86 @@ def test_a_longer_training_pays_for_a_finer_resolution(monkeypatch: pytest.Monke
     assert asked == sorted(asked)
     assert asked[0] == 0
     assert asked[-2:] == [max(COLUMNS)] * 2
+
+
+def test_all_resolutions_together_take_a_tenth_of_the_work_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared = prepare(resolve({"problem": Odd(), **SMALL}, {}, []))
+    solution = prepared.solution(prepared.objective.model.initial(), {})
+    work = dict.fromkeys(COLUMNS, 0.0)
+    for columns in COLUMNS:
+        work[columns] = estimating._work_of_resolution(prepared, columns)
+    assert list(work.values()) == sorted(work.values())
+    together = sum(estimating._work_of_resolution(prepared, each) for each in COLUMNS)
+    steps = int(together / estimating.SHARE / estimating._work(prepared, 1))
+    asked: list[int] = []
+    monkeypatch.setattr(pinnreg.report.Solution, "estimate", lambda _, *, seed, most: asked.append(most))
+    for each in (steps - 1, steps + 2):
+        estimating.by_defect(solution, prepared, each)
+    assert asked == sorted(set(COLUMNS))[-2:]
+
+
+def test_gradients_alone_pay_for_less_than_a_jacobian() -> None:
+    one, other = (
+        prepare(resolve({"problem": Odd(), **SMALL, "train": [{"optimiser": name, "steps": 10}]}, {}, []))
+        for name in ("gauss_newton", "adam")
+    )
+    assert 0 < estimating._work(other, 10) < 0.1 * estimating._work(one, 10)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "reliability"),
+    [
+        (1e-2, 1e-5, "good"),  # the twin has solved it, the run has not
+        (1e-2, 2e-4, "poor"),
+        (5e-5, 1e-5, "poor"),  # both have
+        (1e-1, 1e-1, "poor"),  # they may be stuck alike
+        (None, None, "poor"),
+    ],
+)
+def test_a_twin_tells_where_it_has_solved_what_the_run_has_not(
+    one: float | None, two: float | None, reliability: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = [{"optimiser": "gauss_newton", "steps": 4}]
+    prepared = prepare(resolve({"problem": Odd(), **SMALL, "train": train}, {}, []))
+    solution = prepared.solution(prepared.objective.model.initial(), {})
+    sizes = iter([one, two])
+    monkeypatch.setattr(estimating, "wrong", lambda *_: next(sizes))
+    estimate = estimating.by_twin(solution, prepared, 4)
+    assert estimate is not None
+    assert estimate.reliability == {"u": reliability}
+    assert "second run" in estimate.reason
+
+
+@pytest.mark.parametrize(
+    ("size", "twin", "kind"),
+    [
+        (1e-2, "good", "twin"),
+        (1e-2, "poor", "defect"),  # of two that do not tell that for which nothing was trained
+        (5e-4, "never", "defect"),
+        (None, "never", "defect"),
+    ],
+)
+def test_a_second_run_is_trained_unasked_where_it_could_tell_and_believed_where_it_does(
+    size: float | None, twin: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = prepare(resolve({"problem": Odd(), **SMALL}, {}, []))
+    solution = prepared.solution(prepared.objective.model.initial(), {})
+    own = solution.trained
+    assert own is not None
+
+    def made(how: Any, called: Any) -> Estimate:
+        return Estimate(how, {"u": called}, "", (own[0].model, own[1]), (own[0].model, own[1]))
+
+    def by_twin(*_: object) -> Estimate:
+        assert twin != "never"
+        return made("twin", twin)
+
+    monkeypatch.setattr(estimating, "wrong", lambda *_: size)
+    monkeypatch.setattr(estimating, "by_defect", lambda *_: made("defect", "poor"))
+    monkeypatch.setattr(estimating, "by_twin", by_twin)
+    found = estimating.estimated(solution, prepared, "auto", 40)
+    assert found is not None
+    assert found.kind == kind
 
 
 def test_a_run_is_looked_at_again_without_a_second_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

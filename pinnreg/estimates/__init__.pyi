@@ -1,5 +1,5 @@
 from .bound import Bound, by_maximum_principle
-from .defect import Correction, correction
+from .defect import Correction, correction, features_of, rows_of
 from .estimate import COLUMNS, Estimate, EstimatedErrors, Reliability, by_defect
 from .intervals import NORMAL, Interval, Uncertainty, uncertainty
 
@@ -16,5 +16,7 @@ __all__ = [
     "by_defect",
     "by_maximum_principle",
     "correction",
+    "features_of",
+    "rows_of",
     "uncertainty",
 ]

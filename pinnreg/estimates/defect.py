@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.networks import widened
-from pinnreg.objective import Batch, Model, Objective, afresh, first_batch, linearise, residuals
+from pinnreg.objective import INTERIOR, Batch, Model, Objective, Soft, afresh, first_batch, linearise, residuals
 from pinnreg.optimisers import dense
 from pinnreg.randomness import derive
 
@@ -79,10 +79,7 @@ def correction(objective: Objective, parameters: Parameters, count: int, *, seed
     inside = model.problem.domain.sample(4 * count, "sobol", derive(seed, "centres of features"))
     own, drawn = model.network_part(parameters), derive(seed, "random features")
     network = widened(model.network, own, count, inside, seed=drawn)
-    # as many rows for each coefficient where there are fewer equations than outputs
-    share = len(model.problem.outputs) / len(objective.equations)
-    interior = max(math.ceil(POINTS * (count + 1) * max(share, 1.0)), FEWEST)
-    boundary = round(PER_SIDE * math.sqrt(interior))
+    interior, boundary = _points(objective, count)
     here = afresh(objective, network, interior=interior, boundary=boundary, seed=derive(seed, "defect"))
     start = here.model.initial() | {name: parameters[name].detach().double() for name in model.coefficients}
     batch = first_batch(here, start)
@@ -94,6 +91,29 @@ def correction(objective: Objective, parameters: Parameters, count: int, *, seed
     least = SOLVED * max(before.values())
     left = max(after[name] / max(before[name], least) for name in before) if least > 0 else 0.0
     return Correction(here.model, found, first, left)
+
+
+def _points(objective: Objective, count: int) -> tuple[int, int]:
+    """Inside, and of each condition."""
+    # as many rows for each coefficient where there are fewer equations than outputs
+    share = len(objective.model.problem.outputs) / len(objective.equations)
+    interior = max(math.ceil(POINTS * (count + 1) * max(share, 1.0)), FEWEST)
+    return interior, round(PER_SIDE * math.sqrt(interior))
+
+
+def rows_of(objective: Objective, columns: int) -> dict[str, int]:
+    """How many points a correction has with so many coefficients of all outputs, by term; penalties have none."""
+    interior, boundary = _points(objective, features_of(objective, columns))
+    return {
+        term.name: boundary if isinstance(term, Soft) else interior
+        for term in objective.terms
+        if isinstance(term, Soft) or term.name == INTERIOR
+    }
+
+
+def features_of(objective: Objective, columns: int) -> int:
+    """For each output, where there are so many coefficients of all together."""
+    return max(columns // len(objective.model.problem.outputs), 2)
 
 
 def _step(objective: Objective, batch: Batch, start: Parameters) -> tuple[Parameters, float]:
