@@ -146,3 +146,16 @@ def test_a_run_prints_it_and_says_it_again(tmp_path: Any, capsys: pytest.Capture
     with pytest.raises(SystemExit):
         pinnreg.cli.main(["evaluate", str(tmp_path / "run"), "--estimate", "none"])
     assert "bound of the error" not in capsys.readouterr().out
+
+
+def test_an_equation_that_cannot_be_taken_to_pieces_costs_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no rule for this function")
+
+    monkeypatch.setattr("pinnreg.run.results.by_maximum_principle", fail)
+    config = {"problem": PROBLEMS["poisson"], "network": {"hidden": [4]}, "points": {"interior": 20}}
+    train = [{"optimiser": "gauss_newton", "steps": 1}]
+    evaluate = {"grid": 9, "estimate": "defect"}
+    report = pinnreg.solve({**config, "train": train, "evaluate": evaluate}, out=False, figures=False).report
+    assert report is not None
+    assert "bound" not in report.facts

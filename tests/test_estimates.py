@@ -280,6 +280,32 @@ def test_a_residual_without_derivatives_a_little_away_has_none() -> None:
     assert by_defect(broken, parameters, seed=0) is None
 
 
+@pytest.mark.parametrize("failing", [0, 1, 2])
+@pytest.mark.parametrize("how", ["raises", "NaN"])
+def test_what_a_resolution_does_not_tell_is_left_out(failing: int, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    solution = poorly_trained("poisson", 1, **{"points.interior": 30, "network.hidden": [4]})
+    calls: list[int] = []
+
+    def corrected(*given: Any, **options: Any) -> Any:
+        calls.append(len(calls))
+        if len(calls) <= failing:
+            return correction(*given, **options)
+        if how == "raises":
+            raise RuntimeError("no more")
+        found = correction(*given, **options)
+        lost = {name: torch.full_like(each, torch.nan) for name, each in found.parameters.items()}
+        return replace(found, parameters=lost)
+
+    monkeypatch.setattr("pinnreg.estimates.estimate.correction", corrected)
+    monkeypatch.setattr("pinnreg.estimates.estimate.AGREE", 0.0)  # so that one after the other is tried
+    estimate = solution.estimate()
+    # one alone cannot be judged, and of two the last that was found is kept
+    assert (estimate is None) == (failing < 2)
+    if estimate is not None:
+        assert np.isfinite(estimate.at([[0.2, 0.3]])["u"]).all()
+        assert "inf" not in estimate.reason
+
+
 # in runs
 
 

@@ -27,7 +27,10 @@ logger = logging.getLogger("pinnreg")
 How = Literal["auto", "defect", "twin", "none"]
 
 SHARE = 0.1
-"""Of the work of training that all resolutions of the defect together may take, but for the first two."""
+"""Of the work of training that all resolutions of the defect together may take, but for the first two.
+
+Of 29 shipped configs of up to half a minute 28 were estimated in 0.4 to 8.6 % of the seconds of training,
+insulated_edge in 12.5 %; the first two take about a tenth of a second, a quarter of a training of half a second."""
 DERIVATIVE = 0.35
 """Work for a point and coefficient of random features, and each derivative that the equations carry along."""
 FACTORISED = 1 / 450

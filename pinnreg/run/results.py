@@ -228,7 +228,12 @@ def _bound(solution: Solution, prepared: Prepared) -> dict[str, Any]:
     config = prepared.resolved.config
     if config.evaluate.estimate == "none" or solution.trained is None:
         return {}
-    found = by_maximum_principle(*solution.trained, seed=derive(config.seed, "bound"))
+    try:
+        found = by_maximum_principle(*solution.trained, seed=derive(config.seed, "bound"))
+    except (InputError, NotImplementedError, RuntimeError) as refused:
+        # an equation that cannot be taken to pieces must not cost a trained network
+        logger.debug("no bound: %s", refused)
+        return {}
     return {} if found is None else {"bound": {**asdict(found), "max_abs": found.max_abs}}
 
 
