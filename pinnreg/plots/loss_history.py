@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 FEW = 60  # points up to which each is marked
 SUFFIXES = ("_weighted", "_weight")
+IN_A_ROW = 3  # panels
 APART = 0.09  # of the axis between two labelled steps
 
 
@@ -51,9 +52,10 @@ def history(columns: Mapping[str, NDArray[np.floating]], *, title: str, zeros: C
     tuned = [name for name in terms if f"{name}_weight" in table]
     with style.settings():
         legend_rows = -(-(len(terms) + 1) // _legend_columns(terms))
-        figure = style.new_figure(4.2 + 0.18 * legend_rows)
         count = 1 + bool(outputs) + bool(unknown) + bool(tuned)
-        panels = figure.subplots(1, count, squeeze=False, sharex=True)[0]
+        rows = 1 if count <= IN_A_ROW else 2
+        figure = style.new_figure(rows * (4.2 + 0.18 * legend_rows))
+        panels = figure.subplots(rows, -(-count // rows), squeeze=False, sharex=rows == 1).flat
         _draw_loss(panels[0], table, terms)
         if outputs:
             _draw_errors(panels[1], table, outputs, zeros)
