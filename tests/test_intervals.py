@@ -15,8 +15,9 @@ import torch
 import pinnreg
 from pinnreg import Box, Problem, dirichlet, measurements
 from pinnreg.config import resolve
-from pinnreg.estimates import NORMAL, Uncertainty, uncertainty
+from pinnreg.estimates import NORMAL, BandSize, Estimate, EstimatedErrors, Uncertainty, uncertainty
 from pinnreg.objective import Evaluator
+from pinnreg.plots.rows import rows_of
 from pinnreg.run.prepare import prepare
 from pinnreg.training import History, train
 
@@ -120,7 +121,24 @@ def test_a_run_reports_intervals_and_bands(tmp_path: Path, capsys: pytest.Captur
         assert fields["u_band"].shape == fields["u"].shape
         assert (fields["u_band"] >= 0).all()
         assert fields["u_band"].max() > 0
-    assert "95 % within" in capsys.readouterr().out
+        u, band, estimate = (fields[name] for name in ("u", "u_band", "u_estimate"))
+    size = facts["bands"]["u"]
+    assert size["rel_l2"] == pytest.approx(NORMAL * np.linalg.norm(band) / np.linalg.norm(u))
+    assert size["max_abs"] == pytest.approx(NORMAL * band.max())
+    # the estimate of the error has it in it: the linearised defect alone is a hundredth of the error
+    estimated, true = facts["estimated_errors"]["u"], facts["errors"]["u"]
+    assert estimated["kind"] == "defect and noise"
+    assert estimated["max_abs"] == pytest.approx(math.hypot(np.abs(estimate).max(), band.max()))
+    assert 1 / 3 < estimated["rel_l2"] / true["rel_l2"] < 3
+    out = capsys.readouterr().out
+    assert "95 % within" in out
+    assert f"u: noise of the measurements leaves {size['rel_l2']:.2e} (relative, 95 %)" in out
+    assert "by the linearised defect and the noise of the measurements" in out
+    with pytest.raises(SystemExit):
+        pinnreg.cli.main(["evaluate", str(folder)])
+    again = capsys.readouterr().out
+    assert f"u: noise of the measurements leaves {size['rel_l2']:.2e} (relative, 95 %)" in again
+    assert "by the linearised defect and the noise of the measurements" in again
     assert pinnreg.report.read_report(folder).facts["unknown"]["alpha"]["interval"] == alpha["interval"]
 
 
@@ -156,6 +174,31 @@ def test_curves_show_the_band() -> None:
     assert path.vertices[:, 1].min() == pytest.approx(-0.1 * NORMAL)
     assert path.vertices[:, 1].max() == pytest.approx(1 + 0.1 * NORMAL)
     assert "95 %" in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+
+
+def test_without_a_reference_the_estimate_that_is_shown_has_the_band_in_it() -> None:
+    x = np.linspace(0, 1, 5)
+    (row,) = rows_of({"x": x}, {"u": x, "u_estimate": -3 + 0 * x, "u_band": 4 + 0 * x}, None)
+    assert row.misfit == pytest.approx(5 + 0 * x)
+
+
+def test_an_estimate_that_is_large_beside_the_noise_keeps_its_own_reliability() -> None:
+    model: Any = None
+    good, poor = ({"u": each} for each in ("good", "poor"))
+    bands = {"u": BandSize(0.01 * NORMAL, 0.01 * NORMAL)}
+    for size, of_its_own, expected in ((0.02, poor, "poor"), (0.02, good, "good"), (1e-4, poor, "good")):
+        estimate = Estimate("defect", poor, "noise", (model, {}), (model, {}), (of_its_own, "its own reason"))
+        found, reason = estimate.with_noise({"u": EstimatedErrors(size, size, "poor", "defect")}, bands)
+        assert found["u"] == EstimatedErrors(*2 * (math.hypot(size, 0.01),), expected, "defect and noise")
+        assert reason == ("nearly all of it is noise of the measurements" if size < 1e-3 else "its own reason")
+
+
+def test_measurements_without_a_weight_say_nothing() -> None:
+    config = {"problem": decay(values_of(0)), "network": {"hidden": [4]}, "points": {"interior": 20}}
+    config |= {"weights": {"measurements": 0.0}, "train": [{"optimiser": "gauss_newton", "steps": 20}]}
+    report = pinnreg.solve(config, out=False, figures=False).report
+    assert report is not None
+    assert "noise" not in report.facts
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,15 @@ def analyse(
         int, typer.Option("--eigenvalues", help="How many of each Hessian; at most 12 are printed.")
     ] = 8,
     format_: Annotated[str, typer.Option("--format", help="Of the figure: png, pdf or svg.")] = "png",
+    bootstrap: Annotated[
+        int | None,
+        typer.Option(
+            "--bootstrap",
+            metavar="N",
+            help="Train N times again on the solution with fresh noise: the spread of unknown coefficients and of u.",
+        ),
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", help="Processes for these, each with one CPU thread.")] = 1,
     device: options.Device = None,
     problems: options.Problems = None,
     threads: options.Threads = None,
@@ -46,12 +55,15 @@ def analyse(
             device=device,
             eigenvalues=eigenvalues,
             figure=format_,
+            bootstrap=bootstrap,
+            jobs=jobs,
         )
     if json is not None:
         json.write(found.summary())
     _print(found)
     assert found.folder is not None
-    show.line(f"written: {found.folder / 'analysis.json'} and analysis.{format_}")
+    arrays = ", analysis.npz" if found.bootstrap else ""
+    show.line(f"written: {found.folder / 'analysis.json'}{arrays} and analysis.{format_}")
 
 
 def _print(found: run.Analysis) -> None:
@@ -89,8 +101,29 @@ def _print(found: run.Analysis) -> None:
     show.line("total variation of the solution")
     variations = [[str(k), _number(each.value), _number(each.error)] for k, each in found.variations.items()]
     _table(["order", "variation", "its error"], variations)
+    if found.bootstrap is not None:
+        _print_bootstrap(found.bootstrap)
     for note in found.notes:
         show.line(f"left out: {note}")
+
+
+def _print_bootstrap(found: run.Bootstrapped) -> None:
+    """The intervals and bands of either way side by side."""
+    failed = f", {found.failed} more found no minimum" if found.failed else ""
+    show.line("")
+    show.line(f"noise of the measurements: linearised, and by {found.replicates} replicates{failed}")
+    rows = []
+    for name, each in found.unknown.items():
+        for way, interval in (("linearised", each.linearised), ("bootstrap", each.bootstrap)):
+            ends = [f"{end:.6g}" for end in (interval.low, interval.high)]
+            rows.append([name, way, f"{each.estimate:.6g}", f"{interval.standard_error:.2g}", *ends])
+    if rows:
+        _table(["coefficient", "by", "estimate", "standard error", "95 % from", "to"], rows, left=2)
+    rows = []
+    for name, band in found.bands.items():
+        for way, size in (("linearised", band.linearised), ("bootstrap", band.bootstrap)):
+            rows.append([name, way, _number(size.rel_l2), _number(size.max_abs)])
+    _table(["output", "by", "95 % within, relative", "max"], rows, left=2)
 
 
 def _curvature(name: str, weight: float | None, found: Sharpness, count: int) -> list[str]:
@@ -99,8 +132,8 @@ def _curvature(name: str, weight: float | None, found: Sharpness, count: int) ->
     return [name, "" if weight is None else _number(weight), *(_number(each) for each in numbers)]
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    show.texts(headings, rows, right=range(1, len(headings)))
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
+    show.texts(headings, rows, right=range(left, len(headings)))
 
 
 def _number(value: float) -> str:

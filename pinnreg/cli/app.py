@@ -159,7 +159,7 @@ def evaluate(
     assert solution.report is not None
     known = solution.report.facts
     facts = {"run": str(folder), "estimate": known.get("estimate")}
-    facts |= {"bound": known["bound"]} if "bound" in known else {}
+    facts |= {key: known[key] for key in ("bound", "bands") if key in known}
     show.errors(report.summary(replace(solution.report, facts=facts)), json)
 
 

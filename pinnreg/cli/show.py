@@ -166,10 +166,15 @@ def _errors(facts: Mapping[str, Any]) -> None:
 
 def _estimates(facts: Mapping[str, Any]) -> None:
     """How wrong the solution is by its own account, and whether that is to be trusted."""
+    for output, band in facts.get("bands", {}).items():
+        size = f"{_number(band['rel_l2'])} (relative, 95 %), " if band["rel_l2"] is not None else ""
+        line(f"{output}: noise of the measurements leaves {size}max {_number(band['max_abs'])}")
     found = facts.get("estimated_errors", {})
     for output, each in found.items():
         size = f"relative L2 {_number(each['rel_l2'])}, " if each["rel_l2"] is not None else ""
-        how = {"defect": "by the linearised defect", "twin": "the difference to a second run"}[each["kind"]]
+        way, _, noise = each["kind"].partition(" and ")
+        how = {"defect": "by the linearised defect", "twin": "the difference to a second run"}[way]
+        how += " and the noise of the measurements" if noise else ""
         trust = "" if each["reliability"] == "good" else "; the estimate is not to be trusted"
         line(f"estimated error of {output}: {size}max {_number(each['max_abs'])}, {how}{trust}")
     if bound := facts.get("bound"):

@@ -1,22 +1,29 @@
+from .bootstrap import FEWEST_REPLICATES, Bootstrap, Refit
 from .bound import Bound, by_maximum_principle
 from .defect import Correction, correction, features_of, rows_of
 from .estimate import COLUMNS, Estimate, EstimatedErrors, Reliability, by_defect
-from .intervals import NORMAL, Interval, Uncertainty, uncertainty
+from .intervals import NORMAL, BandSize, Interval, NoIntervalError, Uncertainty, required_uncertainty, uncertainty
 
 __all__ = [
     "COLUMNS",
+    "FEWEST_REPLICATES",
     "NORMAL",
+    "BandSize",
+    "Bootstrap",
     "Bound",
     "Correction",
     "Estimate",
     "EstimatedErrors",
     "Interval",
+    "NoIntervalError",
+    "Refit",
     "Reliability",
     "Uncertainty",
     "by_defect",
     "by_maximum_principle",
     "correction",
     "features_of",
+    "required_uncertainty",
     "rows_of",
     "uncertainty",
 ]

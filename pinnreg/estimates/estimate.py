@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, final
@@ -16,7 +17,8 @@ from pinnreg.domain.given import points_of
 from pinnreg.equations import Points
 from pinnreg.errors import InputError
 from pinnreg.estimates.defect import Correction, correction, features_of
-from pinnreg.objective import Model, Objective, Soft
+from pinnreg.estimates.intervals import NORMAL, BandSize, measured_in
+from pinnreg.objective import Model, Objective
 from pinnreg.randomness import derive
 
 logger = logging.getLogger("pinnreg")
@@ -24,7 +26,9 @@ logger = logging.getLogger("pinnreg")
 Array = NDArray[np.float64]
 Parameters = Mapping[str, Tensor]
 Reliability = Literal["good", "poor"]
-Kind = Literal["defect", "twin"]
+Way = Literal["defect", "twin"]
+Kind = Literal["defect", "twin", "defect and noise", "twin and noise"]
+WITH_NOISE: Mapping[Way, Kind] = {"defect": "defect and noise", "twin": "twin and noise"}
 
 COLUMNS = (40, 120, 360, 360, 1080)
 """Coefficients of random features, of all outputs together, of one resolution after the other; one is tried again with
@@ -52,7 +56,8 @@ class EstimatedErrors:
         rel_l2: ‖e‖₂ / ‖u - e‖₂ over points; NaN where u - e is nothing beside the size of the output, as of a zero.
         max_abs: the largest |e|.
         reliability: "good", or "poor": then the error may be larger or smaller by far.
-        kind: how e was found: by the linearised "defect", or as the difference to a "twin", another run.
+        kind: how e was found: by the linearised "defect", or as the difference to a "twin", another run; "and noise"
+            where the standard error that noise in the measurements leaves is added to its size.
     """
 
     rel_l2: float
@@ -72,13 +77,15 @@ class Estimate:
         reason: what that is judged by, in words.
         own: the solution's trial function and parameters.
         other: those of what it is compared with, which is taken to be nearer to the solution.
+        but_for_noise: reliability and reason where it is poor only because it knows nothing of the measurements' noise.
     """
 
-    kind: Kind
+    kind: Way
     reliability: Mapping[str, Reliability]
     reason: str
     own: tuple[Model, Parameters] = field(repr=False)
     other: tuple[Model, Parameters] = field(repr=False)
+    but_for_noise: tuple[Mapping[str, Reliability], str] | None = None
 
     def at(self, points: ArrayLike) -> dict[str, Array]:
         """The error u - u* by output at points (n, d), (n,), as far as it is known.
@@ -109,6 +116,29 @@ class Estimate:
             rel_l2 = float("nan") if zero else float(np.linalg.norm(errors[name])) / size
             found[name] = EstimatedErrors(rel_l2, float(np.abs(errors[name]).max()), reliability, self.kind)
         return found
+
+    def with_noise(
+        self, sizes: Mapping[str, EstimatedErrors], bands: Mapping[str, BandSize]
+    ) -> tuple[dict[str, EstimatedErrors], str]:
+        """Its size where noise in the measurements is known too, √(e² + s²) with one standard error s; and the reason.
+
+        As that of a random number the true error is below twice s 95 times of 100, and may be far below s. Beside a
+        far larger s it does not matter how well e is known: data with noise leave a residual in any case.
+
+        Args:
+            sizes: as `errors` gives them.
+            bands: of all outputs, at the same points.
+        """
+        known, reason = (self.reliability, self.reason) if self.but_for_noise is None else self.but_for_noise
+        found, small = {}, True
+        for name, each in sizes.items():
+            relative, largest = bands[name].rel_l2 / NORMAL, bands[name].max_abs / NORMAL
+            is_small = each.max_abs <= AGREE * largest
+            small = small and is_small
+            reliability: Reliability = "good" if is_small else known[name]
+            both = math.hypot(each.rel_l2, relative), math.hypot(each.max_abs, largest)
+            found[name] = EstimatedErrors(*both, reliability, WITH_NOISE[self.kind])
+        return found, "nearly all of it is noise of the measurements" if small else reason
 
 
 def by_defect(objective: Objective, parameters: Parameters, *, seed: int, most: int = COLUMNS[-1]) -> Estimate | None:
@@ -156,11 +186,13 @@ def by_defect(objective: Objective, parameters: Parameters, *, seed: int, most: 
     reliability = {name: _reliability(each, found) for name, each in apart.items()}
     widest = max(apart.values())
     reason = f"two resolutions differ by {widest:.0%} of it, and {found.left:.0%} of the residual is left"
-    if any(isinstance(term, Soft) and term.measured is not None for term in objective.terms):
+    but_for_noise = (reliability, reason) if measured_in(objective) else None
+    if but_for_noise is not None:
         # heat with a coefficient from noisy data: an error of 4e-3, of which 3e-5 was found
         reliability = dict.fromkeys(problem.outputs, "poor")
         reason = "what noise in the measurements does to the solution is not in it"
-    return Estimate("defect", reliability, reason, (objective.model, given), (found.model, found.parameters))
+    corrected = found.model, found.parameters
+    return Estimate("defect", reliability, reason, (objective.model, given), corrected, but_for_noise)
 
 
 def _good(apart: Mapping[str, float], found: Correction | None) -> bool:

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from pinnreg.differentiation import slope
 from pinnreg.equations import Points
+from pinnreg.errors import InputError
 from pinnreg.objective import Batch, Objective, Soft, linearise
 from pinnreg.objective.model import COEFFICIENT
 from pinnreg.taylor import Algebra, MultiIndex
@@ -47,6 +48,11 @@ AT_ONCE = 8192
 
 
 @final
+class NoIntervalError(InputError):
+    """Nothing can be said of what noise does to a run, and why."""
+
+
+@final
 @dataclass(frozen=True)
 class Interval:
     """An unknown coefficient.
@@ -60,6 +66,29 @@ class Interval:
     standard_error: float
     low: float
     high: float
+
+
+@final
+@dataclass(frozen=True)
+class BandSize:
+    """How much noise in the measurements leaves open of an output u, with a probability of 95 %.
+
+    With standard errors s of u at some points, as half the width of the band, 1.96 s, over all of them.
+
+    Attributes:
+        rel_l2: 1.96 ‖s‖₂ / ‖u‖₂; NaN where u is zero.
+        max_abs: 1.96 times the largest s.
+    """
+
+    rel_l2: float
+    max_abs: float
+
+    @staticmethod
+    def of(values: Array, errors: Array) -> BandSize:
+        """Of values of u and their standard errors at the same points."""
+        size = float(np.linalg.norm(values))
+        relative = float(np.linalg.norm(errors)) / size if size else math.nan
+        return BandSize(NORMAL * relative, NORMAL * float(errors.max()))
 
 
 @final
@@ -132,15 +161,24 @@ def uncertainty(objective: Objective, batch: Batch, parameters: Mapping[str, Ten
 
     Returns:
         None without measurements, where some of them do not count (`trim`, `batch`), with noise on the parameters, with
-        too many parameters for dense matrices, and where there are too few measurements to tell their noise.
+        a penalty that is no sum of squares, with too many parameters for dense matrices, and where there are too few
+        measurements to tell their noise.
     """
-    measured = [term for term in objective.terms if isinstance(term, Soft) and term.measured is not None]
-    if not measured or objective.noise is not None or any(term.stochastic for term in measured):
+    try:
+        return required_uncertainty(objective, batch, parameters)
+    except NoIntervalError:
         return None
-    if any(term.power != 2 for term in objective.terms):
-        return None
-    if sum(each.numel() for each in parameters.values()) > MOST:
-        return None
+
+
+def required_uncertainty(objective: Objective, batch: Batch, parameters: Mapping[str, Tensor]) -> Uncertainty:
+    """The same for whoever asked for it.
+
+    Raises:
+        NoIntervalError: where `uncertainty` returns None, with the reason.
+    """
+    if (reason := _reason_against(objective, parameters)) is not None:
+        raise NoIntervalError(reason)
+    measured = measured_in(objective)
     at = linearise(objective, batch, dict(parameters))
     jacobian, residuals = at.jacobian.double(), at.residuals.double()
     sizes, vectors = torch.linalg.eigh(jacobian.T @ jacobian)
@@ -148,15 +186,45 @@ def uncertainty(objective: Objective, batch: Batch, parameters: Mapping[str, Ten
     inverse = vectors[:, kept] / sizes[kept]
     noise, roots = dict[str, float](), []
     for term in measured:
+        if not batch.weights[term.name]:
+            continue  # it has no part in the training
         own = at.rows[term.name]
         part = jacobian[own]
         moved = inverse @ (vectors[:, kept].T @ part.T)  # H⁻¹ J_dᵀ, (p, n)
         count = len(part)
         determined = float((part.T * moved).sum())
         if count - determined < FEWEST:
-            return None
+            raise NoIntervalError(
+                f"{term.name!r} has {count} values, which determine {determined:.1f} parameters: too few are left to "
+                "tell their noise by"
+            )
         deviation = math.sqrt(float(residuals[own].square().sum()) / (count - determined))
         scale = math.sqrt(batch.weights[term.name] / batch.counts[term.name])
         noise[term.name] = deviation / scale
         roots.append(deviation * moved)
+    if not roots:
+        raise NoIntervalError("the measurements have the weight 0")
     return Uncertainty(objective, dict(parameters), noise, torch.cat(roots, dim=1))
+
+
+def measured_in(objective: Objective) -> list[Soft]:
+    """The terms that are measurements."""
+    return [term for term in objective.terms if isinstance(term, Soft) and term.measured is not None]
+
+
+def _reason_against(objective: Objective, parameters: Mapping[str, Tensor]) -> str | None:
+    """Why noise says nothing here, as far as that is known without a Jacobian."""
+    measured = measured_in(objective)
+    if not measured:
+        return "there are no measurements, whose noise it would be"
+    if objective.noise is not None:
+        return f"the regulariser {objective.noise.kind!r} puts noise on the parameters, which are at no minimum"
+    for term in measured:
+        if term.stochastic:
+            option = "trim" if term.trim else "batch"
+            return f"with `{option}` not all values of {term.name!r} count"
+    for other in objective.terms:
+        if other.power != 2:
+            return f"{other.name!r} with power 1 is no sum of squares"
+    count = sum(each.numel() for each in parameters.values())
+    return f"there are {count} parameters, more than {MOST}, for dense matrices" if count > MOST else None

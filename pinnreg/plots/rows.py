@@ -162,6 +162,8 @@ def _estimated_row(name: str, arrays: Mapping[str, Array], estimate: tuple[float
     size, trusted = estimate or (None, True)
     said = "estimated L2 error" if trusted else "not to be trusted: estimated L2 error"
     misfit = np.abs(arrays[f"{name}_estimate"])
+    if (band := arrays.get(f"{name}_band")) is not None:  # what noise in the measurements leaves open
+        misfit = np.hypot(misfit, band)
     return Row(name, arrays[name], None, misfit, f"|estimated error| of {name}", size, said)
 
 

@@ -14,6 +14,7 @@ from .files import (
     finite,
     read_report,
     summary,
+    write_arrays,
     write_json,
     write_report,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "taken",
     "validate_on",
     "without_reference",
+    "write_arrays",
     "write_json",
     "write_report",
 ]

@@ -56,10 +56,10 @@ def write_report(folder: Path, report: Report) -> None:
     """
     columns = {f"{name}.{key}": column for name, each in report.measurements.items() for key, column in each.items()}
     if columns:
-        _write_arrays(folder / "measurements.npz", columns)
+        write_arrays(folder / "measurements.npz", columns)
     if report.outline:
-        _write_arrays(folder / "outline.npz", report.outline)
-    _write_arrays(folder / "fields.npz", {**report.axes, **report.fields})
+        write_arrays(folder / "outline.npz", report.outline)
+    write_arrays(folder / "fields.npz", {**report.axes, **report.fields})
     write_json(folder / "report.json", summary(report))
 
 
@@ -117,7 +117,8 @@ def _read_fields(folder: Path, axes: list[str]) -> tuple[dict[str, Array], dict[
         raise InputError(f"{path}: not readable: {error}") from None
 
 
-def _write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Write arrays by name as an NPZ file, atomically."""
     files.write(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
 
 

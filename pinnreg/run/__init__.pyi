@@ -1,4 +1,5 @@
 from .analysing import Analysis, analyse
+from .bootstrapping import Bootstrapped
 from .folder import RunFolder
 from .line import evaluate, load, load_config, problem, solve
 from .prepare import choose_device
@@ -6,6 +7,7 @@ from .results import redraw
 
 __all__ = [
     "Analysis",
+    "Bootstrapped",
     "RunFolder",
     "analyse",
     "choose_device",

@@ -25,8 +25,9 @@ from pinnreg.analysis import (
 from pinnreg.config import Problems
 from pinnreg.equations import Problem
 from pinnreg.errors import InputError
-from pinnreg.objective import INTERIOR, Batch, Objective, batch_of, whole
-from pinnreg.report import finite, write_json
+from pinnreg.objective import INTERIOR, Batch, Objective
+from pinnreg.report import finite, write_arrays, write_json
+from pinnreg.run.bootstrapping import Asked, Bootstrapped, batch_at, bootstrapped
 from pinnreg.run.folder import ANALYSIS, RUN, RunFolder, make_writable
 from pinnreg.run.prepare import Prepared, prepare
 from pinnreg.run.provenance import package_version
@@ -56,6 +57,7 @@ class Analysis:
         network: how far parameters and the tangent kernel of the network's values have moved.
         variations: the total variation of the solution by order.
         notes: what was left out.
+        bootstrap: what noise in the measurements does; None if it was not asked for.
         folder: where `analysis.json` and the figure are; None if nothing was written.
     """
 
@@ -71,6 +73,7 @@ class Analysis:
     network: Drift
     variations: Mapping[int, Variation]
     notes: tuple[str, ...]
+    bootstrap: Bootstrapped | None = None
     folder: Path | None = None
 
     @property
@@ -125,6 +128,7 @@ class Analysis:
                     str(order): {"value": each.value, "error": each.error} for order, each in self.variations.items()
                 },
                 "notes": list(self.notes),
+                **({} if self.bootstrap is None else {"bootstrap": self.bootstrap.summary()}),
             }
         )
         return plain
@@ -141,12 +145,20 @@ def analyse(
     device: str | None = None,
     eigenvalues: int = EIGENVALUES,
     figure: str = "png",
+    bootstrap: int | None = None,
+    jobs: int = 1,
 ) -> Analysis:
     """Analyse a run at the parameters and points of its checkpoint; it need not have ended.
 
     The sharpness of each loss term and of their weighted sum; the tangent kernel of each term, at most 500 rows of it,
     and how fast terms are learnt relative to each other; how far training has moved parameters and kernels from the
     start, which the config gives again; the total variations of the solution. Writes `analysis.json` and a figure.
+
+    With `bootstrap`, of a run that has converged on measurements, also how unknown coefficients and u spread where the
+    trained solution is measured again, with fresh noise, and trained again: intervals from the 2.5th to the 97.5th
+    percentile and standard errors, beside the linearised ones of `report.json`; the standard errors of u on the run's
+    grid are in `analysis.npz`. It is assumed that the noise is Gaussian, independent from value to value and of one
+    size in each set of measurements, and that the equation holds.
 
     Args:
         run: the run's folder.
@@ -158,16 +170,25 @@ def analyse(
         device: "auto", "cpu" or "cuda", before the config's.
         eigenvalues: how many of each Hessian, at least 1.
         figure: its format: png, pdf or svg.
+        bootstrap: how many replicates, at least 2; None for none. Each is a function of the run's seed and its number.
+        jobs: processes that make them, which does not change a bit of them.
 
     Raises:
-        InputError: as `pinnreg.load`, parameters that are not finite, or a folder that cannot be written.
+        InputError: as `pinnreg.load`, parameters that are not finite, or a folder that cannot be written; with
+            `bootstrap` a run that has not converged, without measurements, or with what else leaves no intervals.
     """
     if eigenvalues < 1:
         raise InputError(f"analyse: expected at least 1 eigenvalue, got {eigenvalues}")
     plots.check_format(Path(f"analysis.{figure}"))
+    objects = {"problem": problem, "network": network, "regularisers": regularisers}
+    given = any(each is not None for each in objects.values())
+    asked = None if bootstrap is None else Asked(bootstrap, jobs, device, problems, given)
+    if asked is not None:
+        asked.check()
+    elif jobs != 1:
+        raise InputError(f"jobs: there is nothing for {jobs} processes to do without bootstrap")
     begun = Begun.read(run)
     folder, changes = begun.folder, {} if device is None else {"device": device}
-    objects = {"problem": problem, "network": network, "regularisers": regularisers}
     prepared = prepare(begun.resolved(None, changes, problems, objects), with_reference=False)
     state = begun.state(prepared)
     if not all(bool(each.isfinite().all()) for each in state["parameters"].values()):
@@ -177,20 +198,26 @@ def analyse(
         if not RUN.made(target):
             ANALYSIS.check(target, f"analyse: {target}")
         make_writable(target)
-    found = _analysed(folder, prepared, state, eigenvalues)
+    batch = batch_at(prepared, state)
+    # first: it refuses more runs
+    spread = None if asked is None else bootstrapped(folder, prepared, batch, state["parameters"], asked)
+    found = replace(_analysed(folder, prepared, state, batch, eigenvalues), bootstrap=spread)
     if target is None:
         return found
     # the JSON first: it says that the figure is ours, should the process end between the two
     write_json(target / "analysis.json", found.summary())
+    if spread is None:
+        (target / "analysis.npz").unlink(missing_ok=True)  # of an earlier analysis
+    else:
+        write_arrays(target / "analysis.npz", spread.arrays)
     _draw(found, target / f"analysis.{figure}")
     return replace(found, folder=target)
 
 
-def _analysed(folder: RunFolder, prepared: Prepared, state: Mapping[str, Any], pairs: int) -> Analysis:
+def _analysed(folder: RunFolder, prepared: Prepared, state: Mapping[str, Any], batch: Batch, pairs: int) -> Analysis:
     objective = prepared.objective
     after: dict[str, Tensor] = state["parameters"]
     before = {name: each.detach() for name, each in objective.model.initial().items()}
-    batch = whole(objective, batch_of(objective, state["objective"], after))
     kernels, initial = (term_kernels(objective, batch, each) for each in (after, before))
     hessian = term_sharpness(objective, batch, after, pairs=pairs)
     weights = dict(batch.weights)

@@ -43,7 +43,7 @@ REPLACED = ".replaced"
 """What the name of a run begins with that another has replaced."""
 
 FIGURES = _in_formats("error_field", "history", "analysis")
-RESULTS = ("report.json", "fields.npz", "measurements.npz", "outline.npz", "analysis.json", *FIGURES)
+RESULTS = ("report.json", "fields.npz", "measurements.npz", "outline.npz", "analysis.json", "analysis.npz", *FIGURES)
 
 
 @final
@@ -98,7 +98,7 @@ STUDY = Kind(
     "study.yaml",
     ("study.yaml", "study.csv", "summary.csv", "summary.md", "errors.png", "weights.png", "fields_*.png", "fields.png"),
 )
-ANALYSIS = Kind("analysis", "analysis.json", ("analysis.json", *_in_formats("analysis")))
+ANALYSIS = Kind("analysis", "analysis.json", ("analysis.json", "analysis.npz", *_in_formats("analysis")))
 EXPERIMENT = Kind("experiment", "result.json", ("result.json", "figure.png"))
 KINDS = (RUN, STUDY, ANALYSIS, EXPERIMENT)
 

@@ -17,12 +17,14 @@ from pinnreg import registry
 from pinnreg.config import Config, Given, Problems, Resolved, fingerprint, problem_folders, resolve, write_config
 from pinnreg.equations import Problem
 from pinnreg.errors import InputError, Interrupted, StorageError
-from pinnreg.objective import Batch, Evaluator
+from pinnreg.estimates import Uncertainty
+from pinnreg.objective import Batch, Evaluator, batch_of
 from pinnreg.report import Solution, main_error, read_report, write_report
 from pinnreg.run.combinations import note_unfinished_annealing
-from pinnreg.run.convergence import wrong
+from pinnreg.run.convergence import judged, wrong
 from pinnreg.run.estimating import How, by_defect, estimated
 from pinnreg.run.folder import RunFolder
+from pinnreg.run.noise import uncertainty_of
 from pinnreg.run.prepare import Prepared, check_stages, prepare
 from pinnreg.run.provenance import provenance
 from pinnreg.run.results import compared, with_facts, write_figures
@@ -76,10 +78,11 @@ def solve(
         state = begun and begun.state_to_go_on(prepared)
         outcome, history = _trained(prepared, folder, state, hooks, begun.began_with if begun and state else {})
         solution = prepared.solution(outcome.parameters, history)
-        how = prepared.resolved.config.evaluate.estimate
-        solution = compared(solution, prepared, estimated(solution, prepared, how, outcome.steps))
+        verdict, how = judged(solution, prepared, outcome), prepared.resolved.config.evaluate.estimate
+        uncertain = uncertainty_of(prepared, outcome.batch, outcome.parameters) if verdict.converged else None
+        solution = compared(solution, prepared, estimated(solution, prepared, how, outcome.steps), uncertain)
         earlier = 0.0 if state is None else float(state["position"]["seconds"])
-        solution = with_facts(solution, prepared, outcome, time.monotonic() - started + earlier)
+        solution = with_facts(solution, prepared, outcome, verdict, uncertain, time.monotonic() - started + earlier)
         return solution if folder is None else _kept(solution, folder, hooks, figures=figures)
 
 
@@ -150,7 +153,7 @@ def evaluate(
     steps, unasked = int(state["position"]["step"]), estimate is None and how in ("auto", "twin")
     # a second run is trained for those only who ask for it
     found = by_defect(solution, prepared, steps) if unasked else estimated(solution, prepared, how, steps)
-    return compared(solution, prepared, found)
+    return compared(solution, prepared, found, _uncertain_as(begun, prepared, state))
 
 
 def load_config(
@@ -169,6 +172,14 @@ def problem(name: str, **parameters: Any) -> Problem:
         InputError: an unknown name, or parameters that the problem lacks or refuses.
     """
     return registry.create(name, parameters)
+
+
+def _uncertain_as(begun: Begun, prepared: Prepared, state: Mapping[str, Any]) -> Uncertainty | None:
+    """What noise in the measurements does to a run that has ended and converged, as its report had it."""
+    if not begun.folder.report.is_file() or not read_report(begun.folder.path).facts.get("converged"):
+        return None
+    batch = batch_of(prepared.objective, state["objective"], state["parameters"])
+    return uncertainty_of(prepared, batch, state["parameters"])
 
 
 def _begun(out: str | Path | bool | None) -> Begun:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from pinnreg.config import Resolved, as_dict
 from pinnreg.equations import Points
 from pinnreg.equations.measured import Measurements
 from pinnreg.errors import InputError
-from pinnreg.estimates import Estimate, Uncertainty, by_maximum_principle, uncertainty
+from pinnreg.estimates import BandSize, Estimate, Uncertainty, by_maximum_principle
 from pinnreg.objective import Batch
 from pinnreg.randomness import derive
 from pinnreg.report import (
@@ -26,17 +26,16 @@ from pinnreg.report import (
     Solution,
     Validation,
     compare,
-    grid_points,
     middle_of,
     read_report,
     scattered_points,
-    spread,
     taken,
     validate_on,
     without_reference,
 )
-from pinnreg.run.convergence import judged
+from pinnreg.run.convergence import Verdict
 from pinnreg.run.folder import RunFolder, make_writable
+from pinnreg.run.noise import bands_of, on_grid
 from pinnreg.run.prepare import Prepared
 from pinnreg.run.symptoms import symptoms
 from pinnreg.training import Outcome, read_history
@@ -47,16 +46,29 @@ Array = NDArray[np.float64]
 History = Mapping[str, Array]
 
 
-def compared(solution: Solution, prepared: Prepared, estimate: Estimate | None = None) -> Solution:
-    """The solution with its report: errors against the reference, on measurements held out, estimated, and bounded."""
+def compared(
+    solution: Solution, prepared: Prepared, estimate: Estimate | None = None, uncertain: Uncertainty | None = None
+) -> Solution:
+    """The solution with its report: errors against the reference, on measurements held out, estimated, and bounded.
+
+    Args:
+        solution: what was trained.
+        prepared: its run.
+        estimate: of its error.
+        uncertain: what noise in the measurements does to it.
+    """
     values, axes = solution.on_grid(prepared.axes), prepared.axes
     if prepared.reference is None or prepared.solved is None:
         report = without_reference(values, solution.residual_on_grid(axes), axes)
     else:
         scattered = None if prepared.scattered is None else prepared.looked_at(solution)
         report = compare(values, axes, prepared.reference, prepared.solved, scattered, prepared.inside)
+    bands = None if uncertain is None else bands_of(solution, prepared, uncertain)
+    if bands is not None:
+        facts = {"bands": {name: asdict(each) for name, each in bands.sizes.items()}}
+        report = replace(report, fields={**report.fields, **bands.fields}, facts=facts)
     if estimate is not None:
-        report = _with_estimate(report, estimate, prepared)
+        report = _with_estimate(report, estimate, prepared, bands and bands.sizes)
     report = replace(
         report,
         validation=_validation(solution, prepared),
@@ -75,34 +87,22 @@ def compared(solution: Solution, prepared: Prepared, estimate: Estimate | None =
     return solution.with_report(report)
 
 
-def _with_estimate(report: Report, estimate: Estimate, prepared: Prepared) -> Report:
+def _with_estimate(
+    report: Report, estimate: Estimate, prepared: Prepared, bands: Mapping[str, BandSize] | None
+) -> Report:
     """The report with the estimated errors: as fields on the grid, and their sizes where errors are taken."""
-    points, back = _on_grid(prepared)
+    points, back = on_grid(prepared)
     at, there = estimate.at(points), scattered_points(prepared.problem.domain, prepared.resolved.config.evaluate.grid)
     if there is None:
         sizes = estimate.sizes({name: taken(report.fields[name], prepared.inside) for name in at}, at)
     else:
         sizes = estimate.errors(there)
     fields = {f"{name}_estimate": back(each) for name, each in at.items()}
-    facts = {"estimate": estimate.reason}
-    return replace(report, fields={**report.fields, **fields}, estimates=sizes, facts={**report.facts, **facts})
-
-
-def _with_band(report: Report, uncertain: Uncertainty, prepared: Prepared) -> Report:
-    """The report with the standard errors of the outputs on the grid, `u_band`."""
-    points, back = _on_grid(prepared)
-    fields = {f"{name}_band": back(each) for name, each in uncertain.band(points).items()}
-    return replace(report, fields={**report.fields, **fields})
-
-
-def _on_grid(prepared: Prepared) -> tuple[Array, Callable[[Array], Array]]:
-    """The points of the grid that lie in the domain, (n, d), and what makes fields of values there, (n,)."""
-    domain, axes = prepared.problem.domain, prepared.axes
-    inside, shape = prepared.inside, tuple(map(len, axes.values()))
-    points = grid_points(axes, domain.axes, middle_of(domain, axes))
-    if inside is None:
-        return points, lambda values: values.reshape(shape)
-    return points[inside.reshape(-1)], lambda values: spread(values, inside)
+    reason = estimate.reason
+    if bands is not None:
+        sizes, reason = estimate.with_noise(sizes, bands)
+    facts = {**report.facts, "estimate": reason}
+    return replace(report, fields={**report.fields, **fields}, estimates=sizes, facts=facts)
 
 
 def _outline(prepared: Prepared) -> dict[str, Array]:
@@ -122,21 +122,28 @@ def _fixed(prepared: Prepared) -> dict[str, float]:
     return middle_of(prepared.problem.domain, prepared.axes)
 
 
-def with_facts(solution: Solution, prepared: Prepared, outcome: Outcome[Batch], seconds: float) -> Solution:
+def with_facts(
+    solution: Solution,
+    prepared: Prepared,
+    outcome: Outcome[Batch],
+    verdict: Verdict,
+    uncertain: Uncertainty | None,
+    seconds: float,
+) -> Solution:
     """The solution whose report says how it was found, too.
 
     Args:
         solution: with its report.
         prepared: what was trained.
         outcome: of the training.
+        verdict: whether it has converged.
+        uncertain: what noise in the measurements does to it.
         seconds: that all took.
     """
     assert solution.report is not None
-    config, verdict = prepared.resolved.config, judged(solution, prepared, outcome)
-    uncertain = _uncertainty(prepared, outcome) if verdict.converged else None
-    report = solution.report if uncertain is None else _with_band(solution.report, uncertain, prepared)
+    config, report = prepared.resolved.config, solution.report
     facts = {
-        **solution.report.facts,
+        **report.facts,
         "wall_seconds": seconds,
         "steps": outcome.steps,
         "parameters": sum(tensor.numel() for tensor in outcome.parameters.values()),
@@ -202,19 +209,6 @@ def _columns(measured: Measurements, axes: Iterable[str]) -> dict[str, NDArray[n
     values = torch.cat([measured.values, measured.held_values]).numpy()
     held_out = np.repeat([0.0, 1.0], [len(measured.values), len(measured.held_values)])
     return {**dict(zip(axes, points.T, strict=True)), measured.column: values, "held_out": held_out}
-
-
-def _uncertainty(prepared: Prepared, outcome: Outcome[Batch]) -> Uncertainty | None:
-    """What the noise of the measurements does, at a minimum, as second-order optimisers reach it."""
-    config = prepared.resolved.config
-    if config.evaluate.estimate == "none" or config.train[-1].first_order:
-        return None
-    try:
-        return uncertainty(prepared.objective, outcome.batch, outcome.parameters)
-    except (InputError, NotImplementedError, RuntimeError) as refused:
-        # eigenvalues that do not converge, or no memory for them, must not cost a trained network
-        logger.warning("no intervals: %s", refused)
-        return None
 
 
 def _tuned(outcome: Outcome[Batch]) -> dict[str, Any]:
