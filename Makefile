@@ -37,7 +37,7 @@ check: lint test
 # goes on where a claim of a paper fails. Studies keep their finished runs. Pictures are of runs that no clock stops.
 PICTURES := burgers heat plate_hole
 STUDIES := $(basename $(notdir $(wildcard configs/study_*.yaml)))
-BENCHMARKS := bench_accuracy bench_derivatives bench_estimates bench_least_squares bench_optimisers
+BENCHMARKS := bench_accuracy bench_coverage bench_derivatives bench_estimates bench_least_squares bench_optimisers
 EXPERIMENTS := $(addprefix reproduce_,ktv noise_stability noise_injection quadratic jacobian)
 RUN := OMP_NUM_THREADS=1 $(BIN)/pinnreg
 GALLERY := outputs/gallery
@@ -63,6 +63,9 @@ $(EXPERIMENTS): reproduce_%: .venv/.stamp
 
 bench_accuracy: .venv/.stamp
 	$(RUN) bench accuracy --seeds 10 --jobs 2 --page $(GALLERY)
+
+bench_coverage: .venv/.stamp
+	$(RUN) bench coverage --sets 200 --jobs 2 --page $(GALLERY)
 
 bench_derivatives: .venv/.stamp
 	$(RUN) bench derivatives --page $(GALLERY)

@@ -1,5 +1,16 @@
 from .accuracy import AccuracyBenchmark, AccuracyRow, AccuracyRun, bench_accuracy
 from .cases import CASES, Case, Limit, cases_named
+from .coverage import (
+    Coverage,
+    CoverageBenchmark,
+    CoverageRow,
+    DataSet,
+    Found,
+    bench_coverage,
+    data_set,
+    rows_of,
+)
+from .covered import COVERED, FEWER, CoverageCase, covered
 from .engines import Benchmark, Row, Setting, bench_derivatives
 from .estimates import (
     EstimatesBenchmark,
@@ -27,9 +38,11 @@ from .trace import DECADES
 
 __all__ = [
     "CASES",
+    "COVERED",
     "DECADES",
     "ESTIMATED",
     "FAILURES",
+    "FEWER",
     "PROBLEMS",
     "RECIPES",
     "RIGHT",
@@ -40,12 +53,18 @@ __all__ = [
     "AnyRow",
     "Benchmark",
     "Case",
+    "Coverage",
+    "CoverageBenchmark",
+    "CoverageCase",
+    "CoverageRow",
+    "DataSet",
     "EstimatesBenchmark",
     "EstimatesRow",
     "FailedRun",
     "Failure",
     "Fit",
     "FitRow",
+    "Found",
     "LeastSquaresBenchmark",
     "Limit",
     "OptimiserBenchmark",
@@ -60,11 +79,15 @@ __all__ = [
     "Stop",
     "Totals",
     "bench_accuracy",
+    "bench_coverage",
     "bench_derivatives",
     "bench_estimates",
     "bench_least_squares",
     "bench_optimisers",
     "cases_named",
     "chosen",
+    "covered",
+    "data_set",
     "is_right",
+    "rows_of",
 ]

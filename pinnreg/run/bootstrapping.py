@@ -172,11 +172,12 @@ def bootstrapped(
     except NoIntervalError as reason:
         raise InputError(f"{folder.path}: no bootstrap: {reason}") from None
     _check_converged(folder)
-    noise = uncertain.noise
+    errors = {name: each.standard_error for name, each in uncertain.intervals().items()}
+    sizes = _Sizes(noise=dict(uncertain.noise), errors=errors)
     if asked.jobs == 1:
-        found = _replicates(prepared, batch, parameters, noise, range(asked.replicates))
+        found = _replicates(prepared, batch, parameters, sizes, range(asked.replicates))
     else:
-        found = _in_processes(folder, noise, asked)
+        found = _in_processes(folder, sizes, asked)
     return _beside(prepared, uncertain, Bootstrap.of(prepared.objective, parameters, found))
 
 
@@ -193,17 +194,24 @@ def _replicates(
     prepared: Prepared,
     batch: Batch,
     parameters: Mapping[str, Tensor],
-    noise: Mapping[str, float],
+    sizes: _Sizes,
     numbers: Sequence[int],
 ) -> list[Tensor | None]:
     """Some replicates, with one thread of torch's, which alone gives the same bits wherever they are made."""
     seed, threads = derive(prepared.resolved.config.seed, "bootstrap"), torch.get_num_threads()
-    refit = Refit(prepared.objective, batch, parameters, noise, seed)
+    refit = Refit(prepared.objective, batch, parameters, sizes["noise"], sizes["errors"], seed)
     torch.set_num_threads(1)
     try:
         return [refit.replicate(number) for number in numbers]
     finally:
         torch.set_num_threads(threads)
+
+
+class _Sizes(TypedDict):
+    """The noise of each set of measurements, and the linearised standard errors of the coefficients."""
+
+    noise: dict[str, float]
+    errors: dict[str, float]
 
 
 class _Task(TypedDict):
@@ -212,7 +220,7 @@ class _Task(TypedDict):
     run: str
     device: str | None
     problems: list[str]
-    noise: dict[str, float]
+    sizes: _Sizes
     numbers: list[int]
 
 
@@ -223,14 +231,14 @@ class _Answer(TypedDict):
     failure: str
 
 
-def _in_processes(folder: RunFolder, noise: Mapping[str, float], asked: Asked) -> list[Tensor | None]:
+def _in_processes(folder: RunFolder, sizes: _Sizes, asked: Asked) -> list[Tensor | None]:
     """All replicates, every so many of them by one process, which reads the run once."""
     jobs = min(asked.jobs, asked.replicates)
     shared = {
         "run": str(folder.path),
         "device": asked.device,
         "problems": [str(each) for each in problem_folders(asked.problems)],
-        "noise": dict(noise),
+        "sizes": sizes,
     }
     tasks = [{**shared, "numbers": list(range(first, asked.replicates, jobs))} for first in range(jobs)]
     found: list[Tensor | None] = [None] * asked.replicates
@@ -260,7 +268,7 @@ def _work(task: _Task) -> _Answer:
             prepared = prepare(begun.resolved(None, changes, task["problems"]), with_reference=False)
             state = begun.state(prepared)
             batch, parameters = batch_at(prepared, state), state["parameters"]
-            found = _replicates(prepared, batch, parameters, task["noise"], task["numbers"])
+            found = _replicates(prepared, batch, parameters, task["sizes"], task["numbers"])
             return {"found": [None if each is None else each.numpy() for each in found], "failure": ""}
         except Exception as error:  # whatever it is, the command has to say so
             return {"found": [], "failure": f"{type(error).__name__}: {error}"}
