@@ -25,14 +25,14 @@ TIMES = np.linspace(0.1, 2, 12)
 NOISE = 0.02
 
 
-def decay(values: np.ndarray) -> Problem:
+def decay(values: np.ndarray, known: float | None = None) -> Problem:
     """U' = -k u from 1, measured at some times."""
 
     @dataclass(frozen=True)
     class Decay(Problem):
         k: float = 1.0
         domain = Box(t=(0, 2))
-        conditions = (dirichlet(1.0, on="t=min"), measurements(TIMES[:, None], values))
+        conditions = (dirichlet(1.0, on="t=min"), measurements(TIMES[:, None], values, noise=known))
 
         def residual(self, u):
             return u.t + self.k * u
@@ -90,6 +90,16 @@ def test_a_standard_error_is_that_of_the_least_squares_fit_of_the_exact_solution
     at = np.array([[0.3], [1.0], [1.9]])
     expected = at[:, 0] * np.exp(-k * at[:, 0]) * interval.standard_error
     assert found.band(at)["u"] == pytest.approx(expected, rel=0.05)
+
+
+def test_noise_that_is_known_is_not_looked_for() -> None:
+    values = values_of(1)
+    _, found = trained(values)
+    _, known = trained(values, problem=decay(values, 10 * NOISE))
+    (name,) = found.noise
+    assert known.noise == {name: 10 * NOISE}
+    ratio = known.intervals()["k"].standard_error / found.intervals()["k"].standard_error
+    assert ratio == pytest.approx(10 * NOISE / found.noise[name], rel=1e-6)
 
 
 def test_a_positive_coefficient_has_a_positive_interval() -> None:

@@ -4,7 +4,7 @@ A training that has come to the minimum of Σ r² depends on the measured values
 rows, J_d of the measurements' and H = JᵀJ. With noise of covariance S, in the rows' own scale, the parameters have the
 covariance H⁻¹ J_dᵀ S J_d H⁻¹, and any number that they give one by the delta method. Equations, conditions and
 penalties are constraints here, and no noise: their rows count in H only. The variance of the noise is |r_d|²/(n - γ),
-with γ = tr(H⁻¹ J_dᵀJ_d) parameters that the measurements have determined (MacKay 1992).
+with γ = tr(H⁻¹ J_dᵀJ_d) parameters that the measurements have determined (MacKay 1992), where it is not known.
 
 It is assumed that the noise is independent from value to value and of the same size in each set of measurements, that
 there are enough values for a normal distribution, and that the equation holds. What a penalty, or a network that is too
@@ -195,20 +195,25 @@ def required_uncertainty(objective: Objective, batch: Batch, parameters: Mapping
         own = at.rows[term.name]
         part = jacobian[own]
         moved = inverse @ (vectors[:, kept].T @ part.T)  # H⁻¹ J_dᵀ, (p, n)
-        count = len(part)
-        determined = float((part.T * moved).sum())
-        if count - determined < FEWEST:
-            raise NoIntervalError(
-                f"{term.name!r} has {count} values, which determine {determined:.1f} parameters: too few are left to "
-                "tell their noise by"
-            )
-        deviation = math.sqrt(float(residuals[own].square().sum()) / (count - determined))
         scale = math.sqrt(batch.weights[term.name] / batch.counts[term.name])
-        noise[term.name] = deviation / scale
-        roots.append(deviation * moved)
+        noise[term.name] = _deviation(term, residuals[own] / scale, float((part.T * moved).sum()))
+        roots.append(scale * noise[term.name] * moved)
     if not roots:
         raise NoIntervalError("the measurements have the weight 0")
     return Uncertainty(objective, dict(parameters), noise, torch.cat(roots, dim=1))
+
+
+def _deviation(term: Soft, residuals: Tensor, determined: float) -> float:
+    """The standard deviation of some measurements: known, or told by residuals (n,) that determine some parameters."""
+    if term.measured is not None and term.measured.noise is not None:
+        return term.measured.noise
+    left = len(residuals) - determined
+    if left < FEWEST:
+        raise NoIntervalError(
+            f"{term.name!r} has {len(residuals)} values, which determine {determined:.1f} parameters: too few are left "
+            "to tell their noise by"
+        )
+    return math.sqrt(float(residuals.square().sum()) / left)
 
 
 def measured_in(objective: Objective) -> list[Soft]:
