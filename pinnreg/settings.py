@@ -19,6 +19,8 @@ from pydantic import (
     WrapValidator,
 )
 
+from pinnreg.errors import near
+
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, str_strip_whitespace=True, validate_default=False)
 
 
@@ -52,7 +54,18 @@ Seed = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(no_boolean)]
 NonNegative = Annotated[float, Field(ge=0), BeforeValidator(no_boolean)]
 """A finite number, zero or more."""
 
-Weight = NonNegative | Literal["auto"]
+
+def number_or_auto(value: Any) -> Any:
+    """Refuse what is neither a number nor auto, by one message for both."""
+    if isinstance(value, str) and value != "auto":
+        try:
+            return float(value)  # as 1e-3 is in YAML
+        except ValueError:
+            raise ValueError(f"expected a number or auto, got {value!r}{near(value, ['auto'])}") from None
+    return no_boolean(value)
+
+
+Weight = Annotated[NonNegative | Literal["auto"], BeforeValidator(number_or_auto)]
 """The factor of a penalty, or "auto" for one that is found while the network is trained."""
 
 

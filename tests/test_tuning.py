@@ -59,12 +59,28 @@ class Unmeasured(Problem):
     residual = None
 
 
+def of_sets(*sets: Any) -> Problem:
+    """Sets of measurements and no equation."""
+
+    @dataclass(frozen=True)
+    class Sets(Problem):
+        domain = Box(x=(0, 1))
+        residual = None
+        conditions = sets
+
+    return Sets()
+
+
 @dataclass(frozen=True)
 class Clean(Problem):
-    """An equation and nothing that is not known."""
+    """An equation and nothing that is not known, but for values of noise if these are asked for."""
 
+    noisy: bool = False
     domain = Box(x=(0, 1))
-    conditions = (dirichlet(0.0),)
+
+    @property
+    def conditions(self) -> Any:
+        return (dirichlet(0.0), *((measurements(*values()),) if self.noisy else ()))
 
     def residual(self, u: Any, x: Any) -> Any:
         return u.xx + np.pi**2 * torch.sin(np.pi * x)
@@ -95,7 +111,8 @@ def linear(problem: Problem | None = None, weight: float = 1e-3, **sections: Any
     of = placed(prepare(resolve(config(problem, **sections)), with_reference=False).objective)
     placement = replace(of.batch.placement, tuned={name: Tuned(weight) for name in of.objective.to_tune})
     batch = redraw(of.objective, placement, of.parameters, 0, progress=0.0, smooth=False)
-    return tuning._linear(of.objective, batch, of.parameters), linearise(of.objective, batch, of.parameters)
+    at = linearise(of.objective, batch, of.parameters)
+    return tuning._linear(of.objective, batch, at), at
 
 
 @pytest.mark.parametrize("factor", [0.1, 1.0, 10.0])
@@ -121,9 +138,77 @@ def test_known_noise_takes_the_place_of_leaving_out() -> None:
         return float(factors[np.argmin([float(problem.left_out({"ktv": each}).mean()) for each in factors])])
 
     problem, _ = linear(Curve(known=0.2))
-    assert problem.noise is not None
     assert problem.noise.tolist() == pytest.approx(40 * [0.2**2 / 40])
     assert best(1.0) > best(1e-3)
+
+
+def test_known_noise_of_one_of_two_sets_is_used_for_it_alone() -> None:
+    (x, u), (y, v) = values(8), values(6, seed=1)
+    sets = (measurements(x, u, name="one", noise=0.3), measurements(y, v, name="two"))
+    problem, _ = linear(of_sets(*sets), regularisers=[AUTO, {"kind": "ridge", "weight": 1e-4}])
+    both, _ = linear(
+        of_sets(replace(sets[0], noise=None), sets[1]), regularisers=[AUTO, {"kind": "ridge", "weight": 1e-4}]
+    )
+    known, unknown = problem.left_out({}), both.left_out({})
+    assert problem.noise.isnan().tolist() == [False] * 8 + [True] * 6
+    assert not torch.isclose(known[:8], unknown[:8]).any()
+    assert torch.equal(known[8:], unknown[8:])
+
+
+def test_the_noise_of_rows_that_count_more_for_others_that_are_left_out_is_larger() -> None:
+    x, u = values(8)
+    problem, _ = linear(of_sets(measurements(x, u, noise=0.2, trim=0.5)))
+    assert sorted(problem.noise.tolist()) == pytest.approx(4 * [0.0] + 4 * [2 * 0.2**2 / 8])
+
+
+def test_measurements_that_do_not_count_leave_nothing_out() -> None:
+    found = pinnreg.solve(config(Clean(noisy=True), weights={"measurements": 0.0}, points={"interior": 30}), out=False)
+    assert found.report is not None
+    assert found.report.facts["weights"]["ktv"] < 1e-12  # as without any
+
+
+NEAR = torch.tensor([1.0, 2.0, 3.0, 2.0])
+WORSE = NEAR + torch.tensor([0.5, 0.6, 0.5, 0.6])
+UNCLEAR = NEAR + torch.tensor([1.0, -1.0, 1.2, -1.0])
+BROKEN = torch.full((4,), torch.inf)
+
+
+@pytest.mark.parametrize(
+    ("scores", "least", "largest"),
+    [
+        ({-1.0: WORSE, 0.0: NEAR, 1.0: WORSE}, 0.0, 0.0),
+        ({-1.0: WORSE, 0.0: NEAR, 1.0: UNCLEAR}, 0.0, 1.0),
+        ({-1.0: UNCLEAR, 0.0: NEAR, 1.0: WORSE}, 0.0, 0.0),
+        ({-1.0: NEAR, 0.0: NEAR, 1.0: NEAR}, -1.0, 0.0),
+        ({-1.0: NEAR, 0.0: UNCLEAR, 1.0: WORSE}, -1.0, 0.0),
+        ({-1.0: BROKEN, 0.0: BROKEN, 1.0: BROKEN}, 0.0, 0.0),
+        ({-1.0: BROKEN, 0.0: WORSE, 1.0: NEAR}, 1.0, 1.0),
+        ({-1.0: WORSE[:1], 0.0: NEAR[:1], 1.0: UNCLEAR[:1]}, 0.0, 0.0),
+    ],
+)
+def test_of_weights_that_are_as_good_the_smallest_without_noise_and_the_largest_with(
+    scores: dict[float, torch.Tensor], least: float, largest: float
+) -> None:
+    assert tuning.least(scores) == least
+    assert tuning.largest(scores) == largest
+
+
+def test_a_run_goes_on_until_weights_have_settled() -> None:
+    of = placed(prepare(resolve(config()), with_reference=False).objective)
+    assert of.evaluator.at(of.batch).annealing
+    for found, on in ((Tuned(1.0, reach=tuning.NEAREST), False), (Tuned(0.0), False), (Tuned(1.0, reach=0.5), True)):
+        batch = replace(of.batch, progress=1.0, placement=replace(of.batch.placement, tuned={"ktv": found}))
+        assert of.evaluator.at(batch).annealing == on
+
+
+def test_a_penalty_that_the_solution_makes_zero_begins_as_one_more_equation() -> None:
+    regularisers = [{"kind": "gpinn", "weight": "auto"}, {"kind": "jacobian", "weight": "auto"}]
+    of = placed(prepare(resolve(config(Clean(), regularisers=regularisers)), with_reference=False).objective)
+    at = of.linearise(of.parameters)
+    squares = {name: float(at.jacobian[rows].square().sum()) for name, rows in at.rows.items()}
+    others = sum(value for name, value in squares.items() if name not in ("gpinn", "jacobian"))
+    assert squares["gpinn"] / others == pytest.approx(1.0)
+    assert squares["jacobian"] / others == pytest.approx(tuning.FIRST)
 
 
 @pytest.mark.parametrize(
@@ -196,6 +281,8 @@ def test_several_weights_are_found_at_once() -> None:
     )
     assert found.report is not None
     assert set(found.report.facts["weights"]) == {"ktv", "ktv_2"}
+    for name in ("ktv_weight", "ktv_2_weight"):
+        assert len(set(found.history[name])) > 1
 
 
 def test_a_resumed_run_finds_the_same_weights(tmp_path: Path) -> None:
@@ -204,6 +291,7 @@ def test_a_resumed_run_finds_the_same_weights(tmp_path: Path) -> None:
     with pytest.raises(pinnreg.errors.Interrupted):
         pinnreg.solve(config(), out=tmp_path / "cut", hooks=Hooks(interrupted=lambda: next(stop)))
     resumed = pinnreg.solve(config(), out=tmp_path / "cut", resume=True)
+    assert len(set(whole.history["ktv_weight"])) > 3
     for name, each in whole.history.items():
         if name != "seconds":
             assert np.array_equal(each, resumed.history[name], equal_nan=True), name
@@ -216,7 +304,8 @@ def test_a_resumed_run_finds_the_same_weights(tmp_path: Path) -> None:
         ({"train": [{"optimiser": "gauss_newton", "steps": 3}, {"optimiser": "lbfgs", "steps": 3}]}, "and lbfgs has"),
         ({"regularisers": [{**AUTO, "schedule": "linear"}]}, "leave out schedule: linear"),
         ({"regularisers": [{"kind": "noise_stability"}, AUTO]}, "regularisers.1.weight: auto does not go with noise"),
-        ({"regularisers": [{**AUTO, "weight": "automatic"}]}, "regularisers.0.weight"),
+        ({"regularisers": [{**AUTO, "weight": "atuo"}]}, "expected a number or auto, got 'atuo'; did you mean 'auto'?"),
+        ({"regularisers": [{**AUTO, "weight": True}]}, "regularisers.0.weight: expected a number, got true"),
         ({"regularisers": [{**AUTO, "weight": -1.0}]}, "regularisers.0.weight"),
         ({"regularisers": [{"kind": "orthogonality", "weight": "auto"}]}, "regularisers.0.weight"),
         ({"network": {"hidden": [60, 60]}}, "weight: auto takes dense matrices"),

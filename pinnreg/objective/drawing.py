@@ -127,13 +127,18 @@ def rebalanced(objective: Objective, batch: Batch, parameters: Parameters) -> Ba
     return _weighed(objective, batch, replace(batch.placement, balanced=balanced(objective, batch, parameters)))
 
 
-def tune(objective: Objective, batch: Batch, parameters: Parameters, step: int) -> Batch:
+def tune(
+    objective: Objective, batch: Batch, parameters: Parameters, step: int, *, by_layer: bool | None = None
+) -> Batch:
     """The batch with other weights of penalties whose weights are found, where these are to be looked at before a step;
     else the same."""
     if not tuning_due(objective, batch, step):
         return batch
-    placement = replace(batch.placement, tuned=tuned(objective, batch, parameters, step))
-    return replace(_weighed(objective, batch, placement), cost=sweep_points(objective, batch))
+    found = tuned(objective, batch, parameters, step, by_layer=objective.by_layer if by_layer is None else by_layer)
+    sweeps = 2 if objective.model.coefficients else 1  # as of a linearisation
+    return replace(
+        _weighed(objective, batch, replace(batch.placement, tuned=found)), cost=sweeps * sweep_points(objective, batch)
+    )
 
 
 def _weighed(objective: Objective, batch: Batch, placement: Placement) -> Batch:

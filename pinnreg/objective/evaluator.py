@@ -102,7 +102,7 @@ class Evaluator:
 
     def tune(self, batch: Batch, parameters: Parameters, step: int) -> Batch:
         """A batch with other weights of penalties whose weights are found, or the same."""
-        return drawing.tune(self.objective, batch, parameters, step)
+        return drawing.tune(self.objective, batch, parameters, step, by_layer=self._by_layer)
 
     def widen(self, batch: Batch, parameters: Parameters, step: int, window: float) -> Batch:
         """A batch with points in a share of the time, from the start."""

@@ -9,13 +9,12 @@ import torch
 from torch import Tensor
 
 from pinnreg.errors import InputError, unknown
-from pinnreg.naming import free_name
+from pinnreg.naming import FOUND, WEIGHTED, free_name
 from pinnreg.regularisers import Penalty
 
 logger = logging.getLogger("pinnreg")
 
 COLUMNS = ("step", "seconds", "sweeps", "loss")
-SUFFIXES = ("_weighted", "_weight")
 
 
 def named(penalties: Sequence[Penalty]) -> dict[str, Penalty]:
@@ -29,7 +28,7 @@ def named(penalties: Sequence[Penalty]) -> dict[str, Penalty]:
 def check_names(names: Sequence[str]) -> None:
     """Refuse two terms of one name, and names that are other columns of the history."""
     for name in names:
-        if name in COLUMNS or name.startswith(("error_", "unknown_")) or name.endswith(SUFFIXES):
+        if name in COLUMNS or name.startswith(("error_", "unknown_")) or name.endswith((WEIGHTED, FOUND)):
             raise InputError(f"a loss term cannot be named {name!r}, which is another column of the history")
         if names.count(name) > 1:
             raise InputError(f"two loss terms are named {name!r}; give the condition or equation another name")

@@ -33,7 +33,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.objective.batch import Batch, Tuned
-from pinnreg.objective.linearise import linearise
+from pinnreg.objective.linearise import Linearised, linearise
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
 from pinnreg.objective.terms import Soft
@@ -78,7 +78,9 @@ def settled(batch: Batch) -> bool:
     return all(each.reach <= NEAREST or each.weight == 0 for each in batch.placement.tuned.values())
 
 
-def tuned(objective: Objective, batch: Batch, parameters: Parameters, step: int) -> dict[str, Tuned]:
+def tuned(
+    objective: Objective, batch: Batch, parameters: Parameters, step: int, *, by_layer: bool | None = None
+) -> dict[str, Tuned]:
     """The weights of all penalties whose weights are found, by loss term.
 
     Args:
@@ -86,26 +88,28 @@ def tuned(objective: Objective, batch: Batch, parameters: Parameters, step: int)
         batch: of now.
         parameters: where.
         step: the training step.
+        by_layer: as of `linearise`.
     """
     if not batch.placement.tuned:
-        return {name: Tuned(weight, step) for name, weight in _first(objective, batch, parameters).items()}
-    linear = _linear(objective, batch, parameters)
+        first = _first(objective, batch, parameters, by_layer=by_layer)
+        return {name: Tuned(weight, step) for name, weight in first.items()}
+    linear = _linear(objective, batch, linearise(objective, batch, parameters, by_layer=by_layer))
     found, factors = {}, dict[str, float]()
     for name, before in batch.placement.tuned.items():
         if not before.weight:
             found[name] = before
             continue
         scores = {part: linear.left_out({**factors, name: 10 ** (part * before.reach)}) for part in TRIED}
-        part = _largest(scores) if measured(objective) else _least(scores)
+        part = largest(scores) if measured(objective) else least(scores)
         factors[name] = 10 ** (part * before.reach)
         found[name] = _moved(before, part, step, linear.share(name))
     return found
 
 
-def _first(objective: Objective, batch: Batch, parameters: Parameters) -> dict[str, float]:
+def _first(objective: Objective, batch: Batch, parameters: Parameters, *, by_layer: bool | None) -> dict[str, float]:
     """Weights by which the penalties have a given share of the squares of the Jacobian."""
     ones = replace(batch, weights={**batch.weights, **dict.fromkeys(objective.to_tune, 1.0)})
-    at = linearise(objective, ones, parameters, by_layer=objective.by_layer)
+    at = linearise(objective, ones, parameters, by_layer=by_layer)
     squares = {name: float(at.jacobian[rows].square().sum()) for name, rows in at.rows.items()}
     others = sum(value for name, value in squares.items() if name not in objective.to_tune)
     first = {name: FIRST_OF_EQUATIONS if objective.penalties[name].vanishes else FIRST for name in objective.to_tune}
@@ -134,14 +138,14 @@ class _Linear:
         gradients: Jᵀr of each, (p,).
         jacobian: of the data, or of some of them, (n, p).
         residuals: of the same, (n,).
-        noise: the variance of each of these, (n,), where it is known.
+        noise: the variance of each of these, (n,), NaN where it is not known.
     """
 
     grams: Mapping[str, Tensor]
     gradients: Mapping[str, Tensor]
     jacobian: Tensor
     residuals: Tensor
-    noise: Tensor | None
+    noise: Tensor
 
     def share(self, name: str) -> float:
         """The squares of the Jacobian of one term, as a share of those of all others."""
@@ -149,7 +153,10 @@ class _Linear:
         return traces[name] / max(sum(traces.values()) - traces[name], sys.float_info.min)
 
     def left_out(self, factors: Mapping[str, float]) -> Tensor:
-        """The squares of what rows of the data would be were each left out, (n,), with weights times factors."""
+        """The squares of what rows of the data would be were each left out, (n,), with weights times factors.
+
+        Where the noise is known, what the risk is estimated by.
+        """
         hessian = torch.stack([factors.get(name, 1.0) * each for name, each in self.grams.items()]).sum(dim=0)
         gradient = torch.stack([factors.get(name, 1.0) * each for name, each in self.gradients.items()]).sum(dim=0)
         hessian.diagonal().add_(ROUNDING * float(hessian.trace()))
@@ -159,18 +166,17 @@ class _Linear:
         step = -torch.cholesky_solve(gradient[:, None], factor)[:, 0]
         leverage = torch.linalg.solve_triangular(factor, self.jacobian.T, upper=False).square().sum(dim=0)
         residuals = self.residuals + self.jacobian @ step
-        if self.noise is not None:
-            return torch.add(residuals.square(), self.noise * leverage, alpha=2)
-        return torch.square(residuals / (1 - leverage).clamp_min(CLOSE))
+        left_out = torch.square(residuals / (1 - leverage).clamp_min(CLOSE))
+        return torch.where(self.noise.isnan(), left_out, residuals.square() + 2 * self.noise * leverage)
 
 
-def _least(scores: Mapping[float, Tensor]) -> float:
+def least(scores: Mapping[float, Tensor]) -> float:
     """The change by which the mean square is the least, the smallest of those that are as good."""
-    means = {part: float(each.mean()) for part, each in scores.items()}
-    return min((part for part in scores if means[part] <= (1 + BETTER) * min(means.values())), default=0.0)
+    means = {part: float(each.mean()) for part, each in scores.items() if bool(each.isfinite().all())}
+    return min((part for part, mean in means.items() if mean <= (1 + BETTER) * min(means.values())), default=0.0)
 
 
-def _largest(scores: Mapping[float, Tensor]) -> float:
+def largest(scores: Mapping[float, Tensor]) -> float:
     """The largest change whose mean square is not clearly above the least; none where it makes no difference."""
     finite = {part: each for part, each in scores.items() if bool(each.isfinite().all())}
     means = {part: float(each.mean()) for part, each in finite.items()}
@@ -186,26 +192,25 @@ def _standard_error(values: Tensor) -> float:
     return float(values.std()) / math.sqrt(len(values)) if len(values) > 1 else 0.0
 
 
-def _linear(objective: Objective, batch: Batch, parameters: Parameters) -> _Linear:
-    at = linearise(objective, batch, parameters, by_layer=objective.by_layer)
+def _linear(objective: Objective, batch: Batch, at: Linearised) -> _Linear:
     jacobian, residuals = at.jacobian.double(), at.residuals.double()
     terms = _data(objective)
     data = torch.cat([torch.arange(at.rows[name].start, at.rows[name].stop) for name in terms])
-    noise = [_variance(objective, batch, name) for name in terms]
-    some = data[:: -(-len(data) // MOST)]
-    known = torch.cat([each for each in noise if each is not None]) if None not in noise else None
+    some = slice(None, None, -(-len(data) // MOST))
+    rows = data[some].to(jacobian.device)
     return _Linear(
-        {name: jacobian[rows].T @ jacobian[rows] for name, rows in at.rows.items()},
-        {name: jacobian[rows].T @ residuals[rows] for name, rows in at.rows.items()},
-        jacobian[some.to(jacobian.device)],
-        residuals[some.to(jacobian.device)],
-        None if known is None else known[:: -(-len(data) // MOST)].to(residuals),
+        {name: jacobian[own].T @ jacobian[own] for name, own in at.rows.items()},
+        {name: jacobian[own].T @ residuals[own] for name, own in at.rows.items()},
+        jacobian[rows],
+        residuals[rows],
+        torch.cat([_variance(objective, batch, name) for name in terms]).to(residuals)[some],
     )
 
 
 def measured(objective: Objective) -> Sequence[str]:
-    """The loss terms that are measurements."""
-    return [term.name for term in objective.terms if isinstance(term, Soft) and term.measured is not None]
+    """The loss terms that are measurements and count."""
+    found = [term.name for term in objective.terms if isinstance(term, Soft) and term.measured is not None]
+    return [name for name in found if objective.given[name]]
 
 
 def _data(objective: Objective) -> Sequence[str]:
@@ -213,10 +218,12 @@ def _data(objective: Objective) -> Sequence[str]:
     return measured(objective) or [name for name in objective.names if name not in objective.penalties]
 
 
-def _variance(objective: Objective, batch: Batch, name: str) -> Tensor | None:
-    """The variance of the noise in each row of a term, in the scale of its rows, (n,); None if it is not known."""
-    measured = next((each.measured for each in objective.terms if isinstance(each, Soft) and each.name == name), None)
-    if measured is None or measured.noise is None:
-        return None
+def _variance(objective: Objective, batch: Batch, name: str) -> Tensor:
+    """The variance of the noise in each row of a term, in the scale of its rows, (n,); NaN if it is not known."""
+    term = next((each for each in objective.terms if isinstance(each, Soft) and each.name == name), None)
     count = batch.counts[name]
-    return torch.full((count,), measured.noise**2 * batch.weights[name] / count, dtype=torch.float64)
+    if term is None or term.measured is None or term.measured.noise is None:
+        return torch.full((count,), math.nan, dtype=torch.float64)
+    variance = torch.full((count,), term.measured.noise**2 * batch.weights[name] / count, dtype=torch.float64)
+    importance = batch.points[name].importance
+    return variance if importance is None else importance.to(variance) * variance

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pinnreg.errors import InputError
+from pinnreg.naming import FOUND, WEIGHTED
 from pinnreg.plots import style
 from pinnreg.plots.rows import Array
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 FEW = 60  # points up to which each is marked
-SUFFIXES = ("_weighted", "_weight")
 IN_A_ROW = 3  # panels
 APART = 0.09  # of the axis between two labelled steps
 
@@ -77,7 +77,11 @@ def _checked(columns: Mapping[str, NDArray[np.floating]]) -> dict[str, Array]:
     for key, column in columns.items():
         if np.ndim(column) != 1 or np.shape(column) != shape:
             raise InputError(f"history: column {key!r} has shape {np.shape(column)}, but 'step' has {shape}")
-        if key in ("step", "seconds", "loss") or key.startswith(("error_", "unknown_")) or key.endswith(SUFFIXES):
+        if (
+            key in ("step", "seconds", "loss")
+            or key.startswith(("error_", "unknown_"))
+            or key.endswith((WEIGHTED, FOUND))
+        ):
             table[key] = np.asarray(column, dtype=np.float64)
     return table
 

@@ -109,7 +109,7 @@ def _check_batches(config: Config) -> None:
 def _check_tuned(config: Config) -> None:
     """Weights that are found need the Jacobian of all rows at every step, and nothing else that changes the weight."""
     names = [stage.optimiser for stage in config.train if not isinstance(stage, GaussNewton)]
-    noise = next((each.kind for each in config.regularisers if each.role == "noise"), None)
+    noise = next((each.kind for each in config.regularisers if each.role == "noise" and acts(each)), None)
     for number, regulariser in enumerate(config.regularisers):
         if regulariser.role == "noise" or regulariser.weight != "auto":
             continue

@@ -79,8 +79,10 @@ class Entry:
         """The median error of the one candidate, the same for all seeds, whose median is the smallest."""
         by_candidates: dict[tuple[float, ...], list[float]] = {}
         for run in self.all_runs:
-            if run.done and not math.isnan(run.value("rel_l2")):
-                by_candidates.setdefault(tuple(run.plan.candidates.values()), []).append(run.value("rel_l2"))
+            error = run.value("rel_l2")
+            # one that diverged is the worst, and does not make its candidate better
+            found = error if run.done and not math.isnan(error) else math.inf
+            by_candidates.setdefault(tuple(run.plan.candidates.values()), []).append(found)
         return min(map(median, by_candidates.values()), default=math.nan)
 
     @property
@@ -130,11 +132,10 @@ class Entry:
 def candidates_for(entry: Entry, entries: Sequence[Entry]) -> Entry | None:
     """The entry with candidates for the weights that an entry finds by itself; None if there is none."""
     penalties = [penalty for penalty, _ in _penalties(entry.all_runs[0])]
-    key = REGULARISERS
     for other in entries:
-        same = all(other.labels.get(name) == label for name, label in entry.labels.items() if name != key)
+        same = all(other.labels.get(name) == label for name, label in entry.labels.items() if name != REGULARISERS)
         alike = [penalty for penalty, _ in _penalties(other.all_runs[0])] == penalties
-        if same and alike and other.has_candidates:
+        if same and alike and other.has_candidates and not other.finds_weights:
             return other
     return None
 

@@ -199,13 +199,15 @@ def _expanded(values: Mapping[str, Any], where: str) -> Iterator[tuple[dict[str,
     for name, candidates in places:
         if not candidates:
             raise InputError(f"{where}: vary.{name}: the list of candidates is empty")
+        if "auto" in candidates:
+            raise InputError(f"{where}: vary.{name}: auto is found in the run: make it an entry without candidates")
     for numbers in itertools.product(*(candidates for _, candidates in places)):
         chosen = {name: number for (name, _), number in zip(places, numbers, strict=True)}
         inserted = _inserted(values.get(REGULARISERS), REGULARISERS, chosen)
         yield chosen, {**values, **({REGULARISERS: inserted} if REGULARISERS in values else {})}
 
 
-def _candidates(value: Any, name: str) -> Iterator[tuple[str, list[float]]]:
+def _candidates(value: Any, name: str) -> Iterator[tuple[str, list[Any]]]:
     """The lists of candidates inside a value, with their dotted keys."""
     if name.rpartition(".")[2] in CANDIDATE_KEYS and isinstance(value, list):
         yield name, value

@@ -20,7 +20,7 @@ from pinnreg.files import is_file
 from pinnreg.optimisers import Optimiser
 from pinnreg.training.position import Position
 
-FORMAT = 5
+FORMAT = 6
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
