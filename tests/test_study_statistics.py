@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pinnreg.studies.entries import Entry, baseline_of, entries_of, score_of
+from pinnreg.errors import InputError
+from pinnreg.studies.entries import Entry, baseline_of, candidates_for, entries_of, score_of
 from pinnreg.studies.measures import Measures, Run
 from pinnreg.studies.model import Study, read_study
 from pinnreg.studies.plan import Plan, plan
@@ -233,3 +234,42 @@ def test_the_table_of_runs_has_a_column_for_whatever_was_measured() -> None:
     ]
     assert [row["hessian_trace"] for row in rows] == [None, 3.0, None, None]
     assert {tuple(row) for row in rows} == {tuple(rows[0])}
+
+
+def test_a_weight_that_is_found_is_compared_with_candidates_of_the_same_penalty() -> None:
+    ridge = {"kind": "ridge", "weight": 1e-6}
+    values = {
+        **ENTRIES,
+        "auto": [{**KTV, "weight": "auto"}],
+        "other": [{**KTV, "order": 3, "weight": "auto"}],
+        "two": [{**KTV, "weight": "auto"}, {**ridge, "weight": [1e-8, 1e-6]}],
+    }
+    asked, plans = study_of(vary={"regularisers": values, "seed": [0, 1, 2]})
+    # the best weight differs from seed to seed, and the one that is best in the median once diverges
+    errors = {1e-7: [0.4, 0.2, 0.8], 1e-5: [0.2, 0.4, 0.4], 1e-3: [math.nan, 0.1, math.nan]}
+    runs = []
+    for planned in plans:
+        weight = next(iter(planned.candidates.values()), None)
+        error = errors.get(weight, 3 * [0.3])[int(planned.seed)] if weight is not None else 0.3
+        status = "diverged" if math.isnan(error) else "ok"
+        measures: Measures = {"rel_l2": error if error < 1 else None, "validation_residual": 1.0, "seconds": 2.0}
+        runs.append(made(planned, status, **measures))
+    entries = {each.name: each for each in entries_of(asked, runs, "validation_residual")}
+    found, beside = entries["auto"], entries["one"]
+    assert [name for name, each in entries.items() if each.finds_weights] == ["auto", "other", "two"]
+    assert candidates_for(found, list(entries.values())) is beside
+    assert candidates_for(entries["other"], list(entries.values())) is None
+    assert candidates_for(entries["two"], list(entries.values())) is None
+    assert beside.best_candidate_median == 0.4
+    assert beside.hindsight_median == 0.2
+    (row,) = (
+        line
+        for line in markdown(asked, "mine", "", runs, list(entries.values()), "validation_residual").splitlines()
+        if line.startswith("| auto | one")
+    )
+    assert [cell.strip() for cell in row.split("|")[4:7]] == ["0.75", "1.5", "1.0"]
+
+
+def test_auto_is_no_candidate_among_others() -> None:
+    with pytest.raises(InputError, match="auto is found in the run"):
+        study_of(vary={"regularisers": {"mixed": [{**KTV, "weight": [1e-7, "auto"]}]}, "seed": [0]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
@@ -57,8 +58,8 @@ def spread(errors: Sequence[float]) -> Spread:
 
 
 def median(errors: Sequence[float]) -> float:
-    """The median; NaN of nothing."""
-    return spread(errors).median
+    """The median, also where some are infinite; NaN of nothing."""
+    return statistics.median(errors) if errors else math.nan
 
 
 def paired_ratio(errors: Mapping[str, float], baseline: Mapping[str, float]) -> Ratio:
