@@ -65,8 +65,9 @@ _KTV: dict[str, Any] = {
 }
 
 
-def _weighted(weight: float) -> dict[str, Any]:
-    return {**_HEAT, "weights": {"residual": weight}}
+def _weighted(weight: float, steps: int = 100) -> dict[str, Any]:
+    train = [{"optimiser": "gauss_newton", "steps": steps, "windows": 1}]
+    return {**_HEAT, "weights": {"residual": weight}, "train": train}
 
 
 COVERED = (
@@ -75,6 +76,7 @@ COVERED = (
     CoverageCase("regression", "a cubic, 100 values with 20 % noise, a ridge penalty of 1e-5", _REGRESSION, _ALONG),
     CoverageCase("heat_inverse_tenth", "the equation with the weight 0.1", _weighted(0.1), _INSIDE, FEWER, False),
     CoverageCase("heat_inverse_tenfold", "the equation with the weight 10", _weighted(10.0), _INSIDE, FEWER, False),
+    CoverageCase("heat_inverse_cut", "the same, cut after 25 steps of 100", _weighted(10.0, 25), _INSIDE, FEWER, False),
     CoverageCase("regression_ktv", "the cubic with a third total variation of 1e-7", _KTV, _ALONG, FEWER),
 )
 
