@@ -327,3 +327,11 @@ def test_noise_that_a_file_is_said_to_have_is_known(tmp_path: Path) -> None:
         weights[noise] = found.report.facts["weights"]["ktv"]
     assert len(set(weights.values())) == 3
     assert weights[0.5] > weights[0.05]
+
+
+def test_a_penalty_that_has_gone_keeps_no_run_from_ending() -> None:
+    of = placed(prepare(resolve(config()), with_reference=False).objective)
+    assert of.evaluator.at(of.batch).stochastic
+    placement = replace(of.batch.placement, tuned={"ktv": Tuned(0.0)})
+    gone = redraw(of.objective, placement, of.parameters, 0, progress=1.0, smooth=False)
+    assert not of.evaluator.at(gone).stochastic

@@ -178,8 +178,12 @@ class FixedObjective:
 
     @property
     def stochastic(self) -> bool:
-        """Whether the next batch has other points, or noise."""
-        return self.evaluator.stochastic
+        """Whether the next batch has other points that count, or noise."""
+        objective = self.evaluator.objective
+        return objective.noise is not None or any(
+            term.stochastic and any(self.batch.weights[name] for name in objective.shapes[term.name].runs)
+            for term in objective.terms
+        )
 
     @property
     def annealing(self) -> bool:
