@@ -208,7 +208,7 @@ def test_a_penalty_that_the_solution_makes_zero_begins_as_one_more_equation() ->
     squares = {name: float(at.jacobian[rows].square().sum()) for name, rows in at.rows.items()}
     others = sum(value for name, value in squares.items() if name not in ("gpinn", "jacobian"))
     assert squares["gpinn"] / others == pytest.approx(1.0)
-    assert squares["jacobian"] / others == pytest.approx(tuning.FIRST)
+    assert squares["jacobian"] / others == pytest.approx(tuning.FIRST_WITHOUT)
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_of_noisy_curves_the_weight_is_about_the_best_in_hindsight() -> None:
 @pytest.mark.parametrize(
     ("regulariser", "reached"),
     # what a ridge did to the neurons at first is not all undone
-    [(AUTO, 1e-9), ({"kind": "ridge"}, 1e-7), ({"kind": "gpinn"}, 1e-9), ({"kind": "jacobian"}, 1e-9)],
+    [(AUTO, 1e-9), ({"kind": "ridge"}, 1e-8), ({"kind": "gpinn"}, 1e-9), ({"kind": "jacobian"}, 1e-9)],
 )
 def test_without_noise_no_bias_is_left(regulariser: dict[str, Any], reached: float) -> None:
     sections = {"train": [{"optimiser": "gauss_newton", "steps": 80}], "points": {"interior": 60}}

@@ -18,7 +18,9 @@ gpinn 0.0102, but total variation of order 1 0.065 where 0.036 stands now: the p
 most equations have); without noise it explained all as noise, and ended at u = 0. The *least* score with measurements:
 the same diffusivity 0.042 with order 1, and 0.021 with ridge, whose two worst of four seeds were stuck at a tenth of
 the weight. *One* standard error in place of half of one: curves 5 to 15 % worse. *A first share* of 1e-2: a ridge of
-that size takes the network's neurons together, which nothing brings apart again (clean curve 5e-5, now 4e-9).
+that size takes the network's neurons together, which nothing brings apart again (a clean curve 5e-5; 4e-9 with 1e-4,
+3e-10 with 1e-6). Without measurements 1e-4 left 2-D Poisson at 5e-11 with a Jacobian penalty, long after its weight had
+gone; 1e-6 comes to 6e-14, and to 1e-3 in place of 8e-4 on few points with the fourth total variation.
 """
 
 from __future__ import annotations
@@ -40,8 +42,9 @@ from pinnreg.objective.terms import Soft
 
 EVERY, SETTLED_EVERY = 2, 10
 """Steps between two looks, while weights change and once they hardly do."""
-FIRST = 1e-4
-"""The first weight: the squares of the penalty's Jacobian are so much of those of all other rows."""
+FIRST, FIRST_WITHOUT = 1e-4, 1e-6
+"""The first weight, with measurements and without: the squares of the penalty's Jacobian are so much of those of all
+other rows."""
 FIRST_OF_EQUATIONS = 1.0
 """The same of a penalty that the exact solution makes zero, which is one more equation."""
 LEAST = 1e-16
@@ -112,7 +115,8 @@ def _first(objective: Objective, batch: Batch, parameters: Parameters, *, by_lay
     at = linearise(objective, ones, parameters, by_layer=by_layer)
     squares = {name: float(at.jacobian[rows].square().sum()) for name, rows in at.rows.items()}
     others = sum(value for name, value in squares.items() if name not in objective.to_tune)
-    first = {name: FIRST_OF_EQUATIONS if objective.penalties[name].vanishes else FIRST for name in objective.to_tune}
+    usual = FIRST if measured(objective) else FIRST_WITHOUT
+    first = {name: FIRST_OF_EQUATIONS if objective.penalties[name].vanishes else usual for name in objective.to_tune}
     return {name: first[name] * others / squares[name] if squares[name] > 0 else 0.0 for name in objective.to_tune}
 
 
