@@ -17,7 +17,7 @@ from pinnreg.domain.given import points_of
 from pinnreg.equations import Points
 from pinnreg.errors import InputError
 from pinnreg.estimates.defect import Correction, correction, features_of
-from pinnreg.estimates.intervals import NORMAL, BandSize, measured_in
+from pinnreg.estimates.intervals import NORMAL, BandSize
 from pinnreg.objective import Model, Objective
 from pinnreg.randomness import derive
 
@@ -186,7 +186,7 @@ def by_defect(objective: Objective, parameters: Parameters, *, seed: int, most: 
     reliability = {name: _reliability(each, found) for name, each in apart.items()}
     widest = max(apart.values())
     reason = f"two resolutions differ by {widest:.0%} of it, and {found.left:.0%} of the residual is left"
-    but_for_noise = (reliability, reason) if measured_in(objective) else None
+    but_for_noise = (reliability, reason) if objective.measured else None
     if but_for_noise is not None:
         # heat with a coefficient from noisy data: an error of 4e-3, of which 3e-5 was found
         reliability = dict.fromkeys(problem.outputs, "poor")

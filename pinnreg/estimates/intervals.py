@@ -33,6 +33,7 @@ from pinnreg.equations import Points
 from pinnreg.errors import InputError
 from pinnreg.objective import Batch, Objective, Soft, linearise
 from pinnreg.objective.model import COEFFICIENT
+from pinnreg.optimisers.interface import SKETCHED_ABOVE
 from pinnreg.taylor import Algebra, MultiIndex
 
 Array = NDArray[np.float64]
@@ -41,8 +42,6 @@ NORMAL = 1.959963984540054
 """Standard errors to either side of 95 % of a normal distribution."""
 ROUNDING = 1e-13
 """Of the largest eigenvalue of H: directions that nothing determines have none, and do not count."""
-MOST = 3000
-"""Parameters, as many as Gauss-Newton takes dense steps in: eigenvalues of 3000 take some ten seconds."""
 FEWEST = 3
 """Values more than parameters that they have determined, to tell the noise by."""
 SMALL = 1e-3
@@ -182,7 +181,7 @@ def required_uncertainty(objective: Objective, batch: Batch, parameters: Mapping
     """
     if (reason := _reason_against(objective, parameters)) is not None:
         raise NoIntervalError(reason)
-    measured = measured_in(objective)
+    measured = objective.measured
     at = linearise(objective, batch, dict(parameters))
     jacobian, residuals = at.jacobian.double(), at.residuals.double()
     sizes, vectors = torch.linalg.eigh(jacobian.T @ jacobian)
@@ -216,14 +215,9 @@ def _deviation(term: Soft, residuals: Tensor, determined: float) -> float:
     return math.sqrt(float(residuals.square().sum()) / left)
 
 
-def measured_in(objective: Objective) -> list[Soft]:
-    """The terms that are measurements."""
-    return [term for term in objective.terms if isinstance(term, Soft) and term.measured is not None]
-
-
 def _reason_against(objective: Objective, parameters: Mapping[str, Tensor]) -> str | None:
     """Why noise says nothing here, as far as that is known without a Jacobian."""
-    measured = measured_in(objective)
+    measured = objective.measured
     if not measured:
         return "there are no measurements, whose noise it would be"
     if objective.noise is not None:
@@ -236,4 +230,8 @@ def _reason_against(objective: Objective, parameters: Mapping[str, Tensor]) -> s
         if other.power != 2:
             return f"{other.name!r} with power 1 is no sum of squares"
     count = sum(each.numel() for each in parameters.values())
-    return f"there are {count} parameters, more than {MOST}, for dense matrices" if count > MOST else None
+    return (
+        f"there are {count} parameters, more than {SKETCHED_ABOVE}, for dense matrices"
+        if count > SKETCHED_ABOVE
+        else None
+    )

@@ -85,6 +85,11 @@ class Batch:
     cost: int = 0
 
     @property
+    def found_weights(self) -> dict[str, float]:
+        """The weights of penalties that are found, by loss term."""
+        return {name: each.weight for name, each in self.placement.tuned.items()}
+
+    @property
     def settled(self) -> bool:
         """Whether the last look at the residual between the collocation points added none."""
         return self.placement.settled

@@ -123,7 +123,7 @@ class Evaluator:
 
     def tuned_weights(self, batch: Batch) -> dict[str, float]:
         """The weights of penalties that are found, by loss term."""
-        return {name: each.weight for name, each in batch.placement.tuned.items()}
+        return batch.found_weights
 
     def state(self, batch: Batch) -> dict[str, Any]:
         """What a checkpoint needs to continue with a batch."""

@@ -85,8 +85,7 @@ class Objective:
     def _most_rows(self, term: Term) -> int:
         rows = self.shapes[term.name].rows
         of_its_own = isinstance(term, Penalised) and term.penalty.samples is not None
-        given = isinstance(term, Soft) and term.measured is not None
-        return rows if of_its_own or given else self.settings.most_of(rows)
+        return rows if of_its_own or term in self.measured else self.settings.most_of(rows)
 
     @property
     def kept(self) -> int:
@@ -122,6 +121,11 @@ class Objective:
         open_ended = late not in ends and not periodic and all(each.at_max is None for each in exact)
         # a domain of one's own may not say what a part of its time is
         return "t" in domain.axes and open_ended and domain.until(0.5) is not domain
+
+    @property
+    def measured(self) -> tuple[Soft, ...]:
+        """The terms that are measurements."""
+        return tuple(term for term in self.terms if isinstance(term, Soft) and term.measured is not None)
 
     def term(self, name: str) -> Term:
         """The term at points of a name."""

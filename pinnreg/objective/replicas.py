@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn, final
 
 import torch
@@ -29,7 +29,7 @@ from pinnreg.objective.linearise import Linearised
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
 from pinnreg.objective.shifts import shifted
-from pinnreg.regularisers import CustomParameterPenalty, CustomPenalty, Regulariser, Shift
+from pinnreg.regularisers import Shift, but_weight
 
 Stacked = Mapping[str, Mapping[int, Tensor]]
 """What belongs to the points of each term, by its place, replicas first."""
@@ -367,7 +367,7 @@ def _check_alike(first: Objective, other: Objective, own: Parameters, others: Pa
             "precision": {each.dtype for each in parameters.values()},
             "problems": of.model.problem,
             "shapes of parameters": {name: tuple(each.shape) for name, each in parameters.items()},
-            "regularisers": [_but_weight(each) for each in of.regularisers],
+            "regularisers": [but_weight(each) for each in of.regularisers],
             "point settings": of.settings,
         }
 
@@ -384,17 +384,6 @@ def _check_alike(first: Objective, other: Objective, own: Parameters, others: Pa
 def _fixed(network: nn.Module) -> dict[str, Tensor]:
     """What a network has that is not trained."""
     return {name: each for name, each in network.state_dict().items() if name not in trained(network)}
-
-
-def _but_weight(regulariser: Regulariser) -> object:
-    if regulariser.role == "noise" or not is_dataclass(regulariser):
-        return regulariser
-    found = replace(regulariser, weight=0.0)
-    # a user's own may have a field of that name
-    if isinstance(found, CustomPenalty | CustomParameterPenalty) and is_dataclass(found.own):
-        has_one = any(each.name == "weight" for each in fields(found.own))
-        return replace(found, own=replace(found.own, weight=0.0)) if has_one else found
-    return found
 
 
 def _check_points(batches: Sequence[Batch]) -> None:

@@ -16,7 +16,7 @@ class Target(Protocol):
 
     Attributes:
         seed: of all draws.
-        stochastic: whether the next batch has other points, or noise.
+        stochastic: whether the next batch has other points that count, or noise.
         annealing: whether a regulariser's strength is still to change.
         keeps_points: whether its collocation points stay while they are enough.
     """

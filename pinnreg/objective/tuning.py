@@ -38,7 +38,6 @@ from pinnreg.objective.batch import Batch, Tuned
 from pinnreg.objective.linearise import Linearised, linearise
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
-from pinnreg.objective.terms import Soft
 
 EVERY, SETTLED_EVERY = 2, 10
 """Steps between two looks, while weights change and once they hardly do."""
@@ -213,8 +212,7 @@ def _linear(objective: Objective, batch: Batch, at: Linearised) -> _Linear:
 
 def measured(objective: Objective) -> Sequence[str]:
     """The loss terms that are measurements and count."""
-    found = [term.name for term in objective.terms if isinstance(term, Soft) and term.measured is not None]
-    return [name for name in found if objective.given[name]]
+    return [term.name for term in objective.measured if objective.given[term.name]]
 
 
 def _data(objective: Objective) -> Sequence[str]:
@@ -224,10 +222,10 @@ def _data(objective: Objective) -> Sequence[str]:
 
 def _variance(objective: Objective, batch: Batch, name: str) -> Tensor:
     """The variance of the noise in each row of a term, in the scale of its rows, (n,); NaN if it is not known."""
-    term = next((each for each in objective.terms if isinstance(each, Soft) and each.name == name), None)
-    count = batch.counts[name]
-    if term is None or term.measured is None or term.measured.noise is None:
+    known = {term.name: term.measured.noise for term in objective.measured if term.measured is not None}
+    count, noise = batch.counts[name], known.get(name)
+    if noise is None:
         return torch.full((count,), math.nan, dtype=torch.float64)
-    variance = torch.full((count,), term.measured.noise**2 * batch.weights[name] / count, dtype=torch.float64)
+    variance = torch.full((count,), noise**2 * batch.weights[name] / count, dtype=torch.float64)
     importance = batch.points[name].importance
     return variance if importance is None else importance.to(variance) * variance

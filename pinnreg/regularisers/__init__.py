@@ -5,7 +5,7 @@ Penalties are loss terms: `KTV`, `Jacobian` and `GPINN` at points, `Ridge` and `
 each is to the objective. They are settings first: importing them imports no torch.
 """
 
-from pinnreg.regularisers.custom import COMMON, Custom, CustomParameterPenalty, CustomPenalty, custom
+from pinnreg.regularisers.custom import COMMON, Custom, CustomParameterPenalty, CustomPenalty, but_weight, custom
 from pinnreg.regularisers.gpinn import GPINN
 from pinnreg.regularisers.interface import (
     UNSHIFTED,
@@ -50,5 +50,6 @@ __all__ = [
     "WeightNoise",
     "acts",
     "annealed",
+    "but_weight",
     "custom",
 ]

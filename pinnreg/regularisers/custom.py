@@ -28,6 +28,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from pinnreg.errors import InputError, unknown, user_code
+from pinnreg.regularisers.interface import Regulariser
 from pinnreg.regularisers.schedules import Schedule
 from pinnreg.settings import STRICT, Count, NonNegative
 
@@ -146,6 +147,18 @@ class CustomParameterPenalty:
 
 
 Custom = CustomPenalty | CustomParameterPenalty
+
+
+def but_weight(regulariser: Regulariser) -> object:
+    """A regulariser with the weight 0, to tell by it whether two differ in more than that; noise as it is."""
+    if regulariser.role == "noise" or not dataclasses.is_dataclass(regulariser):
+        return regulariser
+    found = dataclasses.replace(regulariser, weight=0.0)
+    # a user's own may have a field of that name
+    if isinstance(found, CustomPenalty | CustomParameterPenalty) and dataclasses.is_dataclass(found.own):
+        has_one = any(each.name == "weight" for each in dataclasses.fields(found.own))
+        return dataclasses.replace(found, own=dataclasses.replace(found.own, weight=0.0)) if has_one else found
+    return found
 
 
 def custom(

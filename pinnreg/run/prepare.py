@@ -38,6 +38,7 @@ from pinnreg.errors import InputError, user_code
 from pinnreg.objective import Objective, objective_of
 from pinnreg.observations.drawing import observe
 from pinnreg.optimisers import check_memory
+from pinnreg.optimisers.interface import SKETCHED_ABOVE
 from pinnreg.reference import Reference, Solved, from_file
 from pinnreg.report import (
     Inside,
@@ -58,9 +59,6 @@ from pinnreg.run.starting import Start, read_start
 logger = logging.getLogger("pinnreg")
 
 Array = NDArray[np.float64]
-
-MOST_TUNED = 3000
-"""Parameters up to which weights of penalties are found: a look takes five factorisations, of 9 GFlop each."""
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -254,10 +252,10 @@ def check_stages(prepared: Prepared, *, here: bool = True) -> None:
             )
         stage.start(parameters)
     count = sum(each.numel() for each in parameters.values())
-    if prepared.objective.to_tune and count > MOST_TUNED:
+    if prepared.objective.to_tune and count > SKETCHED_ABOVE:
         raise InputError(
             f"weight: auto takes dense matrices of all parameters, of which there are {count:,}, more than "
-            f"{MOST_TUNED:,}: give a weight, or take a smaller network"
+            f"{SKETCHED_ABOVE:,}: give a weight, or take a smaller network"
         )
     if here:
         objective = prepared.objective

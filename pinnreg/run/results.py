@@ -156,7 +156,7 @@ def with_facts(
         "regularisers": as_dict(config)["regularisers"],
         "unknown": _found(solution, prepared.resolved, uncertain),
         **({} if uncertain is None else {"noise": dict(uncertain.noise)}),
-        **_tuned(outcome),
+        **({"weights": found} if (found := outcome.batch.found_weights) else {}),
     }
     return solution.with_report(replace(report, facts=facts))
 
@@ -209,12 +209,6 @@ def _columns(measured: Measurements, axes: Iterable[str]) -> dict[str, NDArray[n
     values = torch.cat([measured.values, measured.held_values]).numpy()
     held_out = np.repeat([0.0, 1.0], [len(measured.values), len(measured.held_values)])
     return {**dict(zip(axes, points.T, strict=True)), measured.column: values, "held_out": held_out}
-
-
-def _tuned(outcome: Outcome[Batch]) -> dict[str, Any]:
-    """The weights of penalties that were found, by loss term."""
-    found = {name: each.weight for name, each in outcome.batch.placement.tuned.items()}
-    return {"weights": found} if found else {}
 
 
 def _bound(solution: Solution, prepared: Prepared) -> dict[str, Any]:

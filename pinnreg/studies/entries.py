@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from functools import cached_property
 from typing import Literal, final
 
-from pinnreg.regularisers import GPINN, KTV, Jacobian, Regulariser, Ridge
+from pinnreg.regularisers import Regulariser, but_weight
 from pinnreg.studies.measures import DIVERGED, Run
 from pinnreg.studies.model import REGULARISERS, SEED, Study, text_of
 from pinnreg.studies.statistics import Ratio, Spread, median, paired_ratio, spread
@@ -88,7 +88,8 @@ class Entry:
     @property
     def finds_weights(self) -> bool:
         """Whether its runs find the weight of a penalty themselves."""
-        return any("auto" in (weight for _, weight in _penalties(run)) for run in self.all_runs)
+        regularisers = [each for run in self.all_runs for each in run.plan.resolved.config.regularisers]
+        return any(each.role != "noise" and each.weight == "auto" for each in regularisers)
 
     def median_of(self, measure: str) -> float:
         """The median over seeds of a measure of the chosen runs."""
@@ -131,24 +132,24 @@ class Entry:
 
 def candidates_for(entry: Entry, entries: Sequence[Entry]) -> Entry | None:
     """The entry with candidates for the weights that an entry finds by itself; None if there is none."""
-    penalties = [penalty for penalty, _ in _penalties(entry.all_runs[0])]
+    penalties = _penalties(entry.all_runs[0])
     for other in entries:
         same = all(other.labels.get(name) == label for name, label in entry.labels.items() if name != REGULARISERS)
-        alike = [penalty for penalty, _ in _penalties(other.all_runs[0])] == penalties
+        alike = _penalties(other.all_runs[0]) == penalties
         if same and alike and other.has_candidates and not other.finds_weights:
             return other
     return None
 
 
-def _penalties(run: Run) -> list[tuple[Regulariser, float | str]]:
-    """The regularisers of a run, but for weight and schedule of penalties, with the weight (or sigma)."""
-    found: list[tuple[Regulariser, float | str]] = []
-    for each in run.plan.resolved.config.regularisers:
-        if isinstance(each, KTV | Jacobian | Ridge | GPINN):
-            found.append((replace(each, weight=0.0, schedule="constant"), each.weight))
-        else:
-            found.append((each, each.sigma if each.role == "noise" else each.weight))
-    return found
+def _penalties(run: Run) -> list[object]:
+    """The regularisers of a run, but for weight and schedule of penalties."""
+    return [_but_strength(each) for each in run.plan.resolved.config.regularisers]
+
+
+def _but_strength(regulariser: Regulariser) -> object:
+    if regulariser.role != "noise" and is_dataclass(regulariser):
+        return but_weight(replace(regulariser, schedule="constant"))
+    return regulariser
 
 
 def score_of(study: Study, runs: Sequence[Run]) -> Score:
