@@ -155,9 +155,9 @@ def test_what_cannot_be_is_refused(bench: Bench, arguments: list[str], message: 
 def test_a_signal_stops_it_and_a_training_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Interrupted):
         bench_coverage([REGRESSION], 2, 0, interrupted=lambda: 15)
-    answers = iter([(0, {"result": None, "failure": "ZeroDivisionError: none"})])
+    answers = iter([(0, {"result": None, "failure": "ZeroDivisionError: none", "notes": []})])
     monkeypatch.setattr(processes, "side_by_side", lambda *_: (each for each in answers))
-    with pytest.raises(RuntimeError, match="regression, data set 0: ZeroDivisionError"):
+    with pytest.raises(RuntimeError, match="regression, seed 0: ZeroDivisionError"):
         bench_coverage([REGRESSION], 2, 0)
 
 

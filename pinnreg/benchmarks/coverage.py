@@ -16,25 +16,20 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from multiprocessing.connection import Connection
 from typing import Any, TypedDict, final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pinnreg import processes
 from pinnreg.benchmarks.covered import FEWER, CoverageCase
-from pinnreg.benchmarks.measure import machine
+from pinnreg.benchmarks.runs import Answer, Wanted, answered, runs_in_order, where_and_when
 from pinnreg.config import problem_folders, resolve
 from pinnreg.equations import Problem, reference_of
-from pinnreg.errors import Diverged, InputError, Interrupted
+from pinnreg.errors import Diverged, InputError
 from pinnreg.estimates import NORMAL, Bootstrap, Refit, Uncertainty, required_uncertainty
 from pinnreg.objective import Batch, Evaluator
 from pinnreg.randomness import derive
-from pinnreg.run import choose_device
 from pinnreg.run.prepare import Prepared, prepare
 from pinnreg.training import History, Outcome, train
 
@@ -171,25 +166,18 @@ def bench_coverage(
         RuntimeError: a training that failed other than by diverging or having no intervals.
     """
     began = time.monotonic()
-    where: dict[str, str | int] = {**machine(choose_device("auto")), "threads": 1}
-    found = CoverageBenchmark((), sets, replicates, jobs, 0, 0.0, where, datetime.now(UTC).strftime("%Y-%m-%d"))
-    tasks = [_task(case, number, replicates) for case in cases for number in range(max(sets // case.share, 2))]
-    done: dict[str, list[DataSet]] = {case.label: [] for case in cases}
-    wanted = {case.label: sum(task["case"].label == case.label for task in tasks) for case in cases}
-    with contextlib.closing(processes.side_by_side(_serve, tasks, jobs, _lost, interrupted)) as ended:
-        for number, answer in ended:
-            case = tasks[number]["case"]
-            if (result := answer["result"]) is None:
-                if (signal := interrupted()) is not None:  # which may have come to its process first
-                    raise Interrupted(signal, None)
-                raise RuntimeError(f"{case.label}, data set {tasks[number]['seed']}: {answer['failure']}")
-            done[case.label].append(result)
-            if len(done[case.label]) == wanted[case.label]:
-                rows = rows_of(case, sorted(done[case.label], key=lambda each: each.seed))
-                failed = found.failed + sum(each.failed for each in done[case.label])
-                seconds = time.monotonic() - began
-                found = dataclasses.replace(found, rows=(*found.rows, *rows), failed=failed, seconds=seconds)
-                on_rows(found, rows)
+    where, today = where_and_when()
+    found = CoverageBenchmark((), sets, replicates, jobs, 0, 0.0, where, today)
+    groups = [
+        [Wanted(case.label, seed, _task(case, seed, replicates)) for seed in range(max(sets // case.share, 2))]
+        for case in cases
+    ]
+    with contextlib.closing(runs_in_order(_work, groups, jobs, lambda *_: None, interrupted)) as ended:
+        for case, made in zip(cases, ended, strict=True):
+            rows, failed = rows_of(case, made), found.failed + sum(each.failed for each in made)
+            seconds = time.monotonic() - began
+            found = dataclasses.replace(found, rows=(*found.rows, *rows), failed=failed, seconds=seconds)
+            on_rows(found, rows)
     return found
 
 
@@ -239,34 +227,15 @@ class _Task(TypedDict):
     replicates: int
 
 
-class _Answer(TypedDict):
-    """What a training found, or why nothing."""
-
-    result: DataSet | None
-    failure: str
-
-
 def _task(case: CoverageCase, number: int, replicates: int) -> _Task:
     some = case.bootstrap and (number % FEWER == 0 or case.share > 1)
     return {"case": case, "seed": number, "replicates": replicates if some else 0}
 
 
-def _serve(connection: Connection) -> None:
-    processes.serve(connection, _work)
-
-
-def _lost(how: str) -> _Answer:
-    return {"result": None, "failure": how}
-
-
-def _work(task: _Task) -> _Answer:
+def _work(task: _Task) -> Answer[DataSet]:
     """Train on a data set; in a process of its own."""
-    torch.set_num_threads(1)
-    with processes.noted():  # notes of hundreds of alike trainings
-        try:
-            return {"result": data_set(task["case"], task["seed"], task["replicates"]), "failure": ""}
-        except Exception as error:  # whatever it is, the command has to say of which data set
-            return {"result": None, "failure": f"{type(error).__name__}: {error}"}
+    found = answered(lambda: data_set(task["case"], task["seed"], task["replicates"]))
+    return {**found, "notes": []}  # of hundreds of alike trainings
 
 
 def data_set(case: CoverageCase, seed: int, replicates: int) -> DataSet:

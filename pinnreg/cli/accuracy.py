@@ -14,7 +14,7 @@ from pinnreg import benchmarks, report
 from pinnreg.benchmarks import CASES
 from pinnreg.benchmarks.cases import FEW
 from pinnreg.cli import options, show
-from pinnreg.cli.measuring import Keep, Outlets, measured
+from pinnreg.cli.measuring import Keep, Outlets, measured, seeds_and_jobs
 from pinnreg.cli.page import Page, PageOption
 
 COLUMNS = (
@@ -72,7 +72,7 @@ def accuracy(
 
         return benchmarks.bench_accuracy(cases, seeds, jobs, on_row, _print_run, interrupted)
 
-    outlets = Outlets(context.obj, json, written, _data, _write_page, lambda _: [NOTES])
+    outlets = Outlets(context.obj, json, written, seeds_and_jobs, _data, _write_page, lambda _: [NOTES])
     return measured(make, lambda found: len(found.rows), f"{len(cases)} problems", outlets)
 
 

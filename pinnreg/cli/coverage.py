@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
 
-from pinnreg import __version__, benchmarks, report
+from pinnreg import benchmarks, report
 from pinnreg.benchmarks import COVERED, FEWER
 from pinnreg.cli import options, show
+from pinnreg.cli.measuring import Keep, Outlets, measured
 from pinnreg.cli.page import Page, PageOption
-from pinnreg.cli.process import signals, use_threads
-from pinnreg.errors import InputError, Interrupted
+from pinnreg.errors import InputError
 
 COLUMNS = (
     *("case", "quantity", "sets", "linearised", "width", "of sets", "bootstrap", "its width"),
@@ -67,31 +67,28 @@ def coverage(
     written = None if page is None else Page(page, "bench_coverage")
     if written is not None:
         written.check()
-    use_threads(1)
-    done: list[benchmarks.CoverageBenchmark] = []
 
-    def on_rows(found: benchmarks.CoverageBenchmark, rows: Sequence[benchmarks.CoverageRow]) -> None:
-        for row in rows:
-            said = ", ".join(f"{name} {cell}" for name, cell in zip(COLUMNS, _cells(row), strict=True))
-            print(said, file=sys.stderr, flush=True)
-        done[:] = [found]
+    def make(
+        keep: Keep[benchmarks.CoverageBenchmark], interrupted: Callable[[], int | None]
+    ) -> benchmarks.CoverageBenchmark:
+        def on_rows(found: benchmarks.CoverageBenchmark, rows: Sequence[benchmarks.CoverageRow]) -> None:
+            for row in rows:
+                said = ", ".join(f"{name} {cell}" for name, cell in zip(COLUMNS, _cells(row), strict=True))
+                print(said, file=sys.stderr, flush=True)
+            keep(found)
 
-    try:
-        with signals(deferred=True) as interrupted, show.notes(quiet=False):
-            found = benchmarks.bench_coverage(cases, sets, replicates, jobs, on_rows, interrupted)
-    except Interrupted as stopped:
-        labels = {row.case.label for row in done[0].rows} if done else set()
-        print(f"{stopped}: {len(labels)} of {len(cases)} cases were done", file=sys.stderr, flush=True)
-        return 128 + stopped.signal
-    finally:  # minutes of rows are kept when the next ones fail or are interrupted
-        if done and json is not None:
-            json.write(_data(done[0], context.obj))
-    if written is not None:
-        _write_page(found, written, context.obj)
-    show.texts(COLUMNS, [_cells(row) for row in found.rows], right=RIGHT)
-    for line in (*NOTES.splitlines(), _said(found)):
-        show.line(line)
-    return 0
+        return benchmarks.bench_coverage(cases, sets, replicates, jobs, on_rows, interrupted)
+
+    def last(found: benchmarks.CoverageBenchmark) -> list[str]:
+        show.texts(COLUMNS, [_cells(row) for row in found.rows], right=RIGHT)
+        return [*NOTES.splitlines(), _said(found)]
+
+    outlets = Outlets(context.obj, json, written, _setting, _data, _write_page, last)
+    return measured(make, lambda found: len({row.case.label for row in found.rows}), f"{len(cases)} cases", outlets)
+
+
+def _setting(found: benchmarks.CoverageBenchmark) -> dict[str, int]:
+    return {"sets": found.sets, "replicates": found.replicates, "jobs": found.jobs}
 
 
 def _cells(row: benchmarks.CoverageRow) -> list[str]:
@@ -123,10 +120,9 @@ def _said(found: benchmarks.CoverageBenchmark) -> str:
     lost = {row.case.label: row.lost for row in found.rows if row.lost}
     without = "".join(f"; {count} data sets of {label} had no intervals" for label, count in lost.items())
     failed = f"; {found.failed} replicates found no minimum" if found.failed else ""
-    machine = ", ".join(f"{key} {value}" for key, value in found.machine.items())
     return (
         f"{found.sets} data sets, {found.replicates} replicates of one in {FEWER}, {found.jobs} at a time: "
-        f"{found.seconds / 60:.1f} minutes{without}{failed} ({machine}, {found.date})"
+        f"{found.seconds / 60:.1f} minutes{without}{failed}"
     )
 
 
@@ -149,11 +145,13 @@ def _write_page(found: benchmarks.CoverageBenchmark, page: Page, command: str) -
         *ASSUMED.splitlines(),
         "",
         f"{_said(found)}.",
+        "",
+        f"Measured on {found.machine['device']}, {found.date}, one thread each.",
     ]
     page.write("Coverage of intervals", command, body, {})
 
 
-def _data(found: benchmarks.CoverageBenchmark, command: str | None) -> dict[str, Any]:
+def _data(found: benchmarks.CoverageBenchmark) -> dict[str, Any]:
     rows = [
         {
             "case": row.case.label,
@@ -167,16 +165,4 @@ def _data(found: benchmarks.CoverageBenchmark, command: str | None) -> dict[str,
         }
         for row in found.rows
     ]
-    data: dict[str, Any] = report.finite(
-        {
-            "command": command,
-            "version": __version__,
-            "date": found.date,
-            "machine": found.machine,
-            "setting": {"sets": found.sets, "replicates": found.replicates, "jobs": found.jobs},
-            "seconds": found.seconds,
-            "failed": found.failed,
-            "rows": rows,
-        }
-    )
-    return data
+    return {"seconds": found.seconds, "failed": found.failed, "rows": rows}

@@ -15,7 +15,7 @@ import typer
 from pinnreg import benchmarks, plots, report
 from pinnreg.benchmarks import ESTIMATED, FAILURES, RIGHT, WRONG
 from pinnreg.cli import options, show
-from pinnreg.cli.measuring import Keep, Outlets, measured
+from pinnreg.cli.measuring import Keep, Outlets, measured, seeds_and_jobs
 from pinnreg.cli.page import Page, PageOption, image
 
 COLUMNS = (
@@ -90,7 +90,7 @@ def estimates(
         notes = [*(NOTES.splitlines() if found.rows else ()), *(FAILED_NOTES.splitlines() if failures else ())]
         return [*totals, *notes]
 
-    outlets = Outlets(context.obj, json, written, _data, _write_page, last)
+    outlets = Outlets(context.obj, json, written, seeds_and_jobs, _data, _write_page, last)
     return measured(make, lambda found: len(found.rows) + len(found.failed), str(len(cases) + len(failures)), outlets)
 
 

@@ -19,16 +19,20 @@ class Found(Protocol):
     """What a benchmark has found so far."""
 
     @property
-    def seeds(self) -> int: ...
-
-    @property
-    def jobs(self) -> int: ...
-
-    @property
     def machine(self) -> dict[str, str | int]: ...
 
     @property
     def date(self) -> str: ...
+
+
+class Seeded(Protocol):
+    """What a benchmark of seeds says of itself."""
+
+    @property
+    def seeds(self) -> int: ...
+
+    @property
+    def jobs(self) -> int: ...
 
 
 F = TypeVar("F", bound=Found)
@@ -45,6 +49,7 @@ class Outlets(Generic[F]):
         command: that makes them.
         json: the file that has all of them.
         page: the page.
+        setting: how many runs there were, and how many side by side.
         data: what the file has besides how it was measured.
         write_page: of all results.
         last: the last lines on the terminal but for how it was measured.
@@ -53,9 +58,15 @@ class Outlets(Generic[F]):
     command: str
     json: JsonFile | None
     page: Page | None
+    setting: Callable[[F], dict[str, int]]
     data: Callable[[F], dict[str, Any]]
     write_page: Callable[[F, Page, str], None]
     last: Callable[[F], Iterable[str]]
+
+
+def seeds_and_jobs(found: Seeded) -> dict[str, int]:
+    """The setting of a benchmark of seeds."""
+    return {"seeds": found.seeds, "jobs": found.jobs}
 
 
 def measured(
@@ -92,7 +103,7 @@ def measured(
         outlets.write_page(found, outlets.page, outlets.command)
     for line in outlets.last(found):
         show.line(line)
-    facts = {"seeds": found.seeds, "jobs": found.jobs, **found.machine, "date": found.date}
+    facts = {**outlets.setting(found), **found.machine, "date": found.date}
     show.line(", ".join(f"{key} {value}" for key, value in facts.items()))
     return 0
 
@@ -104,7 +115,7 @@ def _data(found: F, outlets: Outlets[F]) -> dict[str, Any]:
             "version": __version__,
             "date": found.date,
             "machine": found.machine,
-            "setting": {"seeds": found.seeds, "jobs": found.jobs},
+            "setting": outlets.setting(found),
             **outlets.data(found),
         }
     )
