@@ -335,3 +335,14 @@ def test_a_penalty_that_has_gone_keeps_no_run_from_ending() -> None:
     placement = replace(of.batch.placement, tuned={"ktv": Tuned(0.0)})
     gone = redraw(of.objective, placement, of.parameters, 0, progress=1.0, smooth=False)
     assert not of.evaluator.at(gone).stochastic
+
+
+@pytest.mark.parametrize(("problem", "direction"), [(Curve(), 1), (Clean(), -1), (Clean(noisy=True), 1)])
+def test_the_largest_weight_is_for_measurements_only(
+    problem: Problem, direction: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "largest", lambda _: 1.0)
+    monkeypatch.setattr(tuning, "least", lambda _: -1.0)
+    of = placed(prepare(resolve(config(problem)), with_reference=False).objective)
+    found = tuning.tuned(of.objective, of.batch, of.parameters, 2)
+    assert found["ktv"].direction == direction
