@@ -71,20 +71,7 @@ def calibrated(
     """
     if not parameters:
         raise InputError("calibrate: the problem has no axes that are parameters; name them: parameters = ('alpha',)")
-    rest = [axis for axis in axes if axis not in parameters]
-    at: Array = points_of("calibrate", rest, points).detach().double().cpu().numpy()
-    try:
-        measured = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"calibrate: expected values (n,), got {values!r}") from None
-    if measured.shape != at.shape[:1]:
-        raise InputError(f"calibrate: expected as many values as points, got {measured.shape} and {at.shape}")
-    for axis, column in zip(rest, at.T, strict=True):
-        lower, upper = bounds[axis]
-        if len(column) and not (lower <= column.min() and column.max() <= upper):
-            raise InputError(f"calibrate: expected {axis} from {lower:g} to {upper:g}, where the solution was trained")
-    if len(measured) <= len(parameters) or not (np.isfinite(at).all() and np.isfinite(measured).all()):
-        raise InputError(f"calibrate: expected more than {len(parameters)} values, all of them finite")
+    at, measured = _checked([axis for axis in axes if axis not in parameters], len(parameters), bounds, points, values)
     low, high = (np.array([bounds[name][end] for name in parameters]) for end in (0, 1))
 
     def there(theta: Array) -> Function:
@@ -97,10 +84,8 @@ def calibrated(
     def slopes(theta: Array) -> Array:
         return np.stack([there(theta).derivative(at, name)[:, output] for name in parameters], axis=1)
 
-    each = max(min(STARTS, int(MOST_STARTS ** (1 / len(parameters)))), 1)
-    shares = (np.arange(each) + 0.5) / each
-    grid = np.stack(np.meshgrid(*[shares] * len(parameters), indexing="ij"), axis=-1).reshape(-1, len(parameters))
-    start = min((low + share * (high - low) for share in grid), key=lambda theta: float(np.sum(gaps(theta) ** 2)))
+    starts = (low + share * (high - low) for share in _shares(len(parameters)))
+    start = min(starts, key=lambda theta: float(np.sum(gaps(theta) ** 2)))
     found = scipy.optimize.least_squares(gaps, start, jac=slopes, bounds=(low, high), x_scale=high - low)
     jacobian = slopes(found.x)
     variance = float(np.sum(gaps(found.x) ** 2)) / (len(measured) - len(parameters))
@@ -114,3 +99,35 @@ def calibrated(
         name: Calibrated(value, Interval(error, value - NORMAL * error, value + NORMAL * error))
         for name, value, error in zip(parameters, found.x.tolist(), errors, strict=True)
     }
+
+
+def _checked(
+    rest: Sequence[str],
+    count: int,
+    bounds: Mapping[str, tuple[float, float]],
+    points: ArrayLike,
+    values: ArrayLike,
+) -> tuple[Array, Array]:
+    """Points (n, d) and values (n,) by which so many parameters can be told."""
+    at: Array = points_of("calibrate", rest, points).detach().double().cpu().numpy()
+    try:
+        measured = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"calibrate: expected values (n,), got {values!r}") from None
+    if measured.shape != at.shape[:1]:
+        raise InputError(f"calibrate: expected as many values as points, got {measured.shape} and {at.shape}")
+    for axis, column in zip(rest, at.T, strict=True):
+        lower, upper = bounds[axis]
+        if len(column) and not (lower <= column.min() and column.max() <= upper):
+            raise InputError(f"calibrate: expected {axis} from {lower:g} to {upper:g}, where the solution was trained")
+    if len(measured) <= count or not (np.isfinite(at).all() and np.isfinite(measured).all()):
+        raise InputError(f"calibrate: expected more than {count} values, all of them finite")
+    return at, measured
+
+
+def _shares(count: int) -> Array:
+    """Where least squares could begin, as shares of the ranges of so many parameters, (starts, count)."""
+    each = max(min(STARTS, int(MOST_STARTS ** (1 / count))), 1)
+    shares = (np.arange(each) + 0.5) / each
+    found: Array = np.stack(np.meshgrid(*[shares] * count, indexing="ij"), axis=-1).reshape(-1, count)
+    return found
