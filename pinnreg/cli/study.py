@@ -33,6 +33,9 @@ def study(
         str | None,
         typer.Option("--scheduler", metavar="ADDRESS", help="A Dask scheduler whose workers make the runs."),
     ] = None,
+    part: Annotated[
+        list[str] | None, typer.Option("--part", metavar="NAME", help="A part of the study, and no other; repeatable.")
+    ] = None,
     problems: options.Problems = None,
     json: options.Json = None,
     page: PageOption = None,
@@ -43,7 +46,8 @@ def study(
     Finished runs are kept in the study's folder and never made twice: the same command goes on with a study that was
     stopped, and one whose file was changed makes what is new.
     """
-    _, name, _, _ = studies.read_study(given)  # a wrong file is refused before torch is imported
+    asked, name, _, _ = studies.read_study(given)  # a wrong file is refused before torch is imported
+    asked.only(part or [])
     if json is not None:
         json.refuse_own(studies.folder_of(name) if out is None else out)
     written = None if page is None else Page(page, Path(given).stem)
@@ -63,6 +67,7 @@ def study(
                 jobs,
                 scheduler,
                 problem_folders(problems),
+                parts=part or [],
                 interrupted=interrupted,
                 progress=count,
                 planning=lambda done, total: on_run(done, total, PLANNING),

@@ -33,6 +33,7 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 def set_key(data: dict[str, Any], key: str, value: Any) -> None:
     """Set a dotted key; sections that are not there are made, list elements must exist."""
+    value = _copied(value)  # a later key that reaches into it must not change the giver's own
     *parents, last = key.split(".")
     inside: Any = data
     for number, part in enumerate(parents):
@@ -52,6 +53,13 @@ def set_key(data: dict[str, Any], key: str, value: Any) -> None:
         inside[int(last)] = value
     else:
         inside[last] = value
+
+
+def _copied(value: Any) -> Any:
+    """The same sections, lists and values in new sections and lists."""
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
 def _check_no_object(inside: Any, key: str) -> None:

@@ -1,10 +1,11 @@
-"""The study file: a base config, what is varied, and how the results are judged."""
+"""The study file: what is solved, what is varied, and how the results are judged."""
 
 from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,12 @@ from pinnreg.errors import InputError, shortened, unknown
 from pinnreg.files import is_file
 from pinnreg.registry import STUDY_PREFIX, find, shipped_configs
 from pinnreg.settings import STRICT, Positive
+
+CASE, PART = "case", "part"
+"""What the names of cases and of parts are called beside those of varied keys."""
+
+BASE = "base"
+"""The key of a case that says what it begins with, in the place of the study's own base."""
 
 SEED = "seed"
 """The key whose values are repetitions of one and the same experiment."""
@@ -64,7 +71,24 @@ def _named(value: Any) -> Any:
     return dict(zip(names, value, strict=True))
 
 
+def _cases(value: Any) -> Any:
+    """Cases by name, each as values by dotted key; a name alone is that of what it begins with."""
+    return {
+        name: {BASE: case} if isinstance(case, str) else case for name, case in (_named(value) if value else {}).items()
+    }
+
+
 Variants = Annotated[dict[str, Any], BeforeValidator(_named)]
+Cases = Annotated[dict[str, dict[str, Any]], BeforeValidator(_cases)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Part:
+    """What a part of a study has of its own, in the place of the study's: values of `set`, keys of `vary`, cases."""
+
+    set: dict[str, Any] = Field(default_factory=dict)
+    vary: dict[str, Variants] = Field(default_factory=dict)
+    cases: Cases = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -72,28 +96,72 @@ class Study:
     """Many runs that differ in the keys under `vary`, in all combinations.
 
     Attributes:
-        base: a config's file, name or content, or a problem's name.
+        base: a config's file, name or content, or a problem's name; none where each case has its own.
         vary: for each dotted key its values, a list or by name. In a value of `regularisers` a list where a `weight`
             or a `sigma` is expected means candidates, of which one is chosen.
         set: values by dotted key, for all runs.
+        cases: what is solved, by name: a base's name, or values by dotted key that stand together, `base` among them
+            where it is another one. In a list names stand for themselves. They stand above `set`.
+        parts: studies by name that have all this in common, and something each of their own.
         choose: the score by which a candidate is chosen: the error at held-out measurements where there are any and
             else the residual at fresh points (validation), or always the latter (residual). Where conditions are soft
             the residual is that of the equations and these conditions together.
         budget: network sweeps times points, the same for all runs.
     """
 
-    base: str | dict[str, Any]
     vary: Annotated[dict[str, Variants], Field(min_length=1)]
+    base: str | dict[str, Any] | None = None
     set: dict[str, Any] = Field(default_factory=dict)
+    cases: Cases = Field(default_factory=dict)
+    parts: dict[str, Part] = Field(default_factory=dict)
     choose: Literal["validation", "residual"] = "validation"
     budget: Positive | None = None
 
+    def whole(self) -> dict[str, Study]:
+        """The studies that it consists of, by the part's name: itself, under "", where there are no parts."""
+        return {name: self._with(part) for name, part in self.parts.items()} or {"": self}
+
+    def _with(self, part: Part) -> Study:
+        both_set, both_varied = {**self.set, **part.set}, {**self.vary, **part.vary}
+        return replace(self, set=both_set, vary=both_varied, cases=part.cases or self.cases, parts={})
+
+    def only(self, parts: Sequence[str]) -> Study:
+        """The study with some of its parts, in its own order.
+
+        Raises:
+            InputError: a part that it does not have.
+        """
+        for name in parts:
+            if name not in self.parts:
+                raise unknown("part of the study", name, self.parts)
+        return replace(self, parts={name: part for name, part in self.parts.items() if name in parts})
+
+    @model_validator(mode="after")
+    def _parts_are_studies(self) -> Study:
+        for name, part in self.parts.items():
+            for key in part.vary:
+                if key not in self.vary:
+                    raise ValueError(f"parts.{name}.vary.{key}: the study does not vary it; what differs is `set`")
+            try:
+                self._with(part)
+            except ValidationError as error:
+                raise ValueError(f"parts.{name}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _something_is_solved(self) -> Study:
+        without = [name for name, case in self.cases.items() if BASE not in case]
+        if self.base is None and not self.parts and (without or not self.cases):
+            which = f"cases.{without[0]}" if without else "the study"
+            raise ValueError(f"{which} has no base: expected a config's file, name or content, or a problem's name")
+        return self
+
     @model_validator(mode="after")
     def _no_key_is_set_and_varied(self) -> Study:
-        for key in self.set:
+        for where, key in self._set():
             for varied in self.vary:
                 if key == varied or key.startswith(f"{varied}."):
-                    raise ValueError(f"set.{key} has no effect, since vary.{varied} replaces it")
+                    raise ValueError(f"{where} has no effect, since vary.{varied} replaces it")
         return self
 
     @model_validator(mode="after")
@@ -125,9 +193,16 @@ class Study:
                     raise ValueError(f"vary.seed: {other} and {name} are the same seed, {seed!r}: no repetition")
         return self
 
+    def _set(self) -> dict[tuple[str, str], Any]:
+        """What is set, for all or for cases, by where it is and its key."""
+        found = {(f"set.{key}", key): value for key, value in self.set.items()}
+        for name, case in self.cases.items():
+            found |= {(f"cases.{name}.{key}", key): value for key, value in case.items() if key != BASE}
+        return found
+
     def _given(self) -> list[tuple[str, str, Any]]:
         """What is set and what is varied: where, the key, the value."""
-        given = [(f"set.{key}", key, value) for key, value in self.set.items()]
+        given = [(*place, value) for place, value in self._set().items()]
         return given + [(f"vary.{key}", key, value) for key, each in self.vary.items() for value in each.values()]
 
 
@@ -152,9 +227,17 @@ _ADAPTER: TypeAdapter[Study] = TypeAdapter(Study)
 def as_plain(study: Study) -> dict[str, Any]:
     """The study as plain dicts, lists, numbers and strings, without what was not given."""
     plain: dict[str, Any] = _ADAPTER.dump_python(study, mode="json")
-    for key, variants in plain["vary"].items():
-        if all(name == text_of(value) for name, value in variants.items()):
-            plain["vary"][key] = list(variants.values())
+    for part in (plain, *plain["parts"].values()):
+        for key, variants in part["vary"].items():
+            if all(name == text_of(value) for name, value in variants.items()):
+                part["vary"][key] = list(variants.values())
+        if part["cases"] and all(case == {BASE: name} for name, case in part["cases"].items()):
+            part["cases"] = list(part["cases"])
+    plain["parts"] = {name: _without_empty(part) for name, part in plain["parts"].items()}
+    return _without_empty(plain)
+
+
+def _without_empty(plain: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in plain.items() if value not in ({}, None)}
 
 
@@ -180,10 +263,24 @@ def read_study(given: str | Path | Mapping[str, Any]) -> tuple[Study, str, str, 
     path = _file(given)
     data = read_yaml(path)
     data.pop("provenance", None)  # of the study.yaml in a study's folder
-    study = _validated(data, str(given))
-    if isinstance(study.base, str) and is_file(path.parent / study.base):
-        study = _ADAPTER.validate_python({**vars(study), "base": str(path.parent / study.base)})
+    study = _with_files(_validated(data, str(given)), path.parent)
     return study, path.stem, str(given), path.read_text(encoding="utf-8")
+
+
+def _with_files(study: Study, folder: Path) -> Study:
+    """The study with the whole paths of bases that are files beside its own."""
+
+    def found(base: Any) -> Any:
+        return str(folder / base) if isinstance(base, str) and is_file(folder / base) else base
+
+    def placed(cases: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        return {
+            name: {key: found(value) if key == BASE else value for key, value in case.items()}
+            for name, case in cases.items()
+        }
+
+    parts = {name: replace(part, cases=placed(part.cases)) for name, part in study.parts.items()}
+    return replace(study, base=found(study.base), cases=placed(study.cases), parts=parts)
 
 
 def _file(given: str | Path) -> Path:
@@ -200,7 +297,7 @@ def _file(given: str | Path) -> Path:
 
 
 def _validated(data: dict[str, Any], where: str) -> Study:
-    if STUDY_KEY not in data and "base" not in data:
+    if STUDY_KEY not in data and BASE not in data:
         raise _one_run(where)
     try:
         return _ADAPTER.validate_python(data)

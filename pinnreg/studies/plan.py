@@ -23,7 +23,7 @@ from pinnreg.run.provenance import package_version
 from pinnreg.run.sizes import check_sizes
 from pinnreg.studies import budget
 from pinnreg.studies.measures import FORMAT
-from pinnreg.studies.model import REGULARISERS, Study
+from pinnreg.studies.model import BASE, CASE, PART, REGULARISERS, Study
 from pinnreg.studies.planned import Plan
 
 logger = logging.getLogger("pinnreg")
@@ -54,12 +54,10 @@ def plan(study: Study, where: str, folders: Sequence[Path] = (), *, planning: On
     clocks = set[str]()
     total = _count(study)
     memory.check({f"{where}: a study of {total} runs": PLAN * total}, "vary fewer values")
-    for choice in itertools.product(*(variants.items() for variants in study.vary.values())):
-        labels = {key: label for key, (label, _) in zip(study.vary, choice, strict=True)}
-        values = {key: value for key, (_, value) in zip(study.vary, choice, strict=True)}
+    for labels, part, case, values in _combinations(study):
         for candidates, chosen in _expanded(values, where):
             planning(len(runs), total)
-            resolved, clock = _without_clock(_resolved(study, chosen, labels, where, folders))
+            resolved, clock = _without_clock(_resolved(part, case, chosen, labels, where, folders))
             clocks |= {clock} if clock else set()
             # before the run's own hash: a file edited in between then fails the run, and is not taken for the old one
             hashes = resolved.problem_hash, _part_hashes(resolved), _data_hashes(as_dict(resolved.config))
@@ -74,13 +72,28 @@ def plan(study: Study, where: str, folders: Sequence[Path] = (), *, planning: On
     return runs
 
 
+def _combinations(study: Study) -> Iterator[tuple[dict[str, str], Study, dict[str, Any], dict[str, Any]]]:
+    """Names, part of the study, case and values of what is varied, in the order of the file."""
+    for name, part in study.whole().items():
+        for label, case in part.cases.items() or [("", {})]:
+            place = ({PART: name} if name else {}) | ({CASE: label} if label else {})
+            for choice in itertools.product(*(variants.items() for variants in part.vary.values())):
+                labels = {key: text for key, (text, _) in zip(part.vary, choice, strict=True)}
+                values = {key: value for key, (_, value) in zip(part.vary, choice, strict=True)}
+                yield place | labels, part, case, values
+
+
 def _count(study: Study) -> int:
     """The number of runs, those of candidates among them."""
+    return sum(_count_of_part(part) for part in study.whole().values())
+
+
+def _count_of_part(study: Study) -> int:
     variants = {key: [1] * len(each) for key, each in study.vary.items()}
     if REGULARISERS in variants:
         lists = [_candidates(value, REGULARISERS) for value in study.vary[REGULARISERS].values()]
         variants[REGULARISERS] = [math.prod(len(numbers) for _, numbers in each) for each in lists]
-    return math.prod(map(sum, variants.values()))
+    return max(1, len(study.cases)) * math.prod(map(sum, variants.values()))
 
 
 def check_choice(study: Study, plans: Sequence[Plan], where: str) -> None:
@@ -172,14 +185,21 @@ def _without_clock(resolved: Resolved) -> tuple[Resolved, str]:
 
 
 def _resolved(
-    study: Study, values: Mapping[str, Any], labels: Mapping[str, str], where: str, folders: Sequence[Path]
+    study: Study,
+    case: Mapping[str, Any],
+    values: Mapping[str, Any],
+    labels: Mapping[str, str],
+    where: str,
+    folders: Sequence[Path],
 ) -> Resolved:
+    own = dict(case)
+    base = own.pop(BASE, study.base)
     # a whole section before what lies in it
-    overrides = dict(sorted({**study.set, **values}.items(), key=lambda item: item[0].count(".")))
+    overrides = dict(sorted({**study.set, **own, **values}.items(), key=lambda item: item[0].count(".")))
     try:
-        resolved = resolve(study.base, overrides, folders)
+        resolved = resolve(base, overrides, folders)
         if study.budget is not None:
-            resolved = resolve(study.base, overrides | budget.within(study.budget, resolved.config), folders)
+            resolved = resolve(base, overrides | budget.within(study.budget, resolved.config), folders)
     except InputError as error:
         run = ", ".join(f"{key} {abridged(label)}" for key, label in labels.items())
         raise InputError(f"{where}: {run}: {error}") from None

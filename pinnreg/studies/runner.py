@@ -79,6 +79,7 @@ def study(
     scheduler: str | None = None,
     problems: Problems = None,
     *,
+    parts: Sequence[str] = (),
     interrupted: Callable[[], int | None] = lambda: None,
     progress: OnRun = lambda *_: None,
     planning: OnPlan = lambda *_: None,
@@ -94,6 +95,7 @@ def study(
         scheduler: the address of a Dask scheduler, whose workers then make the runs; `out` must be on a file system
             that they share.
         problems: a folder, or several, of problem files besides the shipped ones; None: `./problems`, if there is one.
+        parts: names of those to be made and compared; all if there are none.
         interrupted: asked now and then; a signal's number stops the study.
         progress: called with (runs that are done, all runs, the run that has just ended) at the start, without a run,
             and as runs end.
@@ -106,6 +108,7 @@ def study(
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs: expected a positive number of processes, got {jobs}")
     asked, name, where, text = read_study(config)
+    asked = asked.only(parts) if parts else asked
 
     def on_plan(done: int, total: int) -> None:
         if (number := interrupted()) is not None:
