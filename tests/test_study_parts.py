@@ -153,3 +153,12 @@ def test_a_part_by_itself_and_then_the_whole(tmp_path: Path, capsys: pytest.Capt
     code, out, _ = run()
     assert [line.split()[0] for line in out.splitlines() if "1 of 1" in line] == ["coarse", "fine"]
     assert made[0] in sorted((tmp_path / "out" / "runs").iterdir())
+
+
+def test_runs_estimate_no_errors_unless_asked_to() -> None:
+    def estimates(**keys: Any) -> set[str]:
+        return {run.resolved.config.evaluate.estimate for run in planned({"base": "heat", "vary": SEEDS, **keys})}
+
+    assert estimates() == {"none"}
+    assert estimates(set={"evaluate.estimate": "auto"}) == estimates(set={"evaluate": {"estimate": "auto"}}) == {"auto"}
+    assert estimates(cases={"a": {"evaluate.estimate": "defect"}}) == {"defect"}

@@ -14,6 +14,7 @@ from typing import Any
 
 from pinnreg import memory
 from pinnreg.config import Resolved, as_dict, resolve
+from pinnreg.config.merging import merge
 from pinnreg.errors import InputError, abridged
 from pinnreg.files import is_file
 from pinnreg.registry import file_hash, shipped
@@ -33,6 +34,9 @@ OnPlan = Callable[[int, int], object]
 
 PLAN = 4000
 """Bytes that a planned run takes."""
+
+UNASKED = {"evaluate": {"estimate": "none"}}
+"""What the runs of a study do unless it says otherwise: an estimate that nobody reads can take as long as the training."""
 
 CANDIDATE_KEYS = ("weight", "sigma")
 """Numbers of a regulariser for which a study may give a list of candidates."""
@@ -195,7 +199,8 @@ def _resolved(
     own = dict(case)
     base = own.pop(BASE, study.base)
     # a whole section before what lies in it
-    overrides = dict(sorted({**study.set, **own, **values}.items(), key=lambda item: item[0].count(".")))
+    given = merge(UNASKED, {**study.set, **own, **values})
+    overrides = dict(sorted(given.items(), key=lambda item: item[0].count(".")))
     try:
         resolved = resolve(base, overrides, folders)
         if study.budget is not None:
