@@ -36,7 +36,7 @@ PLAN = 4000
 """Bytes that a planned run takes."""
 
 UNASKED = {"evaluate": {"estimate": "none"}}
-"""What the runs of a study do unless it says otherwise: an estimate that nobody reads can take as long as the training."""
+"""For the runs of a study that says nothing of it: an estimate that nobody reads can take as long as the training."""
 
 CANDIDATE_KEYS = ("weight", "sigma")
 """Numbers of a regulariser for which a study may give a list of candidates."""
