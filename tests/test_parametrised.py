@@ -106,14 +106,17 @@ def test_a_calibration_finds_what_drew_the_values(cooling: pinnreg.Solution, tru
     assert found.interval.low < truth < found.interval.high
 
 
-def test_intervals_hold_the_truth_as_often_as_they_say(cooling: pinnreg.Solution) -> None:
-    times, draws = np.linspace(0.1, 1, 30)[:, None], np.random.default_rng(2)
-    inside = 0
+@pytest.mark.parametrize("count", [3, 30])
+def test_intervals_hold_the_truth_as_often_as_they_say(cooling: pinnreg.Solution, count: int) -> None:
+    times, draws = np.linspace(0.1, 1, count)[:, None], np.random.default_rng(2)
+    inside, noise = 0, []
     for _ in range(200):
-        values = np.exp(-1.2 * times[:, 0]) + 0.02 * draws.standard_normal(30)
+        values = np.exp(-1.2 * times[:, 0]) + 0.02 * draws.standard_normal(count)
         (found,) = cooling.calibrate(times, values).values()
         inside += found.interval.low < 1.2 < found.interval.high
+        noise.append(found.noise)
     assert 180 <= inside <= 199
+    assert np.sqrt(np.mean(np.square(noise))) == pytest.approx(0.02, rel=0.1)
 
 
 def test_several_parameters_are_found_together() -> None:
@@ -150,7 +153,7 @@ def test_what_the_values_do_not_tell_has_no_interval(cooling: pinnreg.Solution) 
         ({"t": [0.5]}, [1.0], "of real numbers"),
         (np.full((3, 1), 5.0), np.ones(3), "expected t from 0 to 1, where the solution was trained"),
         (np.zeros((1, 1)), np.zeros(1), "more than 1 values"),
-        (np.zeros((3, 1)), np.full(3, np.nan), "all of them finite"),
+        (np.zeros((3, 1)), np.array([0, 0, np.nan]), "all of them finite, got one that is not, or its point, in row 2"),
     ],
 )
 def test_measurements_that_do_not_fit_are_refused(

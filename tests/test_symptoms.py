@@ -113,6 +113,77 @@ def test_a_zero_is_what_was_asked_for_is_said() -> None:
     assert any("u = 0 solves all that was asked" in each for each in found)
 
 
+ROD, OPEN = Box(x=(0, 1), t=(0, 1)), "can be another function"
+SWING = Box(t=(0, 2))
+HELD = dirichlet(0.0, on="x")
+START = initial(lambda x: torch.sin(math.pi * x))
+
+
+def heat(self: Any, u: Any, x: Any) -> Any:
+    return u.t - 0.1 * u.xx - torch.sin(math.pi * x)
+
+
+def bumps(self: Any, u: Any, x: Any, y: Any) -> Any:
+    return u.laplacian + torch.sin(math.pi * x) * torch.sin(math.pi * y)
+
+
+def predators(self: Any, u: Any, v: Any) -> Any:
+    return {"u": u.t - 0.1 * u.xx - u * v, "v": v.t - 0.05 * v.xx - u}
+
+
+TWO_OUTPUTS = (initial(lambda x: torch.sin(math.pi * x), of="u"), dirichlet(0.0, of="u"), dirichlet(0.0, of="v"))
+
+
+@pytest.mark.parametrize(
+    ("problem", "hint"),
+    [
+        (make(ROD, HELD, residual=heat), "no condition of 'u' holds on t=min"),
+        (make(ROD, START, dirichlet(0.0, on="x=min"), residual=heat), "no condition of 'u' holds on x=max"),
+        (make(ROD, HELD, START, residual=lambda self, u: u.tt - u.xx), "there is one initial condition"),
+        (make(SWING, initial(1.0), residual=lambda self, u: u.tt + torch.sin(u)), "there is one initial condition"),
+        (make(SQUARE, dirichlet(0.0, on=("x", "y=min")), residual=bumps), "no condition of 'u' holds on y=max"),
+        (make(ROD, *TWO_OUTPUTS, residual=predators, outputs=("u", "v")), "no condition of 'v' holds on t=min"),
+        (make(ROD, HELD, START, residual=heat), None),
+        (make(ROD, HELD, START, initial(0.0, order=1), residual=lambda self, u: u.tt - u.xx), None),
+        (make(SWING, initial(1.0), initial(0.0, order=1), residual=lambda self, u: u.tt + torch.sin(u)), None),
+        (make(SQUARE, dirichlet(0.0), residual=bumps), None),
+    ],
+)
+def test_a_condition_too_few_is_noticed_and_no_estimate_trusted(problem: Any, hint: str | None) -> None:
+    given = {"problem": problem, "network": {"hidden": [16, 16]}, "points": {"interior": 400}, "evaluate": {"grid": 20}}
+    train = [{"optimiser": "gauss_newton", "steps": 50}]
+    report = pinnreg.solve({**given, "train": train}, out=False, figures=False).report
+    assert report is not None
+    assert report.facts["converged"]
+    found = [note for note in report.facts["notes"] if OPEN in note]
+    assert len(found) == (hint is not None)
+    if hint is not None:
+        assert hint in found[0]
+        assert {each.reliability for each in report.estimates.values()} == {"poor"}
+
+
+def test_an_estimate_of_nothing_is_not_trusted_where_nothing_was_asked() -> None:
+    problem = make(ROD, HELD, residual=lambda self, u: u.t - u.xx)
+    solved = pinnreg.solve({"problem": problem, "train": [{"optimiser": "gauss_newton", "steps": 40}]}, out=False)
+    assert solved.report is not None
+    assert solved.report.estimates["u"].reliability == "poor"
+
+
+@pytest.mark.parametrize(("said", "named"), [(0.1, False), (0.02, True)])
+def test_measurements_farther_off_than_their_noise_are_named(tmp_path: Path, said: float, named: bool) -> None:
+    import numpy as np
+
+    x = np.linspace(0.05, 0.95, 40)
+    u = np.sin(math.pi * x) + 0.1 * np.random.default_rng(0).standard_normal(40)
+    np.savetxt(tmp_path / "m.csv", np.stack([x, u], axis=1), delimiter=",", header="x,u", comments="")
+    problem = make(
+        Box(x=(0, 1)), dirichlet(0.0), residual=lambda self, u, x: u.xx + math.pi**2 * torch.sin(math.pi * x)
+    )
+    measurements = [{"file": str(tmp_path / "m.csv"), "noise": said}]
+    found = [note for note in notes_of(problem, 12, measurements=measurements) if "as far from u as its noise" in note]
+    assert len(found) == named
+
+
 @pytest.mark.parametrize(
     ("conditions", "apart"),
     [

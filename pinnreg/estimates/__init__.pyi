@@ -1,3 +1,4 @@
+from .another import AWAY, Another, another
 from .bootstrap import FEWEST_REPLICATES, Bootstrap, Refit
 from .bound import Bound, by_maximum_principle
 from .defect import Correction, correction, features_of, rows_of
@@ -5,9 +6,11 @@ from .estimate import COLUMNS, Estimate, EstimatedErrors, Reliability, by_defect
 from .intervals import NORMAL, BandSize, Interval, NoIntervalError, Uncertainty, required_uncertainty, uncertainty
 
 __all__ = [
+    "AWAY",
     "COLUMNS",
     "FEWEST_REPLICATES",
     "NORMAL",
+    "Another",
     "BandSize",
     "Bootstrap",
     "Bound",
@@ -19,6 +22,7 @@ __all__ = [
     "Refit",
     "Reliability",
     "Uncertainty",
+    "another",
     "by_defect",
     "by_maximum_principle",
     "correction",

@@ -75,6 +75,25 @@ def correction(objective: Objective, parameters: Parameters, count: int, *, seed
         count: of random features for each output.
         seed: of all draws.
     """
+    here, batch, start = among_features(objective, parameters, count, seed=seed)
+    first, bent = step(here, batch, start)
+    found = step(here, batch, first)[0] if bent > BENT else first
+    there = replace(here, source=replace(here.source, seed=derive(seed, "defect looked at")), to_balance=())
+    other = replace(first_batch(there, start), weights=batch.weights)
+    before, after = (_sizes(there, other, at) for at in (start, found))
+    least = SOLVED * max(before.values())
+    left = max(after[name] / max(before[name], least) for name in before) if least > 0 else 0.0
+    return Correction(here.model, found, first, left)
+
+
+def among_features(
+    objective: Objective, parameters: Parameters, count: int, *, seed: int
+) -> tuple[Objective, Batch, Parameters]:
+    """Equations and conditions of u with random features beside it, at points of their own, all weighed once.
+
+    Arguments as of `correction`. Returns the objective, its batch, and its parameters: the features' coefficients,
+    which are zero, and the unknown coefficients of the problem.
+    """
     model = objective.model
     inside = model.problem.domain.sample(4 * count, "sobol", derive(seed, "centres of features"))
     own, drawn = model.network_part(parameters), derive(seed, "random features")
@@ -82,15 +101,7 @@ def correction(objective: Objective, parameters: Parameters, count: int, *, seed
     interior, boundary = _points(objective, count)
     here = afresh(objective, network, interior=interior, boundary=boundary, seed=derive(seed, "defect"))
     start = here.model.initial() | {name: parameters[name].detach().double() for name in model.coefficients}
-    batch = first_batch(here, start)
-    first, bent = _step(here, batch, start)
-    found = _step(here, batch, first)[0] if bent > BENT else first
-    there = replace(here, source=replace(here.source, seed=derive(seed, "defect looked at")), to_balance=())
-    other = replace(first_batch(there, start), weights=batch.weights)
-    before, after = (_sizes(there, other, at) for at in (start, found))
-    least = SOLVED * max(before.values())
-    left = max(after[name] / max(before[name], least) for name in before) if least > 0 else 0.0
-    return Correction(here.model, found, first, left)
+    return here, first_batch(here, start), start
 
 
 def _points(objective: Objective, count: int) -> tuple[int, int]:
@@ -116,24 +127,41 @@ def features_of(objective: Objective, columns: int) -> int:
     return max(columns // len(objective.model.problem.outputs), 2)
 
 
-def _step(objective: Objective, batch: Batch, start: Parameters) -> tuple[Parameters, float]:
-    """The parameters after a Gauss-Newton step, and how far the residual is then from what was predicted, of itself."""
+def step(objective: Objective, batch: Batch, start: Parameters, held: Tensor | None = None) -> tuple[Parameters, float]:
+    """The parameters after a Gauss-Newton step, and how far the residual is then from what was predicted, of itself.
+
+    Args:
+        objective: of `among_features`, as its batch.
+        batch: at whose points.
+        start: where it begins.
+        held: a row that the step does not change, (p,).
+    """
     at = linearise(objective, batch, start)
-    lengths = torch.linalg.vector_norm(at.jacobian, dim=0)
+    jacobian, residual = at.jacobian, at.residuals
+    if held is not None:
+        row = held * (torch.linalg.matrix_norm(jacobian) / torch.linalg.vector_norm(held))
+        jacobian, residual = torch.cat([jacobian, row[None]]), torch.cat([residual, residual.new_zeros(1)])
+    lengths = torch.linalg.vector_norm(jacobian, dim=0)
     scale = lengths.clamp_min(SHORTEST * float(lengths.max()))
-    r, rotated = dense.qr(at.jacobian / scale)
+    r, rotated = dense.qr(jacobian / scale)
     ridged, rotated_again = dense.stacked_qr(r, RIDGE)
-    right = rotated_again(rotated(-at.residuals))
-    step = torch.linalg.solve_triangular(ridged, right[:, None], upper=True)[:, 0] / scale
-    found, first = {}, 0
-    for name, each in start.items():
-        found[name] = each.detach() + step[first : first + each.numel()].reshape(each.shape)
-        first += each.numel()
+    right = rotated_again(rotated(-residual))
+    change = torch.linalg.solve_triangular(ridged, right[:, None], upper=True)[:, 0] / scale
+    found = moved(start, change)
     with torch.no_grad():
         reached = residuals(objective, batch, found)
-    predicted = at.residuals + at.jacobian @ step
+    predicted = at.residuals + at.jacobian @ change
     before = float(torch.linalg.vector_norm(at.residuals))
     return found, float(torch.linalg.vector_norm(reached - predicted)) / before if before > 0 else 0.0
+
+
+def moved(parameters: Parameters, change: Tensor) -> Parameters:
+    """The parameters with a change of all of them, (p,), added."""
+    parts = change.split([each.numel() for each in parameters.values()])
+    return {
+        name: each.detach() + part.reshape(each.shape)
+        for (name, each), part in zip(parameters.items(), parts, strict=True)
+    }
 
 
 @torch.no_grad()

@@ -18,13 +18,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from pinnreg.domain.given import points_of
 from pinnreg.errors import InputError
-from pinnreg.estimates import NORMAL, Interval
+from pinnreg.estimates import Interval
 from pinnreg.report.fixed import Function, fixed
 
 logger = logging.getLogger("pinnreg")
 
 Array = NDArray[np.float64]
 
+CONFIDENCE = 0.95
 STARTS = 5
 """Along each parameter, from the best of which least squares begins."""
 AT_END = 1e-6
@@ -39,11 +40,15 @@ class Calibrated:
 
     Attributes:
         value: the best one.
-        interval: by the noise that the measurements turn out to have; without ends where they do not tell.
+        interval: `low` and `high` of 95 % and the `standard_error`, by the noise that the measurements turn out to
+            have, independent and of one size; infinite where they do not tell. The network's error is not in it.
+        noise: the deviation of the measurements from the solution there, by as many as are left; where it is larger
+            than what was measured with, the solution does not fit them.
     """
 
     value: float
     interval: Interval
+    noise: float
 
 
 def calibrated(
@@ -88,15 +93,18 @@ def calibrated(
     start = min(starts, key=lambda theta: float(np.sum(gaps(theta) ** 2)))
     found = scipy.optimize.least_squares(gaps, start, jac=slopes, bounds=(low, high), x_scale=high - low)
     jacobian = slopes(found.x)
-    variance = float(np.sum(gaps(found.x) ** 2)) / (len(measured) - len(parameters))
+    left = len(measured) - len(parameters)
+    noise = math.sqrt(float(np.sum(gaps(found.x) ** 2)) / left)
+    # of a few values the deviation is hardly known, which makes the interval wider
+    wide = float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, left))
     inverse = np.linalg.pinv(jacobian.T @ jacobian)
     told = np.linalg.matrix_rank(jacobian) == len(parameters)
     for name, value, *ends in zip(parameters, found.x.tolist(), low.tolist(), high.tolist(), strict=True):
         if min(abs(value - end) for end in ends) <= AT_END * (ends[1] - ends[0]):
             logger.warning("calibrate: %s is at the end of what was trained, %g: the best may lie beyond", name, value)
-    errors = [math.sqrt(variance * each) if told else math.inf for each in np.diag(inverse)]
+    errors = [noise * math.sqrt(each) if told else math.inf for each in np.diag(inverse)]
     return {
-        name: Calibrated(value, Interval(error, value - NORMAL * error, value + NORMAL * error))
+        name: Calibrated(value, Interval(error, value - wide * error, value + wide * error), noise)
         for name, value, error in zip(parameters, found.x.tolist(), errors, strict=True)
     }
 
@@ -121,7 +129,11 @@ def _checked(
         if len(column) and not (lower <= column.min() and column.max() <= upper):
             raise InputError(f"calibrate: expected {axis} from {lower:g} to {upper:g}, where the solution was trained")
     if len(measured) <= count or not (np.isfinite(at).all() and np.isfinite(measured).all()):
-        raise InputError(f"calibrate: expected more than {count} values, all of them finite")
+        finite = np.isfinite(at).all(axis=1) & np.isfinite(measured)
+        which = "" if finite.all() else f"; the value of row {int(np.argmin(finite))}, or its point, is not finite"
+        raise InputError(
+            f"calibrate: expected more than {count} values, all of them finite, got {len(measured)}{which}"
+        )
     return at, measured
 
 

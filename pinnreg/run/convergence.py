@@ -99,10 +99,10 @@ def judged(solution: Solution, prepared: Prepared, outcome: Outcome[Batch]) -> V
     rate, limited = _left_a_step(solution.history), is_limit(outcome.stop_reason)
     fell = f"fell by {1 - rate:.2g} of itself a step" if rate < 1 else "did not fall"
     end = f"{outcome.stop_reason}, and the loss {fell}" if limited else outcome.stop_reason
-    largest = _largest(solution, prepared)
+    largest = worst(solution, prepared)
     name, size = largest or ("", None)
     what = "" if size is None else f"{name!r} is {size:.1e} of its own terms at points that training has not seen"
-    if size is not None and size <= TOLERANCE and not _is_measured(prepared):
+    if size is not None and size <= TOLERANCE and not is_measured(prepared):
         step = torn(solution)
         return Verdict(True, what, size) if step is None else Verdict(False, f"{what}, but {step}", size)
     if _has_rest(prepared, solution.history):
@@ -122,7 +122,7 @@ def wrong(solution: Solution, prepared: Prepared) -> float | None:
     None if it does not tell: with measurements or regularisers, which may be what leaves it.
     """
     regularised = any(acts(each) for each in prepared.objective.regularisers)
-    largest = None if regularised or _is_measured(prepared) else _largest(solution, prepared)
+    largest = None if regularised or is_measured(prepared) else worst(solution, prepared)
     return None if largest is None else largest[1]
 
 
@@ -132,15 +132,15 @@ def _has_rest(prepared: Prepared, history: History) -> bool:
     noises = [each for each in objective.regularisers if each.role == "noise"]
     noisy = any(acts(each) and each.schedule == "constant" for each in noises)
     felt = any(float(history[f"{name}_weighted"][-1]) > FELT * loss for name in objective.penalties)
-    return _is_measured(prepared) or not objective.equations or noisy or felt
+    return is_measured(prepared) or not objective.equations or noisy or felt
 
 
-def _is_measured(prepared: Prepared) -> bool:
+def is_measured(prepared: Prepared) -> bool:
     return any(isinstance(each, Measurements) for each in prepared.split.soft)
 
 
-def _largest(solution: Solution, prepared: Prepared) -> tuple[str, float] | None:
-    """The equation or soft condition with the largest relative residual at fresh points."""
+def worst(solution: Solution, prepared: Prepared) -> tuple[str, float] | None:
+    """The equation or soft condition with the largest relative residual at fresh points; None if it cannot be told."""
     if not solution.problem.has_residual:
         return None
     seed, like = prepared.resolved.config.seed, next(iter(solution.parameters.values()))

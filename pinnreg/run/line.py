@@ -29,6 +29,7 @@ from pinnreg.run.prepare import Prepared, check_stages, prepare
 from pinnreg.run.provenance import provenance
 from pinnreg.run.results import compared, with_facts, write_figures
 from pinnreg.run.resuming import Begun
+from pinnreg.run.symptoms import undetermined
 from pinnreg.training import History, Hooks, Outcome, is_lost, read_history, train
 
 
@@ -80,9 +81,12 @@ def solve(
         solution = prepared.solution(outcome.parameters, history)
         verdict, how = judged(solution, prepared, outcome), prepared.resolved.config.evaluate.estimate
         uncertain = uncertainty_of(prepared, outcome.batch, outcome.parameters) if verdict.converged else None
-        solution = compared(solution, prepared, estimated(solution, prepared, how, outcome.steps), uncertain)
+        loose = undetermined(solution, prepared, verdict)
+        estimate = estimated(solution, prepared, how, outcome.steps, loose=bool(loose))
+        solution = compared(solution, prepared, estimate, uncertain)
         earlier = 0.0 if state is None else float(state["position"]["seconds"])
-        solution = with_facts(solution, prepared, outcome, verdict, uncertain, time.monotonic() - started + earlier)
+        seconds = time.monotonic() - started + earlier
+        solution = with_facts(solution, prepared, outcome, verdict, uncertain, seconds, loose)
         return solution if folder is None else _kept(solution, folder, hooks, figures=figures)
 
 

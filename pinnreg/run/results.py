@@ -129,6 +129,7 @@ def with_facts(
     verdict: Verdict,
     uncertain: Uncertainty | None,
     seconds: float,
+    undetermined: Iterable[str] = (),
 ) -> Solution:
     """The solution whose report says how it was found, too.
 
@@ -139,6 +140,7 @@ def with_facts(
         verdict: whether it has converged.
         uncertain: what noise in the measurements does to it.
         seconds: that all took.
+        undetermined: notes on what equations and conditions leave open.
     """
     assert solution.report is not None
     config, report = prepared.resolved.config, solution.report
@@ -152,7 +154,7 @@ def with_facts(
         "sweeps": outcome.sweeps,
         "stop_reason": outcome.stop_reason,
         **asdict(verdict),
-        "notes": symptoms(solution, prepared, outcome, verdict),
+        "notes": symptoms(solution, prepared, outcome, verdict, undetermined),
         "regularisers": as_dict(config)["regularisers"],
         "unknown": _found(solution, prepared.resolved, uncertain),
         **({} if uncertain is None else {"noise": dict(uncertain.noise)}),

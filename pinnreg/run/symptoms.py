@@ -1,12 +1,14 @@
 """What is wrong with a run that its loss does not show, each in a sentence that says what would help.
 
-A small residual is no proof: where it does not change with u + c or c u, any of these is as good; where it was looked
-at in too few points it is large between them; where data contradict each other no smooth function has them all.
+A small residual is no proof: where it does not change with u + c or c u, or a condition is missing, other functions are
+as good; where it was looked at in too few points it is large between them; where data contradict each other no smooth
+function has them all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -14,12 +16,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pinnreg.equations import Points, Trial, disagreements, without_mean
+from pinnreg.equations import Points, Trial, disagreements, own_operators, without_mean
+from pinnreg.equations.measured import Measurements
 from pinnreg.errors import InputError
-from pinnreg.objective import Batch, Objective, afresh, first_batch, residuals
+from pinnreg.estimates import AWAY, another
+from pinnreg.objective import INTERIOR, Batch, Objective, afresh, first_batch, residuals
 from pinnreg.randomness import derive
 from pinnreg.report import Solution
-from pinnreg.run.convergence import AT_REST, OVERFITTED, Verdict, left
+from pinnreg.run.convergence import AT_REST, OVERFITTED, TOLERANCE, Verdict, is_measured, left, worst
 from pinnreg.run.fresh import fresh_points, fresh_residual
 from pinnreg.run.prepare import Prepared
 from pinnreg.training import Outcome, is_limit
@@ -34,9 +38,17 @@ NOTHING = 1e-6
 """Of its size, for an output that is zero."""
 LARGE = 0.1
 """An estimated error that is said to be large."""
+GLANCE, LOOK = 120, 360
+"""Coefficients of random features among which another solution is looked for: first few, and then more."""
+PROMISING = 100.0
+"""Times what a relative residual may be, below which a second look is taken."""
+NOISIER = 1.5
+"""By so much farther than their noise says measurements may be from u."""
 
 
-def symptoms(solution: Solution, prepared: Prepared, outcome: Outcome[Batch], verdict: Verdict) -> list[str]:
+def symptoms(
+    solution: Solution, prepared: Prepared, outcome: Outcome[Batch], verdict: Verdict, undetermined: Iterable[str]
+) -> list[str]:
     """The notes on a run that has ended.
 
     Args:
@@ -44,13 +56,17 @@ def symptoms(solution: Solution, prepared: Prepared, outcome: Outcome[Batch], ve
         prepared: what was trained.
         outcome: of the training.
         verdict: whether it has converged.
+        undetermined: what `undetermined` says of it.
     """
     found = [*prepared.notes, *disagreements(prepared.problem, (*prepared.split.exact, *prepared.split.soft))]
+    found += undetermined
     if prepared.objective.equations:
-        found += _undetermined(prepared.objective, outcome.parameters, prepared)
         found += _between_points(solution, prepared)
+    found += _noisier(solution, prepared)
     if not verdict.converged and is_limit(outcome.stop_reason) and left(solution.history) <= AT_REST:
-        found.append(f"training was cut while the loss was falling ({outcome.stop_reason}): go on with --resume")
+        last = len(prepared.resolved.config.train) - 1
+        more = f"--set train.{last}.steps={2 * prepared.resolved.config.train[last].steps}"
+        found.append(f"training was cut while the loss was falling ({outcome.stop_reason}): go on with --resume {more}")
     sizes = {} if solution.report is None else solution.report.estimates
     for name, each in sizes.items():
         if each.reliability == "good" and each.rel_l2 > LARGE:
@@ -58,7 +74,80 @@ def symptoms(solution: Solution, prepared: Prepared, outcome: Outcome[Batch], ve
     return found
 
 
-def _undetermined(objective: Objective, parameters: Mapping[str, Tensor], prepared: Prepared) -> Iterator[str]:
+def undetermined(solution: Solution, prepared: Prepared, verdict: Verdict) -> list[str]:
+    """Notes on what equations and conditions leave open; none where they do not.
+
+    Args:
+        solution: what was trained.
+        prepared: its run.
+        verdict: whether it has converged.
+    """
+    if solution.trained is None or not prepared.objective.equations:
+        return []
+    found = list(_unchanged(*solution.trained, prepared))
+    size = verdict.relative_residual
+    asked = prepared.resolved.config.evaluate.estimate != "none"
+    if found or not asked or size is None or size > TOLERANCE or is_measured(prepared):
+        return found
+    return list(_open(solution, prepared))
+
+
+def _open(solution: Solution, prepared: Prepared) -> Iterator[str]:
+    """Whether a function that differs by a tenth satisfies equations and conditions as well."""
+    assert solution.trained is not None
+    objective, parameters = solution.trained
+    size, seed = math.inf, derive(prepared.resolved.config.seed, "another")
+    for columns, most in ((GLANCE, PROMISING * TOLERANCE), (LOOK, TOLERANCE)):
+        try:
+            other = another(objective, parameters, columns, seed=seed)
+        except (InputError, NotImplementedError, RuntimeError):
+            return
+        network, own = other.model.network, other.model.network_part(other.parameters)
+        unknown = other.model.coefficient_values(other.parameters)
+        _, size = worst(replace(solution, network=network, parameters=own, unknown=unknown), prepared) or ("", math.inf)
+        if max(other.distance) < AWAY / 2 or size > most:
+            return
+    names = [name for name, far in zip(solution.trial.outputs, other.distance, strict=True) if far >= AWAY / 2]
+    yield (
+        f"{' and '.join(map(repr, names))} can be another function: one that differs by {max(other.distance):.0%} "
+        f"satisfies equations and conditions as well, to {size:.0e} of their terms; {_missing(prepared, names)}"
+    )
+
+
+def _missing(prepared: Prepared, names: Iterable[str]) -> str:
+    """What condition of some outputs there may be too few of."""
+    domain = prepared.problem.domain
+    conditions = [each for each in (*prepared.split.exact, *prepared.split.soft) if not isinstance(each, Measurements)]
+    operators = own_operators(prepared.objective.shapes[INTERIOR].operators)
+    order = max((each[-1] for each in operators if isinstance(each, tuple)), default=0) if "t" in domain.axes else 0
+    sides = [*(domain.faces(None) if domain.space_axes else ()), *(domain.faces("t=min") if order else ())]
+    for name in names:
+        held = [
+            each
+            for each in conditions
+            if not isinstance(each, Measurements) and getattr(each, "of", None) in (name, None)
+        ]
+        free = [str(side) for side in sides if not any(side in each.faces(domain) for each in held)]
+        if free:
+            return f"no condition of {name!r} holds on {', '.join(free)}"
+        if order == 2 and sum(each.kind == "initial" for each in held) == 1:
+            return f"of {name!r} there is one initial condition, and second derivatives in time take two"
+    return "a condition may be missing"
+
+
+def _noisier(solution: Solution, prepared: Prepared) -> Iterator[str]:
+    """Whether measurements are farther from u than their noise says."""
+    for each in prepared.measurements:
+        if each.noise and each.name in solution.history:
+            apart = math.sqrt(float(solution.history[each.name][-1])) / each.noise
+            if apart > NOISIER:
+                yield (
+                    f"{each.name!r} is {apart:.2g} times as far from u as its noise of {each.noise:.2g} says: there is "
+                    "more noise, or the equation does not hold there, or training has not come to its end"
+                )
+
+
+def _unchanged(objective: Objective, parameters: Mapping[str, Tensor], prepared: Prepared) -> Iterator[str]:
     """Whether equations and conditions are the same for u + c, and for c u."""
     seed = derive(prepared.resolved.config.seed, "symptoms")
     again = afresh(objective, objective.model.network, interior=POINTS, boundary=AT_CONDITIONS, seed=seed)
