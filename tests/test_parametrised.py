@@ -153,7 +153,7 @@ def test_what_the_values_do_not_tell_has_no_interval(cooling: pinnreg.Solution) 
         ({"t": [0.5]}, [1.0], "of real numbers"),
         (np.full((3, 1), 5.0), np.ones(3), "expected t from 0 to 1, where the solution was trained"),
         (np.zeros((1, 1)), np.zeros(1), "more than 1 values"),
-        (np.zeros((3, 1)), np.array([0, 0, np.nan]), "all of them finite, got one that is not, or its point, in row 2"),
+        (np.zeros((3, 1)), np.array([0, 0, np.nan]), "got 3; the value of row 2, or its point, is not finite"),
     ],
 )
 def test_measurements_that_do_not_fit_are_refused(
