@@ -18,6 +18,7 @@ from pinnreg import Box, Problem, condition, dirichlet, neumann, robin
 from pinnreg.config import resolve
 from pinnreg.equations import Points, View
 from pinnreg.run import convergence
+from pinnreg.run.convergence import left
 from pinnreg.run.prepare import prepare
 from pinnreg.run.torn import torn
 from pinnreg.training import is_limit
@@ -214,3 +215,19 @@ def test_a_run_that_ends_in_steps_has_not_converged(monkeypatch: pytest.MonkeyPa
     found = facts("heat", points={"interior": 200}, train=steps(25))
     assert found["converged"] is False
     assert "'u' is a step" in found["convergence"]
+
+
+@pytest.mark.parametrize(
+    ("loss", "left_of_it"),
+    [
+        (lambda k: 0.5**k, 0.5**4),
+        (lambda k: 0.99**k, 0.99**4),
+        (lambda k: 1e-3 * (1 + 0.1 * np.sin(7 * k + k**2)), 1.0),  # a penalty at other points each time
+        (lambda k: 1e-3 * 0.5**k * (1 + 0.1 * np.sin(7 * k + k**2)), 0.5**4),
+        (lambda k: np.maximum(0.5**k, 1e-6), 1.0),
+        (lambda k: 0 * k, 1.0),
+    ],
+)
+def test_what_the_last_steps_have_left_of_the_loss(loss: Any, left_of_it: float) -> None:
+    steps = np.arange(41.0)
+    assert left({"step": steps, "loss": loss(steps)}) == pytest.approx(left_of_it, rel=0.3)

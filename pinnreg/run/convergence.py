@@ -14,6 +14,7 @@ falling, and the residual is what tells; measurements are no part of it, so that
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -64,8 +65,13 @@ OVERFITTED = 100.0
 """By so much more the mean square is at fresh points than at those of the training where these are too few."""
 LAST = 0.1
 """The share of the steps in which is looked at how fast the loss falls."""
+ROWS = 5
+"""Of the history that are looked at at least, where there are as many,"""
+SURE = 3.0
+"""and how many times its own error a slope is that is one."""
 AT_REST = 0.9
-"""What is left of the loss after them if it no longer falls."""
+"""What is left of the loss after the last tenth of the steps if it no longer falls."""
+SMALLEST = 1e-300
 FELT = 1e-2
 """The share of the loss from which on a penalty may be what keeps the rest from falling."""
 
@@ -234,18 +240,29 @@ def _excuse(solution: Solution, prepared: Prepared, end: str) -> str:
 
 
 def left(history: History) -> float:
-    """The share of the loss that the last tenth of the steps has left."""
-    start, end = _ends(history)
-    return end[1] / start[1] if start[1] > 0 else 1.0
+    """The share of the loss that the last tenth of the steps has left; 1 where it only goes up and down."""
+    steps = history["step"]
+    return float(_left_a_step(history) ** (steps[-1] - steps[_first(steps)]))
 
 
 def _left_a_step(history: History) -> float:
-    start, end = _ends(history)
-    return float(left(history) ** (1 / max(end[0] - start[0], 1)))
+    """By a straight line through the logarithms of the last losses, or through two where there are no more.
+
+    A penalty at random points is another one at each step, and so is the loss: what its scatter may have made is none.
+    """
+    steps, loss = history["step"], np.maximum(history["loss"], SMALLEST)
+    first = min(_first(steps), max(len(steps) - ROWS, 0))
+    x, y = steps[first:] - steps[first:].mean(), np.log(loss[first:])
+    if len(x) < 2 or not np.isfinite(y).all():
+        return 1.0
+    slope = float(x @ y) / float(x @ x)
+    if len(x) > 2:
+        error = float(np.std(y - slope * x, ddof=0)) * (len(x) / (len(x) - 2) / float(x @ x)) ** 0.5
+        if abs(slope) < SURE * error:
+            return 1.0
+    return math.exp(slope)
 
 
-def _ends(history: History) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Step and loss where the last tenth of the steps begins, at the latest a row before the end, and at the end."""
-    steps, loss = history["step"], history["loss"]
-    first = min(int(np.searchsorted(steps, (1 - LAST) * steps[-1])), max(len(steps) - 2, 0))
-    return (float(steps[first]), float(loss[first])), (float(steps[-1]), float(loss[-1]))
+def _first(steps: NDArray[np.float64]) -> int:
+    """The row where the last tenth of the steps begins, at the latest the one before the last."""
+    return min(int(np.searchsorted(steps, (1 - LAST) * steps[-1])), max(len(steps) - 2, 0))
