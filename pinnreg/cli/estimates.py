@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -227,10 +226,7 @@ def _figure(found: benchmarks.EstimatesBenchmark, page: Page) -> dict[Path, byte
     title = "Errors estimated without a reference against true errors"
     note = "states of trainings that were stopped early, by the linearised defect"
     figure = plots.calibration(pairs, factor=RIGHT, title=title, note=note)
-    with tempfile.TemporaryDirectory() as folder:
-        drawn = Path(folder) / page.figure().name
-        plots.save(figure, drawn)
-        return {page.figure(): drawn.read_bytes()}
+    return {page.figure(): plots.content(figure)}
 
 
 def _data(found: benchmarks.EstimatesBenchmark) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -82,7 +81,8 @@ def optimisers(
         if done and json is not None:
             json.write(_data(done[0], context.obj))
         if done and figure is not None:
-            _figure(done[0], figure)
+            figure.parent.mkdir(parents=True, exist_ok=True)
+            plots.save(_figure(done[0]), figure)
     if written is not None:  # once all rows are there: a page is whole
         _write_page(done[0], written, context.obj)
     show.line(NOTES)
@@ -154,20 +154,15 @@ def _write_page(found: benchmarks.OptimiserBenchmark, page: Page, command: str) 
         "",
         image(page.figure(), "Error against seconds of training"),
     ]
-    with tempfile.TemporaryDirectory() as folder:
-        drawn = Path(folder) / page.figure().name
-        _figure(found, drawn)
-        page.write("Optimisers: seconds to an error", command, body, {page.figure(): drawn.read_bytes()})
+    page.write("Optimisers: seconds to an error", command, body, {page.figure(): plots.content(_figure(found))})
 
 
-def _figure(found: benchmarks.OptimiserBenchmark, path: Path) -> None:
+def _figure(found: benchmarks.OptimiserBenchmark) -> Any:
     seeds, threads = found.setting.seeds, found.machine["threads"]
     thin = f"thin: each of {seeds} seeds, thick: their median; " if seeds > 1 else ""
     where = f"{found.machine['device']}, {threads} thread{'s' if threads != 1 else ''}, {found.date}"
     title = "Relative L2 error against seconds of set-up and training"
-    figure = plots.convergence(_panels(found.rows), title=title, note=thin + where)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    plots.save(figure, path)
+    return plots.convergence(_panels(found.rows), title=title, note=thin + where)
 
 
 def _panels(rows: Sequence[benchmarks.AnyRow]) -> dict[str, plots.Convergence]:

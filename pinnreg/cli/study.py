@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -53,6 +53,36 @@ def study(
     written = None if page is None else Page(page, Path(given).stem)
     if written is not None:
         written.check()
+    found = made(
+        context.obj,
+        given,
+        quiet,
+        out=out,
+        jobs=jobs,
+        scheduler=scheduler,
+        problems=problem_folders(problems),
+        parts=part or [],
+    )
+    if isinstance(found, int):
+        return found
+    if json is not None:
+        json.write(found.data())
+    if written is not None:
+        _write_page(found, written, context.obj)
+    if not quiet:
+        _print(found)
+    return exit_code(found.runs)
+
+
+def made(command: str, given: str | Mapping[str, Any], quiet: bool, **options: Any) -> studies.StudyResult | int:
+    """Make a study's runs, and show them as they end; the exit code where a signal stopped it.
+
+    Args:
+        command: that goes on with it.
+        given: the study.
+        quiet: whether to show nothing.
+        options: of `studies.study`.
+    """
     counts = [0, 0]
     with bar.progress(quiet, _shown, _print_run) as on_run, signals(deferred=True) as interrupted, show.notes(quiet):
 
@@ -61,31 +91,21 @@ def study(
             on_run(done, total, run)
 
         try:
-            found = studies.study(
+            return studies.study(
                 given,
-                out,
-                jobs,
-                scheduler,
-                problem_folders(problems),
-                parts=part or [],
                 interrupted=interrupted,
                 progress=count,
                 planning=lambda done, total: on_run(done, total, PLANNING),
+                **options,
             )
         except Interrupted as stopped:
             kept = f"{counts[0]} of {counts[1]} runs are kept"
-            print(f"{stopped}: {kept}; go on with the same command: {context.obj}", file=sys.stderr, flush=True)
+            print(f"{stopped}: {kept}; go on with the same command: {command}", file=sys.stderr, flush=True)
             return 128 + stopped.signal
-    if json is not None:
-        json.write(found.data())
-    if written is not None:
-        _write_page(found, written, context.obj)
-    if not quiet:
-        _print(found)
-    return _exit_code(found.runs)
 
 
-def _exit_code(runs: Sequence[studies.Run]) -> int:
+def exit_code(runs: Sequence[studies.Run]) -> int:
+    """1, and a line for each, if some runs failed."""
     failed = [run for run in runs if run.status.startswith("failed")]
     for run in failed:
         print(f"error: {run.plan.title}: {run.status}", file=sys.stderr)

@@ -8,10 +8,11 @@ from .loss_history import history
 from .outlines import Outline, outline_of
 from .panels import Curve, Panel, panels
 from .run import draw, title_of
-from .saving import check_format, is_marked, save
+from .saving import check_format, content, is_marked, save
 from .study_errors import ErrorRow, study_errors
 from .study_fields import study_fields
 from .study_weights import WeightCurves, study_weights
+from .thumbnails import Thumbnail, thumbnails
 
 __all__ = [
     "Convergence",
@@ -21,10 +22,12 @@ __all__ = [
     "Outline",
     "Panel",
     "TermAnalysis",
+    "Thumbnail",
     "WeightCurves",
     "analysis",
     "calibration",
     "check_format",
+    "content",
     "convergence",
     "cut",
     "domain_picture",
@@ -40,5 +43,6 @@ __all__ = [
     "study_errors",
     "study_fields",
     "study_weights",
+    "thumbnails",
     "title_of",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,14 @@ def save(figure: Figure, path: Path, *, mark: bool = False) -> None:
     metadata = METADATA[kind] | ({"Creator": MARK} if mark else {})
     with style.settings():
         files.write(path, lambda file: figure.savefig(file, format=kind, dpi=DPI, metadata=metadata))
+
+
+def content(figure: Figure, kind: str = "png") -> bytes:
+    """What `save` would write."""
+    file = io.BytesIO()
+    with style.settings():
+        figure.savefig(file, format=kind, dpi=DPI, metadata=METADATA[kind])
+    return file.getvalue()
 
 
 def is_marked(path: Path) -> bool:

@@ -1,0 +1,158 @@
+"""`pinnreg bench zoo`: the options, the table, the JSON file and the page with its pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pinnreg import plots, report, studies
+from pinnreg.cli import options, show
+from pinnreg.cli.page import Page, PageOption, image
+from pinnreg.cli.process import problem_folders
+from pinnreg.cli.study import exit_code, made
+from pinnreg.studies.zoo import SOLVED, WRONG, ZooRow, zoo_rows, zoo_study
+
+NAME = "bench_zoo"
+COLUMNS = (
+    *("problem", "error", "largest", "estimated", "called good", "reference's own error"),
+    *("seconds", "steps", "parameters", "converged"),
+)
+NOTES = f"""\
+error: relative L2 on the evaluation grid, which training never sees, the largest over the outputs; the median and the
+largest over the seeds. estimated: what the runs take it for without the reference, the median, and how many call that
+good. reference's own error: its estimate of that, from two resolutions. seconds: of a run, reference and estimate
+included. converged: how many of the runs say so, which they judge without the reference.
+!: the median is above {SOLVED:g}, and where measurements are noisy above what their noise leaves (two standard errors).
+!!: a run with an error above {WRONG:g}, and above that, says that it has converged."""
+
+
+def zoo(
+    context: typer.Context,
+    problem: Annotated[
+        list[str] | None, typer.Option("--problem", metavar="NAME", help="Any config or problem; repeatable.")
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each, with seeds from 0.")] = 3,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help=f"The folder of the runs; outputs/{NAME} if not given.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Runs side by side; one for each core.")] = None,
+    problems: options.Problems = None,
+    json: options.Json = None,
+    page: PageOption = None,
+    quiet: options.Quiet = False,
+) -> int:
+    """Every problem with its defaults: error, the run's own estimate of it, seconds, whether it says that it converged.
+
+    A study whose cases are the problems: runs are kept in its folder, and the same command goes on where it stopped.
+    """
+    folders = problem_folders(problems)
+    asked = zoo_study(problem or (), seeds, folders)
+    folder = studies.folder_of(NAME) if out is None else out
+    if json is not None:
+        json.refuse_own(folder)
+    written = None if page is None else Page(page, NAME)
+    if written is not None:
+        written.check()
+    found = made(context.obj, asked, quiet, out=folder, jobs=jobs, problems=folders)
+    if isinstance(found, int):
+        return found
+    rows = zoo_rows(found)
+    if json is not None:
+        json.write({"rows": [_data(row) for row in rows]})
+    if written is not None:
+        _write_page(rows, found, written, context.obj)
+    if not quiet:
+        show.texts(COLUMNS, [_cells(row) for row in rows])
+        for line in _verdicts(rows):
+            show.line(line)
+    return exit_code(found.runs)
+
+
+def _cells(row: ZooRow) -> list[str]:
+    marks = ("" if row.is_solved else "!") + ("!" if any(run.is_deceptive for run in row.runs) else "")
+    return [
+        row.name,
+        f"{_number(row.error)}{marks}",
+        _number(max(run.error for run in row.runs)),
+        _number(row.estimated),
+        _of(run.trusted for run in row.runs),
+        "-" if row.reference_error is None else f"{row.reference_error:.1e}",
+        show.seconds(row.seconds),
+        f"{max(run.steps for run in row.runs)}",
+        str(row.parameters),
+        _of(run.converged is True for run in row.runs),
+    ]
+
+
+def _number(value: float) -> str:
+    return f"{value:.1e}" if math.isfinite(value) else "-"
+
+
+def _of(flags: Any) -> str:
+    known = list(flags)
+    return f"{sum(known)} of {len(known)}"
+
+
+def _verdicts(rows: Sequence[ZooRow]) -> list[str]:
+    """What all of it comes to, in sentences."""
+    solved = sum(row.is_solved for row in rows)
+    deceptive = [f"{row.name} (seed {run.seed})" for row in rows for run in row.runs if run.is_deceptive]
+    good = [run for row in rows for run in row.runs if run.trusted and math.isfinite(run.error)]
+    right = sum(1 / 3 <= run.estimated / run.error <= 3 for run in good if run.error > 0)
+    lost = [f"{row.name} (seed {run.seed}): {run.status}" for row in rows for run in row.runs if run.status != "ok"]
+    return [
+        f"{solved} of {len(rows)} problems end below {SOLVED:g}, or where noise in their measurements lets them.",
+        f"{len(deceptive) or 'No'} run{'' if len(deceptive) == 1 else 's'} with an error above {WRONG:g} "
+        f"{'says' if len(deceptive) == 1 else 'say'} that it has converged{': ' if deceptive else '.'}"
+        + ", ".join(deceptive),
+        f"{right} of {len(good)} estimates that were called good are within a factor of 3 of the error.",
+        *lost,
+    ]
+
+
+def _write_page(rows: Sequence[ZooRow], found: studies.StudyResult, page: Page, command: str) -> None:
+    pictures = [row.picture for row in rows if row.picture is not None]
+    drawn = plots.thumbnails(pictures, title="Error fields of all problems") if pictures else None
+    figures = {} if drawn is None else {page.figure(): plots.content(drawn)}
+    body = [
+        "Each problem as `pinnreg.solve(NAME)` solves it, for several seeds, a thread for each run, ended by no clock.",
+        "",
+        *report.markdown_table(COLUMNS, [_cells(row) for row in rows]),
+        "",
+        *NOTES.splitlines(),
+        "",
+        *_verdicts(rows),
+        "",
+        *(line for path in figures for line in (image(path, "the error field of each problem"), "")),
+        *_published(rows),
+        "Runs were made with:",
+        "",
+        *(f"- {origin} ({count} runs)" for origin, count in studies.origins(found.folder, found.runs).items()),
+    ]
+    page.write("The zoo", command, body, figures)
+
+
+def _published(rows: Sequence[ZooRow]) -> list[str]:
+    """A table of the errors that others have published."""
+    known = [(row, row.published) for row in rows if row.published is not None]
+    if not known:
+        return []
+    table = [
+        [row.name, each.name, _number(row.error), f"{each.error:.1e}", each.method, each.source] for row, each in known
+    ]
+    headings = ["problem", "there", "error", "published", "by", "source"]
+    lines = ["## Beside published errors", "", "The median here, and the smallest error that was found published:", ""]
+    return [*lines, *report.markdown_table(headings, table), ""]
+
+
+def _data(row: ZooRow) -> dict[str, Any]:
+    plain = {key: value for key, value in vars(row).items() if key not in ("runs", "picture", "published")}
+    runs = [dataclasses.asdict(run) for run in row.runs]
+    published = None if row.published is None else dataclasses.asdict(row.published)
+    data: dict[str, Any] = report.finite({**plain, "error": row.error, "runs": runs, "published": published})
+    return data
