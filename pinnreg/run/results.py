@@ -80,7 +80,7 @@ def compared(
             "axes": list(axes),
             "outputs": list(values),
             **_plane(prepared),
-            **_bound(solution, prepared),
+            **_bound(solution, prepared, values),
             **({"parameter_axes": list(parameters)} if (parameters := prepared.problem.parameters) else {}),
         },
     )
@@ -213,8 +213,8 @@ def _columns(measured: Measurements, axes: Iterable[str]) -> dict[str, NDArray[n
     return {**dict(zip(axes, points.T, strict=True)), measured.column: values, "held_out": held_out}
 
 
-def _bound(solution: Solution, prepared: Prepared) -> dict[str, Any]:
-    """What the maximum principle says of the largest error, where it says something."""
+def _bound(solution: Solution, prepared: Prepared, values: Mapping[str, Array]) -> dict[str, Any]:
+    """What the maximum principle says of the largest error, where it says something: less than how large u is."""
     config = prepared.resolved.config
     if config.evaluate.estimate == "none" or solution.trained is None:
         return {}
@@ -224,7 +224,8 @@ def _bound(solution: Solution, prepared: Prepared) -> dict[str, Any]:
         # an equation that cannot be taken to pieces must not cost a trained network
         logger.debug("no bound: %s", refused)
         return {}
-    return {} if found is None else {"bound": {**asdict(found), "max_abs": found.max_abs}}
+    largest = max(float(np.nanmax(np.abs(each))) for each in values.values())
+    return {"bound": {**asdict(found), "max_abs": found.max_abs}} if found and found.max_abs <= largest else {}
 
 
 def _found(solution: Solution, resolved: Resolved, uncertain: Uncertainty | None) -> dict[str, Any]:
