@@ -56,6 +56,16 @@ def problem_classes(path: Path) -> list[ast.ClassDef]:
     return _public(_derived(_body(path), {"Problem"}))
 
 
+def group_of(path: Path) -> str:
+    """What the problem of a file says that it belongs to, `group = "waves"` in its class; "" if it does not."""
+    found = problem_classes(path)
+    for node in found[0].body if len(found) == 1 else ():
+        match node:
+            case ast.Assign(targets=[ast.Name(id="group")], value=ast.Constant(value=str(name))):
+                return name
+    return ""
+
+
 def why_not(path: Path, role: Role) -> str:
     """Why a file is not one of the user's parts of a role."""
     if (error := syntax_error(path)) is not None:

@@ -15,6 +15,7 @@ class Advection(Problem):
     β = 30 is that of Krishnapriyan et al. (2021), arXiv:2109.01050, at which plain training fails.
     """
 
+    group = "waves"
     beta: PositiveFloat = 30.0
     domain = Box(x=(0, 2 * pi), t=(0, 1))
     defaults = {"network": {"activation": "sin"}, "train": [{"optimiser": "gauss_newton", "steps": 200}]}

@@ -16,6 +16,7 @@ class AllenCahn(Problem):
     rounds. d = 10⁻⁴, r = 5 are those of Raissi, Perdikaris and Karniadakis (2019), arXiv:1711.10566.
     """
 
+    group = "diffusion and reaction"
     diffusivity: PositiveFloat = 1e-4
     rate: PositiveFloat = 5.0
     domain = Box(x=(-1, 1), t=(0, 1))

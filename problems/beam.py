@@ -11,6 +11,7 @@ class Beam(Problem):
     Euler and Bernoulli's beam in units of load over stiffness. Derivatives of order four magnify what rounding leaves.
     """
 
+    group = "ordinary equations"
     ends: Literal["supported", "clamped"] = "supported"
     domain = Box(x=(0, 1))
     defaults = {"network": {"hidden": [16, 16]}, "train": [{"optimiser": "gauss_newton", "steps": 100}]}

@@ -15,6 +15,7 @@ class Bloch(Problem):
     to the next ψ changes by a phase: neither u nor v is periodic.
     """
 
+    group = "ordinary equations"
     momentum: PositiveFloat = 1.0
     depth: PositiveFloat = 10.0
     outputs = ("u", "v")

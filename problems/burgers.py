@@ -16,6 +16,7 @@ class Burgers(Problem):
     Beyond |a| = 1 it would come close to the wall.
     """
 
+    group = "diffusion and reaction"
     nu: PositiveFloat = 0.01 / pi
     shift: Annotated[float, Field(ge=-1, le=1)] = 0.0
     domain = Box(x=(-1, 1), t=(0, 1))

@@ -14,6 +14,7 @@ class Cavity(Problem):
     below the lid's ends, and in the equations by its gradient only.
     """
 
+    group = "flows"
     reynolds: PositiveFloat = 100.0
     outputs = ("u", "v", "p")
     domain = Box(x=(0, 1), y=(0, 1))

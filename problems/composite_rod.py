@@ -16,6 +16,7 @@ class CompositeRod(Problem):
     From its slowest mode u = e^(-λt) X(x) falls with X a sine in either rod, and k u_x is continuous.
     """
 
+    group = "shapes and materials"
     left: PositiveFloat = 1.0
     right: PositiveFloat = 0.1
     domain = Split(Box(x=(0, 1)), Box(x=(0, 0.5)), name="joint").over(t=(0, 1))

@@ -10,6 +10,7 @@ from pinnreg import Box, Problem, dirichlet
 class ConvectionDiffusion(Problem):
     """-ε u'' + u' = 0 on (0, 1), u(0) = 0, u(1) = 1: zero but for a layer of width ε at x = 1."""
 
+    group = "ordinary equations"
     eps: PositiveFloat = 0.01
     domain = Box(x=(0, 1))
     conditions = (dirichlet(lambda x: x, on="x"),)

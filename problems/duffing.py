@@ -15,6 +15,7 @@ class Duffing(Problem):
     α < 0 makes u = 0 unstable, between two wells at u² = -α/β.
     """
 
+    group = "ordinary equations"
     delta: Annotated[float, Field(ge=0)] = 0.3
     alpha: float = -1.0
     beta: PositiveFloat = 1.0

@@ -16,6 +16,7 @@ class Fibre(Problem):
     are given on the square's boundary.
     """
 
+    group = "shapes and materials"
     conductivity: PositiveFloat = 10.0
     domain = Split(Box(x=(-1, 1), y=(-1, 1)), Ball(x=0, y=0, radius=RADIUS), name="fibre")
     defaults = {"network": {"hidden": [20, 20]}, "train": [{"optimiser": "gauss_newton", "steps": 80}]}

@@ -15,6 +15,7 @@ class Heat(Problem):
     "sine" is s(z) = sin πz, "hat" straight lines between its zeros and peaks. m is the mode, c the overtone.
     """
 
+    group = "diffusion and reaction"
     alpha: PositiveFloat = 0.4
     mode: PositiveInt = 1
     overtone: float = 0.0

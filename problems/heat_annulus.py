@@ -29,6 +29,7 @@ class HeatAnnulus(Problem):
     u is smooth where these meet the start. From a bump that only vanishes there errors end at 2e-5.
     """
 
+    group = "shapes and materials"
     diffusion: PositiveFloat = 0.1
     domain = RING.over(t=(0, 1))
     defaults = {"network": {"hidden": [24, 24, 24]}, "train": [{"optimiser": "gauss_newton", "steps": 140}]}

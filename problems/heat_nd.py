@@ -19,6 +19,7 @@ class HeatND(Problem):
     function on the faces would be the answer.
     """
 
+    group = "many dimensions"
     dimension: PositiveInt = 10
 
     @property

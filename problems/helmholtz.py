@@ -16,6 +16,7 @@ class Helmholtz(Problem):
     much shorter along one axis than along the other. Near k² = (i² + j²) π²/4 the equation is hardly solvable.
     """
 
+    group = "steady"
     k: PositiveFloat = 1.0
     m: PositiveInt = 1
     n: PositiveInt = 4

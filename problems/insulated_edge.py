@@ -7,6 +7,7 @@ from pinnreg import Polygon, Problem, dirichlet, neumann, reference
 class InsulatedEdge(Problem):
     """-Δu = 1 on a polygon of five edges, one of them insulated, u = 0 on the others."""
 
+    group = "shapes and materials"
     domain = Polygon([(0, 0), (2, 0), (2.4, 1), (1, 1.8), (-0.4, 1)], edges=("base", "a", "b", "c", "d"))
     conditions = (neumann(0.0, on="base", name="insulated"), dirichlet(0.0, on=("a", "b", "c", "d")))
     defaults = {"network": {"hidden": [20, 20]}, "train": [{"optimiser": "gauss_newton", "steps": 80}]}

@@ -16,6 +16,7 @@ class IntegroDifferential(Problem):
     which a smooth u takes few.
     """
 
+    group = "diffusion and reaction"
     feed: PositiveFloat = 1.0
     domain = Box(x=(0, pi), t=(0, 1))
     defaults = {"network": {"hidden": [16, 16]}, "train": [{"optimiser": "gauss_newton", "steps": 60}]}

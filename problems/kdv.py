@@ -16,6 +16,7 @@ class KdV(Problem):
     other's is. u is given at t = 0 and at both ends, uₓ at the right one.
     """
 
+    group = "waves"
     fast: PositiveFloat = 1.0
     ratio: Annotated[float, Field(gt=1)] = 1.75
     defaults = {"train": [{"optimiser": "gauss_newton", "steps": 300}]}

@@ -15,6 +15,7 @@ class KleinGordon(Problem):
     f = -k²π² x cos kπt + 6x³t - 6xt³ + u³; k = 5 is that of Wang, Teng and Perdikaris (2021), arXiv:2001.04536.
     """
 
+    group = "waves"
     frequency: PositiveInt = 5
     domain = Box(x=(0, 1), t=(0, 1))
 

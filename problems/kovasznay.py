@@ -17,6 +17,7 @@ class Kovasznay(Problem):
     at a point.
     """
 
+    group = "flows"
     reynolds: PositiveFloat = 40.0
     outputs = ("u", "v", "p")
     domain = Box(x=(-0.5, 1), y=(-0.5, 1.5))

@@ -12,6 +12,7 @@ START = 0.01
 class Logistic(Problem):
     """u' = r u (1 - u) on (0, 10], u(0) = 0.01: growth up to saturation, half of it at t = ln 99 / r."""
 
+    group = "ordinary equations"
     rate: PositiveFloat = 1.0
     domain = Box(t=(0, 10))
     defaults = {"network": {"hidden": [20, 20]}}

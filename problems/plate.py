@@ -16,6 +16,7 @@ class Plate(Problem):
     order four magnify what rounding leaves, and make fine waves count far more than coarse ones.
     """
 
+    group = "steady"
     edges: Literal["supported", "clamped"] = "supported"
     domain = Box(x=(0, 1), y=(0, 1))
     defaults = {

@@ -18,6 +18,7 @@ class PlateHole(Problem):
     with symmetry on the axes, no stress on the hole, and Kirsch's displacements on the other two sides.
     """
 
+    group = "shapes and materials"
     poisson: Annotated[float, Field(gt=0, lt=1)] = 0.3
     outputs = ("u", "v")
     domain = Box(x=(0, 1), y=(0, 1)) - Ball(x=0, y=0, radius=RADIUS, name="hole")

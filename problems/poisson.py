@@ -16,6 +16,7 @@ class Poisson(Problem):
     "sine": f = Πᵢ sin kπxᵢ, solved by u = f. "skewed": f = Πᵢ sin(kπxᵢ) exp(xᵢ - 1/2), compared with SciPy's solve.
     """
 
+    group = "steady"
     dimension: Literal[1, 2, 3] = 2
     frequency: PositiveInt = 1
     source: Literal["sine", "skewed"] = "sine"

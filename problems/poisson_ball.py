@@ -10,6 +10,7 @@ from pinnreg import Ball, Problem, dirichlet
 class PoissonBall(Problem):
     """-Δu = f in the unit ball, u = 0 on the sphere, with f such that u = (1 - r²) e^(slope x)."""
 
+    group = "shapes and materials"
     slope: float = 1.0
     domain = Ball(x=0, y=0, z=0, radius=1)
     conditions = (dirichlet(0.0),)

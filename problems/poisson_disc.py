@@ -10,6 +10,7 @@ from pinnreg import Ball, Problem, dirichlet, reference
 class PoissonDisc(Problem):
     """-Δu = e^x cos(wave y) in the unit disc, u = x² on the circle."""
 
+    group = "shapes and materials"
     wave: PositiveFloat = 3.0
     domain = Ball(x=0, y=0, radius=1)
     conditions = (dirichlet(lambda x: x**2),)

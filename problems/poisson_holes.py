@@ -21,6 +21,7 @@ class PoissonHoles(Problem):
     With a source u is as r² log r at the square's corners, and errors end at 5e-5.
     """
 
+    group = "shapes and materials"
     source: float = 0.0
     domain = plate()
     conditions = (dirichlet(0.0, on=("x", "y"), name="outside"), dirichlet(1.0, on="holes", name="holes"))

@@ -11,6 +11,7 @@ class PoissonLshape(Problem):
     coordinates; without, by network.features.corner: false, it stalls at 1e-2.
     """
 
+    group = "shapes and materials"
     domain = Polygon([(0, 0), (1, 0), (1, 1), (-1, 1), (-1, -1), (0, -1)])
     conditions = (dirichlet(0.0),)
     defaults = {"network": {"hidden": [20, 20]}, "train": [{"optimiser": "gauss_newton", "steps": 100}]}

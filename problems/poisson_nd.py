@@ -20,6 +20,7 @@ class PoissonND(Problem):
     faces are to be held. The condition is soft: exact, its function of the coordinates would be the answer.
     """
 
+    group = "many dimensions"
     dimension: Annotated[int, Field(ge=2, multiple_of=2)] = 10
 
     @property

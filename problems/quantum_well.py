@@ -18,6 +18,7 @@ class QuantumWell(Problem):
     tells u from -u.
     """
 
+    group = "ordinary equations"
     tilt: PositiveFloat = 4.0
     energy: PositiveFloat = pi**2 / 2
     domain = Box(x=(0, 1))

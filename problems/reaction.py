@@ -16,6 +16,7 @@ class Reaction(Problem):
     (2021), arXiv:2109.01050. The bell's slopes at the two ends differ, by 0.003, so that only u itself is periodic.
     """
 
+    group = "diffusion and reaction"
     rho: PositiveFloat = 5.0
     domain = Box(x=(0, 2 * pi), t=(0, 1))
     conditions = (initial(lambda x: torch.exp(-8 * (x / pi - 1) ** 2)), periodic("x", order=0))

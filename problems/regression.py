@@ -14,6 +14,7 @@ class Regression(Problem):
     differ.
     """
 
+    group = "data"
     function: Literal["linear", "quadratic", "cubic"] = "cubic"
     domain = Box(x=(-0.5, 0.5))
     residual = None

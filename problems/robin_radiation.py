@@ -17,6 +17,7 @@ class RobinRadiation(Problem):
     holds for a second, cold u, too: |u| u³ in the place of u⁴ has none, and is the same for u > 0.
     """
 
+    group = "ordinary equations"
     heating: PositiveFloat = 10.0
     emission: PositiveFloat = 2.0
     ambient: PositiveFloat = 0.5

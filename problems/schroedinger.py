@@ -17,6 +17,7 @@ class Schroedinger(Problem):
     them, with frequencies up to 123. "images" adds the pulses of the other periods, and is smooth.
     """
 
+    group = "waves"
     start: Literal["sech", "images"] = "sech"
     outputs = ("u", "v")
     domain = Box(x=(-5, 5), t=(0, pi / 2))

@@ -14,6 +14,7 @@ class StackedPlates(Problem):
     with continuous derivatives cannot have it, whatever its loss.
     """
 
+    group = "shapes and materials"
     lower: PositiveFloat = 1.38
     upper: PositiveFloat = 400.0
     flux: PositiveFloat = 200.0

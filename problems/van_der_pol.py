@@ -13,6 +13,7 @@ class VanDerPol(Problem):
     begins again in time windows.
     """
 
+    group = "ordinary equations"
     mu: PositiveFloat = 5.0
     domain = Box(t=(0, 10))
     defaults = {"network": {"hidden": [20, 20]}}

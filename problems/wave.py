@@ -15,6 +15,7 @@ class Wave(Problem):
     A string that is let go, with two of its tones, of frequencies c/2 and 2c.
     """
 
+    group = "waves"
     speed: PositiveFloat = 2.0
     domain = Box(x=(0, 1), t=(0, 1))
     defaults = {"network": {"activation": "sin"}, "train": [{"optimiser": "gauss_newton", "steps": 200}]}

@@ -119,6 +119,10 @@ def test_list(cli: Cli) -> None:
     assert "uₜ = α uₓₓ" in out
     data = json.loads(Path("list.json").read_text())
     assert set(data["problems"]) >= {"poisson", "burgers", "heat"}
+    assert data["groups"].keys() == data["problems"].keys()
+    assert all(data["groups"].values())  # a shipped problem says where it belongs
+    lines = out.splitlines()
+    assert lines.index("  flows") < lines.index(next(line for line in lines if line.startswith("    cavity ")))
     assert {"adam", "sgd", "lbfgs", "ssbroyden"} <= set(data["optimisers"])
     assert set(data["networks"]) == {"mlp", "quadratic"}
 

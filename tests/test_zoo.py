@@ -12,8 +12,8 @@ import pytest
 
 from pinnreg import InputError, plots, registry
 from pinnreg.cli import main
+from pinnreg.studies import ZooRow, ZooRun, zoo_study
 from pinnreg.studies.published import PUBLISHED
-from pinnreg.studies.zoo import ZooRow, ZooRun, zoo_study
 
 Bench = Callable[..., tuple[int, str, str]]
 

@@ -63,12 +63,14 @@ def root(
 def list_(problems: options.Problems = None, json: options.Json = None) -> None:
     """The problems, configs, regularisers, optimisers, networks, activations and samplers that there are."""
     folders = problem_folders(problems)
-    descriptions = {name: show.first_line(path) for name, path in registry.find(folders).items()}
+    found = registry.find(folders)
+    descriptions = {name: show.first_line(path) for name, path in found.items()}
+    groups = {name: scanning.group_of(path) for name, path in found.items()}
     own = {
         role: {name: scanning.first_line(path) for name, path in registry.find(folders, role).items()}
         for role in scanning.PARTS
     }
-    show.catalogue(descriptions, own, json)
+    show.catalogue(descriptions, groups, own, json)
 
 
 @app.command()

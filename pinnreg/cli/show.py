@@ -48,12 +48,21 @@ def first_line(path: Path) -> str | None:
 
 
 def catalogue(
-    problems: Mapping[str, str | None], own: Mapping[Role, Mapping[str, str]], target: JsonFile | None
+    problems: Mapping[str, str | None],
+    groups: Mapping[str, str],
+    own: Mapping[Role, Mapping[str, str]],
+    target: JsonFile | None,
 ) -> None:
-    """Everything that a config can name; `own` are the user's parts by role, with what each is."""
+    """Everything that a config can name; `groups` are those of problems, `own` the user's parts by role."""
     optimisers = {_tag(stage, "optimiser"): _summary(stage) for stage in get_args(AnyStage)}
+    line("problems:")
+    width = max(map(len, problems))
+    for group in sorted(set(groups.values()), key=lambda name: (not name, name)):
+        line(f"  {group or 'others'}")
+        for name, text in problems.items():
+            if groups[name] == group:
+                line(f"    {name:{width}}  {'(broken)' if text is None else text}")
     sections: dict[str, Mapping[str, str | None]] = {
-        "problems": problems,
         "configs": dict.fromkeys(registry.shipped_configs(), ""),
         "studies": dict.fromkeys(registry.shipped_configs(studies=True), ""),
         "regularisers": _both({_tag(kind, "kind"): _summary(kind) for kind in get_args(Shipped)}, own["regulariser"]),
@@ -67,11 +76,11 @@ def catalogue(
             line(f"{title}:")
             width = max(map(len, entries))
             for name, text in entries.items():
-                line(f"  {name:{width}}  {'(broken)' if text is None else text}")
+                line(f"  {name:{width}}  {text}")
         else:
             line(f"{title}: {', '.join(entries)}")
     if target is not None:
-        target.write(sections)
+        target.write({"problems": problems, "groups": groups, **sections})
 
 
 def _both(shipped: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:

@@ -15,20 +15,19 @@ from pinnreg.cli import options, show
 from pinnreg.cli.page import Page, PageOption, image
 from pinnreg.cli.process import problem_folders
 from pinnreg.cli.study import exit_code, made
-from pinnreg.studies.zoo import SOLVED, WRONG, ZooRow, zoo_rows, zoo_study
 
 NAME = "bench_zoo"
 COLUMNS = (
     *("problem", "error", "largest", "estimated", "called good", "reference's own error"),
     *("seconds", "steps", "parameters", "converged"),
 )
-NOTES = f"""\
+NOTES = """\
 error: relative L2 on the evaluation grid, which training never sees, the largest over the outputs; the median and the
 largest over the seeds. estimated: what the runs take it for without the reference, the median, and how many call that
 good. reference's own error: its estimate of that, from two resolutions. seconds: of a run, reference and estimate
 included. converged: how many of the runs say so, which they judge without the reference.
-!: the median is above {SOLVED:g}, and where measurements are noisy above what their noise leaves (two standard errors).
-!!: a run with an error above {WRONG:g}, and above that, says that it has converged."""
+!: the median is above {solved:g}, and where measurements are noisy above what their noise leaves (two standard errors).
+!!: a run with an error above {wrong:g}, and above that, says that it has converged."""
 
 
 def zoo(
@@ -51,7 +50,7 @@ def zoo(
     A study whose cases are the problems: runs are kept in its folder, and the same command goes on where it stopped.
     """
     folders = problem_folders(problems)
-    asked = zoo_study(problem or (), seeds, folders)
+    asked = studies.zoo_study(problem or (), seeds, folders)
     folder = studies.folder_of(NAME) if out is None else out
     if json is not None:
         json.refuse_own(folder)
@@ -61,7 +60,7 @@ def zoo(
     found = made(context.obj, asked, quiet, out=folder, jobs=jobs, problems=folders)
     if isinstance(found, int):
         return found
-    rows = zoo_rows(found)
+    rows = studies.zoo_rows(found)
     if json is not None:
         json.write({"rows": [_data(row) for row in rows]})
     if written is not None:
@@ -73,7 +72,7 @@ def zoo(
     return exit_code(found.runs)
 
 
-def _cells(row: ZooRow) -> list[str]:
+def _cells(row: studies.ZooRow) -> list[str]:
     marks = ("" if row.is_solved else "!") + ("!" if any(run.is_deceptive for run in row.runs) else "")
     return [
         row.name,
@@ -98,7 +97,7 @@ def _of(flags: Any) -> str:
     return f"{sum(known)} of {len(known)}"
 
 
-def _verdicts(rows: Sequence[ZooRow]) -> list[str]:
+def _verdicts(rows: Sequence[studies.ZooRow]) -> list[str]:
     """What all of it comes to, in sentences."""
     solved = sum(row.is_solved for row in rows)
     deceptive = [f"{row.name} (seed {run.seed})" for row in rows for run in row.runs if run.is_deceptive]
@@ -106,8 +105,8 @@ def _verdicts(rows: Sequence[ZooRow]) -> list[str]:
     right = sum(1 / 3 <= run.estimated / run.error <= 3 for run in good if run.error > 0)
     lost = [f"{row.name} (seed {run.seed}): {run.status}" for row in rows for run in row.runs if run.status != "ok"]
     return [
-        f"{solved} of {len(rows)} problems end below {SOLVED:g}, or where noise in their measurements lets them.",
-        f"{len(deceptive) or 'No'} run{'' if len(deceptive) == 1 else 's'} with an error above {WRONG:g} "
+        f"{solved} of {len(rows)} problems end below {studies.SOLVED:g}, or where noise of measurements lets them.",
+        f"{len(deceptive) or 'No'} run{'' if len(deceptive) == 1 else 's'} with an error above {studies.WRONG:g} "
         f"{'says' if len(deceptive) == 1 else 'say'} that it has converged{': ' if deceptive else '.'}"
         + ", ".join(deceptive),
         f"{right} of {len(good)} estimates that were called good are within a factor of 3 of the error.",
@@ -115,7 +114,7 @@ def _verdicts(rows: Sequence[ZooRow]) -> list[str]:
     ]
 
 
-def _write_page(rows: Sequence[ZooRow], found: studies.StudyResult, page: Page, command: str) -> None:
+def _write_page(rows: Sequence[studies.ZooRow], found: studies.StudyResult, page: Page, command: str) -> None:
     pictures = [row.picture for row in rows if row.picture is not None]
     drawn = plots.thumbnails(pictures, title="Error fields of all problems") if pictures else None
     figures = {} if drawn is None else {page.figure(): plots.content(drawn)}
@@ -124,7 +123,7 @@ def _write_page(rows: Sequence[ZooRow], found: studies.StudyResult, page: Page, 
         "",
         *report.markdown_table(COLUMNS, [_cells(row) for row in rows]),
         "",
-        *NOTES.splitlines(),
+        *NOTES.format(solved=studies.SOLVED, wrong=studies.WRONG).splitlines(),
         "",
         *_verdicts(rows),
         "",
@@ -137,7 +136,7 @@ def _write_page(rows: Sequence[ZooRow], found: studies.StudyResult, page: Page, 
     page.write("The zoo", command, body, figures)
 
 
-def _published(rows: Sequence[ZooRow]) -> list[str]:
+def _published(rows: Sequence[studies.ZooRow]) -> list[str]:
     """A table of the errors that others have published."""
     known = [(row, row.published) for row in rows if row.published is not None]
     if not known:
@@ -150,7 +149,7 @@ def _published(rows: Sequence[ZooRow]) -> list[str]:
     return [*lines, *report.markdown_table(headings, table), ""]
 
 
-def _data(row: ZooRow) -> dict[str, Any]:
+def _data(row: studies.ZooRow) -> dict[str, Any]:
     plain = {key: value for key, value in vars(row).items() if key not in ("runs", "picture", "published")}
     runs = [dataclasses.asdict(run) for run in row.runs]
     published = None if row.published is None else dataclasses.asdict(row.published)

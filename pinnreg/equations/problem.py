@@ -39,6 +39,7 @@ class Problem(ABC):
         conditions: boundary and initial conditions, measurements.
         features: functions of the coordinates by name, in torch.* functions, that the network gets besides these.
         symmetry: of the solution: `odd("x")`, `even("x")`, `shift("x", 2)`, or several; built into the network.
+        group: what `pinnreg list` shows it among, such as "waves".
         defaults: settings that this problem needs (sections `network`, `points`, `train`, ... of a config); they stand
             between the global defaults and the user's YAML.
 
@@ -51,6 +52,7 @@ class Problem(ABC):
 
     # without annotations: a dataclass would take annotated names for its fields
     outputs = ("u",)
+    group: ClassVar[str] = ""
     parameters: ClassVar[Any] = ()
     conditions: ClassVar[Any] = ()
     features: ClassVar[Any] = ()

@@ -5,13 +5,18 @@ from .model import Study, heading, read_study
 from .origins import origins
 from .runner import StudyResult, folder_of, study
 from .summary import body, cells, columns, verdict
+from .zoo import SOLVED, WRONG, ZooRow, ZooRun, zoo_rows, zoo_study
 
 __all__ = [
+    "SOLVED",
+    "WRONG",
     "ZERO_REFERENCES",
     "Entry",
     "Run",
     "Study",
     "StudyResult",
+    "ZooRow",
+    "ZooRun",
     "baseline_of",
     "body",
     "cells",
@@ -23,4 +28,6 @@ __all__ = [
     "read_study",
     "study",
     "verdict",
+    "zoo_rows",
+    "zoo_study",
 ]
