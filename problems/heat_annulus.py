@@ -36,11 +36,8 @@ class HeatAnnulus(Problem):
 
     @cached_property
     def rates(self):
-        """λ of both modes, by which they vanish at the outer radius."""
-
-        def end(rate, order):
-            return float(mode(order, tensor(rate).double(), tensor(OUTER).double()))
-
+        # λ of both modes, by which they vanish at the outer radius
+        end = lambda rate, order: float(mode(order, *tensor([rate, OUTER]).double()))  # noqa: E731
         return [brentq(end, 1.0, 3.0, args=(order,), xtol=1e-15) for order in (0, 1)]
 
     def start(self, x, y):
@@ -56,11 +53,5 @@ class HeatAnnulus(Problem):
         return u.t - self.diffusion * u.laplacian
 
     def reference(self):
-        return reference.polar(
-            RING,
-            diffusion=self.diffusion,
-            dirichlet={"outer": 0.0},
-            flux={"inner": 0.0},
-            time=(0.0, 1.0),
-            initial=self.start,
-        )
+        sides = {"dirichlet": {"outer": 0.0}, "flux": {"inner": 0.0}}
+        return reference.polar(RING, diffusion=self.diffusion, **sides, time=(0.0, 1.0), initial=self.start)

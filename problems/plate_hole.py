@@ -60,7 +60,4 @@ class PlateHole(Problem):
         return {"along": along, "up": up}
 
     def reference(self):
-        return {
-            "u": lambda x, y: self.displacement(x, y, np)[0],
-            "v": lambda x, y: self.displacement(x, y, np)[1],
-        }
+        return {output: lambda x, y, i=i: self.displacement(x, y, np)[i] for i, output in enumerate(self.outputs)}
