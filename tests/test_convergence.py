@@ -225,6 +225,7 @@ def test_a_run_that_ends_in_steps_has_not_converged(monkeypatch: pytest.MonkeyPa
         (lambda k: 1e-3 * (1 + 0.1 * np.sin(7 * k + k**2)), 1.0),  # a penalty at other points each time
         (lambda k: 1e-3 * 0.5**k * (1 + 0.1 * np.sin(7 * k + k**2)), 0.5**4),
         (lambda k: np.maximum(0.5**k, 1e-6), 1.0),
+        (lambda k: 1e-6 + 0.5**k, 1.0),
         (lambda k: 0 * k, 1.0),
     ],
 )

@@ -399,7 +399,7 @@ def test_with_measurements_it_is_said_that_their_noise_is_not_in_the_estimate() 
 def test_resolutions_that_do_not_agree_are_not_called_good(monkeypatch: pytest.MonkeyPatch) -> None:
     solution = poorly_trained("poisson", 6, **{"points.interior": 200, "network.hidden": [12, 12]})
     assert solution.estimate(most=0).reliability == {"u": "good"}
-    monkeypatch.setattr("pinnreg.estimates.estimate.COLUMNS", (4, 360))
+    monkeypatch.setattr("pinnreg.estimates.estimate.COLUMNS", (2, 360))
     estimate = solution.estimate(most=0)
     assert estimate.reliability == {"u": "poor"}
     assert "two resolutions differ by" in estimate.reason

@@ -141,6 +141,8 @@ def result(folder: Path, facts: Mapping[str, Any], quiet: bool, target: JsonFile
     if quiet:
         return
     _errors(facts)
+    if str(facts.get("estimate", "")).startswith("two resolutions") and _poor(facts):
+        line(f"finer, in more time: pinnreg evaluate {folder} --estimate defect")
     for name, found in facts["unknown"].items():
         truth = "" if found["truth"] is None else f", the truth {found['truth']:.6g}"
         error = "" if found["relative_error"] is None else f", {found['relative_error']:.1%} off"
@@ -188,8 +190,12 @@ def _estimates(facts: Mapping[str, Any]) -> None:
         line(f"estimated error of {output}: {size}max {_number(each['max_abs'])}, {how}{trust}")
     if bound := facts.get("bound"):
         line(f"bound of the error by the maximum principle: max {_number(bound['max_abs'])}")
-    if any(each["reliability"] != "good" for each in found.values()):
+    if _poor(facts):
         line(f"why not: {facts['estimate']}")
+
+
+def _poor(facts: Mapping[str, Any]) -> bool:
+    return any(each["reliability"] != "good" for each in facts.get("estimated_errors", {}).values())
 
 
 def _error_table(facts: Mapping[str, Any]) -> None:

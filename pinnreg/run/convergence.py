@@ -14,7 +14,6 @@ falling, and the residual is what tells; measurements are no part of it, so that
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -241,28 +240,29 @@ def _excuse(solution: Solution, prepared: Prepared, end: str) -> str:
 
 def left(history: History) -> float:
     """The share of the loss that the last tenth of the steps has left; 1 where it only goes up and down."""
-    steps = history["step"]
-    return float(_left_a_step(history) ** (steps[-1] - steps[_first(steps)]))
+    steps, loss = history["step"], np.maximum(history["loss"], SMALLEST)
+    return float(loss[-1] / loss[_first(steps)]) if _has_a_trend(steps, np.log(loss)) else 1.0
 
 
 def _left_a_step(history: History) -> float:
-    """By a straight line through the logarithms of the last losses, or through two where there are no more.
-
-    A penalty at random points is another one at each step, and so is the loss: what its scatter may have made is none.
-    """
-    steps, loss = history["step"], np.maximum(history["loss"], SMALLEST)
-    first = min(_first(steps), max(len(steps) - ROWS, 0))
-    x, y = steps[first:] - steps[first:].mean(), np.log(loss[first:])
-    if len(x) < 2 or not np.isfinite(y).all():
-        return 1.0
-    slope = float(x @ y) / float(x @ x)
-    if len(x) > 2:
-        error = float(np.std(y - slope * x, ddof=0)) * (len(x) / (len(x) - 2) / float(x @ x)) ** 0.5
-        if abs(slope) < SURE * error:
-            return 1.0
-    return math.exp(slope)
+    steps = history["step"]
+    return float(left(history) ** (1 / max(steps[-1] - steps[_first(steps)], 1.0)))
 
 
 def _first(steps: NDArray[np.float64]) -> int:
     """The row where the last tenth of the steps begins, at the latest the one before the last."""
     return min(int(np.searchsorted(steps, (1 - LAST) * steps[-1])), max(len(steps) - 2, 0))
+
+
+def _has_a_trend(steps: NDArray[np.float64], values: NDArray[np.float64]) -> bool:
+    """Whether the last values fall or rise, and do not only scatter.
+
+    A penalty at random points is another one at each step, and so is the loss.
+    """
+    first = min(_first(steps), max(len(steps) - ROWS, 0))
+    x, y = steps[first:] - steps[first:].mean(), values[first:] - values[first:].mean()
+    if len(x) < 3:
+        return True
+    slope = float(x @ y) / float(x @ x)
+    error = (float(np.square(y - slope * x).sum()) / (len(x) - 2) / float(x @ x)) ** 0.5
+    return bool(abs(slope) >= SURE * error)
