@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from pinnreg import __version__, config, registry, report, run, scanning, training
+from pinnreg import __version__, config, plots, registry, report, run, scanning, training
 from pinnreg.cli import options, picture, show
 from pinnreg.cli.analyse import analyse
 from pinnreg.cli.bench import bench
@@ -82,6 +82,9 @@ def describe(
     plot: Annotated[
         bool, typer.Option("--plot", help="Draw the domain, and where conditions hold; may be followed by a FILE.")
     ] = False,
+    sketched: Annotated[
+        bool | None, typer.Option("--sketch/--no-sketch", help="Show the reference in letters; on a terminal unasked.")
+    ] = None,
     problems: options.Problems = None,
     json: options.Json = None,
 ) -> None:
@@ -95,6 +98,9 @@ def describe(
     if target is not None:
         picture.draw(resolved.problem, title, target)
         show.line(str(target))
+    if sys.stdout.isatty() if sketched is None else sketched:
+        for text in plots.sketch(resolved.problem):
+            show.line(text)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from .outlines import Outline, outline_of
 from .panels import Curve, Panel, panels
 from .run import draw, title_of
 from .saving import check_format, content, is_marked, save
+from .sketch import sketch
 from .study_errors import ErrorRow, study_errors
 from .study_fields import study_fields
 from .study_weights import WeightCurves, study_weights
@@ -40,6 +41,7 @@ __all__ = [
     "panels",
     "plane_of",
     "save",
+    "sketch",
     "study_errors",
     "study_fields",
     "study_weights",
