@@ -585,7 +585,13 @@ def test_the_equation_and_the_start_are_those_of_the_docstring(name: str) -> Non
         assert np.abs(values - start(x)).max() < 1e-14
 
 
-AGAIN_IN_TIME: dict[str, tuple[Function, tuple[float, ...], float]] = {}
+AGAIN_IN_TIME: dict[str, tuple[Function, tuple[float, ...], float]] = {
+    "lorenz": (
+        lambda t, y: ((-10, 10, 0), (28, -1, -y[0]), (y[1], 0, -8 / 3)) @ y,
+        (1, 1, 1),
+        1,
+    ),
+}
 """Systems y′ = F(t, y), what they start from and how far they go, with the default parameters."""
 
 
