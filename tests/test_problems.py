@@ -377,7 +377,9 @@ def test_a_wrong_sign_in_a_residual_would_show(problem: Problem) -> None:
     assert residual_of_reference(problem, flipped=True) > 1e-4
 
 
-FLAT = {}
+FLAT = {
+    "blasius": ("free",),
+}
 """Conditions at ends near which solutions hardly change."""
 
 
@@ -639,6 +641,17 @@ def test_differences_in_space_and_another_integrator_find_the_same(name: str) ->
     again = dict(zip(problem.outputs, found.reshape(-1, nodes, len(times)), strict=True))
     for output, values in solved.values.items():
         assert np.linalg.norm(values - again[output]) < bound * np.linalg.norm(values), output
+
+
+def test_a_star_and_a_boundary_layer_are_those_of_the_tables() -> None:
+    # by the series about the centre, and by the slope at the wall and the displacement of the flow beyond it
+    x = np.array([0.0, 0.1, 0.2])
+    star = reference_of(pinnreg.problem("lane_emden")).solve({"x": x}).values["u"]
+    assert np.abs(star - (1 - x**2 / 6 + 1.5 * x**4 / 120 - 1.5 * (8 * 1.5 - 5) * x**6 / 15120)).max() < 1e-9
+    layer = reference_of(pinnreg.problem("blasius", length=12.0))
+    near = np.linspace(0, 0.08, 9)
+    assert weights(near, 1) @ layer.solve({"x": near}).values["v"] == pytest.approx(0.332057336215, abs=1e-9)
+    assert 12 - layer.solve({"x": np.array([12.0])}).values["u"].item() == pytest.approx(1.7207876575, abs=1e-8)
 
 
 def test_solitons_far_apart_are_those_of_one_alone() -> None:
