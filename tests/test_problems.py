@@ -422,7 +422,7 @@ SCIPY = ("Chebyshev collocation", "method of lines", "Runge-Kutta method", "Four
 FORMULA_ALONE = {
     *("wave", "klein_gordon", "convection_diffusion", "kdv", "robin_radiation", "beam", "plate", "quantum_well"),
     *("integro_differential", "helmholtz", "kovasznay", "bloch", "poisson_nd", "heat_nd"),
-    *("bratu"),
+    *("stefan", "bratu"),
 }
 """Closed forms of equations that no SciPy solve is there for; those of their files are written a second time below."""
 
@@ -534,6 +534,10 @@ AGAIN: dict[str, tuple[Function, Function | None]] = {
         None,
     ),
     "kovasznay": (lambda d, x, y: steady_flow(d, 40), None),
+    "stefan": (
+        lambda d, x, t: np.array([d("", 1) * (d("", 1) * d("t") - x * d("t", 1) * d("x")) - d("xx"), d("x", 1)]),
+        None,
+    ),
     "bratu": (lambda d, x: np.array([d("xx") + d("", 1) * np.exp(d("")), d("x", 1)]), None),
     "bloch": (
         lambda d, x: np.array([d("xx", n) - (20 * np.cos(2 * pi * x) - band()) * d("", n) for n in (0, 1)]),
