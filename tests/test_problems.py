@@ -422,7 +422,7 @@ SCIPY = ("Chebyshev collocation", "method of lines", "Runge-Kutta method", "Four
 FORMULA_ALONE = {
     *("wave", "klein_gordon", "convection_diffusion", "kdv", "robin_radiation", "beam", "plate", "quantum_well"),
     *("integro_differential", "helmholtz", "kovasznay", "bloch", "poisson_nd", "heat_nd"),
-    *("stefan", "bratu"),
+    *("stefan", "bratu", "black_scholes"),
 }
 """Closed forms of equations that no SciPy solve is there for; those of their files are written a second time below."""
 
@@ -539,6 +539,10 @@ AGAIN: dict[str, tuple[Function, Function | None]] = {
         None,
     ),
     "bratu": (lambda d, x: np.array([d("xx") + d("", 1) * np.exp(d("")), d("x", 1)]), None),
+    "black_scholes": (
+        lambda d, s, t: d("t") - 0.08 * s**2 * d("ss") - 0.05 * s * d("s") + 0.05 * d(""),
+        None,
+    ),
     "bloch": (
         lambda d, x: np.array([d("xx", n) - (20 * np.cos(2 * pi * x) - band()) * d("", n) for n in (0, 1)]),
         None,
