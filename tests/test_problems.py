@@ -379,6 +379,7 @@ def test_a_wrong_sign_in_a_residual_would_show(problem: Problem) -> None:
 
 FLAT = {
     "blasius": ("free",),
+    "robertson": ("initial_u", "initial_w"),
 }
 """Conditions at ends near which solutions hardly change."""
 
@@ -607,6 +608,13 @@ AGAIN_IN_TIME: dict[str, tuple[Function, tuple[float, ...], float]] = {
         lambda t, y: ((-10, 10, 0), (28, -1, -y[0]), (y[1], 0, -8 / 3)) @ y,
         (1, 1, 1),
         1,
+    ),
+    "robertson": (
+        lambda t, y: (
+            np.array([(-1, 1, 0), (1, -1, 0), (0, -1, 1)]).T @ (0.04 * y[0], 1e4 * y[1] * y[2], 3e7 * y[1] ** 2)
+        ),
+        (1, 0, 0),
+        1e5,
     ),
 }
 """Systems y′ = F(t, y), what they start from and how far they go, with the default parameters."""
