@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.integrate import simpson, solve_ivp
 from scipy.optimize import brentq
+from scipy.stats import norm
 from torch import Tensor
 
 import pinnreg
@@ -379,6 +380,7 @@ def test_a_wrong_sign_in_a_residual_would_show(problem: Problem) -> None:
 
 FLAT = {
     "blasius": ("free",),
+    "fokker_planck": ("dirichlet",),
     "robertson": ("initial_u", "initial_w"),
 }
 """Conditions at ends near which solutions hardly change."""
@@ -423,7 +425,7 @@ SCIPY = ("Chebyshev collocation", "method of lines", "Runge-Kutta method", "Four
 FORMULA_ALONE = {
     *("wave", "klein_gordon", "convection_diffusion", "kdv", "robin_radiation", "beam", "plate", "quantum_well"),
     *("integro_differential", "helmholtz", "kovasznay", "bloch", "poisson_nd", "heat_nd"),
-    *("stefan", "bratu", "black_scholes"),
+    *("stefan", "bratu", "black_scholes", "fokker_planck"),
 }
 """Closed forms of equations that no SciPy solve is there for; those of their files are written a second time below."""
 
@@ -543,6 +545,10 @@ AGAIN: dict[str, tuple[Function, Function | None]] = {
     "black_scholes": (
         lambda d, s, t: d("t") - 0.08 * s**2 * d("ss") - 0.05 * s * d("s") + 0.05 * d(""),
         None,
+    ),
+    "fokker_planck": (
+        lambda d, x, t: d("t") - d("") - x * d("x") - 0.2 * d("xx"),
+        lambda x: norm.pdf(x, 1, 0.2),
     ),
     "bloch": (
         lambda d, x: np.array([d("xx", n) - (20 * np.cos(2 * pi * x) - band()) * d("", n) for n in (0, 1)]),
