@@ -100,7 +100,8 @@ def test_every_parameter_of_every_problem_changes_problem_and_reference(name: st
     assert one.history["loss"][0] != two.history["loss"][0]
     assert one.report is not None
     assert two.report is not None
-    references = [report.fields["u_reference"] for report in (one.report, two.report)]
+    output, *_ = pinnreg.problem(name).outputs
+    references = [report.fields[f"{output}_reference"] for report in (one.report, two.report)]
     changed = references[0].shape != references[1].shape or not np.allclose(*references, rtol=1e-7, equal_nan=True)
     assert changed != ((name, parameter) in MANUFACTURED)
 

@@ -104,6 +104,79 @@ def test_a_corner_of_the_start_is_known_to_the_tail_of_its_modes():
     assert np.abs(values[:, 2:] - 0.25 - series.sum(axis=0)[:, 1:]).max() < 1e-9
 
 
+def test_a_nonlinear_term_may_be_differentiated():
+    # uₜ = ν uₓₓ - u uₓ by Cole and Hopf: u = -2ν φₓ/φ, where φ obeys the heat equation
+    nu, k = 0.02, 2 * pi
+    fading = lambda t: 0.6 * np.exp(-nu * k**2 * t)  # noqa: E731
+    exact = lambda x, t: 2 * nu * k * fading(t) * np.sin(k * x) / (1 + fading(t) * np.cos(k * x))  # noqa: E731
+    steps, errors = np.array([16, 32, 64]), []
+    for count in steps:
+        found = fourier(
+            lambda k: -nu * k**2,
+            lambda u: u**2 / 2,
+            lambda x: exact(x, 0.0),
+            factor=lambda k: -1j * k,
+            **PERIOD,
+            modes=128,
+            steps=count,
+        )
+        solved = found.solve(GRID)
+        errors.append(relative(solved.values["u"], exact(GRID["x"][:, None], GRID["t"])))
+        assert errors[-1] <= solved.error_estimate <= 100 * errors[-1]
+    assert -4.6 < np.polyfit(np.log(steps), np.log(errors), 1)[0] < -3.4
+
+
+def test_a_system_is_as_its_components_where_these_do_not_meet():
+    rates = (lambda k: -0.02 * k**2, lambda k: -0.3j * k)
+    reactions = (lambda u: 6 * u * (1 - u), lambda v: -(v**3))
+    starts = (bell, lambda x: np.cos(2 * pi * x))
+    both = fourier(
+        lambda k: [rate(k) for rate in rates],
+        lambda u, v: (reactions[0](u), reactions[1](v)),
+        lambda x: [start(x) for start in starts],
+        outputs=("u", "v"),
+        system=True,
+        **PERIOD,
+        steps=400,
+    ).solve(GRID)
+    for output, *one in zip(("u", "v"), rates, reactions, starts, strict=True):
+        alone = fourier(*one, **PERIOD, steps=400).solve(GRID)
+        assert np.abs(both.values[output] - alone.values["u"]).max() < 1e-14
+
+
+def test_a_system_turns_as_its_complex_form_and_carries_the_tail_of_corners():
+    corner = lambda x: np.abs(x - 0.5)  # noqa: E731
+    turned = fourier(
+        lambda k: -0.1 * k**2, lambda h: 3j * h, lambda x: corner(x) + 0j, outputs=("u", "v"), **PERIOD, modes=32
+    ).solve(GRID)
+    system = fourier(
+        lambda k: (-0.1 * k**2, -0.1 * k**2),
+        lambda u, v: (-3 * v, 3 * u),
+        lambda x: (corner(x), 0 * x),
+        outputs=("u", "v"),
+        system=True,
+        **PERIOD,
+        modes=32,
+    ).solve(GRID)
+    for output in ("u", "v"):
+        assert np.abs(system.values[output] - turned.values[output]).max() < 1e-12
+
+
+def test_a_system_of_three_has_three_outputs():
+    found = fourier(
+        lambda k: (0 * k, 0 * k, 0 * k),
+        lambda u, v, w: (v - w, w - u, u - v),
+        lambda x: (1 + 0 * x, 0 * x, 0 * x),
+        outputs=("u", "v", "w"),
+        system=True,
+        **PERIOD,
+        steps=500,
+    ).solve(GRID)
+    turn = 3**0.5 * GRID["t"]
+    assert np.abs(found.values["u"] - (1 + 2 * np.cos(turn)) / 3).max() < 1e-12
+    assert np.abs(found.values["v"] - found.values["w"] + 2 / 3**0.5 * np.sin(turn)).max() < 1e-12
+
+
 def test_a_reaction_with_diffusion_agrees_with_the_method_of_lines():
     rhs = lambda x, u, ux, uxx: 0.02 * uxx + 5 * (u - u**3)  # noqa: E731
     start = lambda x: np.cos(2 * pi * x) + 0.3  # noqa: E731
@@ -172,6 +245,26 @@ def test_wrong_arguments_are_refused(arguments, message):
 def test_functions_that_do_not_fit_are_refused(linear, nonlinear, initial, message):
     with pytest.raises(InputError, match=message):
         fourier(linear, nonlinear, initial, **PERIOD, steps=16).solve(GRID)
+
+
+@pytest.mark.parametrize(
+    ("linear", "nonlinear", "initial", "message"),
+    [
+        (lambda k: -(k**2), lambda u, v: (u, v), lambda x: (x, x), "linear: expected a sequence of 2"),
+        (lambda k: (k, k), lambda u, v: u, lambda x: (bell(x), bell(x)), "nonlinear: expected a sequence of 2"),
+        (lambda k: (k, k), lambda u, v: (u,), lambda x: (bell(x), bell(x)), "nonlinear: expected a sequence of 2"),
+        (lambda k: (k, k), lambda u, v: (u, v), bell, "initial data: expected a sequence of 2"),
+        (lambda k: (k, k), lambda u, v: (u, 1j * v), lambda x: (bell(x), bell(x)), "nonlinear: complex"),
+    ],
+)
+def test_functions_that_do_not_fit_a_system_are_refused(linear, nonlinear, initial, message):
+    with pytest.raises(InputError, match=message):
+        fourier(linear, nonlinear, initial, **PERIOD, steps=16, outputs=("u", "v"), system=True).solve(GRID)
+
+
+def test_a_factor_that_does_not_fit_is_refused():
+    with pytest.raises(InputError, match="factor: is NaN or Inf at 1 of"):
+        fourier(lambda k: 0 * k, nothing, bell, **PERIOD, steps=16, factor=lambda k: 1 / k).solve(GRID)
 
 
 def test_points_outside_are_refused():

@@ -61,6 +61,35 @@ def test_a_stiff_equation_keeps_to_its_slow_solution():
     assert relative(found.solve({"t": TIMES}).values["u"], np.cos(TIMES)) < 1e-12
 
 
+@pytest.mark.parametrize("rate", [1.0, 1e6])
+def test_a_rate_far_above_the_solution_s_own_costs_the_implicit_method_nothing(rate, monkeypatch):
+    monkeypatch.setattr("pinnreg.reference.runge_kutta._MOST_EVALUATIONS", 40_000)
+    found = ordinary(lambda t, u: (-rate * (u - np.cos(t)) - np.sin(t),), (1.0,), t=(0, 10), stiff=True)
+    solved = found.solve({"t": TIMES})
+    assert found.kind == "Runge-Kutta method"
+    assert relative(solved.values["u"], np.cos(TIMES)) <= solved.error_estimate < 1e-9
+    if rate > 1:
+        with pytest.raises(RuntimeError, match="is it stiff"):
+            ordinary(lambda t, u: (-rate * (u - np.cos(t)) - np.sin(t),), (1.0,), t=(0, 10)).solve({"t": TIMES})
+
+
+def test_the_implicit_method_s_error_falls_with_its_tolerance_under_an_honest_estimate():
+    tolerances, errors = np.array([1e-5, 1e-7, 1e-9]), []
+    for rtol in tolerances:
+        found = ordinary(oscillator, (1.0, 0.0), t=(0, 10), stiff=True, rtol=rtol, atol=rtol / 100)
+        solved = found.solve({"t": TIMES})
+        errors.append(relative(solved.values["u"], np.cos(2 * TIMES)))
+        assert errors[-1] <= solved.error_estimate <= 1000 * errors[-1]
+    assert 0.6 < np.polyfit(np.log(tolerances), np.log(errors), 1)[0] < 1.3
+
+
+def test_the_axis_may_be_one_of_space():
+    found = ordinary(oscillator, (1.0, 0.0), t=(0, 1), axis="x")
+    assert relative(found.solve({"x": TIMES / 10}).values["u"], np.cos(TIMES / 5)) < 1e-12
+    with pytest.raises(InputError, match="'t'"):
+        found.solve({"t": TIMES / 10})
+
+
 def test_components_have_the_names_they_are_given_and_others_are_not_shown():
     values = ordinary(oscillator, (1.0, 0.0), t=(0, 10), outputs=("p", "q")).solve({"t": TIMES}).values
     assert list(values) == ["p", "q"]

@@ -15,7 +15,7 @@ from pinnreg.reference.modes import Equation, Path
 
 def fourier(
     linear: Callable[[Array], Any],
-    nonlinear: Callable[[Any], Any],
+    nonlinear: Callable[..., Any],
     initial: Callable[[Array], Any],
     *,
     x: tuple[float, float],
@@ -23,10 +23,13 @@ def fourier(
     modes: int = 512,
     steps: int = 4000,
     outputs: Sequence[str] = ("u",),
+    factor: Callable[[Array], Any] | None = None,
+    system: bool = False,
 ) -> Reference:
-    """uₜ = L u + N(u), periodic on (a, b), by Fourier modes in x and exponential Runge-Kutta steps of order four in t.
+    """uₜ = L u + M N(u), periodic on (a, b), by Fourier modes and exponential Runge-Kutta steps of order four.
 
-    L multiplies the mode exp ikx by λ(k), and is solved for exactly; N acts point by point. Modes above those that N is
+    L multiplies the mode exp ikx by λ(k), and is solved for exactly; N acts point by point, and M, which is 1 unless a
+    `factor` is given, multiplies by μ(k): -u uₓ is μ = -ik of N = u²/2. Modes above those that N is
     evaluated with are carried by L alone: what is left out is small where N changes slowly beside them, as with a start
     whose slope jumps, and smallest if L has the mean of N's derivative and N the rest.
 
@@ -38,7 +41,10 @@ def fourier(
         t: the times (t₀, t₁).
         modes: an even number, from 32.
         steps: of equal length, from 16.
-        outputs: one name, or two for the real and the imaginary part.
+        outputs: one name, or two for the real and the imaginary part, or as many as a system has.
+        factor: μ, a NumPy function of the wave numbers (m,), where N is differentiated.
+        system: whether each output is a real function of its own. `linear` and `initial` then return a sequence of
+            arrays, one an output; `nonlinear` gets as many arrays, and returns such a sequence, too.
 
     Returns:
         A reference on the axes "x" and "t", whose `error_estimate` is the difference from three quarters of the modes
@@ -55,16 +61,19 @@ def fourier(
         raise InputError(
             f"fourier: expected an even number of modes from 32 and 16 steps or more, got {modes}, {steps}"
         )
-    if len(outputs) not in (1, 2):
-        raise InputError(f"fourier: expected one output, or two for real and imaginary part, got {len(outputs)}")
-    equation = Equation(linear, nonlinear, initial, ends, span, len(outputs) == 2)
+    if not outputs or (len(outputs) > 2 and not system):
+        raise InputError(
+            f"fourier: expected one output, or two for real and imaginary part, or a system, got {len(outputs)}"
+        )
+    is_complex, components = len(outputs) == 2 and not system, len(outputs) if system else None
+    equation = Equation(linear, nonlinear, initial, factor, ends, span, is_complex, components)
     fine = Path(equation, modes, steps)
     coarse = Path(equation, 2 * ceil(3 * modes / 8), ceil(steps / 2))
 
     def solve(axes: Axes) -> Solved:
         asked = axes_within(axes, {"x": ends, "t": span})
         both = (path.values(asked["x"], np.clip(asked["t"], *span)) for path in (fine, coarse))
-        found, other = (dict(zip(outputs, (u.real, u.imag), strict=False)) for u in both)
+        found, other = (dict(zip(outputs, u if system else (u.real, u.imag), strict=False)) for u in both)
         return Solved.finer(found, other)
 
     return Reference("Fourier method", solve)

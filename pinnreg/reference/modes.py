@@ -28,34 +28,52 @@ _KEPT = 1000
 @final
 @dataclass(frozen=True)
 class Equation:
-    """The equation as given; modes are coefficients of exp ik(x - a), those of k < 0 left out where u is real."""
+    """The equation as given; modes are coefficients of exp ik(x - a), those of k < 0 left out where u is real.
+
+    Of a system of p equations arrays have an axis of p components more, the first.
+    """
 
     linear: Callable[[Array], Any]
-    nonlinear: Callable[[Any], Any]
+    nonlinear: Callable[..., Any]
     initial: Callable[[Array], Any]
+    factor: Callable[[Array], Any] | None
     ends: tuple[float, float]
     times: tuple[float, float]
     is_complex: bool
+    components: int | None
 
     def start(self, x: Array) -> RealOrComplex:
         with np.errstate(all="ignore"):
-            return _finite("initial data", self._checked("initial data", self.initial(x), len(x)))
+            return _finite(
+                "initial data", self._real("initial data", self._all("initial data", self.initial(x), len(x)))
+            )
 
     def rates(self, numbers: Array) -> Complex:
         with np.errstate(all="ignore"):
-            return _finite("linear", _checked("linear", self.linear(self._waves(numbers)), len(numbers))).astype(
-                complex
-            )
+            rates = self._all("linear", self.linear(self._waves(numbers)), len(numbers))
+        return _finite("linear", rates).astype(complex)
+
+    def factors(self, numbers: Array) -> Complex:
+        """By what the modes of N are multiplied, (m,)."""
+        if self.factor is None:
+            return np.ones(len(numbers), dtype=np.complex128)
+        with np.errstate(all="ignore"):
+            given = _checked("factor", self.factor(self._waves(numbers)), len(numbers))
+        return _finite("factor", given).astype(complex)
 
     def forcing(self, modes: Complex) -> Complex:
         """The modes of N(u) from those of u."""
         if not self.is_complex:
-            u = scipy.fft.irfft(modes, 2 * len(modes), norm="forward")
-            return self._transformed(self._checked("nonlinear", self.nonlinear(u), len(u)))[:-1]
+            u = scipy.fft.irfft(modes, 2 * modes.shape[-1], norm="forward")
+            return self._transformed(self._reaction(u))[..., :-1]
         u = scipy.fft.ifft(modes, norm="forward")
-        forcing = self._transformed(self._checked("nonlinear", self.nonlinear(u), len(u)))
+        forcing = self._transformed(self._reaction(u))
         forcing[len(u) // 2] = 0.0  # it has no partner
         return forcing
+
+    def _reaction(self, u: RealOrComplex) -> RealOrComplex:
+        given = self.nonlinear(u) if self.components is None else self.nonlinear(*u)
+        return self._real("nonlinear", self._all("nonlinear", given, u.shape[-1]))
 
     def sum(self, x: Array, numbers: Array, modes: Complex) -> RealOrComplex:
         """u, (len(x), n), from modes (m, n)."""
@@ -71,7 +89,7 @@ class Equation:
     @cached_property
     def start_modes(self) -> Complex:
         modes = self._transformed(self.start(np.linspace(*self.ends, _SAMPLES, endpoint=False)))
-        return modes[: len(self.numbers(_SAMPLES))]
+        return modes[..., : len(self.numbers(_SAMPLES))]
 
     def _transformed(self, u: RealOrComplex) -> Complex:
         return np.asarray((scipy.fft.fft if self.is_complex else scipy.fft.rfft)(u, norm="forward"))
@@ -79,8 +97,15 @@ class Equation:
     def _waves(self, numbers: Array) -> Array:
         return 2 * pi / (self.ends[1] - self.ends[0]) * numbers
 
-    def _checked(self, what: str, given: object, count: int) -> RealOrComplex:
-        value = _checked(what, given, count)
+    def _all(self, what: str, given: Any, count: int) -> RealOrComplex:
+        """What a function has returned for so many arguments: (count,), or of a system (p, count)."""
+        if self.components is None:
+            return _checked(what, given, count)
+        if not isinstance(given, tuple | list | np.ndarray) or len(given) != self.components:
+            raise InputError(f"{what}: expected a sequence of {self.components} arrays, one an output")
+        return np.stack([_checked(what, each, count) for each in given])
+
+    def _real(self, what: str, value: RealOrComplex) -> RealOrComplex:
         if not self.is_complex and value.dtype.kind == "c":
             raise InputError(f"{what}: complex values for one output; name two, for real and imaginary part")
         return value.astype(np.complex128 if self.is_complex else np.float64)
@@ -109,26 +134,29 @@ class Path:
         self._steps = ceil(steps / self._legs)
 
     def values(self, x: Array, t: Array) -> RealOrComplex:
-        """u on the tensor grid, (len(x), len(t))."""
+        """u on the tensor grid, (len(x), len(t)), or of p components (p, len(x), len(t))."""
         first, _ = self._equation.times
-        resolved = np.stack([self._at(time) for time in t], axis=1)
+        resolved = np.stack([self._at(time) for time in t], axis=-1)
         values = self._equation.sum(x, self._equation.numbers(self._count), resolved)
         later = t > first
         if later.any():
-            values[:, later] += self._above(x, t[later] - first)
-        values[:, ~later] = self._equation.start(x)[:, None]
+            values[..., later] += self._above(x, t[later] - first)
+        values[..., ~later] = self._equation.start(x)[..., None]
         return values
 
     def _above(self, x: Array, t: Array) -> RealOrComplex:
         """What the modes beyond the resolved ones add."""
         numbers, modes = self._equation.numbers(_SAMPLES), self._equation.start_modes
         there = (np.abs(numbers) >= self._count / 2) & (np.abs(numbers) < _CARRIED * self._count / 2)
-        numbers, modes = numbers[there], modes[there]
+        numbers, modes = numbers[there], modes[..., there]
         rates = self._equation.rates(numbers)
-        kept = np.flatnonzero(np.abs(modes) * np.exp(rates.real * t.min()) > _NEGLIGIBLE)
-        values = np.zeros((len(x), len(t)), dtype=np.complex128 if self._equation.is_complex else np.float64)
+        large = np.abs(modes) * np.exp(rates.real * t.min()) > _NEGLIGIBLE
+        kept = np.flatnonzero(large.reshape(-1, len(numbers)).any(axis=0))
+        kind = np.complex128 if self._equation.is_complex else np.float64
+        values = np.zeros((*modes.shape[:-1], len(x), len(t)), dtype=kind)
         for part in np.array_split(kept, ceil(len(kept) / _CHUNK) or 1):
-            values += self._equation.sum(x, numbers[part], modes[part, None] * np.exp(np.outer(rates[part], t)))
+            carried = modes[..., part, None] * np.exp(rates[..., part, None] * t)
+            values += self._equation.sum(x, numbers[part], carried)
         return values
 
     def _at(self, time: float) -> Complex:
@@ -145,7 +173,7 @@ class Path:
         """The resolved modes at the start and after each leg."""
         first, last = self._equation.times
         numbers = self._equation.numbers(self._count)
-        modes = np.where(numbers == -self._count / 2, 0.0, self._equation.start_modes[numbers.astype(int)])
+        modes = np.where(numbers == -self._count / 2, 0.0, self._equation.start_modes[..., numbers.astype(int)])
         advance = self._stepper((last - first) / self._legs / self._steps)
         states = [modes]
         for _ in range(self._legs):
@@ -156,10 +184,11 @@ class Path:
 
     def _stepper(self, step: float) -> Callable[[Complex], Complex]:
         """One step of this length, after Cox and Matthews, Eqs. 26 to 29."""
-        z = step * self._equation.rates(self._equation.numbers(self._count))
+        numbers = self._equation.numbers(self._count)
+        z, factors = step * self._equation.rates(numbers), self._equation.factors(numbers)
         whole, half = np.exp(z), np.exp(z / 2)
-        one, two, three = (step * phi for phi in _phi(z)[1:])
-        middle = step / 2 * _phi(z / 2)[1]
+        one, two, three = (step * factors * phi for phi in _phi(z)[1:])
+        middle = step / 2 * factors * _phi(z / 2)[1]
         first, second, third = one - 3 * two + 4 * three, 2 * two - 4 * three, 4 * three - two
         forcing = self._equation.forcing
 
