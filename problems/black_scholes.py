@@ -17,6 +17,7 @@ class BlackScholes(Problem):
     t = 0.1 over a width of σ√0.1. At s = 0 the equation is one in time alone.
     """
 
+    group = "diffusion and reaction"
     volatility: PositiveFloat = 0.4
     rate: PositiveFloat = 0.05
     domain = Box(s=(0, 3), t=(0.1, 1))

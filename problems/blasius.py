@@ -17,6 +17,7 @@ class Blasius(Problem):
     neurons leads to flows that turn round, where training sticks.
     """
 
+    group = "flows"
     suction: Annotated[float, Field(ge=-1)] = 0.0
     length: PositiveFloat = 8.0
     outputs = ("u", "v")

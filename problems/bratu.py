@@ -15,6 +15,7 @@ class Bratu(Problem):
     height given and λ an output, neither is told from the other by luck, and the fold is a point like others.
     """
 
+    group = "ordinary equations"
     height: PositiveFloat = 3.0
     outputs = ("u", "strength")
     domain = Box(x=(0, 1))

@@ -16,6 +16,7 @@ class FokkerPlanck(Problem):
     known at first to w, c = w² - d/k, and forgets where it was. u is given at t = 0 and, nearly zero, at both ends.
     """
 
+    group = "diffusion and reaction"
     stiffness: PositiveFloat = 1.0
     diffusivity: PositiveFloat = 0.2
     width: PositiveFloat = 0.2

@@ -15,6 +15,7 @@ class LaneEmden(Problem):
     equation is multiplied by x. sin x/x for n = 1 and (1 + x²/3)^(-1/2) for n = 5 are the closed forms.
     """
 
+    group = "ordinary equations"
     index: Annotated[float, Field(ge=1, le=5)] = 1.5
     domain = Box(x=(0, 3))
     conditions = (dirichlet(1.0, on="x=min"), neumann(0.0, on="x=min"))

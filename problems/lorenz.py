@@ -15,6 +15,7 @@ class Lorenz(Problem):
     of e in about a unit of time, and so do errors.
     """
 
+    group = "ordinary equations"
     sigma: PositiveFloat = 10.0
     rho: PositiveFloat = 28.0
     beta: PositiveFloat = 8 / 3

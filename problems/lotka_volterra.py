@@ -18,6 +18,7 @@ class LotkaVolterra(Problem):
     b (exp u - u) + a (exp v - v) stays, so that each period repeats the last, and nothing damps errors of phase.
     """
 
+    group = "ordinary equations"
     growth: PositiveFloat = 2.0
     decay: PositiveFloat = 1.06
     outputs = ("u", "v")

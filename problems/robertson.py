@@ -17,6 +17,7 @@ class Robertson(Problem):
     goes the sum of all, and that of v is divided by 1 + its rate: else what cancels in them would drown the rest.
     """
 
+    group = "ordinary equations"
     slow: PositiveFloat = 0.04
     back: PositiveFloat = 1e4
     fast: PositiveFloat = 3e7

@@ -18,6 +18,7 @@ class Stefan(Problem):
     on time alone. u = 1 - erf(λx)/erf λ and s = 2λ√t with √π λ exp λ² erf λ = S, after J. Stefan (1891).
     """
 
+    group = "diffusion and reaction"
     number: PositiveFloat = 1.0
     outputs = ("u", "s")
     domain = Box(x=(0, 1), t=(0.1, 1))
