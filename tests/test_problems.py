@@ -813,7 +813,6 @@ def test_a_shipped_config_states_only_what_differs_from_the_defaults(name: str) 
 
 def test_a_config_of_a_problem_s_name_adds_nothing_hidden() -> None:
     for name in FILES.keys() & CONFIGS.keys():
-    for name in FILES.keys() & CONFIGS:
         assert resolve(CONFIGS[name]).config == resolve({"problem": name}).config
 
 
