@@ -620,6 +620,11 @@ AGAIN_IN_TIME: dict[str, tuple[Function, tuple[float, ...], float]] = {
         (1, 1, 1),
         1,
     ),
+    "fitzhugh_nagumo": (
+        lambda t, y: (y[0] - y[0] ** 3 / 3 - y[1] + 0.5, 0.08 * (y[0] + 0.7 - 0.8 * y[1])),
+        (-1, 1),
+        25,
+    ),
     "robertson": (
         lambda t, y: (
             np.array([(-1, 1, 0), (1, -1, 0), (0, -1, 1)]).T @ (0.04 * y[0], 1e4 * y[1] * y[2], 3e7 * y[1] ** 2)
