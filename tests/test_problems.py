@@ -650,7 +650,13 @@ def test_another_integrator_finds_the_same_from_the_equations_of_the_docstring(n
         assert np.linalg.norm(values[output] - again) < 1e-8 * np.linalg.norm(again), output
 
 
-AGAIN_ON_A_RING: dict[str, tuple[Function, Function, float]] = {}
+AGAIN_ON_A_RING: dict[str, tuple[Function, Function, float]] = {
+    "cahn_hilliard": (
+        lambda d, u: d(u**3 - u - 0.01 * d(u, 2), 2),
+        lambda x: (np.cos(pi * x) + np.cos(3 * pi * x)) / 4,
+        1e-6,
+    ),
+}
 """uₜ = F(u) on a period, by its derivatives, what it starts from, and a bound of the error."""
 
 
