@@ -386,6 +386,7 @@ def test_a_wrong_sign_in_a_residual_would_show(problem: Problem) -> None:
 
 FLAT = {
     "blasius": ("free",),
+    "fisher_kpp": ("dirichlet",),
     "fokker_planck": ("dirichlet",),
     "robertson": ("initial_u", "initial_w"),
 }
@@ -431,7 +432,7 @@ SCIPY = ("Chebyshev collocation", "method of lines", "Runge-Kutta method", "Four
 FORMULA_ALONE = {
     *("wave", "klein_gordon", "convection_diffusion", "kdv", "robin_radiation", "beam", "plate", "quantum_well"),
     *("integro_differential", "helmholtz", "kovasznay", "bloch", "poisson_nd", "heat_nd"),
-    *("stefan", "bratu", "black_scholes", "fokker_planck", "heat_multiscale"),
+    *("fisher_kpp", "stefan", "bratu", "black_scholes", "fokker_planck", "heat_multiscale"),
 }
 """Closed forms of equations that no SciPy solve is there for; those of their files are written a second time below."""
 
@@ -543,6 +544,10 @@ AGAIN: dict[str, tuple[Function, Function | None]] = {
         None,
     ),
     "kovasznay": (lambda d, x, y: steady_flow(d, 40), None),
+    "fisher_kpp": (
+        lambda d, x, t: d("t") - d("xx") / 500 - 10 * d("") + 10 * d("") ** 2,
+        lambda x: 1 / (1 + np.exp((x - 0.25) * (2500 / 3) ** 0.5)) ** 2,
+    ),
     "stefan": (
         lambda d, x, t: np.array([d("", 1) * (d("", 1) * d("t") - x * d("t", 1) * d("x")) - d("xx"), d("x", 1)]),
         None,
@@ -625,6 +630,11 @@ AGAIN_IN_TIME: dict[str, tuple[Function, tuple[float, ...], float]] = {
         (1, 1, 1),
         1,
     ),
+    "fitzhugh_nagumo": (
+        lambda t, y: (y[0] - y[0] ** 3 / 3 - y[1] + 0.5, 0.08 * (y[0] + 0.7 - 0.8 * y[1])),
+        (-1, 1),
+        25,
+    ),
     "robertson": (
         lambda t, y: (
             np.array([(-1, 1, 0), (1, -1, 0), (0, -1, 1)]).T @ (0.04 * y[0], 1e4 * y[1] * y[2], 3e7 * y[1] ** 2)
@@ -650,7 +660,13 @@ def test_another_integrator_finds_the_same_from_the_equations_of_the_docstring(n
         assert np.linalg.norm(values[output] - again) < 1e-8 * np.linalg.norm(again), output
 
 
-AGAIN_ON_A_RING: dict[str, tuple[Function, Function, float]] = {}
+AGAIN_ON_A_RING: dict[str, tuple[Function, Function, float]] = {
+    "cahn_hilliard": (
+        lambda d, u: d(u**3 - u - 0.01 * d(u, 2), 2),
+        lambda x: (np.cos(pi * x) + np.cos(3 * pi * x)) / 4,
+        1e-6,
+    ),
+}
 """uₜ = F(u) on a period, by its derivatives, what it starts from, and a bound of the error."""
 
 
