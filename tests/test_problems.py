@@ -16,6 +16,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from scipy.integrate import simpson, solve_ivp
+from scipy.linalg import circulant
 from scipy.optimize import brentq
 from torch import Tensor
 
@@ -90,6 +91,7 @@ ACCURACY = {
     "fibre": 5e-7,
     "poisson_multiscale": 1e-11,
     "heat_multiscale": 1e-6,
+    "wave_2d": 1e-6,
     "regression": 0.12,
     "regression_jacobian": 0.1,
     "regression_ktv": 0.06,
@@ -326,6 +328,8 @@ def parameters() -> list[tuple[str, str, Any]]:
 
 
 ANY_SIGN = {("duffing", "delta"), ("duffing", "alpha"), ("duffing", "gamma"), ("poisson_ball", "slope")}
+ANY_SIGN |= {("wave_2d", "overtone"), ("taylor_green", "stream"), ("anisotropic_diffusion", "angle")}
+ANY_SIGN |= {("ginzburg_landau", "dispersion"), ("ginzburg_landau", "detuning")}
 """Parameters that may vanish, or have a default below zero."""
 
 
@@ -420,7 +424,7 @@ SCIPY = ("Chebyshev collocation", "method of lines", "Runge-Kutta method", "Four
 FORMULA_ALONE = {
     *("wave", "klein_gordon", "convection_diffusion", "kdv", "robin_radiation", "beam", "plate", "quantum_well"),
     *("integro_differential", "helmholtz", "kovasznay", "bloch", "poisson_nd", "heat_nd"),
-    *("heat_multiscale",),
+    *("heat_multiscale", "wave_2d"),
 }
 """Closed forms of equations that no SciPy solve is there for; those of their files are written a second time below."""
 
@@ -540,6 +544,10 @@ AGAIN: dict[str, tuple[Function, Function | None]] = {
         lambda d, x, y, t: d("t") - d("xx") / (500 * pi) ** 2 - d("yy") / pi**2,
         lambda x, y: np.sin(20 * pi * x) * np.sin(pi * y),
     ),
+    "wave_2d": (
+        lambda d, x, y, t: d("tt") - d("xx") - d("yy"),
+        lambda x, y: np.sin(pi * x) * np.sin(pi * y),
+    ),
 }
 """Equations as functions of derivatives and coordinates, and what they start from, with the default parameters."""
 
@@ -564,6 +572,48 @@ def steady_flow(d: Callable[..., Array], reynolds: float) -> Array:
         u * d("x", n) + v * d("y", n) + d(axis, 2) - (d("xx", n) + d("yy", n)) / reynolds for n, axis in enumerate("xy")
     ]
     return np.array([*rows, d("x", 0) + d("y", 1)])
+
+
+def flow_in_time(d: Callable[..., Array], nu: float) -> Array:
+    """The same in time, with the viscosity in the place of the Reynolds number."""
+    return steady_flow(d, 1 / nu) + np.array([d("t", 0), d("t", 1), 0 * d("t")])
+
+
+def heat_given(x: Array, y: Array, k: float) -> Array:
+    """-∇·(a ∇u) for the product u of two sines, by sums and differences of angles, and a = 1/(3 + 2x² - 2x + ...)."""
+    size = 3 + 2 * x * (x - 1) + 2 * y * (y - 1)
+    both, apart = np.sin(k / 2 * (x + y)), np.sin(k / 2 * (x - y))
+    u = (np.cos(k / 2 * (x - y)) - np.cos(k / 2 * (x + y))) / 2
+    slopes = (4 * x - 2) * k / 4 * (both - apart) + (4 * y - 2) * k / 4 * (both + apart)
+    return k**2 / 2 * u / size + slopes / size**2
+
+
+def two_waves(x: Array, y: Array) -> Array:
+    return (2 * pi**2 * np.sin(pi * x) + 1.5 * pi**2 * np.sin(2 * pi * x)) * np.sin(pi * y)
+
+
+def forces(d: Callable[..., Array], a: Array, b: Array) -> Array:
+    """∇·σ and the forces against it for λ = 10, of both parts of the displacement by themselves."""
+    area = 10 * (d("xx") + d("xy", 1)), 10 * (d("xy") + d("yy", 1))
+    along = 2 * d("xx") + d("yy") + d("xy", 1) + area[0]
+    across = 2 * d("yy", 1) + d("xx", 1) + d("xy") + area[1]
+    whirl = (1 - 2 * np.cos(2 * a)) * np.sin(2 * b), (2 * np.cos(2 * b) - 1) * np.sin(2 * a)
+    return np.array(
+        [
+            along + pi**2 * (2 * whirl[0] - np.cos(a) * np.cos(b)),
+            across + pi**2 * (2 * whirl[1] + 13 / 11 * np.sin(a) * np.sin(b)),
+        ]
+    )
+
+
+def along_and_across(d: Callable[..., Array], a: Array, b: Array) -> Array:
+    """Second derivatives along the direction at 30° and across it, by sums and differences of angles."""
+    total = np.zeros_like(a)
+    for n, m, conducts in ((3**0.5 / 2, 0.5, 1.0), (-0.5, 3**0.5 / 2, 1e-3)):
+        found = n * n * d("xx") + 2 * n * m * d("xy") + m * m * d("yy")
+        known = -(pi**2) / 2 * ((n - m) ** 2 * np.cos(a - b) - (n + m) ** 2 * np.cos(a + b))
+        total += conducts * (found - known)
+    return total
 
 
 def band() -> float:
