@@ -92,6 +92,7 @@ ACCURACY = {
     "poisson_multiscale": 1e-11,
     "heat_multiscale": 1e-6,
     "wave_2d": 1e-6,
+    "heat_family": 1e-6,
     "regression": 0.12,
     "regression_jacobian": 0.1,
     "regression_ktv": 0.06,
@@ -424,7 +425,7 @@ SCIPY = ("Chebyshev collocation", "method of lines", "Runge-Kutta method", "Four
 FORMULA_ALONE = {
     *("wave", "klein_gordon", "convection_diffusion", "kdv", "robin_radiation", "beam", "plate", "quantum_well"),
     *("integro_differential", "helmholtz", "kovasznay", "bloch", "poisson_nd", "heat_nd"),
-    *("heat_multiscale", "wave_2d"),
+    *("heat_multiscale", "wave_2d", "heat_family"),
 }
 """Closed forms of equations that no SciPy solve is there for; those of their files are written a second time below."""
 
@@ -548,6 +549,7 @@ AGAIN: dict[str, tuple[Function, Function | None]] = {
         lambda d, x, y, t: d("tt") - d("xx") - d("yy"),
         lambda x, y: np.sin(pi * x) * np.sin(pi * y),
     ),
+    "heat_family": (lambda d, x, alpha, t: d("t") - alpha * d("xx"), lambda x, alpha: np.sin(pi * x)),
 }
 """Equations as functions of derivatives and coordinates, and what they start from, with the default parameters."""
 
