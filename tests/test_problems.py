@@ -94,6 +94,7 @@ ACCURACY = {
     "wave_2d": 1e-6,
     "heat_family": 1e-6,
     "elasticity": 1e-9,
+    "anisotropic_diffusion": 1e-8,
     "ginzburg_landau": 1e-5,
     "regression": 0.12,
     "regression_jacobian": 0.1,
@@ -427,7 +428,7 @@ SCIPY = ("Chebyshev collocation", "method of lines", "Runge-Kutta method", "Four
 FORMULA_ALONE = {
     *("wave", "klein_gordon", "convection_diffusion", "kdv", "robin_radiation", "beam", "plate", "quantum_well"),
     *("integro_differential", "helmholtz", "kovasznay", "bloch", "poisson_nd", "heat_nd"),
-    *("heat_multiscale", "wave_2d", "heat_family", "elasticity"),
+    *("heat_multiscale", "wave_2d", "heat_family", "elasticity", "anisotropic_diffusion"),
 }
 """Closed forms of equations that no SciPy solve is there for; those of their files are written a second time below."""
 
@@ -552,6 +553,7 @@ AGAIN: dict[str, tuple[Function, Function | None]] = {
         lambda x, y: np.sin(pi * x) * np.sin(pi * y),
     ),
     "elasticity": (lambda d, x, y: forces(d, pi * x, pi * y), None),
+    "anisotropic_diffusion": (lambda d, x, y: along_and_across(d, pi * x, pi * y), None),
     "heat_family": (lambda d, x, alpha, t: d("t") - alpha * d("xx"), lambda x, alpha: np.sin(pi * x)),
 }
 """Equations as functions of derivatives and coordinates, and what they start from, with the default parameters."""
