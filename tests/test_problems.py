@@ -96,6 +96,7 @@ ACCURACY = {
     "elasticity": 1e-9,
     "anisotropic_diffusion": 1e-8,
     "ginzburg_landau": 1e-5,
+    "inverse_viscosity": 1e-2,
     "inverse_diffusivity": 3e-2,
     "inverse_source": 2e-2,
     "darcy": 1e-2,
@@ -432,7 +433,7 @@ FORMULA_ALONE = {
     *("wave", "klein_gordon", "convection_diffusion", "kdv", "robin_radiation", "beam", "plate", "quantum_well"),
     *("integro_differential", "helmholtz", "kovasznay", "bloch", "poisson_nd", "heat_nd"),
     *("heat_multiscale", "wave_2d", "heat_family", "elasticity", "anisotropic_diffusion"),
-    *("inverse_diffusivity", "inverse_source", "darcy"),
+    *("inverse_viscosity", "inverse_diffusivity", "inverse_source", "darcy"),
 }
 """Closed forms of equations that no SciPy solve is there for; those of their files are written a second time below."""
 
@@ -556,6 +557,7 @@ AGAIN: dict[str, tuple[Function, Function | None]] = {
         lambda d, x, y, t: d("tt") - d("xx") - d("yy"),
         lambda x, y: np.sin(pi * x) * np.sin(pi * y),
     ),
+    "inverse_viscosity": (lambda d, x, y: steady_flow(d, 40), None),
     "inverse_diffusivity": (
         lambda d, x, y: (
             d("", 1) * (d("xx") + d("yy")) + d("x") * d("x", 1) + d("y") * d("y", 1) + heat_given(x, y, 2 * pi)
