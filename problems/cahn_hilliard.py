@@ -17,6 +17,7 @@ class CahnHilliard(Problem):
     those with k < 1/ε grow.
     """
 
+    group = "diffusion and reaction"
     width: PositiveFloat = 0.1
     duration: PositiveFloat = 0.05
     symmetry = even("x")

@@ -16,6 +16,7 @@ class FisherKPP(Problem):
     exp rt, so that a small residual is not enough.
     """
 
+    group = "diffusion and reaction"
     diffusivity: PositiveFloat = 0.002
     rate: PositiveFloat = 10.0
     domain = Box(x=(0, 1), t=(0, 1))

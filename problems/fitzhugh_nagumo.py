@@ -15,6 +15,7 @@ class FitzHughNagumo(Problem):
     it jumps up and down in a time of about 1, and between these follows the recovery w, which takes τ.
     """
 
+    group = "ordinary equations"
     current: PositiveFloat = 0.5
     offset: PositiveFloat = 0.7
     slope: PositiveFloat = 0.8

@@ -16,6 +16,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from scipy.integrate import simpson, solve_ivp
+from scipy.linalg import circulant
 from scipy.optimize import brentq
 from scipy.stats import norm
 from torch import Tensor
@@ -91,6 +92,15 @@ ACCURACY = {
     "fibre": 5e-7,
     "poisson_multiscale": 1e-11,
     "heat_multiscale": 1e-6,
+    "wave_2d": 1e-6,
+    "heat_family": 1e-6,
+    "elasticity": 1e-9,
+    "anisotropic_diffusion": 1e-8,
+    "ginzburg_landau": 1e-5,
+    "inverse_viscosity": 1e-2,
+    "inverse_diffusivity": 3e-2,
+    "inverse_source": 2e-2,
+    "darcy": 1e-2,
     "regression": 0.12,
     "regression_jacobian": 0.1,
     "regression_ktv": 0.06,
@@ -327,6 +337,8 @@ def parameters() -> list[tuple[str, str, Any]]:
 
 
 ANY_SIGN = {("duffing", "delta"), ("duffing", "alpha"), ("duffing", "gamma"), ("poisson_ball", "slope")}
+ANY_SIGN |= {("wave_2d", "overtone"), ("taylor_green", "stream"), ("anisotropic_diffusion", "angle")}
+ANY_SIGN |= {("ginzburg_landau", "dispersion"), ("ginzburg_landau", "detuning")}
 """Parameters that may vanish, or have a default below zero."""
 
 
@@ -432,7 +444,9 @@ SCIPY = ("Chebyshev collocation", "method of lines", "Runge-Kutta method", "Four
 FORMULA_ALONE = {
     *("wave", "klein_gordon", "convection_diffusion", "kdv", "robin_radiation", "beam", "plate", "quantum_well"),
     *("integro_differential", "helmholtz", "kovasznay", "bloch", "poisson_nd", "heat_nd"),
-    *("fisher_kpp", "stefan", "bratu", "black_scholes", "fokker_planck", "heat_multiscale"),
+    *("fisher_kpp", "stefan", "bratu", "black_scholes", "fokker_planck"),
+    *("heat_multiscale", "wave_2d", "heat_family", "elasticity", "anisotropic_diffusion"),
+    *("inverse_viscosity", "inverse_diffusivity", "inverse_source", "darcy"),
 }
 """Closed forms of equations that no SciPy solve is there for; those of their files are written a second time below."""
 
@@ -569,6 +583,22 @@ AGAIN: dict[str, tuple[Function, Function | None]] = {
         lambda d, x, y, t: d("t") - d("xx") / (500 * pi) ** 2 - d("yy") / pi**2,
         lambda x, y: np.sin(20 * pi * x) * np.sin(pi * y),
     ),
+    "wave_2d": (
+        lambda d, x, y, t: d("tt") - d("xx") - d("yy"),
+        lambda x, y: np.sin(pi * x) * np.sin(pi * y),
+    ),
+    "inverse_viscosity": (lambda d, x, y: steady_flow(d, 40), None),
+    "inverse_diffusivity": (
+        lambda d, x, y: (
+            d("", 1) * (d("xx") + d("yy")) + d("x") * d("x", 1) + d("y") * d("y", 1) + heat_given(x, y, 2 * pi)
+        ),
+        None,
+    ),
+    "inverse_source": (lambda d, x, y: np.array([d("xx") + d("yy") + d("", 1), d("", 1) - two_waves(x, y)]), None),
+    "darcy": (lambda d, x: np.array([d("", 1) + np.exp(d("", 2)) * d("x"), d("x", 1) - 1, d("", 1) - x - 0.5]), None),
+    "elasticity": (lambda d, x, y: forces(d, pi * x, pi * y), None),
+    "anisotropic_diffusion": (lambda d, x, y: along_and_across(d, pi * x, pi * y), None),
+    "heat_family": (lambda d, x, alpha, t: d("t") - alpha * d("xx"), lambda x, alpha: np.sin(pi * x)),
 }
 """Equations as functions of derivatives and coordinates, and what they start from, with the default parameters."""
 
@@ -593,6 +623,48 @@ def steady_flow(d: Callable[..., Array], reynolds: float) -> Array:
         u * d("x", n) + v * d("y", n) + d(axis, 2) - (d("xx", n) + d("yy", n)) / reynolds for n, axis in enumerate("xy")
     ]
     return np.array([*rows, d("x", 0) + d("y", 1)])
+
+
+def flow_in_time(d: Callable[..., Array], nu: float) -> Array:
+    """The same in time, with the viscosity in the place of the Reynolds number."""
+    return steady_flow(d, 1 / nu) + np.array([d("t", 0), d("t", 1), 0 * d("t")])
+
+
+def heat_given(x: Array, y: Array, k: float) -> Array:
+    """-∇·(a ∇u) for the product u of two sines, by sums and differences of angles, and a = 1/(3 + 2x² - 2x + ...)."""
+    size = 3 + 2 * x * (x - 1) + 2 * y * (y - 1)
+    both, apart = np.sin(k / 2 * (x + y)), np.sin(k / 2 * (x - y))
+    u = (np.cos(k / 2 * (x - y)) - np.cos(k / 2 * (x + y))) / 2
+    slopes = (4 * x - 2) * k / 4 * (both - apart) + (4 * y - 2) * k / 4 * (both + apart)
+    return k**2 / 2 * u / size + slopes / size**2
+
+
+def two_waves(x: Array, y: Array) -> Array:
+    return (2 * pi**2 * np.sin(pi * x) + 1.5 * pi**2 * np.sin(2 * pi * x)) * np.sin(pi * y)
+
+
+def forces(d: Callable[..., Array], a: Array, b: Array) -> Array:
+    """∇·σ and the forces against it for λ = 10, of both parts of the displacement by themselves."""
+    area = 10 * (d("xx") + d("xy", 1)), 10 * (d("xy") + d("yy", 1))
+    along = 2 * d("xx") + d("yy") + d("xy", 1) + area[0]
+    across = 2 * d("yy", 1) + d("xx", 1) + d("xy") + area[1]
+    whirl = (1 - 2 * np.cos(2 * a)) * np.sin(2 * b), (2 * np.cos(2 * b) - 1) * np.sin(2 * a)
+    return np.array(
+        [
+            along + pi**2 * (2 * whirl[0] - np.cos(a) * np.cos(b)),
+            across + pi**2 * (2 * whirl[1] + 13 / 11 * np.sin(a) * np.sin(b)),
+        ]
+    )
+
+
+def along_and_across(d: Callable[..., Array], a: Array, b: Array) -> Array:
+    """Second derivatives along the direction at 30° and across it, by sums and differences of angles."""
+    total = np.zeros_like(a)
+    for n, m, conducts in ((3**0.5 / 2, 0.5, 1.0), (-0.5, 3**0.5 / 2, 1e-3)):
+        found = n * n * d("xx") + 2 * n * m * d("xy") + m * m * d("yy")
+        known = -(pi**2) / 2 * ((n - m) ** 2 * np.cos(a - b) - (n + m) ** 2 * np.cos(a + b))
+        total += conducts * (found - known)
+    return total
 
 
 def band() -> float:
@@ -700,6 +772,22 @@ def test_a_star_and_a_boundary_layer_are_those_of_the_tables() -> None:
     near = np.linspace(0, 0.08, 9)
     assert weights(near, 1) @ layer.solve({"x": near}).values["v"] == pytest.approx(0.332057336215, abs=1e-9)
     assert 12 - layer.solve({"x": np.array([12.0])}).values["u"].item() == pytest.approx(1.7207876575, abs=1e-8)
+
+
+def test_the_waves_of_ginzburg_and_landau_are_those_of_differences_along_x() -> None:
+    x = np.linspace(-5, 5, 120, endpoint=False)
+    step = x[1] - x[0]
+    row = np.zeros(len(x))
+    row[np.arange(-HALF_WIDTH, HALF_WIDTH + 1)] = weights(step * np.arange(-HALF_WIDTH, HALF_WIDTH + 1), 2)
+    second = circulant(row)
+
+    def rate(t: float, a: Any) -> Any:
+        return a + (1 + 1j) * (second @ a) - (1 + 2j) * np.abs(a) ** 2 * a
+
+    start = np.cos(pi * x / 10) ** 2 + 0j
+    other = solve_ivp(rate, (0, 3), start, method="DOP853", rtol=1e-10, atol=1e-12, t_eval=[0.0, 1.0, 3.0]).y
+    found = reference_of(pinnreg.problem("ginzburg_landau")).solve({"x": x, "t": np.array([0.0, 1.0, 3.0])}).values
+    assert np.abs(found["u"] + 1j * found["v"] - other).max() < 1e-8
 
 
 def test_solitons_far_apart_are_those_of_one_alone() -> None:
