@@ -62,12 +62,17 @@ def parameters_of_problems() -> list[Any]:
     ]
 
 
+LARGE = 1e3
+
+
 def other_value(name: str, parameter: str) -> Any:
     """A valid value of a problem's parameter other than its default."""
     problem = pinnreg.problem(name)
     default = getattr(problem, parameter)
     choices = [choice for choice in get_args(get_type_hints(type(problem))[parameter]) if choice != default]
-    for value in choices or (default + 1, default - 1, 2 * default):
+    # to a large number one more or less is nothing
+    near = () if choices else (2 * default,) if abs(default) > LARGE else (default + 1, default - 1, 2 * default)
+    for value in choices or near:
         try:
             pinnreg.problem(name, **{parameter: value})
         except InputError:
