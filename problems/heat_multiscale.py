@@ -22,11 +22,8 @@ class HeatMultiscale(Problem):
     along: PositiveFloat = 500.0
     across: PositiveFloat = 1.0
     domain = Box(x=(0, 1), y=(0, 1), t=(0, 5))
-    defaults = {
-        "network": {"hidden": [16, 16]},
-        "conditions": "soft",
-        "train": [{"optimiser": "gauss_newton", "steps": 60}],
-    }
+    stage = {"optimiser": "gauss_newton", "steps": 60}
+    defaults = {"network": {"hidden": [16, 16]}, "conditions": "soft", "train": [stage]}
     features = property(lambda self: (lambda x: torch.sin(self.mode * pi * x),))
     symmetry = property(lambda self: (even("x") if self.mode % 2 else odd("x"), even("y")))
     conditions = property(lambda self: (initial(lambda x, y: self.wave(x, y, torch)), dirichlet(0.0)))
