@@ -733,6 +733,11 @@ def test_another_integrator_finds_the_same_from_the_equations_of_the_docstring(n
 
 
 AGAIN_ON_A_RING: dict[str, tuple[Function, Function, float]] = {
+    "kuramoto_sivashinsky": (
+        lambda d, u: -6.25 * u * d(u, 1) - 0.390625 * d(u, 2) - 100 / 65536 * d(u, 4),
+        lambda x: np.cos(x) + np.sin(2 * x) / 2,
+        1e-6,
+    ),
     "cahn_hilliard": (
         lambda d, u: d(u**3 - u - 0.01 * d(u, 2), 2),
         lambda x: (np.cos(pi * x) + np.cos(3 * pi * x)) / 4,
