@@ -16,6 +16,7 @@ class KuramotoSivashinsky(Problem):
     long waves, u uₓ has steepened them to a shock by t = 0.1, and uₓₓₓₓ keeps that smooth. From there on errors grow.
     """
 
+    group = "waves"
     advection: PositiveFloat = 100 / 16
     growth: PositiveFloat = 100 / 16**2
     damping: PositiveFloat = 100 / 16**4
