@@ -738,6 +738,13 @@ AGAIN_ON_A_RING: dict[str, tuple[Function, Function, float]] = {
         lambda x: np.cos(x) + np.sin(2 * x) / 2,
         1e-6,
     ),
+    "schnakenberg": (
+        lambda d, y: np.array(
+            [0.002 * d(y[0], 2) + 0.1 - y[0] + y[0] ** 2 * y[1], 0.08 * d(y[1], 2) + 0.9 - y[0] ** 2 * y[1]]
+        ),
+        lambda x: np.array([1 + 0.2 * np.cos(2 * pi * x), 0.9 + 0 * x]),
+        1e-7,
+    ),
     "cahn_hilliard": (
         lambda d, u: d(u**3 - u - 0.01 * d(u, 2), 2),
         lambda x: (np.cos(pi * x) + np.cos(3 * pi * x)) / 4,
