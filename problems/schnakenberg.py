@@ -16,6 +16,7 @@ class Schnakenberg(Problem):
     that unstable, after A. M. Turing (1952): the wave grows, and sharpens to a spike of u.
     """
 
+    group = "diffusion and reaction"
     feed: PositiveFloat = 0.9
     slow: PositiveFloat = 0.002
     fast: PositiveFloat = 0.08
