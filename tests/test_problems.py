@@ -426,7 +426,7 @@ SCIPY = ("Chebyshev collocation", "method of lines", "Runge-Kutta method", "Four
 FORMULA_ALONE = {
     *("wave", "klein_gordon", "convection_diffusion", "kdv", "robin_radiation", "beam", "plate", "quantum_well"),
     *("integro_differential", "helmholtz", "kovasznay", "bloch", "poisson_nd", "heat_nd"),
-    *("fisher_kpp", "stefan", "bratu", "black_scholes", "fokker_planck"),
+    *("fisher_kpp", "sine_gordon", "stefan", "bratu", "black_scholes", "fokker_planck"),
 }
 """Closed forms of equations that no SciPy solve is there for; those of their files are written a second time below."""
 
@@ -542,6 +542,7 @@ AGAIN: dict[str, tuple[Function, Function | None]] = {
         lambda d, x, t: d("t") - d("xx") / 500 - 10 * d("") + 10 * d("") ** 2,
         lambda x: 1 / (1 + np.exp((x - 0.25) * (2500 / 3) ** 0.5)) ** 2,
     ),
+    "sine_gordon": (lambda d, x, t: d("tt") - d("xx") + np.sin(d("")), np.zeros_like),
     "stefan": (
         lambda d, x, t: np.array([d("", 1) * (d("", 1) * d("t") - x * d("t", 1) * d("x")) - d("xx"), d("x", 1)]),
         None,
