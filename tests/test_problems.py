@@ -444,9 +444,13 @@ SCIPY = ("Chebyshev collocation", "method of lines", "Runge-Kutta method", "Four
 FORMULA_ALONE = {
     *("wave", "klein_gordon", "convection_diffusion", "kdv", "robin_radiation", "beam", "plate", "quantum_well"),
     *("integro_differential", "helmholtz", "kovasznay", "bloch", "poisson_nd", "heat_nd"),
+<<<<<<< HEAD
     *("fisher_kpp", "stefan", "bratu", "black_scholes", "fokker_planck"),
     *("heat_multiscale", "wave_2d", "heat_family", "elasticity", "anisotropic_diffusion"),
     *("inverse_viscosity", "inverse_diffusivity", "inverse_source", "darcy"),
+=======
+    *("fisher_kpp", "sine_gordon", "stefan", "bratu", "black_scholes", "fokker_planck"),
+>>>>>>> w-zoo1
 }
 """Closed forms of equations that no SciPy solve is there for; those of their files are written a second time below."""
 
@@ -562,6 +566,7 @@ AGAIN: dict[str, tuple[Function, Function | None]] = {
         lambda d, x, t: d("t") - d("xx") / 500 - 10 * d("") + 10 * d("") ** 2,
         lambda x: 1 / (1 + np.exp((x - 0.25) * (2500 / 3) ** 0.5)) ** 2,
     ),
+    "sine_gordon": (lambda d, x, t: d("tt") - d("xx") + np.sin(d("")), np.zeros_like),
     "stefan": (
         lambda d, x, t: np.array([d("", 1) * (d("", 1) * d("t") - x * d("t", 1) * d("x")) - d("xx"), d("x", 1)]),
         None,
