@@ -444,13 +444,9 @@ SCIPY = ("Chebyshev collocation", "method of lines", "Runge-Kutta method", "Four
 FORMULA_ALONE = {
     *("wave", "klein_gordon", "convection_diffusion", "kdv", "robin_radiation", "beam", "plate", "quantum_well"),
     *("integro_differential", "helmholtz", "kovasznay", "bloch", "poisson_nd", "heat_nd"),
-<<<<<<< HEAD
-    *("fisher_kpp", "stefan", "bratu", "black_scholes", "fokker_planck"),
+    *("fisher_kpp", "sine_gordon", "stefan", "bratu", "black_scholes", "fokker_planck"),
     *("heat_multiscale", "wave_2d", "heat_family", "elasticity", "anisotropic_diffusion"),
     *("inverse_viscosity", "inverse_diffusivity", "inverse_source", "darcy"),
-=======
-    *("fisher_kpp", "sine_gordon", "stefan", "bratu", "black_scholes", "fokker_planck"),
->>>>>>> w-zoo1
 }
 """Closed forms of equations that no SciPy solve is there for; those of their files are written a second time below."""
 
