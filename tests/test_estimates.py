@@ -18,6 +18,7 @@ from pinnreg.cli import main
 from pinnreg.config import resolve
 from pinnreg.equations import Points
 from pinnreg.estimates import COLUMNS, Estimate, by_defect, correction
+from pinnreg.estimates.estimate import _differences
 from pinnreg.networks import bound, widened
 from pinnreg.report import read_report
 from pinnreg.run import estimating
@@ -525,3 +526,20 @@ def test_points_are_asked_for_as_of_a_solution() -> None:
         with pytest.raises(InputError, match=r"estimate: expected points \(n, 2\), in rows of x, y"):
             estimate.at(wrong)
     assert len(repr(estimate)) < 300
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "apart"),
+    [([1.0, 2.0], [1.0, 2.0], 0.0), ([0.0, 0.0], [0.0, 0.0], 0.0), ([3.0, 0.0], [0.0, 4.0], 1.25)],
+)
+def test_how_far_two_estimates_are_apart(before: list[float], now: list[float], apart: float) -> None:
+    found = _differences(("u",), np.array(before)[:, None], np.array(now)[:, None])
+    assert found == pytest.approx({"u": apart})
+
+
+def test_what_is_no_number_or_nothing_is_not_called_good() -> None:
+    nothing = _differences(("u",), np.full((2, 1), np.nan), np.full((2, 1), np.nan))
+    assert np.isnan(nothing["u"])
+    huge = poorly_trained("logistic", 2, **{"network.scale": 1e60})
+    estimate = huge.estimate(most=0)
+    assert estimate is None or estimate.reliability == {"u": "poor"}

@@ -178,8 +178,11 @@ def by_defect(objective: Objective, parameters: Parameters, *, seed: int, most: 
                 raise InputError("the residual is not finite a little away from u")
             if before is not None:
                 coarser, linear = (_differences(problem.outputs, each, error) for each in (before, first))
-                apart = {name: max(coarser[name], linear[name]) for name in problem.outputs}
+                apart = {name: float(np.maximum(coarser[name], linear[name])) for name in problem.outputs}
                 found = tried
+                if found.left > 0:  # an error of nothing beside a residual is one that was not found
+                    lost = [name for name, each in zip(problem.outputs, error.T, strict=True) if not each.any()]
+                    apart |= dict.fromkeys(lost, math.inf)
             before = error
     except (InputError, NotImplementedError, RuntimeError) as refused:
         # such a residual, or one without forward derivatives
@@ -211,7 +214,7 @@ def _differences(outputs: Sequence[str], before: Array, now: Array) -> dict[str,
     """How far two estimates (n, outputs) are apart, of the second's size, by output."""
     apart, size = np.linalg.norm(now - before, axis=0), np.linalg.norm(now, axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        shares = np.where(apart > 0, apart / size, 0.0)
+        shares = np.where(apart == 0, 0.0, apart / size)  # NaN where they are no numbers
     return dict(zip(outputs, shares.tolist(), strict=True))
 
 
