@@ -105,7 +105,8 @@ ACCURACY = {
     "regression_jacobian": 0.1,
     "regression_ktv": 0.06,
 }
-"""What the median of three seeds reaches; a single seed may be ten times as far off."""
+"""What the median of three seeds reaches, where it is not `REACHED`; a single seed may be ten times as far off."""
+REACHED = 1e-5
 
 
 COMBINED: list[tuple[str, dict[str, Any]]] = [
@@ -962,10 +963,6 @@ RUNS = sorted({*CONFIGS, *FILES})
 """A problem without a config of its name runs by the name alone."""
 
 
-def test_every_config_and_problem_has_an_accuracy_to_reach() -> None:
-    assert set(RUNS) <= set(ACCURACY)
-
-
 LONG = ("burgers_gpinn", "burgers_joint", "burgers_nu001")
 """More than a minute each, as `burgers` itself, which has three seeds."""
 QUICK = [("poisson1d", 0)]  # two seconds at most; the rest takes minutes
@@ -983,7 +980,7 @@ def test_a_shipped_config_reaches_its_accuracy(name: str, seed: int) -> None:
     solution = pinnreg.solve(name, {"seed": seed}, out=False)
     assert solution.report is not None
     for output, errors in solution.report.errors.items():
-        assert errors.rel_l2 <= 10 * ACCURACY[name], output
+        assert errors.rel_l2 <= 10 * ACCURACY.get(name, REACHED), output
 
 
 @pytest.mark.slow
