@@ -34,4 +34,4 @@ class GinzburgLandau(Problem):
         linear = lambda k: 1 - (1 + 1j * self.dispersion) * k**2  # noqa: E731
         rest = lambda a: -(1 + 1j * self.detuning) * np.abs(a) ** 2 * a  # noqa: E731
         span = {"x": (-5, 5), "t": (0, 3), "outputs": ("u", "v")}
-        return reference.fourier(linear, rest, lambda x: np.cos(pi / 10 * x) ** 2, **span, modes=64, steps=1500)
+        return reference.fourier(linear, rest, lambda x: np.cos(pi / 10 * x) ** 2, **span, modes=48, steps=800)
