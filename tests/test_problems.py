@@ -788,7 +788,6 @@ def test_a_star_and_a_boundary_layer_are_those_of_the_tables() -> None:
     assert 12 - layer.solve({"x": np.array([12.0])}).values["u"].item() == pytest.approx(1.7207876575, abs=1e-8)
 
 
-@pytest.mark.slow
 def test_the_waves_of_ginzburg_and_landau_are_those_of_differences_along_x() -> None:
     x = np.linspace(-5, 5, 80, endpoint=False)
     step = x[1] - x[0]
