@@ -100,7 +100,7 @@ ACCURACY = {
     "inverse_viscosity": 1e-2,
     "inverse_diffusivity": 3e-2,
     "inverse_source": 2e-2,
-    "darcy": 1e-2,
+    "darcy": 2e-2,
     "regression": 0.12,
     "regression_jacobian": 0.1,
     "regression_ktv": 0.06,
