@@ -162,3 +162,9 @@ def test_runs_estimate_no_errors_unless_asked_to() -> None:
     assert estimates() == {"none"}
     assert estimates(set={"evaluate.estimate": "auto"}) == estimates(set={"evaluate": {"estimate": "auto"}}) == {"auto"}
     assert estimates(cases={"a": {"evaluate.estimate": "defect"}}) == {"defect"}
+
+
+def test_what_the_base_says_of_the_evaluation_is_kept() -> None:
+    (run,) = planned({"base": {"problem": "heat", "evaluate": {"grid": 7, "every": 3}}, "vary": {"seed": [0]}})
+    evaluated = run.resolved.config.evaluate
+    assert (evaluated.grid, evaluated.every, evaluated.estimate) == ((7,), 3, "none")

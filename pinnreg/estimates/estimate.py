@@ -147,8 +147,8 @@ class Estimate:
 def by_defect(objective: Objective, parameters: Parameters, *, seed: int, most: int = COLUMNS[-1]) -> Estimate | None:
     """The estimate by the linearised defect, of the first resolution that agrees with the one before; else the last.
 
-    Of 123 on fourteen problems, stopped at errors from 1e-2 to 1e-10, 95 were called good, and all of these were
-    within a factor of 1.1 of the true error: `pinnreg bench estimates`.
+    Of 502 on twenty problems, stopped at errors from 1e-2 to 1e-10 with three seeds, 374 were called good; 99 % of
+    these were within a factor of 3 of the true error, and none was below a tenth of it: `pinnreg bench estimates`.
 
     Args:
         objective: what was minimised.

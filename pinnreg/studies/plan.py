@@ -14,7 +14,6 @@ from typing import Any
 
 from pinnreg import memory
 from pinnreg.config import Resolved, as_dict, resolve
-from pinnreg.config.merging import merge
 from pinnreg.errors import InputError, abridged
 from pinnreg.files import is_file
 from pinnreg.registry import file_hash, shipped
@@ -35,8 +34,8 @@ OnPlan = Callable[[int, int], object]
 PLAN = 4000
 """Bytes that a planned run takes."""
 
-UNASKED = {"evaluate": {"estimate": "none"}}
-"""For the runs of a study that says nothing of it: an estimate that nobody reads can take as long as the training."""
+ESTIMATE = "evaluate.estimate"
+"""None in the runs of a study that says nothing of it: one that nobody reads can take as long as the training."""
 
 CANDIDATE_KEYS = ("weight", "sigma")
 """Numbers of a regulariser for which a study may give a list of candidates."""
@@ -199,7 +198,9 @@ def _resolved(
     own = dict(case)
     base = own.pop(BASE, study.base)
     # a whole section before what lies in it
-    given = merge(UNASKED, {**study.set, **own, **values})
+    given = {**study.set, **own, **values}
+    if "estimate" not in (given.get("evaluate") or {}):
+        given = {ESTIMATE: "none", **given}
     overrides = dict(sorted(given.items(), key=lambda item: item[0].count(".")))
     try:
         resolved = resolve(base, overrides, folders)
