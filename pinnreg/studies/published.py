@@ -33,6 +33,7 @@ class Published:
 
 PUBLISHED = {
     "burgers": Published("Burgers1d-C", 1.45e-2, "PINN"),
+    "heat_multiscale": Published("Heat2d-MS", 6.21e-2, "PINN"),
     "wave": Published("Wave1d-C", 9.79e-2, "PINN-NTK"),
 }
 """By the problem's name, of those whose data are the same."""
