@@ -12,6 +12,7 @@ import pytest
 
 from pinnreg import InputError, plots, registry
 from pinnreg.cli import main
+from pinnreg.cli.zoo import _cells
 from pinnreg.studies import ZooRow, ZooRun, zoo_study
 from pinnreg.studies.published import PUBLISHED
 
@@ -110,6 +111,20 @@ def test_noise_makes_no_problem_unsolved_and_a_wrong_verdict_is_counted() -> Non
     row = ZooRow("a", (ZooRun("0", "ok", 1e-5, seconds=2.0), lost, lost), "none", None, 0, None, None)
     assert (row.error, row.seconds, row.is_solved) == (math.inf, 2.0, False)
     assert math.isnan(row.estimated)
+
+
+@pytest.mark.parametrize(
+    ("runs", "mark"),
+    [
+        ([ZooRun("0", "ok", 1e-5, converged=True)], ""),
+        ([ZooRun("0", "ok", 1e-3, converged=False)], "!"),
+        ([ZooRun("0", "ok", 0.1, converged=True)], "!!"),
+        ([ZooRun("0", "ok", 1e-5), ZooRun("1", "ok", 1e-5), ZooRun("2", "ok", 0.1, converged=True)], "!!"),
+    ],
+)
+def test_marks_say_what_the_notes_say_of_them(runs: list[ZooRun], mark: str) -> None:
+    cell = _cells(ZooRow("a", tuple(runs), "none", None, 0, None, None))[1]
+    assert cell.lstrip("0123456789.e-") == mark
 
 
 def test_thumbnails_have_one_scale_and_a_panel_each() -> None:

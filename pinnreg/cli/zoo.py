@@ -73,7 +73,7 @@ def zoo(
 
 
 def _cells(row: studies.ZooRow) -> list[str]:
-    marks = ("" if row.is_solved else "!") + ("!" if any(run.is_deceptive for run in row.runs) else "")
+    marks = "!!" if any(run.is_deceptive for run in row.runs) else "" if row.is_solved else "!"
     return [
         row.name,
         f"{_number(row.error)}{marks}",

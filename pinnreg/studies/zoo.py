@@ -26,8 +26,6 @@ from pinnreg.studies.runner import StudyResult
 
 SOLVED, WRONG = 1e-4, 1e-2
 """The relative error below which a problem is solved here, and above which no run should say that it has converged."""
-NOISE_FLOOR = 2.0
-"""How many standard errors, as noise in the measurements leaves them, a solution may be wrong by."""
 
 
 def zoo_study(names: Sequence[str] = (), seeds: int = 3, problems: Problems = None) -> dict[str, Any]:
