@@ -164,6 +164,11 @@ def test_runs_estimate_no_errors_unless_asked_to() -> None:
     assert estimates(cases={"a": {"evaluate.estimate": "defect"}}) == {"defect"}
 
 
+def test_a_section_that_is_none_is_refused_as_one() -> None:
+    with pytest.raises(InputError, match="evaluate"):
+        planned({"base": "heat", "set": {"evaluate": 3}, "vary": SEEDS})
+
+
 def test_what_the_base_says_of_the_evaluation_is_kept() -> None:
     (run,) = planned({"base": {"problem": "heat", "evaluate": {"grid": 7, "every": 3}}, "vary": {"seed": [0]}})
     evaluated = run.resolved.config.evaluate

@@ -199,7 +199,8 @@ def _resolved(
     base = own.pop(BASE, study.base)
     # a whole section before what lies in it
     given = {**study.set, **own, **values}
-    if "estimate" not in (given.get("evaluate") or {}):
+    section = given.get("evaluate")
+    if not (isinstance(section, Mapping) and "estimate" in section):
         given = {ESTIMATE: "none", **given}
     overrides = dict(sorted(given.items(), key=lambda item: item[0].count(".")))
     try:
