@@ -30,8 +30,8 @@ def make(domain: Any, *given: Any, residual: Callable[..., Any], outputs: tuple[
 
 
 def notes_of(problem: Any, steps: int = 6, **changes: Any) -> list[str]:
-    train = [{"optimiser": "gauss_newton", "steps": steps}]
-    solution = pinnreg.solve({"problem": problem, **SMALL, "train": train, **changes}, out=False, figures=False)
+    given = {"problem": problem, **SMALL, "train": [{"optimiser": "gauss_newton", "steps": steps}], **changes}
+    solution = pinnreg.solve(given, out=False, figures=False)
     assert solution.report is not None
     found: list[str] = solution.report.facts["notes"]
     return found
@@ -210,9 +210,14 @@ def test_a_residual_that_is_small_at_its_points_only_is_named() -> None:
     assert not any("small only" in each for each in notes_of(problem, 3))
 
 
-def test_a_run_that_was_cut_is_named() -> None:
-    found = notes_of({"name": "burgers"}, 4)
-    assert any("training was cut while the loss was falling" in each for each in found)
+@pytest.mark.parametrize(
+    ("limits", "more"),
+    [({"steps": 4}, "train.0.steps=8"), ({"steps": 500, "max_sweeps": 3000}, "train.0.max_sweeps=6000")],
+)
+def test_a_run_that_was_cut_is_named_and_how_it_goes_on(limits: dict[str, int], more: str) -> None:
+    found = notes_of({"name": "burgers"}, **{"train": [{"optimiser": "gauss_newton", **limits}]})
+    (note,) = (each for each in found if "training was cut while the loss was falling" in each)
+    assert note.endswith(f"go on with --resume --set {more}")
 
 
 def test_notes_are_written_and_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

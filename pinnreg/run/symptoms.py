@@ -8,7 +8,7 @@ function has them all.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from pinnreg.equations.measured import Measurements
 from pinnreg.errors import InputError
 from pinnreg.estimates import AWAY, another
 from pinnreg.objective import INTERIOR, Batch, Objective, afresh, first_batch, residuals
+from pinnreg.optimisers import AnyStage
 from pinnreg.randomness import derive
 from pinnreg.report import Solution
 from pinnreg.run.convergence import AT_REST, OVERFITTED, TOLERANCE, Verdict, is_measured, left, worst
@@ -64,14 +65,22 @@ def symptoms(
         found += _between_points(solution, prepared)
     found += _noisier(solution, prepared)
     if not verdict.converged and is_limit(outcome.stop_reason) and left(solution.history) <= AT_REST:
-        last = len(prepared.resolved.config.train) - 1
-        more = f"--set train.{last}.steps={2 * prepared.resolved.config.train[last].steps}"
-        found.append(f"training was cut while the loss was falling ({outcome.stop_reason}): go on with --resume {more}")
+        found.append(
+            f"training was cut while the loss was falling ({outcome.stop_reason}): go on with --resume "
+            f"{_more(prepared.resolved.config.train, outcome.stop_reason)}"
+        )
     sizes = {} if solution.report is None else solution.report.estimates
     for name, each in sizes.items():
         if each.reliability == "good" and each.rel_l2 > LARGE:
             found.append(f"the estimated error of {name!r} is {each.rel_l2:.0%} of it")
     return found
+
+
+def _more(stages: Sequence[AnyStage], reason: str) -> str:
+    """Twice of what the last stage was limited by, as an option."""
+    key = next((each for each in ("max_seconds", "max_sweeps") if each in reason), "steps")
+    limit = 2 * getattr(stages[-1], key)
+    return f"--set train.{len(stages) - 1}.{key}={limit if key == 'steps' else f'{limit:g}'}"
 
 
 def undetermined(solution: Solution, prepared: Prepared, verdict: Verdict) -> list[str]:
