@@ -162,6 +162,18 @@ def test_a_condition_too_few_is_noticed_and_no_estimate_trusted(problem: Any, hi
         assert {each.reliability for each in report.estimates.values()} == {"poor"}
 
 
+@pytest.mark.parametrize("how", [None, "defect"])
+def test_an_open_solution_is_not_trusted_when_it_is_evaluated_either(tmp_path: Path, how: Any) -> None:
+    problem = make(SQUARE, neumann(0.0), residual=poisson)
+    pinnreg.solve(
+        {"problem": problem, **SMALL, "train": [{"optimiser": "gauss_newton", "steps": 12}]}, out=tmp_path / "a"
+    )
+    again = pinnreg.evaluate(tmp_path / "a", problem=problem, estimate=how or "auto")
+    assert again.report is not None
+    assert again.report.estimates["u"].reliability == "poor"
+    assert again.report.facts["estimate"] == "equations and conditions leave the solution open"
+
+
 def test_an_estimate_of_nothing_is_not_trusted_where_nothing_was_asked() -> None:
     problem = make(ROD, HELD, residual=lambda self, u: u.t - u.xx)
     solved = pinnreg.solve({"problem": problem, "train": [{"optimiser": "gauss_newton", "steps": 40}]}, out=False)

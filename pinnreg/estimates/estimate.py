@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, final
 
 import numpy as np
@@ -104,6 +104,12 @@ class Estimate:
         """Its size by output, over points (n, d); raises as `at`."""
         at = self._checked(points)
         return self.sizes(dict(zip(self.reliability, _values(*self.own, at).T, strict=True)), self.at(at))
+
+    def of_an_open_solution(self) -> Estimate:
+        """The same where equations and conditions have several solutions, of which it knows one."""
+        poor: dict[str, Reliability] = dict.fromkeys(self.reliability, "poor")
+        reason = "equations and conditions leave the solution open"
+        return replace(self, reliability=poor, reason=reason, but_for_noise=None)
 
     def _checked(self, points: ArrayLike) -> Array:
         found: Array = points_of("estimate", self.own[0].trial.axes, points).detach().double().cpu().numpy()

@@ -47,7 +47,7 @@ BETTER = 10.0
 """and by so much more that of the run has to be for the difference to be its error."""
 
 
-def estimated(solution: Solution, prepared: Prepared, how: How, steps: int, *, loose: bool = False) -> Estimate | None:
+def estimated(solution: Solution, prepared: Prepared, how: How, steps: int) -> Estimate | None:
     """The estimate of a run's error.
 
     Args:
@@ -55,13 +55,7 @@ def estimated(solution: Solution, prepared: Prepared, how: How, steps: int, *, l
         prepared: the run.
         how: as in a config.
         steps: of the training.
-        loose: whether equations and conditions leave the solution open, so that no estimate is to be trusted.
     """
-    if loose:
-        known = by_defect(solution, prepared, steps) if how != "none" else None
-        poor: dict[str, Reliability] = dict.fromkeys(prepared.problem.outputs, "poor")
-        reason = "equations and conditions leave the solution open"
-        return known and dataclasses.replace(known, reliability=poor, reason=reason, but_for_noise=None)
     if how == "none" or solution.trained is None or not prepared.objective.equations:
         return None
     if how == "twin":

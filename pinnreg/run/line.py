@@ -21,7 +21,7 @@ from pinnreg.estimates import Uncertainty
 from pinnreg.objective import Batch, Evaluator, batch_of
 from pinnreg.report import Solution, main_error, read_report, write_report
 from pinnreg.run.combinations import note_unfinished_annealing
-from pinnreg.run.convergence import judged, wrong
+from pinnreg.run.convergence import judged, worst, wrong
 from pinnreg.run.estimating import How, by_defect, estimated
 from pinnreg.run.folder import RunFolder
 from pinnreg.run.noise import uncertainty_of
@@ -81,8 +81,9 @@ def solve(
         solution = prepared.solution(outcome.parameters, history)
         verdict, how = judged(solution, prepared, outcome), prepared.resolved.config.evaluate.estimate
         uncertain = uncertainty_of(prepared, outcome.batch, outcome.parameters) if verdict.converged else None
-        loose = undetermined(solution, prepared, verdict)
-        estimate = estimated(solution, prepared, how, outcome.steps, loose=bool(loose))
+        loose = undetermined(solution, prepared, verdict.relative_residual)
+        estimate = estimated(solution, prepared, how, outcome.steps)
+        estimate = estimate.of_an_open_solution() if estimate and loose else estimate
         solution = compared(solution, prepared, estimate, uncertain)
         earlier = 0.0 if state is None else float(state["position"]["seconds"])
         seconds = time.monotonic() - started + earlier
@@ -155,8 +156,10 @@ def evaluate(
     state = begun.state(prepared)
     solution, how = prepared.solution(state["parameters"], {}), prepared.resolved.config.evaluate.estimate
     steps, unasked = int(state["position"]["step"]), estimate is None and how in ("auto", "twin")
+    _, size = worst(solution, prepared) or ("", None)
     # a second run is trained for those only who ask for it
     found = by_defect(solution, prepared, steps) if unasked else estimated(solution, prepared, how, steps)
+    found = found.of_an_open_solution() if found and undetermined(solution, prepared, size) else found
     return compared(solution, prepared, found, _uncertain_as(begun, prepared, state))
 
 

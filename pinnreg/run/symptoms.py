@@ -83,18 +83,17 @@ def _more(stages: Sequence[AnyStage], reason: str) -> str:
     return f"--set train.{len(stages) - 1}.{key}={limit if key == 'steps' else f'{limit:g}'}"
 
 
-def undetermined(solution: Solution, prepared: Prepared, verdict: Verdict) -> list[str]:
+def undetermined(solution: Solution, prepared: Prepared, size: float | None) -> list[str]:
     """Notes on what equations and conditions leave open; none where they do not.
 
     Args:
         solution: what was trained.
         prepared: its run.
-        verdict: whether it has converged.
+        size: the largest relative residual; None where it cannot be told.
     """
     if solution.trained is None or not prepared.objective.equations:
         return []
     found = list(_unchanged(*solution.trained, prepared))
-    size = verdict.relative_residual
     asked = prepared.resolved.config.evaluate.estimate != "none"
     if found or not asked or size is None or size > TOLERANCE or is_measured(prepared):
         return found
