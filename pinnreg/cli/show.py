@@ -141,8 +141,6 @@ def result(folder: Path, facts: Mapping[str, Any], quiet: bool, target: JsonFile
     if quiet:
         return
     _errors(facts)
-    if str(facts.get("estimate", "")).startswith("two resolutions") and _poor(facts):
-        line(f"finer, in more time: pinnreg evaluate {folder} --estimate defect")
     for name, found in facts["unknown"].items():
         truth = "" if found["truth"] is None else f", the truth {found['truth']:.6g}"
         error = "" if found["relative_error"] is None else f", {found['relative_error']:.1%} off"

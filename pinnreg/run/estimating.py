@@ -39,6 +39,7 @@ FIRST_ORDER = 0.03
 """Of the work of a step, that of optimisers without a Jacobian."""
 SHORT = 2e8
 """Work of a training of about a minute on one core, up to which a second run is made unasked."""
+FINER = "; pinnreg evaluate RUN --estimate defect takes more time, and may tell"
 FEWEST_STEPS = 20
 """Of a training that is worth a second one."""
 SOLVED = 1e-4
@@ -88,7 +89,10 @@ def by_defect(solution: Solution, prepared: Prepared, steps: int | None) -> Esti
         spent = accumulate(_work_of_resolution(prepared, each) for each in COLUMNS)
         until = dict(zip(COLUMNS, spent, strict=True))  # that of the last one, of several of a size
         most = max((each for each, work in until.items() if work <= paid), default=0)
-    return solution.estimate(seed=derive(prepared.resolved.config.seed, "estimate"), most=most)
+    found = solution.estimate(seed=derive(prepared.resolved.config.seed, "estimate"), most=most)
+    if found is None or _is_good(found) or most == max(COLUMNS):
+        return found
+    return dataclasses.replace(found, reason=f"{found.reason}{FINER}")
 
 
 def by_twin(solution: Solution, prepared: Prepared, steps: int) -> Estimate | None:
