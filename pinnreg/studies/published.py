@@ -1,8 +1,8 @@
 """Errors that others have published for problems of the zoo, with their sources.
 
 PINNacle (Hao et al. 2023, arXiv:2306.08827) trained some ten kinds of networks on each of its problems, three times;
-the numbers are the smallest mean relative L2 errors of its table of main results. Its own reference of Burgers'
-equation is wrong by 1.3e-2.
+the numbers are the smallest mean relative L2 errors of its table of main results, taken from a summary of that table.
+Its own reference of Burgers' equation is wrong by 1.3e-2.
 """
 
 from __future__ import annotations
