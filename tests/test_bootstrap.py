@@ -88,10 +88,21 @@ def test_a_replicate_is_what_the_jacobian_says_of_small_noise_and_the_spread_tha
     found, error = spread.coefficients()["k"], uncertain.intervals()["k"].standard_error
     predicted = k + 0.7 * (noise @ uncertain.root[-1]).numpy()  # of a coefficient that is 0.7 times its parameter
     assert found == pytest.approx(predicted, abs=0.1 * error)
-    assert spread.intervals()["k"] == Interval(found.std(ddof=1), found.min(), found.max())  # of 12
+    mirrored = Interval(found.std(ddof=1), 2 * k - found.max(), 2 * k - found.min())  # of 12 replicates
+    assert spread.intervals()["k"] == mirrored
     at = np.array([[0.3], [1.0], [1.9]])
     exact = np.exp(-found[:, None] * at[:, 0])
     assert spread.band(at)["u"] == pytest.approx(exact.std(axis=0, ddof=1), rel=0.05)
+
+
+def test_an_interval_of_a_positive_coefficient_is_mirrored_in_its_logarithm() -> None:
+    prepared = prepare(resolve(HEAT, {}, []), with_reference=False, trains=True)
+    parameters = {name: each.detach() for name, each in Evaluator(prepared.objective).initial().items()}
+    (name,) = (each for each in parameters if each.endswith("alpha"))
+    moved = [{**parameters, name: torch.tensor(theta).to(parameters[name])} for theta in (-3.0, 0.0, 0.5)]
+    replicates = [torch.cat([each.reshape(-1) for each in one.values()]) for one in moved]
+    found = Bootstrap.of(prepared.objective, parameters, replicates).intervals()["alpha"]
+    assert (found.low, found.high) == pytest.approx((np.exp(-0.5), np.exp(3.0)))  # from a start of 1
 
 
 def test_a_replicate_is_a_function_of_its_number_and_is_at_a_minimum() -> None:

@@ -10,11 +10,12 @@ from small_studies import STUDY, TINY, Cli, rows
 
 import pinnreg
 from pinnreg import InputError, Interrupted
-from pinnreg.studies import runner, study, worker
+from pinnreg.studies import study, worker
 from pinnreg.studies.claim import at_work, claimed
 from pinnreg.studies.measures import read_metrics
 from pinnreg.studies.model import read_study
 from pinnreg.studies.plan import plan
+from pinnreg.studies.tasks import task_of
 from pinnreg.studies.worker import Task, work
 
 HUGE = {"usual": 1e-2, "huge": 1e100}
@@ -130,7 +131,7 @@ def test_one_command_at_a_time(tmp_path: Path) -> None:
 def test_a_run_that_nobody_waits_for_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "ASK_SECONDS", 0.0)
     (planned,) = plan(*read_study({"base": TINY, "vary": {"seed": [0]}})[::2])
-    task: Task = {**runner._task(planned, tmp_path, "mine"), "folder": str(tmp_path / "run")}
+    task: Task = {**task_of(planned, tmp_path, "mine"), "folder": str(tmp_path / "run")}
     (tmp_path / ".pinnreg-claim").write_text("of another command", encoding="utf-8")
     assert work(task)["status"] == "interrupted"
     assert read_metrics(tmp_path / "run") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ from test_plots import assert_legible
 
 from pinnreg import plots
 from pinnreg.errors import InputError
-from pinnreg.plots import ErrorRow, WeightCurves
-from pinnreg.studies import figures, runner, study
+from pinnreg.plots import ErrorRow, RatioCell, WeightCurves
+from pinnreg.studies import figures, study
 from pinnreg.studies.entries import entries_of
 from pinnreg.studies.measures import Run
 from pinnreg.studies.model import read_study
 from pinnreg.studies.plan import plan
+from pinnreg.studies.tasks import task_of
 
 TINY = {
     "problem": {"name": "poisson", "dimension": 2},
@@ -61,6 +63,23 @@ def test_an_error_figure_shows_each_seed_the_median_and_the_hindsight() -> None:
     assert other_median[0].tolist() == [1e-2, 1e-2]
     assert diamond[0].tolist() == [5e-3]
     assert diamond[1].tolist() == [1]
+
+
+@pytest.mark.parametrize("panels", [1, 3])
+def test_matrices_are_legible_and_hatched_where_undecided(panels: int) -> None:
+    cells = [RatioCell(1e-5, True), RatioCell(1.2, False), RatioCell(math.nan, False)]
+    rows = {name: dict(zip(("ktv2", "noise stability", "gpinn"), cells, strict=True)) for name in ("heat", "burgers")}
+    figure = plots.study_ratios({f"part {n}": {**rows, "all": rows["heat"]} for n in range(panels)}, title="Study")
+    assert_legible(figure)
+    ax = figure.axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["heat", "burgers", "all"]
+    helps, undecided, missing = ax.patches[:3]
+    assert [bool(each.get_hatch()) for each in (helps, undecided, missing)] == [False, True, False]
+    red, _, blue, _ = helps.get_facecolor()
+    assert red < blue
+    assert [text.get_text() for text in ax.texts[:3]] == ["1e-5", "1.2", ""]
+    with pytest.raises(InputError, match="nothing to draw"):
+        plots.study_ratios({}, title="Study")
 
 
 @pytest.mark.parametrize("panels", [1, pytest.param(2, marks=pytest.mark.slow), 4])
@@ -167,7 +186,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("studies")
     (folder / ".pinnreg-claim").write_text("mine", encoding="utf-8")
     for planned in plan(asked, where):
-        work(runner._task(planned, folder, "mine"))
+        work(task_of(planned, folder, "mine"))
     return folder
 
 

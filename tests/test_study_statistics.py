@@ -16,7 +16,7 @@ from pinnreg.studies.entries import Entry, baseline_of, candidates_for, entries_
 from pinnreg.studies.measures import Measures, Run
 from pinnreg.studies.model import Study, read_study
 from pinnreg.studies.plan import Plan, plan
-from pinnreg.studies.statistics import paired_ratio, spread
+from pinnreg.studies.statistics import holm, paired_ratio, ratio_of, spread
 from pinnreg.studies.summary import cells, columns, markdown, verdict
 from pinnreg.studies.tables import entry_rows, run_rows
 
@@ -62,6 +62,25 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
         )
         hits += found.low <= 0.5 <= found.high
     assert stats.binomtest(hits, repetitions, 0.95).pvalue > 1e-3
+
+
+def test_p_values_are_those_of_students_t() -> None:
+    logs = np.random.default_rng(0).normal(-0.3, 0.5, 7)
+    assert ratio_of(logs).p == pytest.approx(stats.ttest_1samp(logs, 0).pvalue)
+    assert [ratio_of(np.full(3, value)).p for value in (0.0, -1.0)] == [1, 0]
+    assert all(math.isnan(ratio_of(np.zeros(count)).p) for count in (0, 1))
+
+
+def test_p_values_are_corrected_by_hand() -> None:
+    # 0.01 * 4, 0.02 * 3, 0.03 * 2 which is no larger than the one before, 0.9
+    assert holm([0.03, 0.01, math.nan, 0.9, 0.02]) == pytest.approx([0.06, 0.04, math.nan, 0.9, 0.06], nan_ok=True)
+    assert holm([]) == []
+
+
+def test_among_many_comparisons_of_nothing_one_is_seldom_found() -> None:
+    draws = np.random.default_rng(1).normal(size=(400, 30, 5))
+    found = sum(min(holm([ratio_of(logs).p for logs in study])) < 0.05 for study in draws)
+    assert stats.binomtest(found, len(draws), 0.05, alternative="greater").pvalue > 1e-3
 
 
 def test_few_pairs_have_no_interval() -> None:

@@ -36,8 +36,7 @@ of a least-squares problem that is nearly linear over the width of the noise. Th
 training that is cut is not where its Jacobian says that noise takes it: estimates are biased, and spread more. And a
 penalty that matters and is far from linear in the parameters, as the third total variation of a cubic whose third
 derivative is 55, leaves JᵀJ no Hessian: it takes u for stiffer than it is, and the linearised band for narrower. The
-bootstrap does not linearise, and is the one to ask there; but its percentiles have the bias of an estimate once more:
-of k in `growing` they lie lower than the estimate by a fifth of a standard error, after 30 steps and after 120."""
+bootstrap does not linearise, and is the one to ask there."""
 
 
 def coverage(

@@ -36,6 +36,10 @@ def study(
     part: Annotated[
         list[str] | None, typer.Option("--part", metavar="NAME", help="A part of the study, and no other; repeatable.")
     ] = None,
+    repeat: Annotated[
+        int, typer.Option("--repeat", min=0, metavar="N", help="Make N finished runs again, and compare every bit.")
+    ] = 0,
+    repeat_seed: Annotated[int, typer.Option("--repeat-seed", min=0, help="Which: they are drawn at random.")] = 0,
     problems: options.Problems = None,
     json: options.Json = None,
     page: PageOption = None,
@@ -71,7 +75,8 @@ def study(
         _write_page(found, written, context.obj)
     if not quiet:
         _print(found)
-    return exit_code(found.runs)
+    code = exit_code(found.runs)
+    return code if code or not repeat else _repeated(found, repeat, repeat_seed, jobs)
 
 
 def made(command: str, given: str | Mapping[str, Any], quiet: bool, **options: Any) -> studies.StudyResult | int:
@@ -114,12 +119,23 @@ def exit_code(runs: Sequence[studies.Run]) -> int:
     return 1 if failed else 0
 
 
+def _repeated(found: studies.StudyResult, count: int, seed: int, jobs: int | None) -> int:
+    """1 if a run that is made again is not the same."""
+    different = 0
+    with signals(deferred=True) as interrupted:
+        try:
+            for each in studies.again(found, count, seed, jobs, interrupted):
+                different += bool(each.differs)
+                show.line(f"again: {each.run.plan.title}: {', '.join(each.differs) or 'every bit the same'}")
+        except Interrupted as stopped:
+            return 128 + stopped.signal
+    return 1 if different else 0
+
+
 def _print(found: studies.StudyResult) -> None:
-    baseline = studies.baseline_of(found.study)
-    headings = studies.columns(found.entries, baseline)
-    show.texts(headings, [studies.cells(entry, headings) for entry in found.entries])
-    for entry in found.entries:
-        show.line(f"{entry.name}: {studies.verdict(entry, baseline)}")
+    show.texts(*studies.table(found.study, found.entries))
+    for line in studies.verdicts(found.study, found.entries):
+        show.line(line)
     show.line(f"report: {found.folder / 'summary.md'}, with study.csv, summary.csv and the figures beside it")
 
 

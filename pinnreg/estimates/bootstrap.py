@@ -10,6 +10,11 @@ problem is nearly linear over the width of the noise it agrees with the linearis
 It is assumed, as for the linearised intervals, that the noise is Gaussian, independent from value to value and of one
 size in each set of measurements, and that the equation holds. What a penalty or a network that is too small takes from
 the truth is taken from each replicate once more: it moves their mean, and is not in their spread.
+
+Intervals are basic ones (Davison & Hinkley 1997, section 5.2): replicates lie about û as û lies about the truth, so
+that the truth is as far below û as they are above it. From percentile to percentile, as was tried first, an interval
+has the bias of a refit twice: of u_t = D u_xx + k u (1 - u), where replicates lie a fifth of a standard error below û
+and û as far below the truth, it held k in 82 % of data sets, with a width that was right.
 """
 
 from __future__ import annotations
@@ -38,8 +43,8 @@ Array = NDArray[np.float64]
 FEWEST_REPLICATES = 2
 """Replicates that have a spread."""
 PERCENTILES = (2.5, 97.5)
-"""The ends of an interval, of the replicates: the k-th of n in order counts as k/(n + 1), so that the interval holds
-95 % also where they are few; of fewer than 39 it goes from the smallest to the largest, and holds less."""
+"""Of the replicates, which give the ends of an interval: the k-th of n in order counts as k/(n + 1), so that it holds
+95 % also where they are few; of fewer than 39 it is as wide as from the smallest to the largest, and holds less."""
 STEPS = 40
 """At most so many; a replicate that has not converged by then has failed."""
 SETTLED = 0.02
@@ -88,11 +93,16 @@ class Bootstrap:
         return {name: np.array([each[name] for each in values]) for name in self.objective.model.unknown}
 
     def intervals(self) -> dict[str, Interval]:
-        """Those of the unknown coefficients, by name: from the 2.5th to the 97.5th percentile."""
-        found = {}
+        """Those of the unknown coefficients, by name: percentiles of the replicates, mirrored at what was trained."""
+        model, found = self.objective.model, dict[str, Interval]()
+        trained = model.coefficient_values({name: each.detach() for name, each in self.like.items()})
         for name, values in self.coefficients().items():
             low, high = np.percentile(values, PERCENTILES, method="weibull")
-            found[name] = Interval(float(values.std(ddof=1)), float(low), float(high))
+            value = trained[name]
+            ends = (2 * value - high, 2 * value - low)
+            if model.unknown[name].positive:  # the same of the logarithm, which keeps it above zero
+                ends = (value**2 / high, value**2 / low)
+            found[name] = Interval(float(values.std(ddof=1)), float(ends[0]), float(ends[1]))
         return found
 
     def band(self, points: Array) -> dict[str, Array]:

@@ -12,6 +12,7 @@ from .saving import check_format, content, is_marked, save
 from .sketch import sketch
 from .study_errors import ErrorRow, study_errors
 from .study_fields import study_fields
+from .study_ratios import RatioCell, study_ratios
 from .study_weights import WeightCurves, study_weights
 from .thumbnails import Thumbnail, thumbnails
 
@@ -22,6 +23,7 @@ __all__ = [
     "Held",
     "Outline",
     "Panel",
+    "RatioCell",
     "TermAnalysis",
     "Thumbnail",
     "WeightCurves",
@@ -44,6 +46,7 @@ __all__ = [
     "sketch",
     "study_errors",
     "study_fields",
+    "study_ratios",
     "study_weights",
     "thumbnails",
     "title_of",

@@ -155,10 +155,10 @@ def analyse(
     start, which the config gives again; the total variations of the solution. Writes `analysis.json` and a figure.
 
     With `bootstrap`, of a run that has converged on measurements, also how unknown coefficients and u spread where the
-    trained solution is measured again, with fresh noise, and trained again: intervals from the 2.5th to the 97.5th
-    percentile and standard errors, beside the linearised ones of `report.json`; the standard errors of u on the run's
-    grid are in `analysis.npz`. It is assumed that the noise is Gaussian, independent from value to value and of one
-    size in each set of measurements, and that the equation holds.
+    trained solution is measured again, with fresh noise, and trained again: basic 95 % intervals (percentiles mirrored
+    at the estimate) and standard errors, beside the linearised ones of `report.json`; the standard errors of u on the
+    run's grid are in `analysis.npz`. It is assumed that the noise is Gaussian, independent from value to value and of
+    one size in each set of measurements, and that the equation holds.
 
     Args:
         run: the run's folder.

@@ -1,10 +1,11 @@
+from .again import Repeated, again
 from .entries import Entry, baseline_of
 from .figures import figure_files
 from .measures import ZERO_REFERENCES, Run
 from .model import Study, heading, read_study
 from .origins import origins
 from .runner import StudyResult, folder_of, study
-from .summary import body, cells, columns, verdict
+from .summary import body, table, verdicts
 from .zoo import SOLVED, WRONG, ZooRow, ZooRun, zoo_rows, zoo_study
 
 __all__ = [
@@ -12,22 +13,23 @@ __all__ = [
     "WRONG",
     "ZERO_REFERENCES",
     "Entry",
+    "Repeated",
     "Run",
     "Study",
     "StudyResult",
     "ZooRow",
     "ZooRun",
+    "again",
     "baseline_of",
     "body",
-    "cells",
-    "columns",
     "figure_files",
     "folder_of",
     "heading",
     "origins",
     "read_study",
     "study",
-    "verdict",
+    "table",
+    "verdicts",
     "zoo_rows",
     "zoo_study",
 ]

@@ -20,6 +20,7 @@ from pinnreg import plots
 from pinnreg.errors import InputError
 from pinnreg.naming import free_name
 from pinnreg.report import read_report
+from pinnreg.studies.across import UNDECIDED, Across, Compared, across, by_group, has_cases
 from pinnreg.studies.entries import Entry, baseline_of, compared_key
 from pinnreg.studies.mark import note_figures, noted_figures
 from pinnreg.studies.measures import DIVERGED, Run
@@ -27,7 +28,12 @@ from pinnreg.studies.model import Study, heading
 
 logger = logging.getLogger("pinnreg")
 
+Asked = dict[Path, Callable[[], Any]]
+"""Figures by file, each drawn when it is called."""
+
 FIGURES = ("errors.png", "weights.png", "fields.png")
+RATIOS = "ratios.png"
+"""The figure of a study of several cases, instead of all others: there would be hundreds of panels."""
 
 
 @final
@@ -57,14 +63,7 @@ def figure_files(folder: Path) -> list[Path]:
 def write_figures(study: Study, name: str, folder: Path, entries: Sequence[Entry]) -> None:
     """Draw what there is to draw; figures of an earlier call that do not fit any more are removed, and no others."""
     title, known = heading(name), noted_figures(folder)
-    asked: dict[Path, Callable[[], Any]] = {}
-    if any(entry.errors for entry in entries):
-        asked[folder / FIGURES[0]] = lambda: plots.study_errors(_rows(study, entries), title=f"{title}: error by entry")
-    if any(entry.errors and entry.has_candidates for entry in entries):
-        asked[folder / FIGURES[1]] = lambda: plots.study_weights(
-            _curves(study, entries), title=f"{title}: error by weight"
-        )
-    asked |= _fields_by_group(study, title, folder, entries)
+    asked = (_over_cases if has_cases(study) else _by_entry)(study, title, folder, entries)
     for path in list(asked):
         if path.exists() and path.name not in known:
             logger.warning("%s is not drawn: a file of that name is there, which no study wrote", path)
@@ -76,6 +75,39 @@ def write_figures(study: Study, name: str, folder: Path, entries: Sequence[Entry
         if old not in drawn:
             (folder / old).unlink(missing_ok=True)
     note_figures(study, folder, drawn)
+
+
+def _by_entry(study: Study, title: str, folder: Path, entries: Sequence[Entry]) -> Asked:
+    """Errors, errors by weight, and error fields."""
+    asked: Asked = {}
+    if any(entry.errors for entry in entries):
+        asked[folder / FIGURES[0]] = lambda: plots.study_errors(_rows(study, entries), title=f"{title}: error by entry")
+    if any(entry.errors and entry.has_candidates for entry in entries):
+        asked[folder / FIGURES[1]] = lambda: plots.study_weights(
+            _curves(study, entries), title=f"{title}: error by weight"
+        )
+    return asked | _fields_by_group(study, title, folder, entries)
+
+
+def _over_cases(study: Study, title: str, folder: Path, entries: Sequence[Entry]) -> Asked:
+    """The matrix of ratios, if there are any."""
+    found = across(study, entries)
+    if not any(each.over.ratio.pairs for each in found):
+        return {}
+    panels = {group: _matrix(members) for group, members in by_group(found).items()}
+    heading = f"{title}: error over that of {baseline_of(study)}"
+    return {folder / RATIOS: lambda: plots.study_ratios(panels, title=heading)}
+
+
+def _matrix(members: Sequence[Across]) -> dict[str, dict[str, plots.RatioCell]]:
+    cases = list(dict.fromkeys(case for each in members for case in each.by_case))
+    rows = {case: {each.name: each.by_case[case] for each in members if case in each.by_case} for case in cases}
+    rows["all"] = {each.name: each.over for each in members}
+    return {name: {entry: _ratio_cell(each) for entry, each in row.items()} for name, row in rows.items()}
+
+
+def _ratio_cell(compared: Compared) -> plots.RatioCell:
+    return plots.RatioCell(compared.ratio.value, compared.word != UNDECIDED)
 
 
 def _save(path: Path, draw: Callable[[], Any]) -> bool:
@@ -158,7 +190,7 @@ def _field(folder: Path, run: Run) -> _ErrorField | None:
     return _ErrorField(report.axes, report.fields[residual], output, "|residual|", report.outline, parameters)
 
 
-def _fields_by_group(study: Study, title: str, folder: Path, entries: Sequence[Entry]) -> dict[Path, Callable[[], Any]]:
+def _fields_by_group(study: Study, title: str, folder: Path, entries: Sequence[Entry]) -> Asked:
     """The error fields of one seed, in a figure for each combination of the keys beside the compared one."""
     key = compared_key(study)
     groups: dict[tuple[str, ...], list[Entry]] = {}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from pinnreg.config import Problems, as_dict, problem_folders
+from pinnreg.config import Problems, problem_folders
 from pinnreg.errors import InputError, Interrupted
 from pinnreg.files import is_file, write_text
 from pinnreg.processes import cores
@@ -27,14 +27,12 @@ from pinnreg.studies.planned import Plan
 from pinnreg.studies.processes import in_processes
 from pinnreg.studies.summary import markdown
 from pinnreg.studies.tables import entry_rows, run_rows, write_table
-from pinnreg.studies.worker import Answer, Task, failure
+from pinnreg.studies.tasks import RUNS, run_folder, task_of
+from pinnreg.studies.worker import Answer, failure
 
 logger = logging.getLogger("pinnreg")
 
 ABANDONED = f"stopped, since {CLAIM} in the study's folder was removed or replaced while the study was at work"
-
-RUNS = "runs"
-"""The folder of the runs in that of a study."""
 
 OnRun = Callable[[int, int, Run | None], None]
 
@@ -151,7 +149,7 @@ def _made(
     interrupted: Callable[[], int | None],
 ) -> Generator[Run]:
     """The runs that are missing, as they end."""
-    tasks = [_task(planned, folder, claim) for planned in plans]
+    tasks = [task_of(planned, folder, claim) for planned in plans]
     answers: Iterator[tuple[int, Answer]]
     if scheduler is None:
         answers = in_processes(tasks, jobs or cores(), interrupted)
@@ -165,22 +163,9 @@ def _made(
         yield Run(plans[number], status, answer["measures"])
 
 
-def _task(planned: Plan, folder: Path, claim: str) -> Task:
-    return {
-        "config": as_dict(planned.resolved.config),
-        "folder": str(_run_folder(folder, planned).resolve()),
-        "problems": list(planned.folders),
-        "problem_hash": planned.problem_hash,
-        "part_hashes": planned.part_hashes,
-        "data_hashes": planned.data_hashes,
-        "study": str(folder.resolve()),
-        "claim": claim,
-    }
-
-
 def _finished(plans: Sequence[Plan], folder: Path) -> dict[str, Run]:
     """The runs that the folder holds, by hash."""
-    known = {planned.hash: (planned, read_metrics(_run_folder(folder, planned))) for planned in plans}
+    known = {planned.hash: (planned, read_metrics(run_folder(folder, planned))) for planned in plans}
     return {name: Run(planned, *metrics) for name, (planned, metrics) in known.items() if metrics is not None}
 
 
@@ -192,10 +177,6 @@ def _missing(plans: Sequence[Plan], found: Mapping[str, Run]) -> list[Plan]:
 def _as_planned(planned: Plan, run: Run) -> Run:
     """A run under the names of one of the plans that it serves: several may come to the same config."""
     return Run(planned, run.status, run.measures)
-
-
-def _run_folder(folder: Path, planned: Plan) -> Path:
-    return folder / RUNS / planned.hash
 
 
 def _written(asked: Study, name: str, text: str, folder: Path, runs: Sequence[Run]) -> StudyResult:

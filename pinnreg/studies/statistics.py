@@ -10,6 +10,7 @@ from typing import final
 
 import numpy as np
 import scipy
+from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
 DECADES = 300.0
@@ -39,12 +40,14 @@ class Ratio:
         pairs: seeds for which both are known.
         value: the geometric mean of the ratios of these pairs; NaN without any.
         low, high: its confidence interval; NaN with fewer than two pairs.
+        p: that the mean logarithm of as many ratios is as far from zero by chance, two-sided; NaN as well.
     """
 
     pairs: int
     value: float
     low: float
     high: float
+    p: float = math.nan
 
 
 def spread(errors: Sequence[float]) -> Spread:
@@ -76,14 +79,36 @@ def paired_ratio(errors: Mapping[str, float], baseline: Mapping[str, float]) -> 
     differences = np.array(
         [_log(error) - _log(baseline[seed]) for seed, error in errors.items() if seed in baseline], dtype=np.float64
     )
+    return ratio_of(differences)
+
+
+def ratio_of(differences: NDArray[np.float64]) -> Ratio:
+    """What ratios come to whose decimal logarithms are given, (n,): their geometric mean, and Student's t of them."""
     count = differences.size
     if count == 0:
         return Ratio(0, math.nan, math.nan, math.nan)
     mean = float(differences.mean())
     if count == 1:
         return Ratio(1, _power(mean), math.nan, math.nan)
-    half = float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * differences.std(ddof=1) / math.sqrt(count))
-    return Ratio(count, _power(mean), _power(mean - half), _power(mean + half))
+    error = float(differences.std(ddof=1)) / math.sqrt(count)
+    half = float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
+    # identical ratios leave nothing to chance
+    p = 2 * float(scipy.stats.t.sf(abs(mean) / error, count - 1)) if error else float(mean == 0)
+    return Ratio(count, _power(mean), _power(mean - half), _power(mean + half), p)
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """p-values of several tests, corrected so that the chance of any wrong one below a level is at most that level.
+
+    S. Holm, Scand. J. Statist. 6 (1979) 65: the k-th smallest of m is multiplied by m - k + 1, and none is below one
+    that was smaller. NaN is no test, and stays.
+    """
+    tests = sorted((p, place) for place, p in enumerate(values) if not math.isnan(p))
+    found, largest = list(values), 0.0
+    for number, (p, place) in enumerate(tests):
+        largest = max(largest, min(1.0, (len(tests) - number) * p))
+        found[place] = largest
+    return found
 
 
 def _power(decades: float) -> float:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from pinnreg.report import markdown_table
-from pinnreg.studies import budget
+from pinnreg.studies import across, budget
 from pinnreg.studies.entries import (
     SCORES,
     SMALL_RESIDUAL,
@@ -20,6 +20,7 @@ from pinnreg.studies.entries import (
 )
 from pinnreg.studies.measures import ERROR_OF_UNKNOWN, ZERO_REFERENCES, Run
 from pinnreg.studies.model import Study, heading
+from pinnreg.studies.words import factor, interval, number
 
 HINDSIGHT = "best in hindsight, needs the answer"
 MEASURED = {
@@ -49,7 +50,7 @@ def cells(entry: Entry, headings: Sequence[str]) -> list[str]:
         for value in (spread.median, spread.mean, spread.standard_deviation, spread.minimum, spread.maximum)
     ]
     if "95 % interval" in headings:
-        found += ["", ""] if ratio is None else [_factor(ratio.value), _interval(ratio.low, ratio.high)]
+        found += ["", ""] if ratio is None else [factor(ratio.value), interval(ratio.low, ratio.high)]
     if HINDSIGHT in headings:
         found += [", ".join(f"{values} ({count})" for values, count in entry.choices.items())]
         found += [number(entry.hindsight_median) if entry.has_candidates else ""]
@@ -69,11 +70,11 @@ def verdict(entry: Entry, baseline: str | None) -> str:
         return f"{role}; its median error is {number(entry.spread.median)}.{lost}"
     if ratio.pairs == 0:
         return f"no verdict: no seed in common with {baseline}.{lost}"
-    times = f"the error is {_factor(ratio.value)} times that of {baseline}"
+    times = f"the error is {factor(ratio.value)} times that of {baseline}"
     if ratio.pairs == 1:
         return f"no verdict from a single seed: {times}, and by chance another seed may say the opposite.{lost}"
     word = "helps" if ratio.high < 1 else "hurts" if ratio.low > 1 else "no clear difference"
-    return f"{word}: {times} (95 % interval {_interval(ratio.low, ratio.high)}, {ratio.pairs} seeds).{lost}"
+    return f"{word}: {times} (95 % interval {interval(ratio.low, ratio.high)}, {ratio.pairs} seeds).{lost}"
 
 
 def markdown(study: Study, name: str, text: str, runs: Sequence[Run], entries: Sequence[Entry], score: Score) -> str:
@@ -112,21 +113,36 @@ def body(
     """
     baseline, headings = baseline_of(study), columns(entries, baseline_of(study))
     lines = [*_question(text), *_overview(runs), ""]
-    lines += markdown_table(headings, [cells(entry, headings) for entry in entries])
     zero = any(run.measures.get(ZERO_REFERENCES) for run in runs)
     rmse = " Where the reference of an output is zero, as here, its error is the RMSE." if zero else ""
-    lines += ["", f"Errors are relative L2 errors on the evaluation grid, of several outputs the largest.{rmse}", ""]
-    lines += ["## What it says", ""]
+    kinds = f"Errors are relative L2 errors on the evaluation grid, of several outputs the largest.{rmse}"
+    many = baseline is not None and across.has_cases(study)  # entries, too many to be read one by one
+    how = [*_method(study, entries, score, many), "", budget.statement(study.budget, runs), ""]
+    whole = ["## The study", "", "```yaml", text.rstrip(), "```", ""]
+    if baseline is not None and many:
+        return [*lines, kinds, "", *figures, *across.sections(study, entries, baseline), *how, *whole]
+    lines += markdown_table(headings, [cells(entry, headings) for entry in entries])
+    lines += ["", kinds, "", "## What it says", ""]
     lines += [f"- **{entry.name}**: {verdict(entry, baseline)}" for entry in entries]
-    lines += ["", *figures, *_method(study, entries, score), "", budget.statement(study.budget, runs), ""]
+    lines += ["", *figures, *how]
     lines += [*_found_weights(entries), *_coefficients(entries), *_measured(entries)]
     lines += ["## Residual small, solution wrong", "", *_deceptive(entries), ""]
-    return [*lines, "## The study", "", "```yaml", text.rstrip(), "```", ""]
+    return [*lines, *whole]
 
 
-def number(value: float) -> str:
-    """An error as text; empty for NaN."""
-    return "" if math.isnan(value) else f"{value:.2e}"
+def table(study: Study, entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of what a study found: an entry in each, or of several cases an entry over all of them."""
+    baseline = baseline_of(study)
+    if baseline is not None and across.has_cases(study):
+        return across.headings(baseline), [across.cells(each) for each in across.across(study, entries)]
+    headings = columns(entries, baseline)
+    return headings, [cells(entry, headings) for entry in entries]
+
+
+def verdicts(study: Study, entries: Sequence[Entry]) -> list[str]:
+    """A sentence about each entry; none of a study of several cases, whose table says it."""
+    baseline = baseline_of(study)
+    return [] if across.has_cases(study) else [f"{entry.name}: {verdict(entry, baseline)}" for entry in entries]
 
 
 def _overview(runs: Sequence[Run]) -> Iterator[str]:
@@ -139,15 +155,25 @@ def _overview(runs: Sequence[Run]) -> Iterator[str]:
         yield f"\n- {first.plan.title}: {reason}"
 
 
-def _method(study: Study, entries: Sequence[Entry], score: Score) -> Iterator[str]:
+def _method(study: Study, entries: Sequence[Entry], score: Score, many: bool) -> Iterator[str]:
     yield "## How it was done\n"
     if any(entry.has_candidates for entry in entries):
+        column = (
+            f"The column “{HINDSIGHT}” is the median over seeds of the smallest error among the candidates: what a "
+            "perfect choice would have given. "
+        )
         yield (
             "Where several candidates were tried, one was chosen for each seed by itself: the one with the lowest "
-            f"{SCORES[score]}, which a user without the answer can compute. The column “{HINDSIGHT}” is the median "
-            "over seeds of the smallest error among the candidates: what a perfect choice would have given. Each "
-            "candidate was a run of the whole budget: choosing among three costs three times what the baseline does.\n"
+            f"{SCORES[score]}, which a user without the answer can compute. {'' if many else column}Each candidate was "
+            "a run of the whole budget: choosing among three costs three times what the baseline does.\n"
         )
+    if not many:
+        yield from _one_by_one(study, entries)
+    yield "Runs that diverged or failed are left out of the numbers and counted under “seeds”."
+
+
+def _one_by_one(study: Study, entries: Sequence[Entry]) -> Iterator[str]:
+    """How entries are compared, and which of them have a choice that may be too narrow."""
     for entry in entries:
         if entry.at_edge:
             yield (
@@ -160,7 +186,6 @@ def _method(study: Study, entries: Sequence[Entry], score: Score) -> Iterator[st
             "the geometric mean of the ratios of errors, its interval Student's t of their logarithms. The intervals "
             "are not widened for the number of comparisons: among twenty of them, one is expected to miss by chance.\n"
         )
-    yield "Runs that diverged or failed are left out of the numbers and counted under “seeds”."
 
 
 def _deceptive(entries: Sequence[Entry]) -> Iterator[str]:
@@ -180,10 +205,10 @@ def _found_weights(entries: Sequence[Entry]) -> list[str]:
             found.name,
             other.name,
             *(
-                _factor(found.spread.median / each)
+                factor(found.spread.median / each)
                 for each in (other.spread.median, other.best_candidate_median, other.hindsight_median)
             ),
-            _factor(found.median_of("seconds") / other.median_of("seconds")),
+            factor(found.median_of("seconds") / other.median_of("seconds")),
         ]
         for found, other in pairs
         if other is not None
@@ -236,15 +261,3 @@ def _question(text: str) -> list[str]:
     comment = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
     words = " ".join(line.lstrip("#").strip() for line in comment)
     return [words, ""] if words else []
-
-
-def _factor(value: float) -> str:
-    if math.isnan(value):
-        return ""
-    if not 0.01 <= value < 1000:
-        return f"{value:.1e}"
-    return f"{value:.{0 if value >= 10 else 1 if value >= 1 else 2 if value >= 0.1 else 3}f}"
-
-
-def _interval(low: float, high: float) -> str:
-    return "" if math.isnan(low) else f"{_factor(low)} to {_factor(high)}"
