@@ -84,11 +84,12 @@ Cases = Annotated[dict[str, dict[str, Any]], BeforeValidator(_cases)]
 
 @dataclass(frozen=True, config=STRICT)
 class Part:
-    """What a part of a study has of its own, in the place of the study's: values of `set`, keys of `vary`, cases."""
+    """What a part of a study has of its own, in the place of the study's: values of `set`, keys of `vary`, the rest."""
 
     set: dict[str, Any] = Field(default_factory=dict)
     vary: dict[str, Variants] = Field(default_factory=dict)
     cases: Cases = Field(default_factory=dict)
+    budget: Positive | None = None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -123,7 +124,8 @@ class Study:
 
     def _with(self, part: Part) -> Study:
         both_set, both_varied = {**self.set, **part.set}, {**self.vary, **part.vary}
-        return replace(self, set=both_set, vary=both_varied, cases=part.cases or self.cases, parts={})
+        cases, budget = part.cases or self.cases, part.budget or self.budget
+        return replace(self, set=both_set, vary=both_varied, cases=cases, budget=budget, parts={})
 
     def only(self, parts: Sequence[str]) -> Study:
         """The study with some of its parts, in its own order.
@@ -166,6 +168,8 @@ class Study:
 
     @model_validator(mode="after")
     def _no_clock_is_a_limit(self) -> Study:
+        if self.parts:  # which are looked at by themselves, and may have budgets
+            return self
         for where, key, value in self._given():
             for limit in _limits(key, value):
                 if limit.endswith(".max_seconds") and self.budget is None:

@@ -19,7 +19,7 @@ from pinnreg.studies.entries import (
     compared_key,
 )
 from pinnreg.studies.measures import ERROR_OF_UNKNOWN, ZERO_REFERENCES, Run
-from pinnreg.studies.model import Study, heading
+from pinnreg.studies.model import PART, Study, heading
 from pinnreg.studies.words import factor, interval, number
 
 HINDSIGHT = "best in hindsight, needs the answer"
@@ -117,7 +117,7 @@ def body(
     rmse = " Where the reference of an output is zero, as here, its error is the RMSE." if zero else ""
     kinds = f"Errors are relative L2 errors on the evaluation grid, of several outputs the largest.{rmse}"
     many = baseline is not None and across.has_cases(study)  # entries, too many to be read one by one
-    how = [*_method(study, entries, score, many), "", budget.statement(study.budget, runs), ""]
+    how = [*_method(study, entries, score, many), "", *_budgets(study, runs), ""]
     whole = ["## The study", "", "```yaml", text.rstrip(), "```", ""]
     if baseline is not None and many:
         return [*lines, kinds, "", *figures, *across.sections(study, entries, baseline), *how, *whole]
@@ -170,6 +170,15 @@ def _method(study: Study, entries: Sequence[Entry], score: Score, many: bool) ->
     if not many:
         yield from _one_by_one(study, entries)
     yield "Runs that diverged or failed are left out of the numbers and counted under “seeds”."
+
+
+def _budgets(study: Study, runs: Sequence[Run]) -> list[str]:
+    """What was spent, by part of the study."""
+    parts = study.whole()
+    if len({part.budget for part in parts.values()}) == 1:
+        return [budget.statement(next(iter(parts.values())).budget, runs)]
+    own = {name: [run for run in runs if run.plan.labels.get(PART) == name] for name in parts}
+    return [f"- {name}: {budget.statement(part.budget, own[name])}" for name, part in parts.items()]
 
 
 def _one_by_one(study: Study, entries: Sequence[Entry]) -> Iterator[str]:
