@@ -10,7 +10,9 @@ import yaml
 
 from pinnreg import InputError
 from pinnreg.cli import main
-from pinnreg.studies import plan
+from pinnreg.studies import plan, summary
+from pinnreg.studies.entries import entries_of
+from pinnreg.studies.measures import Run
 from pinnreg.studies.model import as_plain, read_study
 
 SMALL: dict[str, Any] = {"network": {"hidden": [4]}, "points": {"interior": 8}, "train.0.steps": 2}
@@ -79,6 +81,18 @@ def test_parts_have_all_in_common_and_something_of_their_own() -> None:
     assert [*asked.only(["weak", "clean"]).parts] == ["clean", "weak"]
     kept = [run.hash for run in plan.plan(asked.only(["few"]), "study")]
     assert kept == [run.hash for run in runs if run.labels["part"] == "few"]  # and so no run is made again
+
+
+def test_a_part_may_have_its_own_budget() -> None:
+    small = {key: value for key, value in SMALL.items() if key != "train.0.steps"}
+    parts = {"cheap": {}, "dear": {"budget": 300, "set": {"points.interior": 9}}}
+    runs = planned({"base": "heat", "set": small, "vary": {"seed": [0]}, "budget": 100, "parts": parts})
+    assert [run.resolved.config.train[0].max_sweeps for run in runs] == [100, 300]
+    asked, _, _, _ = read_study({"base": "heat", "set": small, "vary": SEEDS, "parts": parts})
+    assert [each.budget for each in asked.whole().values()] == [None, 300]
+    made = [Run(each, "ok", {"sweeps": 250.0}) for each in runs]
+    text = summary.body(asked, "", made, entries_of(asked, made, "validation"), "validation")
+    assert any(line.startswith("- dear: Each run had a budget of 300") for line in text)
 
 
 @pytest.mark.parametrize(
