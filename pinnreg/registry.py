@@ -15,7 +15,7 @@ import importlib.util
 import inspect
 import logging
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -57,18 +57,41 @@ def find(folders: Iterable[Path] = (), role: Role = "problem") -> dict[str, Path
         InputError: a folder that does not exist.
     """
     found: dict[str, Path] = {}
-    # parts, too: in a checkout that is where users put their own
+    for folder in _searched(folders):
+        for path in sorted(folder.glob("*.py")):
+            _take(found, path, role)
+    return found
+
+
+def find_one(name: str, folders: Iterable[Path] = (), role: Role = "problem") -> Path | None:
+    """The file that `find` has under this name, without a look at all the others, of which there are scores.
+
+    Raises:
+        InputError: a folder that does not exist.
+    """
+    found: dict[str, Path] = {}
+    for folder in _searched(folders):
+        if name and name == Path(name).name:  # else it is a path, to a file elsewhere
+            _take(found, folder / f"{name}.py", role)
+    return found.get(name)
+
+
+def _searched(folders: Iterable[Path]) -> Iterator[Path]:
+    # for parts, too: in a checkout that is where users put their own
     for folder in (shipped("problems"), *folders):
         if not is_folder(folder):
             raise InputError(f"problem folder {str(folder)!r} does not exist")
-        for path in sorted(folder.glob("*.py")):
-            if path.stem.startswith("_") or not is_file(path) or role_of(path) != role:
-                continue
-            other = found.get(path.stem)
-            if other is not None and file_hash(other) != file_hash(path):
-                logger.warning("%s %r: %s is used instead of %s", role, path.stem, path, other)
-            found[path.stem] = path
-    return found
+        yield folder
+
+
+def _take(found: dict[str, Path], path: Path, role: Role) -> None:
+    """Add a file that defines a role, in the place of an earlier one of its name."""
+    if path.stem.startswith("_") or not is_file(path) or role_of(path) != role:
+        return
+    other = found.get(path.stem)
+    if other is not None and file_hash(other) != file_hash(path):
+        logger.warning("%s %r: %s is used instead of %s", role, path.stem, path, other)
+    found[path.stem] = path
 
 
 def path_of(name: str, folders: Iterable[Path] = ()) -> Path:
@@ -77,10 +100,11 @@ def path_of(name: str, folders: Iterable[Path] = ()) -> Path:
     Raises:
         InputError: a folder that does not exist, or an unknown problem.
     """
-    found = find(folders)
-    if name not in found:
-        raise unknown("problem", name, found)
-    return found[name]
+    folders = tuple(folders)
+    found = find_one(name, folders)
+    if found is None:
+        raise unknown("problem", name, find(folders))
+    return found
 
 
 def load(path: Path) -> type[equations.Problem]:

@@ -27,7 +27,7 @@ from pinnreg.errors import InputError, unknown, user_code
 from pinnreg.files import is_file
 from pinnreg.networks.custom import CustomActivation, CustomNetwork
 from pinnreg.networks.settings import ACTIVATION_NAMES, FeatureSettings, NetworkSettings, Scale
-from pinnreg.registry import file_hash, find, load_part
+from pinnreg.registry import file_hash, find, find_one, load_part
 from pinnreg.regularisers import COMMON, Custom, Shipped, custom
 from pinnreg.scanning import Role, why_not
 
@@ -181,17 +181,17 @@ def _without_kind(entry: Any) -> dict[str, Any]:
 
 def _own_file(name: str, role: Role, folders: Sequence[Path]) -> Path | None:
     """The user's file of a name; None for a shipped one, and where there are no such files at all."""
-    files, shipped = find(folders, role), _shipped(role)
+    own, shipped = find_one(name, folders, role), _shipped(role)
     if name in shipped:
-        if name in files:
-            logger.warning("%s %r: the shipped one is used; %s needs another name", role, name, files[name])
+        if own is not None:
+            logger.warning("%s %r: the shipped one is used; %s needs another name", role, name, own)
         return None
-    if name in files:
-        return files[name]
+    if own is not None:
+        return own
     for folder in folders:
         if is_file(path := folder / f"{name}.py"):
             raise InputError(f"{path}: {why_not(path, role)}")
-    if files:
+    if files := find(folders, role):
         raise unknown(role, name, [*shipped, *files])
     return None
 

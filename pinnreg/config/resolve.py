@@ -22,7 +22,7 @@ from pinnreg.config.model import Config, as_dict, validate
 from pinnreg.config.parts import Part, made, named, objects_named, parts_in
 from pinnreg.errors import InputError, shortened, unknown
 from pinnreg.files import is_file
-from pinnreg.registry import create, file_hash, file_of, find, path_of, shipped, shipped_configs
+from pinnreg.registry import create, file_hash, file_of, find, find_one, path_of, shipped, shipped_configs
 
 Given = str | Path | Mapping[str, Any]
 """A YAML file, the name of a shipped config or of a problem, or a dict."""
@@ -163,7 +163,7 @@ def _read(given: Given, folders: Sequence[Path]) -> tuple[dict[str, Any], str, s
                 f"{given}: a Python file is no config; say its name, {path.stem}, with --problems {path.parent}"
             )
         return _of_one_run(read_yaml(path), str(given)), path.stem, str(given)
-    if path.name == str(given) and path.name in find(folders):
+    if path.name == str(given) and find_one(path.name, folders) is not None:
         return {"problem": {"name": path.name}}, path.name, str(given)
     if is_file(path / "config.yaml"):
         raise InputError(
@@ -309,7 +309,7 @@ def _problem(
         null = [parameter for parameter, value in parameters.items() if value is None]
         hint = f"; {null[0]}: null is for a coefficient to be found, under unknown" if null else ""
         raise InputError(f"{where}: {error}{hint}") from error
-    return problem, {"name": name, **_parameters(problem)}, find(folders)[name]
+    return problem, {"name": name, **_parameters(problem)}, path_of(name, folders)
 
 
 def _changed(

@@ -27,7 +27,7 @@ from pinnreg.equations import Problem
 from pinnreg.errors import InputError
 from pinnreg.files import is_file
 from pinnreg.objective import Evaluator
-from pinnreg.registry import file_hash, find
+from pinnreg.registry import file_hash, find_one
 from pinnreg.run.folder import RunFolder
 from pinnreg.run.prepare import Prepared
 from pinnreg.run.provenance import data_hashes
@@ -210,7 +210,7 @@ class Begun:
 
     def _check_file(self, role: Role, kind: str, file: str, folders: Sequence[Path], sha256: str | None) -> None:
         """Refuse to go on without a file, and note it if it has changed, before it is run."""
-        found = find(folders, role).get(kind)
+        found = find_one(kind, folders, role)
         if found is None:
             raise InputError(
                 f"{self.folder.path}: the run's {role} {kind!r} is not found; it was in {file}: say --problems "
