@@ -67,6 +67,7 @@ ACCURACY = {
     "wave": 1e-6,
     "advection": 1e-6,
     "kdv": 1e-6,
+    "kuramoto_sivashinsky_long": 0.2,
     "allen_cahn": 1e-4,
     "schroedinger": 1e-3,
     "robin_radiation": 1e-9,
