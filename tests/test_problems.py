@@ -78,6 +78,8 @@ ACCURACY = {
     "helmholtz": 1e-9,
     "kovasznay": 1e-8,
     "cavity": 1e-3,
+    "gray_scott": 3e-5,
+    "heat_pulsed": 6e-5,
     "bloch": 1e-10,
     "poisson_nd": 1e-6,
     "heat_nd": 1e-4,
@@ -140,9 +142,11 @@ CORNERED = "schroedinger"
 """With corners that never go, so that second derivatives are no functions: below it is checked mode by mode."""
 SLOW = (
     *("burgers-shift=0.5", "burgers-shift=-1", "advection-beta=75", CORNERED),
+    *("gray_scott-feed=0.1", "gray_scott-duration=1.25"),
+    *("heat_pulsed-diffusivity=0.0025", "heat_pulsed-source=12.5", "heat_pulsed-duration=0.25"),
     *("allen_cahn-diffusivity=0.00025", "allen_cahn-rate=12.5", "heat-start=hat-mode=2-overtone=-0.5"),
 )
-"""Variants, slow where another one of their kind is solved: their SciPy solves take seconds."""
+"""Variants, slow where another one of their kind is solved: their references take seconds."""
 
 
 EQUATIONS = [
@@ -384,13 +388,15 @@ def test_counts_are_positive_integers(parameter: str) -> None:
 WEAK = (
     "kovasznay-reynolds=100",
     *(f"heat_multiscale{changed}" for changed in ("", "-mode=21", "-mode=19", "-along=1250", "-across=2.5")),
+    *(f"gray_scott{changed}" for changed in ("", "-feed=0.1", "-duration=1.25")),
 )
 """With a term of so little weight that its sign does not show."""
-COARSE = {"cavity": 1e-3}
+COARSE = {"cavity": 1e-3, "gray_scott": 1e-3, "heat_pulsed": 1e-4}
 """What a reference's own estimate of its error is to be below, where that is not 1e-6."""
 DEAR = [
+    *("gray_scott", "heat_pulsed"),
     *("cavity-reynolds=250", "ginzburg_landau-dispersion=2.5", "ginzburg_landau-detuning=5"),
-    *(each for each in SLOW if each.startswith("allen_cahn")),
+    *(each for each in SLOW if each.startswith(("allen_cahn", "gray_scott", "heat_pulsed"))),
 ]
 """Variants whose references take seconds."""
 
@@ -409,6 +415,7 @@ FLAT = {
     "blasius": ("free",),
     "fisher_kpp": ("dirichlet",),
     "fokker_planck": ("dirichlet",),
+    "gray_scott": ("periodic", "periodic_2"),
     "robertson": ("initial_u", "initial_w"),
 }
 """Conditions at ends near which solutions hardly change."""
@@ -796,6 +803,60 @@ def test_differences_in_space_and_another_integrator_find_the_same(name: str) ->
     again = dict(zip(problem.outputs, found.reshape(-1, nodes, len(times)), strict=True))
     for output, values in solved.values.items():
         assert np.linalg.norm(values - again[output]) < bound * np.linalg.norm(values), output
+
+
+AGAIN_IN_THE_PLANE: dict[str, tuple[Function, Function, tuple[float, float], float]] = {
+    "heat_pulsed": (
+        lambda laplacian, u, x, y, t: (
+            laplacian(u) / 1000
+            + 5 * np.sin(u * u) * (1 + 2 * np.sin(pi * t / 4)) * np.sin(4 * pi * x) * np.sin(2 * pi * y)
+        ),
+        lambda x, y: np.sin(4 * pi * x) * np.sin(3 * pi * y),
+        (-1, 1),
+        1e-6,
+    ),
+    "gray_scott": (
+        lambda laplacian, z, x, y, t: np.array(
+            [
+                laplacian(z[0]) / 1e5 + 0.04 * (1 - z[0]) - z[0] * z[1] ** 2,
+                laplacian(z[1]) / 2e5 - 0.1 * z[1] + z[0] * z[1] ** 2,
+            ]
+        ),
+        lambda x, y: np.array(
+            [
+                1 - np.exp(-80 * ((x + 0.05) ** 2 + (y + 0.02) ** 2)),
+                np.exp(-80 * ((x - 0.05) ** 2 + (y - 0.02) ** 2)),
+            ]
+        ),
+        (-1, 1),
+        1e-5,
+    ),
+}
+"""uₜ = F(u) on a square that is a period, with its Laplacian, its start, its sides and a bound of the error."""
+
+
+@pytest.mark.parametrize("name", AGAIN_IN_THE_PLANE)
+def test_differences_in_the_plane_and_another_integrator_find_the_same(name: str) -> None:
+    problem, (rhs, start, (left, right), bound) = pinnreg.problem(name), AGAIN_IN_THE_PLANE[name]
+    nodes, end = 192, problem.domain.bounds["t"][1]
+    x = left + (right - left) / nodes * np.arange(nodes)
+    offsets = np.arange(-6, 7)
+    second = np.tensordot(
+        weights(offsets * (x[1] - x[0]), 2), [np.roll(np.eye(nodes), offset, axis=1) for offset in offsets], axes=1
+    )
+    laplacian = lambda u: second @ u + u @ second.T  # noqa: E731
+    places = np.meshgrid(x, x, indexing="ij")
+    first = start(*places)
+    change = lambda t, y: rhs(laplacian, y.reshape(first.shape), *places, t).ravel()  # noqa: E731
+    found = solve_ivp(change, (0, end), first.ravel(), method="DOP853", t_eval=[end], rtol=1e-8, atol=1e-9).y
+    again = found.reshape(-1, nodes, nodes)
+    inside = [np.flatnonzero((x >= low) & (x <= high)) for low, high in list(problem.domain.bounds.values())[:2]]
+    solved = reference_of(problem).solve({"x": x[inside[0]], "y": x[inside[1]], "t": np.array([end])})
+    assert solved.error_estimate is not None
+    assert solved.error_estimate < bound
+    for output, other in zip(problem.outputs, again, strict=True):
+        values = solved.values[output][..., 0]
+        assert np.linalg.norm(values - other[np.ix_(*inside)]) < bound * np.linalg.norm(values), output
 
 
 def test_a_star_and_a_boundary_layer_are_those_of_the_tables() -> None:
