@@ -14,7 +14,7 @@ class InverseHeat(Problem):
     """uₜ - ∇·(a ∇u) = f on (-1, 1)² × (0, 1], where a(x, y) is unknown but on the edges: from measurements of u.
 
     HInv of PINNacle (Hao et al. 2023, arXiv:2306.08827): u = exp(-t) sin πx sin πy and a = c + sin πx sin πy with
-    c = 2, u with noise of 0.1, 0.3 of its size, at 2500 points. From one start in three a ends a quarter off, unnoticed.
+    c = 2, u with noise of 0.1, 0.3 of its size, at 2500 points. From one start of three a ends a quarter off.
     """
 
     group = "inverse problems"
