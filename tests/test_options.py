@@ -34,7 +34,8 @@ def test_a_run_repeats_so_that_a_difference_is_the_keys(kind: str) -> None:
 
 LONG = (
     *("advection", "allen_cahn", "cavity", "ginzburg_landau", "heat_family", "heat_multiscale", "inverse_diffusivity"),
-    *("inverse_source", "kdv", "schroedinger", "wave_2d"),
+    *("cavity_parabolic", "gray_scott", "heat_pulsed", "inverse_heat", "inverse_source", "kdv", "schroedinger"),
+    *("taylor_green", "wave_2d"),
 )
 """Problems of which a run takes half a second or more, with any settings."""
 

@@ -186,6 +186,90 @@ def test_a_reaction_with_diffusion_agrees_with_the_method_of_lines():
     assert found.error_estimate < 1e-10
 
 
+SQUARE = {"x": (0.0, 1.0), "y": (0.0, 2.0), "t": (0.0, 0.5)}
+PLANE = {"x": np.linspace(0, 1, 9), "y": np.linspace(0, 2, 7), "t": np.linspace(0, 0.5, 5)}
+
+
+def test_in_the_plane_the_linear_part_alone_is_exact_and_turns_with_the_grid():
+    wave = lambda x, y: np.cos(2 * pi * (2 * x - y)) + np.sin(2 * pi * x) + 0.3  # noqa: E731
+    found = fourier(lambda k, m: -0.01 * k**2 - 0.02 * m**2, nothing, wave, **SQUARE, modes=32, steps=16)
+    x, y, t = np.ix_(*PLANE.values())
+    fade = lambda k, m: np.exp(-(0.01 * k**2 + 0.02 * m**2) * (2 * pi) ** 2 * t)  # noqa: E731
+    truth = np.cos(2 * pi * (2 * x - y)) * fade(2, 1) + np.sin(2 * pi * x) * fade(1, 0) + 0.3
+    solved = found.solve(PLANE)
+    assert relative(solved.values["u"], truth) < 1e-14
+    assert solved.error_estimate < 1e-14
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_what_changes_along_one_axis_only_is_as_on_a_line(axis):
+    linear, reaction = (lambda k: -0.02 * k**2), (lambda u: 6 * u * (1 - u))
+    line = fourier(linear, reaction, bell, **PERIOD, modes=64, steps=48).solve(GRID).values["u"]
+    plane = fourier(
+        lambda *waves: linear(waves[axis]),
+        reaction,
+        lambda *places: bell(places[axis]),
+        x=(0, 1),
+        y=(0, 1),
+        t=(0, 0.5),
+        modes=64,
+        steps=48,
+    )
+    values = plane.solve({"x": GRID["x"], "y": GRID["x"], "t": GRID["t"]}).values["u"]
+    assert np.abs(values - np.expand_dims(line, 1 - axis)).max() < 1e-8
+
+
+def test_in_the_plane_a_source_may_depend_on_place_and_time_and_steps_are_of_fourth_order():
+    # u = exp(sin 2πx + cos πy) (2 + sin 9t) by its own equation uₜ = 0.01 Δu - u² + f, and twice that as v
+    shape = lambda x, y: np.exp(np.sin(2 * pi * x) + np.cos(pi * y))  # noqa: E731
+    bent = lambda x, y: (  # noqa: E731
+        4 * pi**2 * (np.cos(2 * pi * x) ** 2 - np.sin(2 * pi * x)) + pi**2 * (np.sin(pi * y) ** 2 - np.cos(pi * y))
+    )
+    size = lambda t: 2 + np.sin(9 * t)  # noqa: E731
+
+    def reaction(u, v, x, y, t):
+        source = shape(x, y) * (9 * np.cos(9 * t) - 0.01 * bent(x, y) * size(t)) + (shape(x, y) * size(t)) ** 2
+        return source - u * v / 2, 2 * source - v**2 / 2
+
+    x, y, t = np.ix_(*PLANE.values())
+    truth, errors, steps = shape(x, y) * size(t), [], np.array([32, 64, 128])
+    for count in steps:
+        found = fourier(
+            lambda k, m: [-0.01 * (k**2 + m**2)] * 2,
+            reaction,
+            lambda x, y: [2 * shape(x, y), 4 * shape(x, y)],
+            **SQUARE,
+            modes=48,
+            steps=count,
+            outputs=("u", "v"),
+            system=True,
+        )
+        solved = found.solve(PLANE)
+        errors.append(max(relative(solved.values["u"], truth), relative(solved.values["v"], 2 * truth)))
+        assert errors[-1] <= solved.error_estimate <= 100 * errors[-1]
+    assert -4.4 < np.polyfit(np.log(steps), np.log(errors), 1)[0] < -3.6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"y": (1, 1)}, "fourier, y"),
+        ({"factor": lambda k: k}, "no `factor`"),
+        ({"outputs": ("u", "v")}, "no complex functions"),
+        ({"linear": lambda k, m: 1 / k}, "linear: is NaN or Inf"),
+        ({"linear": lambda k, m: 1j * k}, "linear: expected .* real numbers"),
+        ({"nonlinear": lambda u: u[0]}, "nonlinear: expected .* real numbers, got"),
+        ({"nonlinear": lambda u: 1e3 * (1 + u**2)}, "did not reach t = 0.5"),
+        ({"outputs": ("u", "v"), "system": True}, "initial data: expected a sequence of 2"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_in_the_plane_too_what_does_not_fit_is_refused(arguments, message):
+    given = {"linear": lambda k, m: -k * k, "nonlinear": lambda u: -u, "initial": lambda x, y: bell(x), "modes": 32}
+    with pytest.raises((InputError, RuntimeError), match=message):
+        fourier(**SQUARE | given | {"steps": 16} | arguments).solve(PLANE)
+
+
 def test_times_come_in_any_order_and_the_ends_agree():
     found = fourier(lambda k: -0.01 * k**2, lambda u: 6 * u * (1 - u), bell, **PERIOD, modes=128, steps=1500)
     shuffled = np.array([0.3, 0.0, 0.5, 0.3, 0.123456])

@@ -13,18 +13,18 @@ from numpy.polynomial import Legendre
 
 from pinnreg.errors import InputError
 from pinnreg.reference.base import Array, Axes, Reference, Solved, Values, axes_within, checked_number
+from pinnreg.reference.corner_flow import FADING, Corner, Derivatives
 
 DEGREES = (20, 28)
 """Functions along each axis: of the coarse solve and of the fine one."""
+CORNERED = (24, 32)
+"""The same where the lid's slope at its ends is not 0."""
 _MOST_STEPS, _TINY = 30, 1e-9
 _UNIT = (0.0, 1.0)
 
-Derivatives = Callable[[int, int], Array]
-"""∂ⁱ⁺ʲψ/∂xⁱ∂yʲ by i and j."""
 
-
-def driven_cavity(lid: Callable[[Any], Any], reynolds: float) -> Reference:
-    """(u·∇) u = Δu/Re − ∇p, ∇·u = 0 in (0, 1)², u = (lid(x), 0) on y = 1 and 0 on the other walls, p(½, ½) = 0.
+def driven_cavity(lid: Callable[[Any], Any], reynolds: float, *, pinned: tuple[float, float] = (0.5, 0.5)) -> Reference:
+    """(u·∇) u = Δu/Re − ∇p, ∇·u = 0 in (0, 1)², u = (lid(x), 0) on y = 1 and 0 on the other walls, p = 0 at a point.
 
     The stream function ψ, u = ψ_y and v = −ψₓ, is lid(x) y² (y − 1) + Σ C_ij b_i(x) b_j(y) with polynomials b_i that
     vanish with their slopes at both ends, which keeps all conditions, and for all φ = b_i(x) b_j(y)
@@ -33,39 +33,49 @@ def driven_cavity(lid: Callable[[Any], Any], reynolds: float) -> Reference:
 
     by Newton's method from no flow. The pressure, a polynomial too, follows from ∫ ∇p·∇q = ∫ (Δu/Re − (u·∇) u)·∇q for
     all q, where the first part is an integral of the vorticity over the walls. Both need no derivative of more than
-    second order, which the corners under the lid bound.
+    second order, which the corners under the lid bound. Where the lid's slope there is not 0 the vorticity differs from
+    side to side of the corner, and the pressure has no bound: the Stokes flow that does this is taken out of both.
 
     Args:
-        lid: its velocity, a polynomial that vanishes with its slope at x = 0 and x = 1, in arithmetic alone.
+        lid: its velocity, a polynomial that vanishes at x = 0 and x = 1, in arithmetic alone.
         reynolds: Re.
+        pinned: where p = 0.
 
     Returns:
-        A reference for the outputs "u", "v" and "p", whose `error_estimate` is the difference of two degrees.
+        A reference for the outputs "u", "v" and "p", whose `error_estimate` is the difference of two degrees. Of p what
+        has no bound is left out, 2/Re (lid′(0) log r + lid′(1) log s) by the distances r and s from the lid's left and
+        right end.
 
     Raises:
-        InputError: a lid that does not vanish so at its ends, or a Reynolds number that is not positive.
+        InputError: a lid that does not vanish at its ends, or a Reynolds number that is not positive.
         RuntimeError: in `solve`, if Newton's method does not converge, as where Re is too large for it.
 
     Source: the flow is that of J. Shen, J. Comput. Phys. 95 (1991) 228, whose lid is 16 x² (1 − x)².
     """
     reynolds = checked_number("driven_cavity: expected the Reynolds number", reynolds, positive=True)
     moved = lid(_identity())
-    if not isinstance(moved, Legendre) or any(abs(f(end)) > 1e-9 for f in (moved, moved.deriv()) for end in _UNIT):
-        raise InputError("driven_cavity: the lid is a polynomial of x that vanishes with its slope at x = 0 and x = 1")
+    if not isinstance(moved, Legendre) or any(abs(moved(end)) > _TINY for end in _UNIT):
+        raise InputError("driven_cavity: the lid is a polynomial of x that vanishes at x = 0 and x = 1")
+    point = [np.array([each], dtype=np.float64) for each in pinned]
+    degrees = CORNERED if any(abs(moved.deriv()(end)) > _TINY for end in _UNIT) else DEGREES
 
     @cache
-    def found(degree: int) -> tuple[_Stream, Array]:
-        stream = _stream(moved, degree, reynolds)
-        return stream, _pressure(stream, degree, reynolds)
+    def found() -> list[tuple[_Stream, Array]]:
+        coarse = _stream(moved, degrees[0], reynolds)
+        fine = _stream(moved, degrees[1], reynolds, coarse)
+        return [(each, _pressure(each, degree, reynolds)) for each, degree in zip((coarse, fine), degrees, strict=True)]
 
-    def flow(degree: int, x: Array, y: Array) -> Values:
-        stream, pressure = found(degree)
-        d, (left, right) = stream.on(x, y), (_table(_polynomials(degree), each)[0] for each in (x, y))
-        return {"u": d(0, 1), "v": -d(1, 0), "p": left @ pressure @ right.T}
+    def flow(stream: _Stream, pressure: Array, x: Array, y: Array) -> Values:
+        def p(x: Array, y: Array) -> Array:
+            left, right = (_table(_polynomials(len(pressure)), each)[0] for each in (x, y))
+            return np.asarray(left @ pressure @ right.T)
+
+        d = stream.on(x, y)
+        return {"u": d(0, 1), "v": -d(1, 0), "p": p(x, y) - p(*point)}
 
     def solve(axes: Axes) -> Solved:
         asked = axes_within(axes, {"x": _UNIT, "y": _UNIT})
-        coarse, fine = (flow(degree, asked["x"], asked["y"]) for degree in DEGREES)
+        coarse, fine = (flow(*each, asked["x"], asked["y"]) for each in found())
         return Solved.finer(fine, coarse)
 
     return Reference("Galerkin method", solve)
@@ -74,16 +84,22 @@ def driven_cavity(lid: Callable[[Any], Any], reynolds: float) -> Reference:
 @final
 @dataclass(frozen=True)
 class _Stream:
-    """ψ(x, y) = Σ C_ij f_i(x) g_j(y)."""
+    """ψ(x, y) = Σ C_ij f_i(x) g_j(y), and what is at the corners."""
 
     along: Sequence[Legendre]
     upward: Sequence[Legendre]
     coefficients: Array
+    corners: Sequence[Corner]
 
     def on(self, x: Array, y: Array) -> Derivatives:
         """Derivatives of up to second order along each axis on the tensor grid of x and y, (len(x), len(y))."""
         left, right = _table(self.along, x), _table(self.upward, y)
-        return lambda i, j: left[i] @ self.coefficients @ right[j].T
+        cornered = [each.faded(x, y) for each in self.corners]
+        return lambda i, j: left[i] @ self.coefficients @ right[j].T + sum(each(i, j) for each in cornered)
+
+    def vorticity(self, x: Array, y: Array) -> Array:
+        """Δψ less what is at the corners, whose pressure is known, (len(x), len(y))."""
+        return _terms(self.on(x, y))[2] - sum(_terms(each.stream(x, y))[2] for each in self.corners)
 
 
 def _identity() -> Legendre:
@@ -115,13 +131,19 @@ def _quadrature(degree: int) -> tuple[Array, Array]:
     return (1 + nodes) / 2, weights / 2
 
 
-def _stream(lid: Legendre, degree: int, reynolds: float) -> _Stream:
-    """The stream function by Newton's method."""
+def _stream(lid: Legendre, degree: int, reynolds: float, coarse: _Stream | None = None) -> _Stream:
+    """The stream function by Newton's method, from a coarser one or from no flow below the lid."""
     x, (nodes, weights) = _identity(), _quadrature(degree)
+    steep = [Corner(slope, end) for end, slope in enumerate((lid.deriv()(0.0), -lid.deriv()(1.0)))]
+    corners = [each for each in steep if abs(each.slope) > _TINY]
+    smooth = lid - sum(each.slope * away * FADING(away) for each in corners for away in [(x, 1 - x)[each.end]])
     inner = [_clamped(order) for order in range(degree)]
     table, coefficients = _table(inner, nodes), np.zeros((degree + 1, degree + 1))
-    coefficients[degree, degree] = 1.0  # the lid's, with no flow below
-    stream = _Stream([*inner, lid], [*inner, x**2 * (x - 1)], coefficients)
+    coefficients[degree, degree] = 1.0  # the lid's
+    if coarse is not None:
+        known = len(coarse.coefficients) - 1
+        coefficients[:known, :known] = coarse.coefficients[:known, :known]
+    stream = _Stream([*inner, smooth], [*inner, x**2 * (x - 1)], coefficients, corners)
     across, up, whirl = _terms(lambda i, j: np.kron(table[i], table[j]))
     weight = np.kron(weights, weights)[:, None]
     linear = whirl.T @ (weight * whirl)
@@ -144,7 +166,7 @@ def _terms(d: Derivatives) -> tuple[Array, Array, Array]:
 
 
 def _pressure(stream: _Stream, degree: int, reynolds: float) -> Array:
-    """The coefficients of the pressure, (degree, degree), for products of Legendre's polynomials."""
+    """The coefficients of the pressure but for that of the corners, (degree, degree), for products of Legendre's."""
     nodes, weights = _quadrature(degree)
     table, ends = _table(_polynomials(degree), nodes), _table(_polynomials(degree), np.array(_UNIT))
     d, weight = stream.on(nodes, nodes), np.kron(weights, weights)[:, None]
@@ -157,12 +179,10 @@ def _pressure(stream: _Stream, degree: int, reynolds: float) -> Array:
     # ∫ Δu·∇q = ∮ ω (q_y nₓ − qₓ n_y), with the vorticity ω = −Δψ
     for side, sign in enumerate((-1.0, 1.0)):
         wall = np.array([_UNIT[side]])
-        vertical, horizontal = (-_terms(stream.on(*at))[2].ravel() for at in ((wall, nodes), (nodes, wall)))
+        vertical, horizontal = (-stream.vorticity(*at).ravel() for at in ((wall, nodes), (nodes, wall)))
         rise, run = (table[1].T @ (weights * each) for each in (vertical, horizontal))
         right = right + sign / reynolds * (np.kron(ends[0, side], rise) - np.kron(run, ends[0, side]))
     # up to a constant, the first of them
     pressure = np.zeros(degree**2)
     pressure[1:] = scipy.linalg.solve(matrix[1:, 1:], right[1:], assume_a="pos")
-    middle = _table(_polynomials(degree), np.array([0.5]))[0, 0]
-    pressure[0] = -np.kron(middle, middle) @ pressure
     return pressure.reshape(degree, degree)

@@ -11,15 +11,17 @@ import numpy as np
 from pinnreg.errors import InputError
 from pinnreg.reference.base import Array, Axes, Reference, Solved, axes_within, checked_bounds
 from pinnreg.reference.modes import Equation, Path
+from pinnreg.reference.plane_modes import PlaneEquation, PlanePath
 
 
 def fourier(
-    linear: Callable[[Array], Any],
+    linear: Callable[..., Any],
     nonlinear: Callable[..., Any],
-    initial: Callable[[Array], Any],
+    initial: Callable[..., Any],
     *,
     x: tuple[float, float],
     t: tuple[float, float],
+    y: tuple[float, float] | None = None,
     modes: int = 512,
     steps: int = 4000,
     outputs: Sequence[str] = ("u",),
@@ -33,12 +35,17 @@ def fourier(
     evaluated with are carried by L alone: what is left out is small where N changes slowly beside them, as with a start
     whose slope jumps, and smallest if L has the mean of N's derivative and N the rest.
 
+    With `y` the functions are of two coordinates and real, and `modes` their number along each axis. λ is then a
+    function of two arrays of wave numbers, `initial` of two of coordinates, N also of x, y and t where it names them.
+    What vanishes on the sides of a square is periodic on one of twice its sides, where its equation is odd in both.
+
     Args:
         linear: λ, a NumPy function of the wave numbers (m,), real or complex.
         nonlinear: N, a pointwise NumPy function of an array (m,), which is complex if there are two outputs.
         initial: u(x, t₀), a NumPy function of an array (m,).
         x: the ends (a, b) of the period.
         t: the times (t₀, t₁).
+        y: the ends of the period along a second axis.
         modes: an even number, from 32.
         steps: of equal length, from 16.
         outputs: one name, or two for the real and the imaginary part, or as many as a system has.
@@ -47,8 +54,8 @@ def fourier(
             arrays, one an output; `nonlinear` gets as many arrays, and returns such a sequence, too.
 
     Returns:
-        A reference on the axes "x" and "t", whose `error_estimate` is the difference from three quarters of the modes
-        and half the steps: for a smooth solution about 16 times its error.
+        A reference on the axes "x", "y" if it is given, and "t", whose `error_estimate` is the difference from three
+        quarters of the modes and half the steps: for a smooth solution about 16 times its error.
 
     Raises:
         InputError: for a wrong argument, or (in `solve`) values of the functions or axes that do not fit.
@@ -57,6 +64,7 @@ def fourier(
     Source: S. M. Cox and P. C. Matthews (2002); its coefficients as in A.-K. Kassam and L. N. Trefethen (2005).
     """
     ends, span = checked_bounds("fourier, x", x), checked_bounds("fourier, t", t)
+    across = None if y is None else checked_bounds("fourier, y", y)
     if modes < 32 or modes % 2 or steps < 16:
         raise InputError(
             f"fourier: expected an even number of modes from 32 and 16 steps or more, got {modes}, {steps}"
@@ -65,15 +73,32 @@ def fourier(
         raise InputError(
             f"fourier: expected one output, or two for real and imaginary part, or a system, got {len(outputs)}"
         )
+    fewer = 2 * ceil(3 * modes / 8), ceil(steps / 2)
+    if across is not None:
+        if factor is not None or (len(outputs) > 1 and not system):
+            raise InputError("fourier: in two coordinates no complex functions and no `factor`; give `system=True`")
+        plane = PlaneEquation(linear, nonlinear, initial, (ends, across), span, len(outputs))
+        return _in_the_plane(plane, PlanePath(plane, modes, steps), PlanePath(plane, *fewer), outputs)
     is_complex, components = len(outputs) == 2 and not system, len(outputs) if system else None
     equation = Equation(linear, nonlinear, initial, factor, ends, span, is_complex, components)
     fine = Path(equation, modes, steps)
-    coarse = Path(equation, 2 * ceil(3 * modes / 8), ceil(steps / 2))
+    coarse = Path(equation, *fewer)
 
     def solve(axes: Axes) -> Solved:
         asked = axes_within(axes, {"x": ends, "t": span})
         both = (path.values(asked["x"], np.clip(asked["t"], *span)) for path in (fine, coarse))
         found, other = (dict(zip(outputs, u if system else (u.real, u.imag), strict=False)) for u in both)
         return Solved.finer(found, other)
+
+    return Reference("Fourier method", solve)
+
+
+def _in_the_plane(equation: PlaneEquation, fine: PlanePath, coarse: PlanePath, outputs: Sequence[str]) -> Reference:
+    bounds = dict(zip("xyt", (*equation.ends, equation.times), strict=True))
+
+    def solve(axes: Axes) -> Solved:
+        x, y, t = axes_within(axes, bounds).values()
+        both = (path.values(x, y, np.clip(t, *equation.times)) for path in (fine, coarse))
+        return Solved.finer(*(dict(zip(outputs, u, strict=True)) for u in both))
 
     return Reference("Fourier method", solve)

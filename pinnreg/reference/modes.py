@@ -16,6 +16,8 @@ from pinnreg.errors import InputError
 from pinnreg.reference.base import Array, Complex
 
 RealOrComplex = NDArray[Any]
+Advance = Callable[[Complex, float], Complex]
+"""From the modes at a time to those a step later."""
 
 # The start is sampled at many more points than there are modes: a corner would make modes from few samples wrong.
 _SAMPLES = 2**17
@@ -183,24 +185,32 @@ class Path:
         return states
 
     def _stepper(self, step: float) -> Callable[[Complex], Complex]:
-        """One step of this length, after Cox and Matthews, Eqs. 26 to 29."""
+        """One step of this length."""
         numbers = self._equation.numbers(self._count)
-        z, factors = step * self._equation.rates(numbers), self._equation.factors(numbers)
-        whole, half = np.exp(z), np.exp(z / 2)
-        one, two, three = (step * factors * phi for phi in _phi(z)[1:])
-        middle = step / 2 * factors * _phi(z / 2)[1]
-        first, second, third = one - 3 * two + 4 * three, 2 * two - 4 * three, 4 * three - two
-        forcing = self._equation.forcing
+        rates, factors = self._equation.rates(numbers), self._equation.factors(numbers)
+        advance = exponential_steps(step, rates, factors, lambda u, t: self._equation.forcing(u))
+        return lambda u: advance(u, 0.0)
 
-        def advance(u: Complex) -> Complex:
-            at_u = forcing(u)
-            a = half * u + middle * at_u
-            at_a = forcing(a)
-            at_b = forcing(half * u + middle * at_a)
-            at_c = forcing(half * a + middle * (2 * at_b - at_u))
-            return np.asarray(whole * u + first * at_u + second * (at_a + at_b) + third * at_c)
 
-        return advance
+def exponential_steps(
+    step: float, rates: RealOrComplex, factors: Any, forcing: Callable[[Complex, float], Complex]
+) -> Advance:
+    """A step of uₜ = λu + μN(u, t) of this length, of u and t, after Cox and Matthews, Eqs. 26 to 29."""
+    z = step * rates
+    whole, half = np.exp(z), np.exp(z / 2)
+    one, two, three = (step * factors * phi for phi in _phi(z)[1:])
+    middle = step / 2 * factors * _phi(z / 2)[1]
+    first, second, third = one - 3 * two + 4 * three, 2 * two - 4 * three, 4 * three - two
+
+    def advance(u: Complex, t: float) -> Complex:
+        at_u = forcing(u, t)
+        a = half * u + middle * at_u
+        at_a = forcing(a, t + step / 2)
+        at_b = forcing(half * u + middle * at_a, t + step / 2)
+        at_c = forcing(half * a + middle * (2 * at_b - at_u), t + step)
+        return np.asarray(whole * u + first * at_u + second * (at_a + at_b) + third * at_c)
+
+    return advance
 
 
 def _repeated(advance: Callable[[Complex], Complex], modes: Complex, times: int) -> Complex:
@@ -211,7 +221,7 @@ def _repeated(advance: Callable[[Complex], Complex], modes: Complex, times: int)
     return modes
 
 
-def _phi(z: Complex) -> list[Complex]:
+def _phi(z: RealOrComplex) -> list[RealOrComplex]:
     """φ₀ = eᶻ and φₙ₊₁ = (φₙ - 1/n!)/z to φ₃, near zero by φ₃ = 1/3! + z/4! + … and φₙ = 1/n! + z φₙ₊₁."""
     near = np.abs(z) < 1
     last = np.polyval([1 / factorial(n) for n in range(21, 2, -1)], np.where(near, z, 0.0))
