@@ -19,13 +19,13 @@ from pinnreg.cli.study import exit_code, made
 NAME = "bench_zoo"
 COLUMNS = (
     *("problem", "error", "largest", "estimated", "called good", "reference's own error"),
-    *("seconds", "steps", "parameters", "converged"),
+    *("CPU seconds", "steps", "parameters", "converged"),
 )
 NOTES = """\
 error: relative L2 on the evaluation grid, which training never sees, the largest over the outputs; the median and the
 largest over the seeds. estimated: what the runs take it for without the reference, the median, and how many call that
-good. reference's own error: its estimate of that, from two resolutions. seconds: of a run, reference and estimate
-included. converged: how many of the runs say so, which they judge without the reference.
+good. reference's own error: its estimate of that, from two resolutions. CPU seconds: of a run on one thread, reference
+and estimate included. converged: how many of the runs say so, which they judge without the reference.
 !: the median is above {solved:g}, and where measurements are noisy above what their noise leaves (two standard errors).
 !!: a run with an error above {wrong:g}, and above that, says that it has converged."""
 
@@ -142,9 +142,10 @@ def _published(rows: Sequence[studies.ZooRow]) -> list[str]:
     if not known:
         return []
     table = [
-        [row.name, each.name, _number(row.error), f"{each.error:.1e}", each.method, each.source] for row, each in known
+        [row.name, each.name, _number(row.error), f"{each.error:.1e}", each.method, each.source, each.but]
+        for row, each in known
     ]
-    headings = ["problem", "there", "error", "published", "by", "source"]
+    headings = ["problem", "there", "error", "published", "by", "source", "but"]
     lines = ["## Beside published errors", "", "The median here, and the smallest error that was found published:", ""]
     return [*lines, *report.markdown_table(headings, table), ""]
 

@@ -14,14 +14,14 @@ import numpy as np
 from pinnreg.errors import InputError
 from pinnreg.processes import cores
 from pinnreg.studies.claim import claimed
-from pinnreg.studies.measures import OK, Measures, Run
+from pinnreg.studies.measures import CPU_SECONDS, OK, Measures, Run
 from pinnreg.studies.processes import in_processes
 from pinnreg.studies.tasks import run_folder, task_of
 
 if TYPE_CHECKING:
     from pinnreg.studies.runner import StudyResult
 
-CLOCKS = ("seconds",)
+CLOCKS = ("seconds", CPU_SECONDS)
 """Measures, and columns of a history, that are no result."""
 
 

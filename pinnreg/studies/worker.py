@@ -17,6 +17,7 @@ from pinnreg.registry import file_hash
 from pinnreg.run import solve
 from pinnreg.studies.claim import at_work
 from pinnreg.studies.measures import (
+    CPU_SECONDS,
     DIVERGED,
     INTERRUPTED,
     OK,
@@ -84,12 +85,14 @@ def _made(task: Task) -> tuple[str, Measures]:
         return known  # where folders cannot be locked another command may have made it meanwhile
     if (changed := _changed_before(task)) is not None:
         return failure(changed), {}
+    began = time.process_time()
     try:
         hooks = Hooks(interrupted=_stopped(task))
         solution = solve(
             task["config"], out=folder, problems=task["problems"], overwrite=True, hooks=hooks, figures=False
         )
         status, measures = OK, measured(solution, validate(unfound(task["config"]), "config"))
+        measures[CPU_SECONDS] = time.process_time() - began
     except Diverged:
         status, measures = DIVERGED, measured_of_diverged(folder)
     except Interrupted:

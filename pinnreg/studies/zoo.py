@@ -19,7 +19,7 @@ from pinnreg import plots, registry
 from pinnreg.config import Problems, problem_folders
 from pinnreg.errors import InputError, unknown
 from pinnreg.report import Report, read_report
-from pinnreg.studies.measures import Run
+from pinnreg.studies.measures import CPU_SECONDS, Run
 from pinnreg.studies.model import CASE
 from pinnreg.studies.published import PUBLISHED, Published
 from pinnreg.studies.runner import StudyResult
@@ -29,7 +29,7 @@ SOLVED, WRONG = 1e-4, 1e-2
 
 
 def zoo_study(names: Sequence[str] = (), seeds: int = 3, problems: Problems = None) -> dict[str, Any]:
-    """The study of these problems or configs; of all shipped problems without names.
+    """The study of these problems or configs; without names of all shipped problems, and of configs with known errors.
 
     Raises:
         InputError: an unknown name.
@@ -39,7 +39,7 @@ def zoo_study(names: Sequence[str] = (), seeds: int = 3, problems: Problems = No
         if name not in known:
             raise unknown("problem", name, list(dict.fromkeys(known)))
     return {
-        "cases": list(dict.fromkeys(names)) or sorted(registry.find()),
+        "cases": list(dict.fromkeys(names)) or sorted({*registry.find(), *PUBLISHED}),
         "set": {"evaluate": {"estimate": "auto"}},
         "vary": {"seed": list(range(seeds))},
     }
@@ -58,7 +58,7 @@ class ZooRun:
         trusted: whether it calls that estimate good.
         floor: the error that noise in the measurements leaves, two standard errors of it; 0 without measurements.
         converged: what its report says, without the reference.
-        seconds: of the whole run, reference and estimate included.
+        seconds: of the CPU for the whole run, reference and estimate included.
         steps: of training.
     """
 
@@ -177,7 +177,7 @@ def _run(run: Run, report: Report | None) -> ZooRun:
         bool(estimates) and all(each.reliability == "good" for each in estimates),
         max(bands, default=0.0),
         report.facts["converged"],
-        report.facts["wall_seconds"],
+        run.value(CPU_SECONDS),
         report.facts["steps"],
     )
 
