@@ -1,5 +1,7 @@
 from .accuracy import AccuracyBenchmark, AccuracyRow, AccuracyRun, bench_accuracy
 from .cases import CASES, Case, Limit, cases_named
+from .classical import ScipyRow
+from .clocked import OptimiserRun
 from .coverage import (
     Coverage,
     CoverageBenchmark,
@@ -23,15 +25,7 @@ from .estimates import (
 )
 from .failures import ESTIMATED, FAILURES, RIGHT, WRONG, Failure, chosen
 from .least_squares import Fit, FitRow, LeastSquaresBenchmark, bench_least_squares
-from .optimisers import (
-    AnyRow,
-    OptimiserBenchmark,
-    OptimiserRow,
-    OptimiserRun,
-    OptimiserSetting,
-    ScipyRow,
-    bench_optimisers,
-)
+from .optimisers import AnyRow, OptimiserBenchmark, OptimiserRow, OptimiserSetting, bench_optimisers
 from .recipes import PROBLEMS, RECIPES
 from .stopping import State, Stop
 from .trace import DECADES
