@@ -26,6 +26,11 @@ from .estimates import (
 from .failures import ESTIMATED, FAILURES, RIGHT, WRONG, Failure, chosen
 from .least_squares import Fit, FitRow, LeastSquaresBenchmark, bench_least_squares
 from .optimisers import AnyRow, OptimiserBenchmark, OptimiserRow, OptimiserSetting, bench_optimisers
+from .peer_cases import DEEPXDE, OWN, PEER_CASES, check_peers
+from .peer_recipes import PEER_RECIPES
+from .peer_runs import PeerRun
+from .peer_verdicts import PeerRow, Verdict
+from .peers import PeerBenchmark, PeerSetting, bench_peers
 from .recipes import PROBLEMS, RECIPES
 from .stopping import State, Stop
 from .trace import DECADES
@@ -34,9 +39,13 @@ __all__ = [
     "CASES",
     "COVERED",
     "DECADES",
+    "DEEPXDE",
     "ESTIMATED",
     "FAILURES",
     "FEWER",
+    "OWN",
+    "PEER_CASES",
+    "PEER_RECIPES",
     "PROBLEMS",
     "RECIPES",
     "RIGHT",
@@ -65,6 +74,10 @@ __all__ = [
     "OptimiserRow",
     "OptimiserRun",
     "OptimiserSetting",
+    "PeerBenchmark",
+    "PeerRow",
+    "PeerRun",
+    "PeerSetting",
     "Ratios",
     "Row",
     "ScipyRow",
@@ -72,13 +85,16 @@ __all__ = [
     "State",
     "Stop",
     "Totals",
+    "Verdict",
     "bench_accuracy",
     "bench_coverage",
     "bench_derivatives",
     "bench_estimates",
     "bench_least_squares",
     "bench_optimisers",
+    "bench_peers",
     "cases_named",
+    "check_peers",
     "chosen",
     "covered",
     "data_set",

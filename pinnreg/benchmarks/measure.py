@@ -74,7 +74,7 @@ def peak_memory(work: Work, device: torch.device) -> int:
         work()
         _wait(device)
         return torch.cuda.max_memory_allocated(device) - before
-    with _without_stderr(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+    with without_output(2), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
         work()
     kineto = recorded.profiler.kineto_results if recorded.profiler else None
     assert kineto is not None
@@ -109,14 +109,22 @@ def _wait(device: torch.device) -> None:
 
 
 @contextlib.contextmanager
-def _without_stderr() -> Iterator[None]:
-    """torch's profiler writes of its start and stop from C++."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+def without_output(*descriptors: int) -> Iterator[None]:
+    """Nothing is written to these, 1 or 2, not even from C++, as torch's profiler does of its start and stop."""
+    _flush()
+    kept, nowhere = {each: os.dup(each) for each in descriptors}, os.open(os.devnull, os.O_WRONLY)
+    for each in descriptors:
+        os.dup2(nowhere, each)
     os.close(nowhere)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        _flush()
+        for each, before in kept.items():
+            os.dup2(before, each)
+            os.close(before)
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
