@@ -82,7 +82,7 @@ bench_optimisers: .venv/.stamp
 # alone in need of more than the tests are: DeepXDE
 bench_peers: .venv/.stamp
 	$(BIN)/python -m pip install --quiet --editable '.[peers]'
-	$(RUN) bench peers --max-seconds 60 --page $(GALLERY)
+	$(RUN) bench peers --max-seconds 300 --page $(GALLERY)
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import platform
 import statistics
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Literal, final
 
 import numpy as np
 import torch
@@ -109,17 +110,20 @@ def _wait(device: torch.device) -> None:
 
 
 @contextlib.contextmanager
-def without_output(*descriptors: int) -> Iterator[None]:
-    """Nothing is written to these, 1 or 2, not even from C++, as torch's profiler does of its start and stop."""
+def without_output(*descriptors: Literal[1, 2]) -> Iterator[None]:
+    """Nothing is written to these, neither from Python nor from C++, as torch's profiler does of its start and stop."""
     _flush()
     kept, nowhere = {each: os.dup(each) for each in descriptors}, os.open(os.devnull, os.O_WRONLY)
     for each in descriptors:
         os.dup2(nowhere, each)
     os.close(nowhere)
+    unsaid, redirect = io.StringIO(), {1: contextlib.redirect_stdout, 2: contextlib.redirect_stderr}
     try:
-        yield
+        with contextlib.ExitStack() as redirected:
+            for each in descriptors:
+                redirected.enter_context(redirect[each](unsaid))
+            yield
     finally:
-        _flush()
         for each, before in kept.items():
             os.dup2(before, each)
             os.close(before)

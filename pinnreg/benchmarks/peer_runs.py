@@ -7,6 +7,7 @@ of the same comes before, so that imports and what happens only once in a proces
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib
 import math
 import os
@@ -64,6 +65,7 @@ class PeerRun:
         ended: why it ended.
         peak_bytes: the most memory that its process ever had; None where the system does not say.
         unknown: the coefficients that were found with the solution.
+        share: of a core that its process had; below 1 where the machine had other work, and seconds count for less.
     """
 
     seed: int
@@ -73,6 +75,7 @@ class PeerRun:
     ended: str
     peak_bytes: int | None = None
     unknown: dict[str, float] = field(default_factory=dict)
+    share: float = 1.0
 
     @property
     def error(self) -> float:
@@ -107,7 +110,15 @@ def work(task: PeerTask) -> Answer[Made]:
     if task["solver"] == OWN:
         with processes.noted():
             warm_up(task["case"])
-    return answered(lambda: run(task))
+    return answered(lambda: timed(task))
+
+
+def timed(task: PeerTask) -> Made:
+    """Make a run here, and say how much of a core it had."""
+    wall, busy = time.perf_counter(), time.process_time()
+    made = run(task)
+    share = (time.process_time() - busy) / (time.perf_counter() - wall)
+    return made if made.run is None else Made(dataclasses.replace(made.run, share=share))
 
 
 def run(task: PeerTask) -> Made:

@@ -22,6 +22,8 @@ VERDICTS = (
     *("case", "DeepXDE's lowest error", "pinnreg's", "error ratio", "error that both reach"),
     *("DeepXDE's seconds to it", "pinnreg's", "time ratio", "in words"),
 )
+IDLE = 0.9
+"""Of a core: what runs have on a quiet machine."""
 NOTES = """\
 error: relative L2 on one grid for all solvers, which no training sees. seconds: of set-up and training, in a process of
 one thread of its own that has made two steps of the same before; imports, the reference and the measuring of errors do
@@ -48,7 +50,9 @@ def peers(
     """
     if not max_seconds > 0 or math.isinf(max_seconds):
         raise typer.BadParameter(f"{max_seconds:g} is not a positive number", param_hint="--max-seconds")
-    setting = benchmarks.PeerSetting(tuple(dict.fromkeys(case or PEER_CASES)), seeds, max_seconds)
+    cases = tuple(dict.fromkeys(case or PEER_CASES))
+    benchmarks.check_peers(cases)  # before torch is imported
+    setting = benchmarks.PeerSetting(cases, seeds, max_seconds)
     written = None if page is None else Page(page, "bench_peers")
     if written is not None:
         written.check([written.figure()])
@@ -64,7 +68,7 @@ def peers(
         return benchmarks.bench_peers(setting, on_rows, _print_run, interrupted)
 
     outlets = Outlets(context.obj, json, written, _setting, _data, _write_page, _last)
-    return measured(make, lambda found: len(found.verdicts), f"{len(setting.cases)} cases", outlets)
+    return measured(make, lambda found: len(found.verdicts), f"{len(cases)} cases", outlets)
 
 
 def _setting(found: benchmarks.PeerBenchmark) -> dict[str, float]:
@@ -116,6 +120,7 @@ def _judged(verdict: benchmarks.Verdict) -> list[str]:
 
 def _last(found: benchmarks.PeerBenchmark) -> Iterable[str]:
     yield NOTES
+    yield from filter(None, _busy(found))
     yield _imports(found)
     yield from (f"{verdict.case}: {verdict.words}" for verdict in found.verdicts)
 
@@ -145,6 +150,7 @@ def _write_page(found: benchmarks.PeerBenchmark, page: Page, command: str) -> No
         _imports(found),
         "",
         *_coefficients(found),
+        *_busy(found),
         f"Measured on {found.machine['device']}, {found.date}.",
     ]
     page.write("DeepXDE, pinnreg and SciPy", command, body, {page.figure(): plots.content(_figure(found))})
@@ -173,6 +179,15 @@ def _coefficients(found: benchmarks.PeerBenchmark) -> list[str]:
         for row in rows
     ]
     return [f"Coefficients that were found, seed 0: {'; '.join(said)}.", ""] if said else []
+
+
+def _busy(found: benchmarks.PeerBenchmark) -> list[str]:
+    """What a machine with other work takes from these seconds."""
+    shares = [run.share for row in found.rows if isinstance(row, benchmarks.PeerRow) for run in row.runs]
+    if not shares or min(shares) > IDLE:
+        return []
+    said = f"The machine had other work: the runs had from {min(shares):.0%} to {max(shares):.0%} of a core"
+    return [f"{said}, so that a quiet one reaches lower errors in these seconds, and rows differ by chance, too.", ""]
 
 
 def _figure(found: benchmarks.PeerBenchmark) -> Any:
