@@ -224,7 +224,7 @@ def sliced(dde: Any, most: int | None) -> Iterator[None]:
     """L-BFGS in slices, between which the clock is looked at; torch's goes on where it stopped."""
     options = dde.optimizers.LBFGS_options
     before = dict(options)
-    # a slice never ends by its evaluations: DeepXDE takes one of a single step for the end
+    # more evaluations than one step may take: DeepXDE takes a slice of a single step for the end
     options.update(iter_per_step=SLICE, fun_per_step=2 * SLICE, maxiter=most or before["maxiter"])
     try:
         yield
