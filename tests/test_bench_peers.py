@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
@@ -189,6 +190,25 @@ def test_where_deepxde_wins_it_is_said() -> None:
     assert found.words == (
         "DeepXDE is 1e2 times more accurate; DeepXDE is 2 times sooner at 1e-02; DeepXDE is ahead at the end"
     )
+
+
+def test_nobody_is_sooner_at_an_error_that_is_no_solution() -> None:
+    found = verdict_of(row(OWN, {9.0: 0.8}), [row(SINGLE, {0.1: 0.7, 9.0: 0.2})])
+    assert found.words == (
+        "DeepXDE is 4 times more accurate; none below 0.5 is reached by both; DeepXDE is ahead at the end"
+    )
+
+
+def test_a_busy_machine_is_said(bench: Bench, solved: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "other work" not in bench("--case", "heat")[1]
+    quiet = peers._made
+
+    def busy(*asked: Any) -> Made:
+        run = quiet(*asked).run
+        return quiet(*asked) if run is None else Made(dataclasses.replace(run, share=0.25))
+
+    monkeypatch.setattr(peers, "_made", busy)
+    assert "The machine had other work: the runs had from 25% to 25% of a core" in bench("--case", "heat")[1]
 
 
 def test_small_differences_are_none() -> None:

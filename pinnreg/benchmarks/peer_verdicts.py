@@ -13,6 +13,8 @@ from pinnreg.benchmarks.peer_runs import PeerRun
 
 EVEN = 1.25
 """Factors below it are no difference."""
+UNSOLVED = 0.5
+"""An error above it, where u = 0 has 1, is no solution that could come sooner or later."""
 
 
 @final
@@ -75,7 +77,8 @@ class Verdict:
     def words(self) -> str:
         """Who wins."""
         ends = _compared(self.error_ratio, "times more accurate", "both are as accurate")
-        comes = _compared(self.time_ratio, f"times sooner at {self.level:.0e}", f"both are as soon at {self.level:.0e}")
+        soon = _compared(self.time_ratio, f"times sooner at {self.level:.0e}", f"both are as soon at {self.level:.0e}")
+        comes = soon if self.level < UNSOLVED else f"none below {UNSOLVED:g} is reached by both"
         if self.ahead == 0:
             lead = "DeepXDE is never ahead"
         elif math.isinf(self.ahead):

@@ -137,6 +137,7 @@ def _write_page(found: benchmarks.PeerBenchmark, page: Page, command: str) -> No
         f"DeepXDE {found.machine['deepxde']} with PyTorch beside pinnreg with its defaults, on the same equations and "
         f"data, at most {setting.max_seconds:g} s of training a run{many}. SciPy is what pinnreg checks itself with.",
         "",
+        *_busy(found),
         *report.markdown_table(VERDICTS, [_judged(verdict) for verdict in found.verdicts]),
         "",
         *report.markdown_table(COLUMNS, [_cells(row) for row in found.rows]),
@@ -150,7 +151,6 @@ def _write_page(found: benchmarks.PeerBenchmark, page: Page, command: str) -> No
         _imports(found),
         "",
         *_coefficients(found),
-        *_busy(found),
         f"Measured on {found.machine['device']}, {found.date}.",
     ]
     page.write("DeepXDE, pinnreg and SciPy", command, body, {page.figure(): plots.content(_figure(found))})
