@@ -37,7 +37,7 @@ check: lint test
 # goes on where a claim of a paper fails. Studies keep their finished runs. Pictures are of runs that no clock stops.
 PICTURES := burgers heat plate_hole
 STUDIES := $(basename $(notdir $(wildcard configs/study_*.yaml)))
-BENCHMARKS := bench_accuracy bench_coverage bench_derivatives bench_estimates bench_least_squares bench_optimisers
+BENCHMARKS := bench_accuracy bench_coverage bench_derivatives bench_estimates bench_least_squares bench_optimisers bench_peers
 EXPERIMENTS := $(addprefix reproduce_,ktv noise_stability noise_injection quadratic jacobian)
 RUN := OMP_NUM_THREADS=1 $(BIN)/pinnreg
 GALLERY := outputs/gallery
@@ -78,6 +78,11 @@ bench_least_squares: .venv/.stamp
 
 bench_optimisers: .venv/.stamp
 	$(RUN) bench optimisers --max-seconds 20 --page $(GALLERY)
+
+# alone in need of more than the tests are: DeepXDE
+bench_peers: .venv/.stamp
+	$(BIN)/python -m pip install --quiet --editable '.[peers]'
+	$(RUN) bench peers --max-seconds 300 --page $(GALLERY)
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -5,7 +5,7 @@ import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 from torch import sin
 
-from pinnreg import Box, Problem, dirichlet, odd
+from pinnreg import Box, Problem, dirichlet, odd, reference
 
 
 @dataclass(frozen=True)
@@ -33,4 +33,6 @@ class Helmholtz(Problem):
         return u.laplacian + self.k**2 * u - source
 
     def reference(self):
-        return lambda x, y: np.sin(self.m * pi * x) * np.sin(self.n * pi * y)
+        u = lambda x, y: np.sin(self.m * pi * x) * np.sin(self.n * pi * y)  # noqa: E731
+        source = lambda x, y: ((self.m**2 + self.n**2) * pi**2 - self.k**2) * u(x, y)  # noqa: E731
+        return reference.closed_form(u, scipy=reference.poisson(source, self.domain.bounds, shift=self.k**2))

@@ -182,7 +182,7 @@ def test_the_largest_output_counts_and_a_run_that_diverges_is_infinitely_wrong(
         return solution.with_report(dataclasses.replace(solution.report, reference=reference))
 
     monkeypatch.setattr(accuracy, "solve", often)
-    accuracy._warm_up.cache_clear()
+    accuracy.warm_up.cache_clear()
     (row,) = bench_accuracy([Case("tiny", "poisson1d", SMALL)], 3).rows
     assert warmed == [{"train.0.steps": 2}]  # once
     assert [run.error for run in row.runs] == [0.5, math.inf, math.inf]

@@ -88,7 +88,7 @@ def test_a_trace_measures_often_and_keeps_its_own_time_apart() -> None:
 
 @pytest.mark.serial
 def test_measuring_takes_no_time_from_a_run(monkeypatch: pytest.MonkeyPatch, short: None) -> None:
-    monkeypatch.setattr("pinnreg.benchmarks.optimisers._error", lambda *_: lambda _: time.sleep(0.05) or 0.5)
+    monkeypatch.setattr("pinnreg.benchmarks.clocked._error", lambda *_: lambda _: time.sleep(0.05) or 0.5)
     setting = OptimiserSetting(("poisson1d",), ("adam",), seeds=1, max_seconds=1.0)
     row, _ = bench_optimisers(setting).rows
     assert isinstance(row, OptimiserRow)
@@ -118,8 +118,9 @@ def test_a_run_that_diverges_is_a_row_like_others(monkeypatch: pytest.MonkeyPatc
             options["hooks"].observe(8, 1.0, {})
             raise Diverged("training diverged by step 9: 'residual' became NaN or Inf; try something else")
 
-    monkeypatch.setattr("pinnreg.benchmarks.optimisers.solve", solve)
-    monkeypatch.setattr("pinnreg.benchmarks.optimisers._error", lambda *_: lambda _: math.nan)
+    for module in ("optimisers", "clocked"):  # which warms up, and which makes the runs
+        monkeypatch.setattr(f"pinnreg.benchmarks.{module}.solve", solve)
+    monkeypatch.setattr("pinnreg.benchmarks.clocked._error", lambda *_: lambda _: math.nan)
     row, scipy = bench_optimisers(OptimiserSetting(("heat",), ("lbfgs",), seeds=1)).rows
     assert isinstance(row, OptimiserRow)
     assert row.runs[0].steps == 8

@@ -55,11 +55,12 @@ REFUSED = [
     ["reproduce", "ktw"],
     ["bench", "accuracy", "--problem", "haet"],
     ["bench", "estimates", "--problem", "haet"],
+    ["bench", "peers", "--case", "haet"],
 ]
 DONE = [
     *(["--help"], ["--version"], ["list"], ["schema"], ["schema", "points"]),
     *([command, "--help"] for command in ("solve", "study", "evaluate", "plot", "analyse", "reproduce", "bench")),
-    *(["bench", name, "--help"] for name in ("accuracy", "estimates", "optimisers")),
+    *(["bench", name, "--help"] for name in ("accuracy", "estimates", "optimisers", "peers")),
 ]
 COMMANDS = [*REFUSED, *DONE]
 

@@ -71,6 +71,23 @@ def test_poisson_on_a_shifted_box_with_sides_of_different_length():
     assert np.array_equal(solved.values["u"][[0, -1]], np.zeros((2, 4)))
 
 
+@pytest.mark.parametrize("shift", [25.0, -3.0])
+def test_a_shift_makes_it_the_equation_of_helmholtz(shift):
+    exact = lambda x, y: np.sin(pi * x) * np.sin(4 * pi * y)  # noqa: E731
+    source = lambda x, y: (17 * pi**2 - shift) * exact(x, y)  # noqa: E731
+    axes = {"x": np.linspace(-1, 1, 21), "y": np.linspace(-1, 1, 23)}
+    solved = poisson(source, {"x": (-1, 1), "y": (-1, 1)}, shift=shift).solve(axes)
+    error = relative(solved.values["u"], exact(axes["x"][:, None], axes["y"]))
+    assert error <= 1e-11
+    assert error / 10 <= solved.error_estimate <= 1e-11
+
+
+def test_a_shift_that_leaves_no_solution_is_an_error(monkeypatch):
+    monkeypatch.setattr("scipy.linalg.eig", lambda matrix: (np.full(len(matrix), -4.0 + 0j), np.eye(len(matrix)) + 0j))
+    with pytest.raises(RuntimeError, match="4 is an eigenvalue"):
+        poisson(lambda x: x, {"x": (-1, 1)}, shift=4.0).solve({"x": np.linspace(-1, 1, 5)})
+
+
 def test_the_chebyshev_error_decays_exponentially():
     source, box = lambda x: (4 * pi) ** 2 * np.sin(4 * pi * x), {"x": (0.0, 1.0)}
     axes = {"x": np.linspace(0, 1, 101)}
@@ -107,6 +124,7 @@ def test_poisson_satisfies_its_equation_and_owns_up_to_corner_singularities():
         ({"bounds": {"x": (0, np.inf)}}, "finite"),
         ({"source": 1.0}, "function"),
         ({"tolerance": 0.0}, "tolerance"),
+        ({"shift": np.nan}, "shift"),
     ],
 )
 def test_poisson_refuses_wrong_arguments(arguments, message):

@@ -1,5 +1,7 @@
 from .accuracy import AccuracyBenchmark, AccuracyRow, AccuracyRun, bench_accuracy
 from .cases import CASES, Case, Limit, cases_named
+from .classical import ScipyRow
+from .clocked import OptimiserRun
 from .coverage import (
     Coverage,
     CoverageBenchmark,
@@ -23,15 +25,12 @@ from .estimates import (
 )
 from .failures import ESTIMATED, FAILURES, RIGHT, WRONG, Failure, chosen
 from .least_squares import Fit, FitRow, LeastSquaresBenchmark, bench_least_squares
-from .optimisers import (
-    AnyRow,
-    OptimiserBenchmark,
-    OptimiserRow,
-    OptimiserRun,
-    OptimiserSetting,
-    ScipyRow,
-    bench_optimisers,
-)
+from .optimisers import AnyRow, OptimiserBenchmark, OptimiserRow, OptimiserSetting, bench_optimisers
+from .peer_cases import DEEPXDE, OWN, PEER_CASES, check_peers
+from .peer_recipes import PEER_RECIPES
+from .peer_runs import PeerRun
+from .peer_verdicts import PeerRow, Verdict
+from .peers import PeerBenchmark, PeerSetting, bench_peers
 from .recipes import PROBLEMS, RECIPES
 from .stopping import State, Stop
 from .trace import DECADES
@@ -40,9 +39,13 @@ __all__ = [
     "CASES",
     "COVERED",
     "DECADES",
+    "DEEPXDE",
     "ESTIMATED",
     "FAILURES",
     "FEWER",
+    "OWN",
+    "PEER_CASES",
+    "PEER_RECIPES",
     "PROBLEMS",
     "RECIPES",
     "RIGHT",
@@ -71,6 +74,10 @@ __all__ = [
     "OptimiserRow",
     "OptimiserRun",
     "OptimiserSetting",
+    "PeerBenchmark",
+    "PeerRow",
+    "PeerRun",
+    "PeerSetting",
     "Ratios",
     "Row",
     "ScipyRow",
@@ -78,13 +85,16 @@ __all__ = [
     "State",
     "Stop",
     "Totals",
+    "Verdict",
     "bench_accuracy",
     "bench_coverage",
     "bench_derivatives",
     "bench_estimates",
     "bench_least_squares",
     "bench_optimisers",
+    "bench_peers",
     "cases_named",
+    "check_peers",
     "chosen",
     "covered",
     "data_set",

@@ -173,12 +173,12 @@ def _work(task: _Task) -> Answer[AccuracyRun]:
     """Make a run; in a process of its own."""
     torch.set_num_threads(1)
     with processes.noted():
-        _warm_up(task["config"])
+        warm_up(task["config"])
     return answered(lambda: _run(task))
 
 
 @cache
-def _warm_up(config: str) -> None:
+def warm_up(config: str) -> None:
     """Import what a run of it needs, once in a process; what is wrong with it the run itself will say."""
     with contextlib.suppress(Exception):
         stages = resolve(config, {}, problem_folders(None)).config.train

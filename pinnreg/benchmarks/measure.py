@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import platform
 import statistics
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Literal, final
 
 import numpy as np
 import torch
@@ -74,7 +75,7 @@ def peak_memory(work: Work, device: torch.device) -> int:
         work()
         _wait(device)
         return torch.cuda.max_memory_allocated(device) - before
-    with _without_stderr(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+    with without_output(2), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
         work()
     kineto = recorded.profiler.kineto_results if recorded.profiler else None
     assert kineto is not None
@@ -109,14 +110,25 @@ def _wait(device: torch.device) -> None:
 
 
 @contextlib.contextmanager
-def _without_stderr() -> Iterator[None]:
-    """torch's profiler writes of its start and stop from C++."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+def without_output(*descriptors: Literal[1, 2]) -> Iterator[None]:
+    """Nothing is written to these, neither from Python nor from C++, as torch's profiler does of its start and stop."""
+    _flush()
+    kept, nowhere = {each: os.dup(each) for each in descriptors}, os.open(os.devnull, os.O_WRONLY)
+    for each in descriptors:
+        os.dup2(nowhere, each)
     os.close(nowhere)
+    unsaid, redirect = io.StringIO(), {1: contextlib.redirect_stdout, 2: contextlib.redirect_stderr}
     try:
-        yield
+        with contextlib.ExitStack() as redirected:
+            for each in descriptors:
+                redirected.enter_context(redirect[each](unsaid))
+            yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        for each, before in kept.items():
+            os.dup2(before, each)
+            os.close(before)
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()

@@ -9,36 +9,20 @@ process that has solved something before: imports and what happens only once, a 
 from __future__ import annotations
 
 import dataclasses
-import logging
-import math
 import statistics
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, final
 
+from pinnreg.benchmarks.classical import ScipyRow, scipy_row
+from pinnreg.benchmarks.clocked import OptimiserRun, clocked_run
 from pinnreg.benchmarks.measure import machine
 from pinnreg.benchmarks.recipes import PROBLEMS, RECIPES, check_names, resolved
-from pinnreg.benchmarks.trace import Parameters, Trace, first_below
 from pinnreg.config import Config, as_dict
-from pinnreg.equations import reference_of
-from pinnreg.errors import Diverged, InputError
-from pinnreg.objective import Evaluator
-from pinnreg.optimisers import SGD, Adam
-from pinnreg.reference import SCIPY_KINDS, Reference, forget_solves
-from pinnreg.report import relative_l2, solved_inside, taken
+from pinnreg.errors import InputError
 from pinnreg.run import solve
 from pinnreg.run.prepare import Prepared, prepare
-from pinnreg.training import Hooks
-
-logger = logging.getLogger("pinnreg")
-
-PROBE = 20  # steps that tell how many fit into the time
-FILLED = 0.9  # of the time by as many steps as fit: the training loop needs some, too
-SCIPY_SOLVES = 3
 
 
 @final
@@ -61,37 +45,6 @@ class OptimiserSetting:
 
 @final
 @dataclass(frozen=True)
-class OptimiserRun:
-    """One run: its error over time and how it ended.
-
-    Attributes:
-        seconds: set-up and training until each measurement of the error.
-        errors: relative L2 error on the evaluation grid, the largest over the outputs.
-        total_seconds: all of `pinnreg.solve`, figures included.
-        train: the stages as they were run.
-    """
-
-    seed: int
-    seconds: tuple[float, ...]
-    errors: tuple[float, ...]
-    steps: int
-    parameters: int
-    stop_reason: str
-    total_seconds: float
-    train: tuple[dict[str, Any], ...]
-
-    @property
-    def error(self) -> float:
-        """The last error; infinity if that is not a number."""
-        return math.inf if math.isnan(self.errors[-1]) else self.errors[-1]
-
-    def seconds_to(self, decade: int) -> float:
-        """When the error was first 1e-`decade` or less; infinity if it never was."""
-        return first_below(self.seconds, self.errors, decade)
-
-
-@final
-@dataclass(frozen=True)
 class OptimiserRow:
     """A problem solved by an optimiser, once for each seed."""
 
@@ -102,28 +55,6 @@ class OptimiserRow:
     def median(self, value: Callable[[OptimiserRun], float]) -> float:
         """The median over the seeds."""
         return statistics.median(value(run) for run in self.runs)
-
-
-@final
-@dataclass(frozen=True)
-class ScipyRow:
-    """A problem solved by SciPy.
-
-    Attributes:
-        method: what SciPy does.
-        seconds: of the solve and its interpolation to the grid, at all the resolutions by which it knows its own error.
-        error: relative L2 error against the closed form or the quadrature, or the solve's own estimate where there is
-            neither.
-        reference: what all errors of this problem are measured against.
-        reference_error: the reference's own relative error, below which no error means anything.
-    """
-
-    problem: str
-    method: str
-    seconds: float
-    error: float
-    reference: str
-    reference_error: float | None
 
 
 AnyRow = OptimiserRow | ScipyRow
@@ -184,11 +115,11 @@ def _rows(
     runs: dict[str, list[OptimiserRun]] = {optimiser: [] for optimiser in setting.optimisers}
     for seed in range(setting.seeds):
         for optimiser, done in runs.items():
-            done.append(_run(known, problem, optimiser, seed, setting.max_seconds))
+            done.append(clocked_run(known, problem, optimiser, seed, setting.max_seconds))
             on_run(problem, optimiser, done[-1])
             if len(done) == setting.seeds:
                 yield OptimiserRow(problem, optimiser, tuple(done))
-    if (scipy := _scipy(problem, known)) is not None:
+    if (scipy := scipy_row(problem, known)) is not None:
         yield scipy
 
 
@@ -203,89 +134,3 @@ def _with_reference(problem: str, setting: OptimiserSetting) -> Prepared:
 
 def _without_train(config: Config) -> dict[str, Any]:
     return {key: value for key, value in as_dict(config).items() if key not in ("train", "seed")}
-
-
-def _run(known: Prepared, problem: str, optimiser: str, seed: int, seconds: float) -> OptimiserRun:
-    started = time.perf_counter()
-    planned = resolved(problem, optimiser, seed, seconds)
-    prepared = prepare(planned, with_reference=False)
-    trace = Trace(_error(known, prepared), time.perf_counter() - started)
-    config = as_dict(_fitted(planned.config, prepared, seconds))
-    with tempfile.TemporaryDirectory() as folder:
-        forget_solves()  # which a user's first run has to make
-        out, started = Path(folder) / "run", time.perf_counter()
-        try:
-            report = solve(config, out=out, hooks=Hooks(observe=trace.observe)).report
-            assert report is not None
-            steps, stop_reason = report.facts["steps"], report.facts["stop_reason"]
-        except Diverged as error:
-            steps, stop_reason = trace.step, str(error).partition(";")[0]
-        total = time.perf_counter() - started - trace.spent
-    parameters = sum(tensor.numel() for tensor in prepared.objective.model.initial().values())
-    train = tuple(config["train"])
-    return OptimiserRun(seed, tuple(trace.seconds), tuple(trace.errors), steps, parameters, stop_reason, total, train)
-
-
-def _error(known: Prepared, prepared: Prepared) -> Callable[[Parameters], float]:
-    def error(parameters: Parameters) -> float:
-        assert known.solved is not None
-        values = prepared.solution(parameters, {}).on_grid(known.axes)
-        truth, inside = known.solved.values, known.inside
-        return max(relative_l2(taken(each, inside), taken(truth[name], inside)) for name, each in values.items())
-
-    return error
-
-
-def _fitted(config: Config, prepared: Prepared, seconds: float) -> Config:
-    """The config with as many steps in a last stage of Adam as fit into the seconds.
-
-    Its learning rate falls with the steps: of more than there is time for, it would stop long before it is small.
-    """
-    *others, last = config.train
-    if not isinstance(last, Adam | SGD) or last.schedule == "constant":
-        return config
-    evaluator = Evaluator(prepared.objective, compile=config.compile)
-    parameters = evaluator.initial()
-    fixed = evaluator.at(evaluator.first(parameters))
-    optimiser = last.start(parameters)
-    optimiser.advance(fixed, 0, 1)
-    started = time.perf_counter()
-    for step in range(PROBE):
-        float(sum(optimiser.advance(fixed, step, 1).losses.values()))
-    fitting = round(FILLED * seconds * PROBE / (time.perf_counter() - started))
-    stage = dataclasses.replace(last, steps=min(last.steps, max(fitting, 1)))
-    return dataclasses.replace(config, train=(*others, stage))
-
-
-def _scipy(problem: str, known: Prepared) -> ScipyRow | None:
-    """SciPy's row; None if the problem has no SciPy solve or it fails."""
-    reference, exact = known.reference, known.solved
-    assert reference is not None
-    assert exact is not None
-    if (scipy := _solve_of(reference)) is None:
-        return None
-    times = []
-    try:
-        for _ in range(SCIPY_SOLVES):
-            forget_solves()
-            # one that has been asked may keep what it found
-            fresh = _solve_of(reference_of(known.problem))
-            assert fresh is not None
-            started = time.perf_counter()
-            found = solved_inside(fresh, known.axes, known.inside)
-            times.append(time.perf_counter() - started)
-    except RuntimeError as failure:
-        logger.warning("%s: the SciPy solve failed: %s", problem, failure)
-        return None
-    if scipy is reference:
-        error = math.nan if found.error_estimate is None else found.error_estimate
-    else:
-        inside = known.inside
-        pairs = [(taken(each, inside), taken(exact.values[name], inside)) for name, each in found.values.items()]
-        error = max(relative_l2(*pair) for pair in pairs)
-    return ScipyRow(problem, scipy.kind, statistics.median(times), error, reference.kind, exact.error_estimate)
-
-
-def _solve_of(reference: Reference | None) -> Reference | None:
-    """The SciPy solve that a reference is or is checked by."""
-    return reference if reference is None or reference.kind in SCIPY_KINDS else reference.scipy

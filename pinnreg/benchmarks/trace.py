@@ -58,5 +58,13 @@ def first_below(seconds: Sequence[float], errors: Sequence[float], decade: int) 
     >>> first_below([1.0, 2.0, 3.0], [0.5, 0.01, 0.2], 3)
     inf
     """
-    limit = float(f"1e-{decade}")
+    return first_at(seconds, errors, float(f"1e-{decade}"))
+
+
+def first_at(seconds: Sequence[float], errors: Sequence[float], limit: float) -> float:
+    """When the error was first `limit` or less; infinity if it never was.
+
+    >>> first_at([1.0, 2.0, 3.0], [0.5, 0.01, 0.2], 0.3)
+    2.0
+    """
     return next((at for at, error in zip(seconds, errors, strict=True) if error <= limit), math.inf)

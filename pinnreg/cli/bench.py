@@ -15,6 +15,7 @@ from pinnreg.cli.estimates import estimates
 from pinnreg.cli.fits import least_squares
 from pinnreg.cli.optimisers import optimisers
 from pinnreg.cli.page import Page, PageOption
+from pinnreg.cli.peers import peers
 from pinnreg.cli.zoo import zoo
 from pinnreg.errors import unknown
 from pinnreg.networks import ACTIVATION_NAMES
@@ -24,6 +25,7 @@ bench.command()(accuracy)
 bench.command()(coverage)
 bench.command()(estimates)
 bench.command()(optimisers)
+bench.command()(peers)
 bench.command("least_squares")(least_squares)
 bench.command()(zoo)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, final
 
@@ -49,7 +49,7 @@ class Outlets(Generic[F]):
         command: that makes them.
         json: the file that has all of them.
         page: the page.
-        setting: how many runs there were, and how many side by side.
+        setting: how many runs there were, and how they were made.
         data: what the file has besides how it was measured.
         write_page: of all results.
         last: the last lines on the terminal but for how it was measured.
@@ -58,7 +58,7 @@ class Outlets(Generic[F]):
     command: str
     json: JsonFile | None
     page: Page | None
-    setting: Callable[[F], dict[str, int]]
+    setting: Callable[[F], Mapping[str, float]]
     data: Callable[[F], dict[str, Any]]
     write_page: Callable[[F, Page, str], None]
     last: Callable[[F], Iterable[str]]

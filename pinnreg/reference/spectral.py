@@ -1,4 +1,4 @@
-"""Poisson's equation on a box by Chebyshev collocation."""
+"""The equations of Poisson and Helmholtz on a box by Chebyshev collocation."""
 
 from __future__ import annotations
 
@@ -29,16 +29,21 @@ _DEGREES = {1: (16, 24, 32, 48, 64, 96), 2: (16, 24, 32, 48, 64, 96), 3: (12, 16
 
 
 def poisson(
-    source: Callable[..., Any], bounds: Mapping[str, tuple[float, float]], *, tolerance: float = 1e-12
+    source: Callable[..., Any],
+    bounds: Mapping[str, tuple[float, float]],
+    *,
+    shift: float = 0.0,
+    tolerance: float = 1e-12,
 ) -> Reference:
-    """−Δu = f on a box of one to three dimensions with u = 0 on its faces, by Chebyshev collocation.
+    """−Δu − s u = f on a box of one to three dimensions with u = 0 on its faces, by Chebyshev collocation.
 
-    On the interior nodes −Σₖ D²ₖ u = f with the second-derivative matrix D²ₖ = Vₖ Λₖ Vₖ⁻¹ of each axis, so
-    that u = (⊗ Vₖ) [(⊗ Vₖ⁻¹) f / −(λ₁ + … + λ_d)] (fast diagonalisation). The degree grows until two agree.
+    On the interior nodes −Σₖ D²ₖ u − s u = f with the second-derivative matrix D²ₖ = Vₖ Λₖ Vₖ⁻¹ of each axis, so
+    that u = (⊗ Vₖ) [(⊗ Vₖ⁻¹) f / −(λ₁ + … + λ_d + s)] (fast diagonalisation). The degree grows until two agree.
 
     Args:
         source: f, a NumPy function of the coordinates in the order of `bounds`, called with an open mesh.
         bounds: (lower, upper) by axis name.
+        shift: s, such as k² in Helmholtz' equation.
         tolerance: the relative L2 difference of two degrees at which to stop. The cap is degree 96 (48 in
             3-D); beyond it `error_estimate` tells what was reached, as for a source that does not vanish in
             the corners.
@@ -48,6 +53,7 @@ def poisson(
 
     Raises:
         InputError: for a wrong box, or (in `solve`) values of the source or axes that do not fit.
+        RuntimeError: (in `solve`) s is an eigenvalue of −Δ, for which there is no solution, or many.
 
     Source: R. E. Lynch, J. R. Rice and D. H. Thomas (1964), L. N. Trefethen, Spectral Methods in MATLAB
     (2000); the entries of D² as in B. D. Welfert (1997); interpolation as in J.-P. Berrut and L. N. Trefethen
@@ -57,16 +63,17 @@ def poisson(
         raise InputError(f"poisson: expected a box of 1, 2 or 3 dimensions, got {len(bounds)}")
     if not callable(source):
         raise InputError(f"poisson: expected the source as a function, got {type(source).__name__}")
+    shift = checked_number("poisson: expected shift", shift)
     tolerance = checked_number("poisson: expected tolerance", tolerance, positive=True)
     box = {name: checked_bounds(f"poisson, axis {name!r}", ends) for name, ends in bounds.items()}
 
     def solve(axes: Axes) -> Solved:
         asked = axes_within(axes, box)
         coarse, *finer = _DEGREES[len(box)]
-        values = _solve_at(coarse, source, box, asked)
+        values = _solve_at(coarse, source, box, asked, shift)
         difference = float("inf")
         for degree in finer:
-            previous, values = values, _solve_at(degree, source, box, asked)
+            previous, values = values, _solve_at(degree, source, box, asked, shift)
             difference = max(relative_difference(previous, values), ROUNDING)
             if difference <= tolerance:
                 break
@@ -75,7 +82,13 @@ def poisson(
     return Reference("Chebyshev collocation", solve)
 
 
-def _solve_at(degree: int, source: Callable[..., Any], box: Mapping[str, tuple[float, float]], asked: Axes) -> Array:
+def _solve_at(
+    degree: int,
+    source: Callable[..., Any],
+    box: Mapping[str, tuple[float, float]],
+    asked: Axes,
+    shift: float = 0.0,
+) -> Array:
     nodes, second = _chebyshev(degree)
     eigenvalues, vectors = scipy.linalg.eig(second[1:-1, 1:-1])
     # The spectrum is real, negative and simple (Gottlieb and Lustman 1983); LAPACK's driver does not know.
@@ -86,7 +99,9 @@ def _solve_at(degree: int, source: Callable[..., Any], box: Mapping[str, tuple[f
         given = source(*mesh)
     u = on_grid(given, (degree - 1,) * len(box), "source")
     symbol = sum(open_mesh(-rates * (2 / (upper - lower)) ** 2 for lower, upper in box.values()))
-    u = _along_axes([inverse] * len(box), u) / symbol
+    if not np.all(symbol - shift):
+        raise RuntimeError(f"poisson: {shift:g} is an eigenvalue of the Laplacian on this box")
+    u = _along_axes([inverse] * len(box), u) / (symbol - shift)
     # The end nodes carry u = 0, so their columns of the interpolation matrix are dropped.
     to_asked = [
         _barycentric(nodes, (2 * axis - (lower + upper)) / (upper - lower))[:, 1:-1] @ vectors
