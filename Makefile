@@ -37,7 +37,7 @@ check: lint test
 # goes on where a claim of a paper fails. Studies keep their finished runs. Pictures are of runs that no clock stops.
 PICTURES := burgers heat plate_hole
 STUDIES := $(basename $(notdir $(wildcard configs/study_*.yaml)))
-BENCHMARKS := bench_accuracy bench_coverage bench_derivatives bench_estimates bench_least_squares bench_optimisers bench_peers
+BENCHMARKS := bench_coverage bench_derivatives bench_estimates bench_least_squares bench_optimisers bench_peers bench_zoo
 EXPERIMENTS := $(addprefix reproduce_,ktv noise_stability noise_injection quadratic jacobian)
 RUN := OMP_NUM_THREADS=1 $(BIN)/pinnreg
 GALLERY := outputs/gallery
@@ -61,9 +61,6 @@ $(STUDIES): .venv/.stamp
 $(EXPERIMENTS): reproduce_%: .venv/.stamp
 	$(RUN) reproduce $* --page $(GALLERY)
 
-bench_accuracy: .venv/.stamp
-	$(RUN) bench accuracy --seeds 10 --jobs 2 --page $(GALLERY)
-
 bench_coverage: .venv/.stamp
 	$(RUN) bench coverage --sets 200 --jobs 2 --page $(GALLERY)
 
@@ -83,6 +80,9 @@ bench_optimisers: .venv/.stamp
 bench_peers: .venv/.stamp
 	$(BIN)/python -m pip install --quiet --editable '.[peers]'
 	$(RUN) bench peers --max-seconds 300 --page $(GALLERY)
+
+bench_zoo: .venv/.stamp
+	$(RUN) bench zoo --jobs 2 --page $(GALLERY)
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
 import re
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,12 +12,7 @@ from small_studies import STUDY, Cli, rows
 
 from pinnreg import __version__, plots
 from pinnreg.benchmarks import (
-    AccuracyBenchmark,
-    AccuracyRow,
-    AccuracyRun,
     Benchmark,
-    Case,
-    Limit,
     OptimiserBenchmark,
     OptimiserRow,
     OptimiserRun,
@@ -190,47 +183,15 @@ def test_a_page_that_cannot_be_written_is_refused_before_anything_is_run(
     monkeypatch.setitem(EXPERIMENTS, "tiny", lambda *_: 1 / 0)  # type: ignore[arg-type,return-value]
     Path("reproduce_tiny.png").write_bytes(b"mine")
     Path("bench_optimisers.png").write_bytes(b"mine")
-    for name in ("bench_accuracy.md", "bench_derivatives.md", "mine.md"):
+    for name in ("bench_zoo.md", "bench_derivatives.md", "mine.md"):
         Path(name).write_bytes(b"mine")
-    benches = [["bench", name] for name in ("accuracy", "derivatives", "optimisers")]
+    benches = [["bench", name] for name in ("zoo", "derivatives", "optimisers")]
     for command in (["reproduce", "tiny"], *benches, ["study", "mine.yaml"]):
         code, out, err = cli(*command, "--page", ".")
         assert (code, out) == (2, "")
         assert re.fullmatch(r"error: --page \.: \S+ exists and is no .*\n", err)
         assert cli(*command, "--page", "mine.yaml")[0] == 2
     assert made == []
-
-
-def test_accuracy_makes_its_page(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = (
-        AccuracyRun(0, 2e-5, 3.5, 40, "stopped", True, 1e-7),
-        AccuracyRun(1, math.inf, 1.5, None, "training diverged by step 9", False, None),
-        AccuracyRun(2, 3e-6, 120.5, 60, "stopped", True, 1e-8),
-    )
-    case = Case("heat_fast", "heat", {"problem.alpha": 2.0}, Limit(1e-4, 1e-4))
-    row = AccuracyRow(case, runs, "closed form", 2.2e-16, 801)
-    unlimited = AccuracyRow(Case("heat", "heat"), runs[1:2] * 3, "SciPy", None, 801)
-    found = AccuracyBenchmark((row, unlimited), 3, 2, {"device": "a processor", "threads": 1}, "2026-01-02")
-
-    def bench(cases: object, seeds: int, jobs: int, on_row: Callable[[object], None], *_: object) -> AccuracyBenchmark:
-        assert (seeds, jobs) == (3, 2)
-        on_row(found)
-        return found
-
-    monkeypatch.setattr("pinnreg.benchmarks.bench_accuracy", bench)
-    assert cli(*shlex.split("bench accuracy --problem heat --json 'some where.json' --jobs 2 --page gallery"))[0] == 0
-    text = Path("gallery/bench_accuracy.md").read_text(encoding="utf-8")
-    assert linked(text) == set()
-    assert "pinnreg bench accuracy --problem heat --jobs 2 --page gallery" in text  # the page is the same without
-    assert '`pinnreg.solve(NAME, {"seed": S})` comes to with seeds from 0, as many as "converged" is of, ' in text
-    assert ", 2 runs at a time, one thread each, ended by no clock." in text
-    assert table(text) == [
-        ["heat_fast", "2.0e-05", "3.0e-06", "inf!", "2.2e-16", "3.50", "120!", "50", "2 of 3", "801"],
-        ["heat", "inf", "inf", "inf", "-", "1.50", "1.50", "-", "0 of 3", "801"],
-    ]
-    assert "- heat_fast: heat with problem.alpha=2.0\n" in text
-    assert "- heat_fast, seed 1: training diverged by step 9\n" in text
-    assert "Measured on a processor, 2026-01-02." in text
 
 
 def test_optimisers_make_their_page(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -241,7 +241,7 @@ def parse(command: Any, arguments: list[str]) -> None:
 
 def test_a_wrong_option_in_the_text_would_be_found() -> None:
     with pytest.raises(Exception, match="--nothing"):
-        parse(typer.main.get_command(app), ["bench", "accuracy", "--nothing"])
+        parse(typer.main.get_command(app), ["bench", "zoo", "--nothing"])
 
 
 def test_the_file_of_new_problem_solves_as_it_is(cli: Callable[[str], str]) -> None:
@@ -269,7 +269,7 @@ def pages() -> set[Path]:
 def test_the_gallery_has_all_studies_and_experiments() -> None:
     names = {path.stem for path in pages()}
     assert names >= {*registry.shipped_configs(studies=True), *(f"reproduce_{name}" for name in EXPERIMENTS)}
-    assert names >= {"bench_accuracy", "bench_derivatives", "bench_optimisers"}
+    assert names >= {"bench_derivatives", "bench_estimates", "bench_optimisers"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

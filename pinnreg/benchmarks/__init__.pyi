@@ -1,5 +1,4 @@
-from .accuracy import AccuracyBenchmark, AccuracyRow, AccuracyRun, bench_accuracy
-from .cases import CASES, Case, Limit, cases_named
+from .cases import Case
 from .classical import ScipyRow
 from .clocked import OptimiserRun
 from .coverage import (
@@ -36,7 +35,6 @@ from .stopping import State, Stop
 from .trace import DECADES
 
 __all__ = [
-    "CASES",
     "COVERED",
     "DECADES",
     "DEEPXDE",
@@ -50,9 +48,6 @@ __all__ = [
     "RECIPES",
     "RIGHT",
     "WRONG",
-    "AccuracyBenchmark",
-    "AccuracyRow",
-    "AccuracyRun",
     "AnyRow",
     "Benchmark",
     "Case",
@@ -69,7 +64,6 @@ __all__ = [
     "FitRow",
     "Found",
     "LeastSquaresBenchmark",
-    "Limit",
     "OptimiserBenchmark",
     "OptimiserRow",
     "OptimiserRun",
@@ -86,14 +80,12 @@ __all__ = [
     "Stop",
     "Totals",
     "Verdict",
-    "bench_accuracy",
     "bench_coverage",
     "bench_derivatives",
     "bench_estimates",
     "bench_least_squares",
     "bench_optimisers",
     "bench_peers",
-    "cases_named",
     "check_peers",
     "chosen",
     "covered",

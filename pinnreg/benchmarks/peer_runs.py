@@ -21,7 +21,6 @@ from typing import Any, TypedDict, final
 import torch
 
 from pinnreg import processes
-from pinnreg.benchmarks.accuracy import warm_up
 from pinnreg.benchmarks.classical import ScipyRow, scipy_row
 from pinnreg.benchmarks.clocked import clocked_run
 from pinnreg.benchmarks.measure import without_output
@@ -30,7 +29,9 @@ from pinnreg.benchmarks.peer_recipes import PEER_RECIPES, Plan
 from pinnreg.benchmarks.recipes import resolved
 from pinnreg.benchmarks.runs import Answer, answered
 from pinnreg.benchmarks.trace import Trace, first_at
+from pinnreg.config import problem_folders, resolve
 from pinnreg.report import relative_l2
+from pinnreg.run import solve
 from pinnreg.run.prepare import Prepared, prepare
 
 MEMORY = 4 * 2**30
@@ -109,8 +110,16 @@ def work(task: PeerTask) -> Answer[Made]:
         limits.setrlimit(limits.RLIMIT_DATA, (MEMORY, MEMORY))
     if task["solver"] == OWN:
         with processes.noted():
-            warm_up(task["case"])
+            _warm_up(task["case"])
     return answered(lambda: timed(task))
+
+
+def _warm_up(config: str) -> None:
+    """Import what a run of it needs; what is wrong with it the run itself will say."""
+    with contextlib.suppress(Exception):
+        stages = resolve(config, {}, problem_folders(None)).config.train
+        short = {f"train.{number}.steps": WARM_UP_STEPS for number in range(len(stages))}
+        solve(config, short, out=False, figures=False)
 
 
 def timed(task: PeerTask) -> Made:

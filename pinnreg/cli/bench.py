@@ -9,7 +9,6 @@ import typer
 
 from pinnreg import benchmarks, report, run
 from pinnreg.cli import options, show
-from pinnreg.cli.accuracy import accuracy
 from pinnreg.cli.coverage import coverage
 from pinnreg.cli.estimates import estimates
 from pinnreg.cli.fits import least_squares
@@ -21,7 +20,6 @@ from pinnreg.errors import unknown
 from pinnreg.networks import ACTIVATION_NAMES
 
 bench = typer.Typer(help="Measure speed, memory and accuracy, side by side in one run.")
-bench.command()(accuracy)
 bench.command()(coverage)
 bench.command()(estimates)
 bench.command()(optimisers)
