@@ -23,6 +23,7 @@ from pinnreg.run.prepare import prepare
 from pinnreg.run.torn import torn
 from pinnreg.training import is_limit
 
+pytestmark = pytest.mark.usefixtures("no_estimates")
 SMALL: dict[str, Any] = {"network": {"hidden": [10, 10]}, "device": "cpu", "evaluate": {"grid": 15}}
 
 
@@ -36,9 +37,9 @@ def steps(count: int, **settings: Any) -> list[dict[str, Any]]:
     return [{"optimiser": "gauss_newton", "steps": count, **settings}]
 
 
-@pytest.mark.parametrize("mode", ["default", "soft"])
+@pytest.mark.parametrize("mode", [pytest.param("default", marks=pytest.mark.slow), "soft"])
 def test_a_good_run_has_converged(mode: str) -> None:
-    found = facts("heat", points={"interior": 200}, train=steps(25), conditions=mode)
+    found = facts("heat", points={"interior": 100}, train=steps(25), conditions=mode)
     assert found["converged"] is True
     assert found["relative_residual"] < 1e-4
 
@@ -50,18 +51,18 @@ def test_a_run_that_was_cut_says_how_fast_it_was() -> None:
 
 
 def test_too_few_points_are_named() -> None:
-    found = facts("heat", points={"interior": 30, "resample_every": None}, train=steps(60))
+    found = facts("heat", points={"interior": 20, "resample_every": None}, train=steps(40))
     assert found["converged"] is False
     assert "points.interior" in found["convergence"]
 
 
 def test_a_condition_that_is_missed_counts() -> None:
-    found = facts("heat", points={"interior": 200}, train=steps(20), weights={"initial": 1e-14})
+    found = facts("heat", points={"interior": 60}, train=steps(12), weights={"initial": 1e-14})
     assert found["converged"] is False
     assert "'initial'" in found["convergence"]
 
 
-@pytest.mark.parametrize("windows", [1, "auto"])
+@pytest.mark.parametrize("windows", [1, pytest.param("auto", marks=pytest.mark.slow)])
 def test_a_plateau_is_no_convergence(windows: Any) -> None:
     # a tiny network cannot do more, and comes to rest
     train = steps(150, windows=windows)
@@ -77,7 +78,9 @@ def test_a_plateau_is_no_convergence(windows: Any) -> None:
     "extra",
     [
         {"measurements": [{"samples": 30, "noise": 0.1}]},
-        {"regularisers": [{"kind": "ktv", "order": 2, "weight": 1e-6, "samples": 30}]},
+        pytest.param(
+            {"regularisers": [{"kind": "ktv", "order": 2, "weight": 1e-6, "samples": 30}]}, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_where_a_loss_stays_it_has_to_come_to_rest(extra: dict[str, Any]) -> None:
@@ -89,7 +92,9 @@ def test_where_a_loss_stays_it_has_to_come_to_rest(extra: dict[str, Any]) -> Non
     assert why in cut["convergence"]
 
 
-@pytest.mark.parametrize("penalty", [{"weight": 1e-30}, {"weight": 1e-8, "schedule": "linear"}])
+@pytest.mark.parametrize(
+    "penalty", [{"weight": 1e-30}, pytest.param({"weight": 1e-8, "schedule": "linear"}, marks=pytest.mark.slow)]
+)
 def test_a_penalty_that_is_not_felt_is_no_excuse(penalty: dict[str, Any]) -> None:
     few = {"network": {"hidden": [4], "activation": "tanh", "spread": None}, "points": {"interior": 30}}
     penalties = [{"kind": "ktv", "order": 2, "samples": 8, **penalty}]
@@ -212,7 +217,7 @@ def test_a_step_that_no_point_sees_is_no_solution(width: float, is_one: bool) ->
 
 def test_a_run_that_ends_in_steps_has_not_converged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convergence, "torn", lambda _: "'u' is a step")
-    found = facts("heat", points={"interior": 200}, train=steps(25))
+    found = facts("heat", points={"interior": 60}, train=steps(25))
     assert found["converged"] is False
     assert "'u' is a step" in found["convergence"]
 
