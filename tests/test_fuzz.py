@@ -126,7 +126,7 @@ def refused(call: Any, *arguments: Any) -> str | None:
     return None
 
 
-COUNTS = [pytest.param(600, id="some"), pytest.param(20_000, id="many", marks=pytest.mark.slow)]
+COUNTS = [pytest.param(120, id="some"), pytest.param(20_000, id="many", marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("count", COUNTS)
@@ -146,7 +146,7 @@ def test_configs(tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch) ->
     assert count / 4 < sum(message is not None for message in messages) < 0.95 * count
 
 
-@pytest.mark.parametrize("count", [pytest.param(20, id="some"), pytest.param(2000, id="many", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [pytest.param(3, id="some"), pytest.param(2000, id="many", marks=pytest.mark.slow)])
 def test_studies(tmp_path: Path, count: int) -> None:
     sources = [path.read_bytes() for path in registry.shipped_configs(studies=True).values()]
     draw, file, messages = random.Random(count), tmp_path / "mine.yaml", []
@@ -164,7 +164,7 @@ def test_studies(tmp_path: Path, count: int) -> None:
     assert_readable(messages)
 
 
-@pytest.mark.parametrize("count", [pytest.param(300, id="some"), pytest.param(2000, id="many", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [pytest.param(150, id="some"), pytest.param(2000, id="many", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["csv", "npz"])
 def test_measurement_files(tmp_path: Path, kind: str, count: int) -> None:
     file = tmp_path / f"data.{kind}"
@@ -212,7 +212,7 @@ def damaged(folder: Path, draw: random.Random) -> None:
             path.write_bytes(mutated(data, draw) if path.suffix == ".yaml" else broken(data, draw))
 
 
-@pytest.mark.parametrize("count", [pytest.param(12, id="some"), pytest.param(1000, id="many", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [pytest.param(5, id="some"), pytest.param(1000, id="many", marks=pytest.mark.slow)])
 def test_folders_of_runs(tmp_path: Path, count: int) -> None:
     """Whatever is read of a run is refused in plain words, and a refusal leaves the folder as it was."""
     pinnreg.solve(RUN, out=tmp_path / "sound")

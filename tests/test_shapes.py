@@ -547,7 +547,7 @@ def test_no_part_is_called_as_an_axis_or_a_flat_side(kind: str) -> None:
 
 
 @pytest.mark.parametrize("operation", ["-", "|", "&"])
-@settings(max_examples=10)
+@settings(max_examples=4)
 @given(
     st.tuples(st.floats(0.05, 0.5), st.floats(1.1, 1.4)),
     st.lists(st.tuples(st.floats(-0.5, 0.5), st.floats(0.6, 1.4)), max_size=2),
@@ -582,7 +582,7 @@ APART = [("disc", "disc"), ("disc", "box"), ("box", "box"), ("box", "disc"), ("L
 
 
 @pytest.mark.parametrize(("first", "second"), APART)
-@settings(max_examples=10)
+@settings(max_examples=4)
 @given(st.floats(0, 2 * math.pi), st.floats(0.1, 0.4), st.booleans())
 def test_what_cuts_nothing_is_refused(first: str, second: str, angle: float, size: float, touches: bool) -> None:
     def at(kind: str, x: float, y: float, size: float) -> Any:
@@ -721,6 +721,7 @@ def check_boxes(ends: list[tuple[int, ...]], operations: list[str]) -> None:
     assert bool(cells[tuple(points.clamp(0, 7.99).long().T)].all() or (points == points.round()).any())
 
 
+@pytest.mark.slow
 def test_a_polygon_of_many_corners_is_cut_and_made_in_time() -> None:
     angles = torch.linspace(0, 2 * math.pi, 201, dtype=torch.float64)[:-1]
     radii = 1 + 0.3 * torch.sin(7 * angles)
