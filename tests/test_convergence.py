@@ -37,7 +37,7 @@ def steps(count: int, **settings: Any) -> list[dict[str, Any]]:
     return [{"optimiser": "gauss_newton", "steps": count, **settings}]
 
 
-@pytest.mark.parametrize("mode", [pytest.param("default", marks=pytest.mark.slow), "soft"])
+@pytest.mark.parametrize("mode", ["default", pytest.param("soft", marks=pytest.mark.slow)])
 def test_a_good_run_has_converged(mode: str) -> None:
     found = facts("heat", points={"interior": 100}, train=steps(25), conditions=mode)
     assert found["converged"] is True
@@ -62,7 +62,8 @@ def test_a_condition_that_is_missed_counts() -> None:
     assert "'initial'" in found["convergence"]
 
 
-@pytest.mark.parametrize("windows", [1, pytest.param("auto", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("windows", [1, "auto"])
 def test_a_plateau_is_no_convergence(windows: Any) -> None:
     # a tiny network cannot do more, and comes to rest
     train = steps(150, windows=windows)
@@ -121,6 +122,7 @@ def test_a_penalty_that_bends_the_solution_is_no_convergence_though_the_loss_res
     assert "has come to rest, and 'residual' is" in found["convergence"]
 
 
+@pytest.mark.slow
 def test_a_penalty_that_has_gone_leaves_the_residual_to_tell() -> None:
     """Though the loss falls to the last step, with the weight."""
     gone = [{"kind": "ktv", "order": 2, "weight": 1e-4, "schedule": "linear", "samples": 30}]
@@ -174,7 +176,7 @@ class Cooled(Problem):
     h: float = 1.0
     outputs = ("u", "v")
     domain = Box(x=(0, 1))
-    defaults = property(lambda self: {"network": {"hidden": [8]}, "points": {"interior": 40}, "train": steps(60)})
+    defaults = property(lambda self: {"network": {"hidden": [8]}, "points": {"interior": 25}, "train": steps(60)})
 
     @property
     def conditions(self) -> Any:
@@ -185,6 +187,7 @@ class Cooled(Problem):
         return {"u": u.xx + 1, "v": v.xx + v.x}
 
 
+@pytest.mark.slow
 def test_conditions_are_judged_with_the_coefficient_that_was_found_and_outputs_that_are_zero(tmp_path: Path) -> None:
     h, x = 2.0, np.linspace(0.1, 0.9, 9)
     slope = (h / 2 + 1) / (h + 1)
