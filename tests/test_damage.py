@@ -183,7 +183,14 @@ EDITS: dict[str, tuple[Callable[[State], None], str]] = {
 }
 
 
-@pytest.mark.parametrize(("edit", "message"), EDITS.values(), ids=EDITS)
+# of each kind of mistake one in the quick suite
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        pytest.param(*each, id=name, marks=() if number % 3 == 0 else pytest.mark.slow)
+        for number, (name, each) in enumerate(EDITS.items())
+    ],
+)
 def test_an_entry_that_is_wrong_is_refused_by_name(run: Path, edit: Callable[[State], None], message: str) -> None:
     path = run / "checkpoint.pt"
     state = torch.load(path, weights_only=True)

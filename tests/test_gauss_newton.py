@@ -156,7 +156,9 @@ minima = pytest.mark.parametrize("name", MINIMA)
 
 
 @minima
-@pytest.mark.parametrize("rules", [{}, {"acceleration": False, "corrections": 0}], ids=str)
+@pytest.mark.parametrize(
+    "rules", [{}, pytest.param({"acceleration": False, "corrections": 0}, marks=pytest.mark.slow)], ids=str
+)
 def test_a_known_minimum_is_reached_and_announced(name: str, rules: dict[str, Any]) -> None:
     of, start, least, reason = MINIMA[name]
     way = minimised(of, start, **rules)

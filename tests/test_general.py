@@ -453,8 +453,10 @@ class Wall(Problem):
         return -u.xx
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "robin_end", "known"), [pytest.param("h", True, 1.0, marks=pytest.mark.slow), ("q", False, 0.5)]
+    ("name", "robin_end", "known"),
+    [("h", True, 1.0), ("q", False, 0.5)],
 )
 def test_a_coefficient_of_a_condition_is_found(name: str, robin_end: bool, known: float, tmp_path: Any) -> None:
     x = np.linspace(0, 1, 11)
@@ -539,10 +541,8 @@ def test_what_a_function_cannot_give_is_refused(function: Any, message: str) -> 
 # what a review found
 
 
-@pytest.mark.parametrize(
-    "extra",
-    [pytest.param((), marks=pytest.mark.slow), (condition(lambda u: u.n + u**4 + 1, on="x=max", name="radiation"),)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("extra", [(), (condition(lambda u: u.n + u**4 + 1, on="x=max", name="radiation"),)])
 def test_a_solved_problem_can_be_started_from(extra: tuple[Any, ...], tmp_path: Path) -> None:
     problem = problem_of(
         ROD,
@@ -563,7 +563,7 @@ def test_a_solved_problem_can_be_started_from(extra: tuple[Any, ...], tmp_path: 
     [
         pytest.param(condition(lambda u: u.n, on="x=max"), marks=pytest.mark.slow),
         condition(lambda u: u.at(x=1.0).x, at={"x": 0.0}),
-        neumann(0.0, "x=max"),
+        pytest.param(neumann(0.0, "x=max"), marks=pytest.mark.slow),
         pytest.param(integral(lambda u, x: u * (x - 0.625), over="x", equals=0.0), marks=pytest.mark.slow),
     ],
     ids=["slope", "elsewhere", "neumann", "integral"],
