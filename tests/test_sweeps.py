@@ -210,7 +210,10 @@ def after(calls: int) -> Hooks:
     return Hooks(interrupted=lambda: signal.SIGTERM if next(counter) == calls else None)
 
 
-@pytest.mark.parametrize("optimiser", ["adam", pytest.param("lbfgs", marks=pytest.mark.slow), "gauss_newton"])
+@pytest.mark.parametrize(
+    "optimiser",
+    ["adam", pytest.param("lbfgs", marks=pytest.mark.slow), pytest.param("gauss_newton", marks=pytest.mark.slow)],
+)
 def test_a_resumed_run_stops_where_the_other_does(tmp_path: Path, optimiser: str) -> None:
     stage = {"optimiser": optimiser, "steps": 500, "max_sweeps": 900}
     if optimiser == "adam":
