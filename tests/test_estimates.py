@@ -43,7 +43,7 @@ def true_error(solution: pinnreg.Solution, points: np.ndarray) -> dict[str, np.n
         pytest.param("poisson", 6, marks=pytest.mark.slow),
         pytest.param("heat", 12, marks=pytest.mark.slow),
         pytest.param("helmholtz", 12, marks=pytest.mark.slow),
-        ("beam", 8),
+        pytest.param("beam", 8, marks=pytest.mark.slow),
         ("plate", 6),
         pytest.param("poisson_disc", 6, marks=pytest.mark.slow),
         pytest.param("quantum_well", 10, marks=pytest.mark.slow),
@@ -507,6 +507,7 @@ def test_a_run_is_looked_at_again_without_a_second_one(tmp_path: Path, monkeypat
     assert pinnreg.run.evaluate(tmp_path / "run", problem=Odd(), estimate="none").report.estimates == {}
 
 
+@pytest.mark.slow
 def test_a_twin_goes_on_from_where_the_run_did(tmp_path: Path) -> None:
     run(tmp_path / "first", Odd(), steps=10, estimate="none")
     config = {**SMALL, "problem": Odd(), "start": str(tmp_path / "first")}

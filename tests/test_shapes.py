@@ -13,6 +13,7 @@ import scipy
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from quick import only
 from torch import Tensor
 
 from pinnreg.domain import SAMPLERS, Annulus, Ball, Box, Domain, Ellipse, Polygon, Sampler, Split, Star, polygon, shape
@@ -112,16 +113,36 @@ EXACT = {"three-fold", "hole", "square hole", "discs apart"}
 MANY_AXES = {"ball in 5-D", "four dimensions"}
 
 
+QUICK = (
+    *(
+        "disc",
+        "ball in 5-D",
+        "shell",
+        "ellipse",
+        "star",
+        "L",
+        "lens",
+        "two discs",
+        "discs that touch",
+        "hole",
+        "corner",
+    ),
+    *("boxes that overlap", "hole on a seam", "three-fold", "box less ball", "capped prism", "its product", "mixed"),
+    *("small", "far away"),
+)
+"""Of each kind of shape, and of each way to combine them, one or two."""
+
+
 @cache
 def made(name: str) -> Domain:
     return SHAPES[name][0]()
 
 
-# all with two samplers, and -m slow with all
+# with two samplers, and -m slow with all
 sampled = pytest.mark.parametrize(
     ("name", "sampler"),
     [
-        pytest.param(name, sampler, marks=[] if (number + other) % 2 else pytest.mark.slow)
+        pytest.param(name, sampler, marks=[] if (number + other) % 2 and name in QUICK else pytest.mark.slow)
         for number, name in enumerate(SHAPES)
         for other, sampler in enumerate(SAMPLERS)
     ],
@@ -136,8 +157,10 @@ def boundary_of(domain: Domain, count: int = 2000, seed: int = 1) -> tuple[Tenso
     return domain.boundary().sample(count, "sobol", seed)
 
 
-every_shape = pytest.mark.parametrize("name", SHAPES)
-plain = pytest.mark.parametrize("name", [name for name in SHAPES if name not in MANY_AXES])
+every_shape = pytest.mark.parametrize("name", only(SHAPES, *QUICK))
+plain = pytest.mark.parametrize(
+    "name", only((name for name in SHAPES if name not in MANY_AXES), *(name for name in QUICK if name not in MANY_AXES))
+)
 
 
 @every_shape
