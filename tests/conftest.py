@@ -39,6 +39,16 @@ def _figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr("pinnreg.studies.runner.write_figures", lambda *_: None)
 
 
+@pytest.fixture
+def no_estimates(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Estimating errors takes longer than tiny runs: for files of tests that do not ask how wrong a run is.
+
+    A test among them that does is marked `estimates`."""
+    if request.node.get_closest_marker("estimates") is None:
+        monkeypatch.setattr("pinnreg.run.line.estimated", lambda *_: None)
+        monkeypatch.setattr("pinnreg.run.line.by_defect", lambda *_: None)
+
+
 @pytest.fixture(scope="module")
 def only_series() -> Iterator[None]:
     """Nested differentiation would take over from a rule that fails, with the same results."""

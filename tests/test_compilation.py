@@ -58,6 +58,7 @@ def close(found: tuple[dict[str, Any], ...], expected: tuple[dict[str, Any], ...
     )
 
 
+@pytest.mark.slow
 def test_the_compiled_gradient_is_the_plain_one_at_new_points_and_weights_too(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

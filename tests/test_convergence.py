@@ -23,6 +23,7 @@ from pinnreg.run.prepare import prepare
 from pinnreg.run.torn import torn
 from pinnreg.training import is_limit
 
+pytestmark = pytest.mark.usefixtures("no_estimates")
 SMALL: dict[str, Any] = {"network": {"hidden": [10, 10]}, "device": "cpu", "evaluate": {"grid": 15}}
 
 
@@ -36,9 +37,9 @@ def steps(count: int, **settings: Any) -> list[dict[str, Any]]:
     return [{"optimiser": "gauss_newton", "steps": count, **settings}]
 
 
-@pytest.mark.parametrize("mode", ["default", "soft"])
+@pytest.mark.parametrize("mode", ["default", pytest.param("soft", marks=pytest.mark.slow)])
 def test_a_good_run_has_converged(mode: str) -> None:
-    found = facts("heat", points={"interior": 200}, train=steps(25), conditions=mode)
+    found = facts("heat", points={"interior": 100}, train=steps(25), conditions=mode)
     assert found["converged"] is True
     assert found["relative_residual"] < 1e-4
 
@@ -50,17 +51,18 @@ def test_a_run_that_was_cut_says_how_fast_it_was() -> None:
 
 
 def test_too_few_points_are_named() -> None:
-    found = facts("heat", points={"interior": 30, "resample_every": None}, train=steps(60))
+    found = facts("heat", points={"interior": 20, "resample_every": None}, train=steps(40))
     assert found["converged"] is False
     assert "points.interior" in found["convergence"]
 
 
 def test_a_condition_that_is_missed_counts() -> None:
-    found = facts("heat", points={"interior": 200}, train=steps(20), weights={"initial": 1e-14})
+    found = facts("heat", points={"interior": 60}, train=steps(12), weights={"initial": 1e-14})
     assert found["converged"] is False
     assert "'initial'" in found["convergence"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("windows", [1, "auto"])
 def test_a_plateau_is_no_convergence(windows: Any) -> None:
     # a tiny network cannot do more, and comes to rest
@@ -77,7 +79,9 @@ def test_a_plateau_is_no_convergence(windows: Any) -> None:
     "extra",
     [
         {"measurements": [{"samples": 30, "noise": 0.1}]},
-        {"regularisers": [{"kind": "ktv", "order": 2, "weight": 1e-6, "samples": 30}]},
+        pytest.param(
+            {"regularisers": [{"kind": "ktv", "order": 2, "weight": 1e-6, "samples": 30}]}, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_where_a_loss_stays_it_has_to_come_to_rest(extra: dict[str, Any]) -> None:
@@ -89,7 +93,9 @@ def test_where_a_loss_stays_it_has_to_come_to_rest(extra: dict[str, Any]) -> Non
     assert why in cut["convergence"]
 
 
-@pytest.mark.parametrize("penalty", [{"weight": 1e-30}, {"weight": 1e-8, "schedule": "linear"}])
+@pytest.mark.parametrize(
+    "penalty", [{"weight": 1e-30}, pytest.param({"weight": 1e-8, "schedule": "linear"}, marks=pytest.mark.slow)]
+)
 def test_a_penalty_that_is_not_felt_is_no_excuse(penalty: dict[str, Any]) -> None:
     few = {"network": {"hidden": [4], "activation": "tanh", "spread": None}, "points": {"interior": 30}}
     penalties = [{"kind": "ktv", "order": 2, "samples": 8, **penalty}]
@@ -116,6 +122,7 @@ def test_a_penalty_that_bends_the_solution_is_no_convergence_though_the_loss_res
     assert "has come to rest, and 'residual' is" in found["convergence"]
 
 
+@pytest.mark.slow
 def test_a_penalty_that_has_gone_leaves_the_residual_to_tell() -> None:
     """Though the loss falls to the last step, with the weight."""
     gone = [{"kind": "ktv", "order": 2, "weight": 1e-4, "schedule": "linear", "samples": 30}]
@@ -169,7 +176,7 @@ class Cooled(Problem):
     h: float = 1.0
     outputs = ("u", "v")
     domain = Box(x=(0, 1))
-    defaults = property(lambda self: {"network": {"hidden": [8]}, "points": {"interior": 40}, "train": steps(60)})
+    defaults = property(lambda self: {"network": {"hidden": [8]}, "points": {"interior": 25}, "train": steps(60)})
 
     @property
     def conditions(self) -> Any:
@@ -180,6 +187,7 @@ class Cooled(Problem):
         return {"u": u.xx + 1, "v": v.xx + v.x}
 
 
+@pytest.mark.slow
 def test_conditions_are_judged_with_the_coefficient_that_was_found_and_outputs_that_are_zero(tmp_path: Path) -> None:
     h, x = 2.0, np.linspace(0.1, 0.9, 9)
     slope = (h / 2 + 1) / (h + 1)
@@ -212,7 +220,7 @@ def test_a_step_that_no_point_sees_is_no_solution(width: float, is_one: bool) ->
 
 def test_a_run_that_ends_in_steps_has_not_converged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convergence, "torn", lambda _: "'u' is a step")
-    found = facts("heat", points={"interior": 200}, train=steps(25))
+    found = facts("heat", points={"interior": 60}, train=steps(25))
     assert found["converged"] is False
     assert "'u' is a step" in found["convergence"]
 

@@ -48,7 +48,9 @@ def config(problem: Problem, **sections: Any) -> dict[str, Any]:
 
 
 @pytest.mark.figures
-@pytest.mark.parametrize(("problem", "axes"), [(Values(), "x"), (Places(), "xt")], ids=["line", "plane"])
+@pytest.mark.parametrize(
+    ("problem", "axes"), [pytest.param(Values(), "x", marks=pytest.mark.slow), (Places(), "xt")], ids=["line", "plane"]
+)
 def test_a_file_of_values_is_enough(tmp_path: Path, problem: Problem, axes: str) -> None:
     data = [{"file": written(tmp_path / "data.csv", *axes), "held_out": 0.2}]
     solution = pinnreg.solve(config(problem, measurements=data), out=tmp_path / "run")

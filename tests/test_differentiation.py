@@ -38,7 +38,7 @@ def close(a: Tensor, b: Tensor, tolerance: float = 1e-12) -> bool:
     return a.shape == b.shape and torch.allclose(a, b, rtol=tolerance, atol=tolerance * (1 + float(b.abs().max())))
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(
     st.lists(
         st.tuples(st.floats(-3, 3), st.tuples(*[st.integers(0, 4)] * 3)),

@@ -40,16 +40,16 @@ def true_error(solution: pinnreg.Solution, points: np.ndarray) -> dict[str, np.n
 @pytest.mark.parametrize(
     ("name", "steps"),
     [
-        ("poisson", 6),
-        ("heat", 12),
-        ("helmholtz", 12),
-        ("beam", 8),
+        pytest.param("poisson", 6, marks=pytest.mark.slow),
+        pytest.param("heat", 12, marks=pytest.mark.slow),
+        pytest.param("helmholtz", 12, marks=pytest.mark.slow),
+        pytest.param("beam", 8, marks=pytest.mark.slow),
         ("plate", 6),
-        ("poisson_disc", 6),
-        ("quantum_well", 10),
-        ("robin_radiation", 10),
-        ("klein_gordon", 15),
-        ("bloch", 10),
+        pytest.param("poisson_disc", 6, marks=pytest.mark.slow),
+        pytest.param("quantum_well", 10, marks=pytest.mark.slow),
+        pytest.param("robin_radiation", 10, marks=pytest.mark.slow),
+        pytest.param("klein_gordon", 15, marks=pytest.mark.slow),
+        pytest.param("bloch", 10, marks=pytest.mark.slow),
     ],
 )
 def test_a_good_estimate_is_the_error(name: str, steps: int) -> None:
@@ -67,7 +67,7 @@ def test_a_good_estimate_is_the_error(name: str, steps: int) -> None:
 
 def test_what_cannot_be_found_is_not_called_good() -> None:
     # a front that so few functions do not resolve
-    solution = poorly_trained("burgers", 12, **{"points.interior": 300, "network.hidden": [12, 12]})
+    solution = poorly_trained("burgers", 5, **{"points.interior": 100, "network.hidden": [8]})
     estimate = solution.estimate(most=0)
     assert estimate is not None
     assert estimate.reliability == {"u": "poor"}
@@ -202,8 +202,8 @@ def test_a_zero_output_has_no_relative_error() -> None:
         def residual(self, u, v):
             return {"a": u.xx + 1, "b": v.xx - v}
 
-    config = {"problem": Half(), **SMALL, "train": [{"optimiser": "gauss_newton", "steps": 30}]}
-    solution = pinnreg.solve(config, out=False, figures=False)
+    config = {"problem": Half(), **SMALL, "train": [{"optimiser": "gauss_newton", "steps": 15}]}
+    solution = pinnreg.solve(config, {"points.interior": 30}, out=False, figures=False)
     found = solution.estimate().errors(np.linspace(0, 1, 50)[:, None])
     assert found["u"].rel_l2 < 1e-3
     assert np.isnan(found["v"].rel_l2)
@@ -225,11 +225,11 @@ def test_a_solution_of_another_origin_has_none() -> None:
     "changes",
     [
         {"dtype": "float32"},
-        {"network.activation": "gelu"},
-        {"network.features": {"fourier": {"count": 5, "scale": 1.0}}},
+        pytest.param({"network.activation": "gelu"}, marks=pytest.mark.slow),
+        pytest.param({"network.features": {"fourier": {"count": 5, "scale": 1.0}}}, marks=pytest.mark.slow),
         {"network": {"kind": "quadratic", "hidden": [6]}},
         {"regularisers": [{"kind": "ktv", "order": 2, "weight": 1e-9, "samples": 20}]},
-        {"train": [{"optimiser": "adam", "steps": 300}]},
+        pytest.param({"train": [{"optimiser": "adam", "steps": 60}]}, marks=pytest.mark.slow),
         {"conditions": "soft"},
     ],
 )
@@ -364,7 +364,7 @@ def test_an_estimate_changes_nothing_of_the_run(tmp_path: Path) -> None:
 
 
 def test_a_twin_is_the_difference_to_another_run_and_repeats_itself(tmp_path: Path) -> None:
-    one, other = (run(tmp_path / str(number), Odd(), steps=20, estimate="twin") for number in range(2))
+    one, other = (run(tmp_path / str(number), Odd(), steps=8, estimate="twin") for number in range(2))
     assert one.report.estimates["u"].kind == "twin"
     assert one.report.estimates == other.report.estimates
     error = np.linalg.norm(one.report.fields["u_error"])
@@ -389,16 +389,16 @@ def test_beyond_four_axes_the_estimate_is_taken_at_scattered_points() -> None:
 
 def test_with_measurements_it_is_said_that_their_noise_is_not_in_the_estimate() -> None:
     measured = {"measurements": [{"samples": 30, "noise": 0.05}], "unknown": {"alpha": {"start": 1.0}}}
-    train = [{"optimiser": "gauss_newton", "steps": 10}]
+    train = [{"optimiser": "gauss_newton", "steps": 3}]
     config = {"problem": {"name": "heat", "alpha": 0.4}, **SMALL, **measured, "train": train}
-    estimate = pinnreg.solve(config, out=False, figures=False).estimate()
+    estimate = pinnreg.solve(config, out=False, figures=False).estimate(most=0)
     assert estimate is not None
     assert estimate.reliability == {"u": "poor"}
     assert "noise in the measurements" in estimate.reason
 
 
 def test_resolutions_that_do_not_agree_are_not_called_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    solution = poorly_trained("poisson", 6, **{"points.interior": 200, "network.hidden": [12, 12]})
+    solution = poorly_trained("poisson", 4, **{"points.interior": 80, "network.hidden": [8]})
     assert solution.estimate(most=0).reliability == {"u": "good"}
     monkeypatch.setattr("pinnreg.estimates.estimate.COLUMNS", (2, 360))
     estimate = solution.estimate(most=0)
@@ -499,7 +499,7 @@ def test_a_second_run_is_trained_unasked_where_it_could_tell_and_believed_where_
 
 
 def test_a_run_is_looked_at_again_without_a_second_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(tmp_path / "run", Odd(), steps=20, estimate="twin")
+    run(tmp_path / "run", Odd(), steps=4, estimate="twin")
     again = pinnreg.run.evaluate(tmp_path / "run", problem=Odd())
     assert again.report.estimates["u"].kind == "defect"
     asked = pinnreg.run.evaluate(tmp_path / "run", problem=Odd(), estimate="twin")
@@ -507,8 +507,9 @@ def test_a_run_is_looked_at_again_without_a_second_one(tmp_path: Path, monkeypat
     assert pinnreg.run.evaluate(tmp_path / "run", problem=Odd(), estimate="none").report.estimates == {}
 
 
+@pytest.mark.slow
 def test_a_twin_goes_on_from_where_the_run_did(tmp_path: Path) -> None:
-    run(tmp_path / "first", Odd(), steps=20, estimate="none")
+    run(tmp_path / "first", Odd(), steps=10, estimate="none")
     config = {**SMALL, "problem": Odd(), "start": str(tmp_path / "first")}
     train = [{"optimiser": "gauss_newton", "steps": 2}]
     solution = pinnreg.solve({**config, "train": train, "evaluate": {"estimate": "twin"}}, out=False, figures=False)

@@ -241,6 +241,7 @@ def test_derivatives_by_leibniz_rule_equal_nested_automatic_ones(name: str) -> N
     assert_leibniz(given, split, 1, order=4 if name in FOURTH else 3)
 
 
+@pytest.mark.slow
 def test_fourth_derivatives_in_three_axes() -> None:
     given = problem(SLAB, *CASES["x-y-t order 1"][1])
     split = split_conditions(given, "default")

@@ -22,6 +22,7 @@ from pinnreg.errors import InputError
 from pinnreg.run.prepare import prepare
 from pinnreg.taylor import Algebra
 
+pytestmark = pytest.mark.usefixtures("no_estimates")
 SMALL: dict[str, Any] = {
     "network": {"hidden": [6]},
     "points": {"interior": 100, "boundary": 20, "resample_every": None},
@@ -66,6 +67,7 @@ class Plane(Problem):
         return u.laplacian + 1
 
 
+@pytest.mark.slow
 def test_what_is_known_of_a_solution_need_not_be_found() -> None:
     errors = {}
     for problem in (Layer(), Plain()):

@@ -156,7 +156,9 @@ minima = pytest.mark.parametrize("name", MINIMA)
 
 
 @minima
-@pytest.mark.parametrize("rules", [{}, {"acceleration": False, "corrections": 0}], ids=str)
+@pytest.mark.parametrize(
+    "rules", [{}, pytest.param({"acceleration": False, "corrections": 0}, marks=pytest.mark.slow)], ids=str
+)
 def test_a_known_minimum_is_reached_and_announced(name: str, rules: dict[str, Any]) -> None:
     of, start, least, reason = MINIMA[name]
     way = minimised(of, start, **rules)
@@ -258,7 +260,14 @@ def test_a_derivative_that_is_not_finite_is_left_to_the_training_loop_too() -> N
     assert parameters["x"].tolist() == [1, 2]
 
 
-@pytest.mark.parametrize("changes", [{"stochastic": True}, {"keeps_points": False}])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"stochastic": True},
+        {"keeps_points": False},
+    ],
+)
 def test_a_failed_step_is_not_the_end_where_the_next_objective_is_another(changes: dict[str, Any]) -> None:
     parameters = {"x": vector(0.0, 0.0).requires_grad_()}
     function = Function(lambda x: 1 + 0 * x, **changes)
@@ -475,12 +484,14 @@ def test_a_network_is_trained_to_rounding_in_a_few_dozen_steps() -> None:
     assert error(of, sine) < 1e-3
 
 
+@pytest.mark.slow
 def test_more_points_than_parameters_give_a_solution_and_not_only_a_small_loss() -> None:
     of = objective(network={"hidden": [10]}, points={"interior": 60})
     of, *_ = run(of, GaussNewton(steps=20))
     assert error(of, sine) < 1e-8
 
 
+@pytest.mark.slow
 def test_soft_conditions_of_robin_and_neumann() -> None:
     of = objective(Exponential(), network={"hidden": [8]}, points={"interior": 20})
     assert set(of.names) == {"residual", "neumann", "robin"}
@@ -552,9 +563,9 @@ def with_ktv(interior: int = 60, **settings: Any) -> Placed:
     return objective(network={"hidden": [8]}, points={"interior": interior}, regularisers=[ktv])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("schedule", "interior", "steps", "limit"),
-    [pytest.param("linear", 60, 40, 1e-2, marks=pytest.mark.slow), ("cosine", 30, 24, 1e-3)],
+    ("schedule", "interior", "steps", "limit"), [("linear", 60, 40, 1e-2), ("cosine", 30, 24, 1e-3)]
 )
 def test_an_annealed_penalty_leads_to_the_solution(schedule: str, interior: int, steps: int, limit: float) -> None:
     of = with_ktv(interior, schedule=schedule)
@@ -565,6 +576,7 @@ def test_an_annealed_penalty_leads_to_the_solution(schedule: str, interior: int,
     assert error(of, sine) < limit
 
 
+@pytest.mark.slow
 def test_a_constant_penalty_leads_to_its_own_minimum() -> None:
     """(u'' + f)² + w u''² is least, at each point, where u'' = -f/(1 + w)."""
     of = with_ktv(samples=512)
@@ -608,6 +620,7 @@ def test_a_penalty_of_power_one_is_refused() -> None:
 # new points
 
 
+@pytest.mark.slow
 def test_adapted_points_with_importance() -> None:
     points = {"interior": 60, "resample_every": 7, "resample": "residual", "importance": True}
     of = objective(network={"hidden": [8]}, points=points)
@@ -644,6 +657,7 @@ def test_a_loss_that_becomes_nan_is_reported(tmp_path: Path) -> None:
 # sketches
 
 
+@pytest.mark.slow
 def test_a_sketch_lowers_the_loss_steadily() -> None:
     of = objective(network={"hidden": [8, 8]}, points={"interior": 60})
     assert sum(value.numel() for value in of.parameters.values()) == 97
@@ -660,6 +674,7 @@ def test_a_sketch_of_all_parameters_is_none() -> None:
     assert same(one, two)
 
 
+@pytest.mark.slow
 def test_networks_with_many_parameters_are_sketched(monkeypatch: pytest.MonkeyPatch) -> None:
     many = {"interior": 30, "resample_every": None}
     one, two, three = (objective(points=many) for _ in range(3))
@@ -676,6 +691,7 @@ def test_networks_with_many_parameters_are_sketched(monkeypatch: pytest.MonkeyPa
     assert same(four, two)
 
 
+@pytest.mark.slow
 def test_many_parameters_are_not_sketched_where_rows_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     few = {"interior": 9, "resample_every": None}
     one, two, three = (objective(points=few) for _ in range(3))
@@ -701,10 +717,11 @@ RESUMED: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sections", "settings", "stop"),
     [
-        pytest.param("plain", {}, 1, marks=pytest.mark.slow),
+        ("plain", {}, 1),
         ("penalty", {"sketch": 8}, 3),
         ("importance", {"mixed_precision": True}, 3),
     ],

@@ -27,6 +27,7 @@ from pinnreg.objective.drawing import first_batch
 from pinnreg.objective.functions import plain_gradient
 from pinnreg.run.prepare import prepare
 
+pytestmark = pytest.mark.usefixtures("no_estimates")
 SQUARE = Box(x=(0, 2), y=(-1, 1))
 STRIP = Box(x=(0, 1), t=(0, 2))
 ROD = Box(x=(0, 1))
@@ -302,7 +303,12 @@ def objective_of(**config: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "config", [{}, {"conditions": "soft"}, {"points": {"interior": 13, "boundary": 6, "chunk": 40}}]
+    "config",
+    [
+        {},
+        {"conditions": "soft"},
+        pytest.param({"points": {"interior": 13, "boundary": 6, "chunk": 40}}, marks=pytest.mark.slow),
+    ],
 )
 def test_the_jacobian_of_rows_that_see_several_points(config: Mapping[str, Any]) -> None:
     objective = objective_of(**config)
@@ -333,8 +339,8 @@ def test_rows_of_derivatives_know_those_elsewhere() -> None:
     "train",
     [
         {"optimiser": "gauss_newton", "steps": 2},
-        {"optimiser": "lbfgs", "steps": 5},
-        {"optimiser": "ssbroyden", "steps": 5},
+        pytest.param({"optimiser": "lbfgs", "steps": 5}, marks=pytest.mark.slow),
+        pytest.param({"optimiser": "ssbroyden", "steps": 5}, marks=pytest.mark.slow),
         {"optimiser": "adam", "steps": 10},
     ],
 )
@@ -365,6 +371,7 @@ def test_a_compiled_gradient_is_the_plain_one() -> None:
         assert all(torch.allclose(one[name], other[name], rtol=1e-8, atol=1e-12) for name in other)
 
 
+@pytest.mark.slow
 def test_replicas_have_the_gradients_that_each_has_alone() -> None:
     objectives = [objective_of(seed=seed) for seed in range(2)]
     replicas = Replicas(objectives)  # which compares the losses
@@ -446,7 +453,11 @@ class Wall(Problem):
         return -u.xx
 
 
-@pytest.mark.parametrize(("name", "robin_end", "known"), [("h", True, 1.0), ("q", False, 0.5)])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "robin_end", "known"),
+    [("h", True, 1.0), ("q", False, 0.5)],
+)
 def test_a_coefficient_of_a_condition_is_found(name: str, robin_end: bool, known: float, tmp_path: Any) -> None:
     x = np.linspace(0, 1, 11)
     np.savetxt(tmp_path / "u.csv", np.column_stack([x, x / 2]), delimiter=",", header="x,u", comments="")
@@ -530,6 +541,7 @@ def test_what_a_function_cannot_give_is_refused(function: Any, message: str) -> 
 # what a review found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", [(), (condition(lambda u: u.n + u**4 + 1, on="x=max", name="radiation"),)])
 def test_a_solved_problem_can_be_started_from(extra: tuple[Any, ...], tmp_path: Path) -> None:
     problem = problem_of(
@@ -549,10 +561,10 @@ def test_a_solved_problem_can_be_started_from(extra: tuple[Any, ...], tmp_path: 
 @pytest.mark.parametrize(
     "end",
     [
-        condition(lambda u: u.n, on="x=max"),
+        pytest.param(condition(lambda u: u.n, on="x=max"), marks=pytest.mark.slow),
         condition(lambda u: u.at(x=1.0).x, at={"x": 0.0}),
-        neumann(0.0, "x=max"),
-        integral(lambda u, x: u * (x - 0.625), over="x", equals=0.0),
+        pytest.param(neumann(0.0, "x=max"), marks=pytest.mark.slow),
+        pytest.param(integral(lambda u, x: u * (x - 0.625), over="x", equals=0.0), marks=pytest.mark.slow),
     ],
     ids=["slope", "elsewhere", "neumann", "integral"],
 )

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from objectives import Placed, penalty_rows, placed, value_of
+from quick import only
 from torch import Tensor
 
 import pinnreg
@@ -241,7 +242,7 @@ def test_it_vanishes_for_an_exact_solution_with_exact_conditions() -> None:
 # how it is computed
 
 
-@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize("problem", only(PROBLEMS, Varied(), Coupled()), ids=lambda each: type(each).__name__)
 def test_a_chunk_changes_nothing(problem: Problem) -> None:
     whole, parts = made(problem), objective(problem, chunk=3)
     (losses, gradient), (others, another) = (of.gradient(of.parameters) for of in (whole, parts))

@@ -113,6 +113,7 @@ def test_a_command_that_computes_nothing_imports_nothing_heavy(
     assert after[number + 1] == []
 
 
+@pytest.mark.slow
 def test_using_pinnreg_imports_what_is_used(tmp_path: Path) -> None:
     script = """
 import json, sys

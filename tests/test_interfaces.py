@@ -19,6 +19,7 @@ from pinnreg.domain import Domain
 from pinnreg.domain.corner import Corner
 from pinnreg.equations import Points, Sweep, Trial, input_features, jumping_coefficients
 
+pytestmark = pytest.mark.usefixtures("no_estimates")
 STAR = Star(lambda theta: 0.5 + 0.1 * torch.cos(3 * theta), x=0, y=0)
 UNION = Ellipse(0.6, 0.4, x=0, y=0) | Ball(x=0, y=0.3, radius=0.3)
 SQUARE, DISC = Box(x=(-1, 1), y=(-1, 1)), Ball(x=0.1, y=0, radius=0.5)
@@ -147,7 +148,10 @@ def test_a_network_gets_a_kink_for_each_interface() -> None:
     assert input_features(Whole()) == ()
 
 
-@pytest.mark.parametrize("optimiser", ["gauss_newton", "adam", "ssbroyden"])
+@pytest.mark.parametrize(
+    "optimiser",
+    [pytest.param("gauss_newton", marks=pytest.mark.slow), "adam", pytest.param("ssbroyden", marks=pytest.mark.slow)],
+)
 def test_every_way_of_training_sees_both_sides(optimiser: str) -> None:
     config = {"problem": Materials(), "network": {"hidden": [6]}, "points": {"interior": 60, "boundary": 30}}
     config["train"] = [{"optimiser": optimiser, "steps": 8}]
@@ -291,17 +295,28 @@ def test_shapes_are_combined_before_they_are_split() -> None:
         Split(SQUARE, DISC) - Ball(x=0.8, y=0, radius=0.1)
 
 
-def test_a_symmetric_problem_with_an_interface_or_corners_may_say_so() -> None:
-    fibre = Split(SQUARE, Ball(x=0, y=0, radius=0.4))
-    bent = Polygon([(-2, 0), (2, 0), (2, 2), (1, 2), (1, 1), (-1, 1), (-1, 2), (-2, 2)])
+BENT = Polygon([(-2, 0), (2, 0), (2, 2), (1, 2), (1, 1), (-1, 1), (-1, 2), (-2, 2)])
+
+
+@pytest.mark.parametrize(
+    ("domain", "conditions"),
+    [
+        (Split(SQUARE, Ball(x=0, y=0, radius=0.4)), (dirichlet(0.0), interface(2.0, 1.0))),
+        pytest.param(BENT, (dirichlet(0.0),), marks=pytest.mark.slow),
+    ],
+    ids=["interface", "corners"],
+)
+def test_a_symmetric_problem_with_an_interface_or_corners_may_say_so(
+    domain: Domain, conditions: tuple[Any, ...]
+) -> None:
     train = [{"optimiser": "gauss_newton", "steps": 1}]
-    for domain, conditions in ((fibre, (dirichlet(0.0), interface(2.0, 1.0))), (bent, (dirichlet(0.0),))):
-        given = make(domain, *conditions, symmetry=pinnreg.even("x"))
-        solution = pinnreg.solve({"problem": given, **SMALL, "train": train}, out=False)
-        one, other = (solution([[sign * 0.3, 0.5]]) for sign in (1, -1))
-        assert one == pytest.approx(other, abs=1e-12)
+    given = make(domain, *conditions, symmetry=pinnreg.even("x"))
+    solution = pinnreg.solve({"problem": given, **SMALL, "train": train}, out=False)
+    one, other = (solution([[sign * 0.3, 0.5]]) for sign in (1, -1))
+    assert one == pytest.approx(other, abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inner", [Box(x=(1, 2)), Box(x=(0, 1))])
 def test_every_end_of_an_interval_has_a_kink_and_units_do_not_matter(inner: Box) -> None:
     length = 1e-5
@@ -327,7 +342,7 @@ def test_every_end_of_an_interval_has_a_kink_and_units_do_not_matter(inner: Box)
     ("outputs", "of", "message"),
     [
         (("T",), None, None),
-        (("u", "v"), "v", None),
+        pytest.param(("u", "v"), "v", None, marks=pytest.mark.slow),
         (("u", "v"), None, "must say of which output: of='u' . 'v'"),
         (("u", "v"), "w", "unknown output of an interface condition: 'w'"),
     ],

@@ -62,6 +62,13 @@ def trained(values: np.ndarray, *, positive: bool = False, **changes: Any) -> tu
     return objective.model.coefficient_values(outcome.parameters)["k"], found
 
 
+@pytest.fixture(scope="module")
+def of_one() -> tuple[float, Uncertainty]:
+    """What is found of the values of seed 1."""
+    return trained(values_of(1))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("positive", [False, True])
 def test_what_a_value_does_to_a_coefficient_is_what_training_again_finds(positive: bool) -> None:
     values, step = values_of(0), 1e-4
@@ -77,9 +84,11 @@ def test_what_a_value_does_to_a_coefficient_is_what_training_again_finds(positiv
         assert (again - k) / step == pytest.approx(predicted, rel=0.05)
 
 
-def test_a_standard_error_is_that_of_the_least_squares_fit_of_the_exact_solution() -> None:
+def test_a_standard_error_is_that_of_the_least_squares_fit_of_the_exact_solution(
+    of_one: tuple[float, Uncertainty],
+) -> None:
     values = values_of(1)
-    k, found = trained(values)
+    k, found = of_one
     interval = found.intervals()["k"]
     slopes = -TIMES * np.exp(-k * TIMES)
     sigma = math.sqrt(np.sum((values - np.exp(-k * TIMES)) ** 2) / (len(values) - 1))
@@ -92,9 +101,9 @@ def test_a_standard_error_is_that_of_the_least_squares_fit_of_the_exact_solution
     assert found.band(at)["u"] == pytest.approx(expected, rel=0.05)
 
 
-def test_noise_that_is_known_is_not_looked_for() -> None:
+def test_noise_that_is_known_is_not_looked_for(of_one: tuple[float, Uncertainty]) -> None:
     values = values_of(1)
-    _, found = trained(values)
+    _, found = of_one
     _, known = trained(values, problem=decay(values, 10 * NOISE))
     (name,) = found.noise
     assert known.noise == {name: 10 * NOISE}
@@ -102,6 +111,7 @@ def test_noise_that_is_known_is_not_looked_for() -> None:
     assert ratio == pytest.approx(10 * NOISE / found.noise[name], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_positive_coefficient_has_a_positive_interval() -> None:
     _, found = trained(values_of(2, noise=0.6), positive=True)
     interval = found.intervals()["k"]
@@ -165,12 +175,12 @@ def test_intervals_contain_the_truth_as_often_as_they_say() -> None:
     assert np.mean([error for _, error in found]) == pytest.approx(spread, rel=0.25)
 
 
-def test_the_parameters_are_left_as_they_were() -> None:
-    values = values_of(3)
-    one, found = trained(values)
+@pytest.mark.slow
+def test_the_parameters_are_left_as_they_were(of_one: tuple[float, Uncertainty]) -> None:
+    one, found = of_one
     found.band(np.array([[0.5]]))
     found.intervals()
-    again, other = trained(values)
+    again, other = trained(values_of(1))
     assert one == again
     assert torch.equal(found.root, other.root)
 
@@ -211,26 +221,31 @@ def test_measurements_without_a_weight_say_nothing() -> None:
     assert "noise" not in report.facts
 
 
+AT_A_MINIMUM: dict[str, Any] = {
+    "problem": decay(values_of(0)),
+    "network": {"hidden": [6]},
+    "points": {"interior": 30},
+    "unknown": {"k": {"start": 0.7}},
+    "train": [{"optimiser": "gauss_newton", "steps": 40}],
+}
+
+
+def test_a_run_at_a_minimum_has_intervals() -> None:
+    assert "interval" in pinnreg.solve(AT_A_MINIMUM, out=False, figures=False).report.facts["unknown"]["k"]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"train": [{"optimiser": "gauss_newton", "steps": 3}]},  # it has not converged
-        {"train": [{"optimiser": "adam", "steps": 20}]},
-        {"network": {"hidden": [60, 60]}},  # too many parameters
+        pytest.param({"train": [{"optimiser": "adam", "steps": 20}]}, marks=pytest.mark.slow),
+        pytest.param({"network": {"hidden": [60, 60]}}, marks=pytest.mark.slow),  # too many parameters
         {"evaluate": {"estimate": "none"}},
     ],
 )
 def test_runs_that_are_at_no_minimum_have_no_intervals(changes: dict[str, Any]) -> None:
-    config = {
-        "problem": decay(values_of(0)),
-        "network": {"hidden": [6]},
-        "points": {"interior": 30},
-        "unknown": {"k": {"start": 0.7}},
-        "train": [{"optimiser": "gauss_newton", "steps": 40}],
-    }
-    assert "interval" in pinnreg.solve(config, out=False, figures=False).report.facts["unknown"]["k"]
-    few = {**config, "train": [{"optimiser": "gauss_newton", "steps": 6}]} if "network" in changes else config
-    report = pinnreg.solve({**few, **changes}, out=False, figures=False).report
+    shorter = {"train": [{"optimiser": "gauss_newton", "steps": 6}]} if "network" in changes else {}
+    report = pinnreg.solve({**AT_A_MINIMUM, **shorter, **changes}, out=False, figures=False).report
     assert "interval" not in report.facts["unknown"]["k"]
     assert "noise" not in report.facts
     assert "u_band" not in report.fields

@@ -280,7 +280,15 @@ def test_a_chunk_changes_nothing(case: Case) -> None:
     assert_a_chunk_changes_nothing(case.of, case.found, case.parts, case.found_in_parts)
 
 
-@pytest.mark.parametrize(("kind", "chunk"), [("periodic", 1), ("measurements", 2), ("importance", 10), ("ktv", 1)])
+@pytest.mark.parametrize(
+    ("kind", "chunk"),
+    [
+        ("periodic", 1),
+        ("measurements", 2),
+        pytest.param("importance", 10, marks=pytest.mark.slow),
+        pytest.param("ktv", 1, marks=pytest.mark.slow),
+    ],
+)
 def test_another_chunk_changes_nothing(kind: str, chunk: int) -> None:
     whole, parts = made(kind), made(kind, chunk=chunk)
     found, in_parts = (each.linearise(each.parameters) for each in (whole, parts))

@@ -90,7 +90,7 @@ def gradient_of(value: Tensor, of: Placed) -> Tensor:
 # the exact norm
 
 
-@pytest.mark.parametrize("conditions", ["exact", "soft"])
+@pytest.mark.parametrize("conditions", ["exact", pytest.param("soft", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("axes", ["all", "space", ("t",)])
 def test_for_one_output_it_is_the_density_of_the_total_variation(axes: Any, conditions: str) -> None:
     of = objective(Slab(), conditions=conditions)
@@ -116,7 +116,7 @@ def test_it_is_the_squared_norm_of_the_jacobian(axes: Any, columns: list[int], c
     torch.testing.assert_close(gradient_of(value_of(found), of), gradient_of(expected, of), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("chunk", [None, 3])
+@pytest.mark.parametrize("chunk", [pytest.param(None, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("settings", [{}, {"projections": 2, "samples": 4}, {"centre": "data", "axes": "space"}])
 def test_gauss_newton_sees_the_same_rows(settings: dict[str, Any], chunk: int | None) -> None:
     of = objective(Three(), {"weight": 0.3, **settings}, points={"interior": 4, "chunk": chunk})
@@ -151,7 +151,7 @@ def rejected(drawn: Tensor, expected: Tensor) -> bool:
     ("projections", "centre"),
     [
         (1, "zero"),
-        (2, "data"),
+        pytest.param(2, "data", marks=pytest.mark.slow),
         pytest.param(1, "data", marks=pytest.mark.slow),
         pytest.param(2, "zero", marks=pytest.mark.slow),
     ],
@@ -216,7 +216,7 @@ def test_projections_are_drawn_anew_at_each_step_and_repeat() -> None:
 # the centre
 
 
-@pytest.mark.parametrize("chunk", [None, 5])
+@pytest.mark.parametrize("chunk", [pytest.param(None, marks=pytest.mark.slow), 5])
 @pytest.mark.parametrize("problem", [Slab(), Three()])
 def test_the_data_centre_is_the_gradient_of_the_interpolation(problem: Problem, chunk: int | None) -> None:
     of = objective(problem, {"centre": "data"}, {"centre": "zero"}, conditions="default", points={"chunk": chunk})
@@ -266,7 +266,14 @@ def test_the_collocation_points_are_used_and_the_new_ones_after_a_resample() -> 
     assert torch.equal(of.points["jacobian"].x, of.points[""].x)
 
 
-@pytest.mark.parametrize("settings", [{}, {"projections": 1}, {"centre": {"y": 0.3}}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({}, marks=pytest.mark.slow),
+        {"projections": 1},
+        pytest.param({"centre": {"y": 0.3}}, marks=pytest.mark.slow),
+    ],
+)
 def test_importance_weighs_the_points_of_an_adaptive_resample(settings: dict[str, Any]) -> None:
     adaptive = {"resample": "residual", "resample_every": 5, "importance": True}
     of = objective(Three(), settings, points=adaptive)

@@ -23,6 +23,7 @@ from pinnreg.run.prepare import Prepared, prepare
 from pinnreg.training import History, Hooks, train
 
 F64 = torch.float64
+pytestmark = pytest.mark.usefixtures("no_estimates")
 ALL = ("adam", "sgd", "lbfgs", "ssbroyden", "gauss_newton")
 TENSORS = {
     "first": torch.zeros(6, 2, dtype=F64),

@@ -25,6 +25,8 @@ from pinnreg.reference import Reference, Solved
 from pinnreg.report import read_report
 from pinnreg.run.prepare import prepare
 
+pytestmark = pytest.mark.usefixtures("no_estimates")
+
 
 @dataclass(frozen=True)
 class Decay(Problem):

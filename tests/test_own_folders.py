@@ -22,6 +22,7 @@ from pinnreg.errors import InputError, StorageError
 from pinnreg.run import redraw
 from pinnreg.run.folder import ANALYSIS, EXPERIMENT, RUN, STUDY
 
+pytestmark = pytest.mark.usefixtures("no_estimates")
 STUDY_OF_ONE = {"base": TINY, "vary": {"seed": [0]}}
 STRANGER = b"a week's work\n"
 
@@ -361,6 +362,7 @@ def test_who_only_looks_brings_nothing_back(aside: Path) -> None:
     assert content(aside) == before
 
 
+@pytest.mark.estimates
 def test_a_run_that_was_put_aside_comes_back_when_it_is_to_go_on(run: Path, aside: Path) -> None:
     before = content(run)
     pinnreg.solve(out=aside, resume=True, figures=False)

@@ -24,6 +24,7 @@ from pinnreg.regularisers import CustomParameterPenalty, CustomPenalty, custom
 from pinnreg.run.prepare import prepare
 from pinnreg.scanning import first_line, role_of
 
+pytestmark = pytest.mark.usefixtures("no_estimates")
 SKIP = '''
 import torch
 from torch import nn

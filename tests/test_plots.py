@@ -305,7 +305,15 @@ def test_more_residuals_than_outputs_are_all_shown(names):
         assert_legible(figure)
 
 
-@pytest.mark.parametrize("value", [0.0, np.nan, 1e-310, 3.0])
+@pytest.mark.parametrize(
+    "value",
+    [
+        0.0,
+        pytest.param(np.nan, marks=pytest.mark.slow),
+        pytest.param(1e-310, marks=pytest.mark.slow),
+        pytest.param(3.0, marks=pytest.mark.slow),
+    ],
+)
 def test_degenerate_errors_neither_fail_nor_warn(value):
     axes, mesh = grid(("x", "t"), 5)  # a layout that has both heat maps and curves
     fields = solved(mesh)
@@ -320,7 +328,9 @@ def test_degenerate_errors_neither_fail_nor_warn(value):
     assert note in panels(figure)["|error|"][0].get_title()
 
 
-@pytest.mark.parametrize("value", [0.0, 7.0, np.nan])
+@pytest.mark.parametrize(
+    "value", [0.0, pytest.param(7.0, marks=pytest.mark.slow), pytest.param(np.nan, marks=pytest.mark.slow)]
+)
 def test_constant_fields_neither_fail_nor_warn(value):
     axes, mesh = grid(("x", "y"), 5)
     constant = np.full_like(mesh[0], value)
@@ -421,7 +431,7 @@ def test_history_of_many_terms_stays_legible_and_distinct():
     assert_legible(figure)
 
 
-@pytest.mark.parametrize("rows", [0, 1, 2])
+@pytest.mark.parametrize("rows", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
 def test_history_of_a_run_that_has_hardly_begun(rows):
     assert_legible(plots.history(course(rows=rows), title="short"))
 
@@ -461,7 +471,15 @@ def descent(methods=("Gauss-Newton", "Adam, L-BFGS"), seeds=3, points=None):
     return plots.Convergence(curves, {"SciPy": (0.003, 1e-13)} if points is None else points)
 
 
-@pytest.mark.parametrize("number", [1, 2, 4, 6])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(1, marks=pytest.mark.slow),
+        pytest.param(2, marks=pytest.mark.slow),
+        4,
+        pytest.param(6, marks=pytest.mark.slow),
+    ],
+)
 def test_convergence_has_a_panel_for_each_problem_and_one_legend(number):
     names = [f"poisson_frequency{k}" for k in range(number)]
     figure = plots.convergence({name: descent() for name in names}, title="race", note="thin: each of 3 seeds")
@@ -573,6 +591,7 @@ def test_drawing_leaves_matplotlib_as_it_was(tmp_path):
     assert dict(matplotlib.rcParams) == before
 
 
+@pytest.mark.slow
 def test_matplotlib_is_imported_only_to_draw_and_pyplot_never():
     code = """
 import sys

@@ -55,7 +55,10 @@ def error(values, truth):
     ],
     ids=["disc", "disc, flux", "annulus", "annulus, flux inside", "annulus, flux outside"],
 )
-@pytest.mark.parametrize(("diffusion", "reaction"), [(1.0, 0.0), (0.5, 2.0), (1.0, -7.0)])
+@pytest.mark.parametrize(
+    ("diffusion", "reaction"),
+    [pytest.param(1.0, 0.0, marks=pytest.mark.slow), (0.5, 2.0), pytest.param(1.0, -7.0, marks=pytest.mark.slow)],
+)
 def test_a_manufactured_solution_is_found_to_rounding(shape, conditions, diffusion, reaction):
     if reaction == 0 and "dirichlet" not in conditions:
         reaction = 1.0
@@ -80,7 +83,9 @@ def test_the_error_falls_faster_than_any_power_and_the_difference_tells_it():
     assert error(values[0], values[1]) == pytest.approx(errors[0], rel=0.1)
 
 
-@pytest.mark.parametrize("mode", [0, 1, 2, 7])
+@pytest.mark.parametrize(
+    "mode", [pytest.param(0, marks=pytest.mark.slow), 1, pytest.param(2, marks=pytest.mark.slow), 7]
+)
 def test_bessel_modes_of_a_disc_decay_at_their_rates(mode):
     zero = jn_zeros(mode, 2)[1]
 

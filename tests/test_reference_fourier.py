@@ -144,6 +144,7 @@ def test_a_system_is_as_its_components_where_these_do_not_meet():
         assert np.abs(both.values[output] - alone.values["u"]).max() < 1e-14
 
 
+@pytest.mark.slow
 def test_a_system_turns_as_its_complex_form_and_carries_the_tail_of_corners():
     corner = lambda x: np.abs(x - 0.5)  # noqa: E731
     turned = fourier(

@@ -95,6 +95,7 @@ def test_a_replica_is_trained_as_alone(regularisers: Any, data: dict[str, Any]) 
     assert not same(alone[0][0], objectives[0].model.initial())
 
 
+@pytest.mark.slow
 def test_a_pde_is_solved_by_replicas_as_alone() -> None:
     sections = {"regularisers": [{"kind": "gpinn", "samples": 5}, {"kind": "ktv", "samples": 5}]}
     stages = [Adam(steps=6, learning_rate=1e-2)]
@@ -107,7 +108,10 @@ def test_a_pde_is_solved_by_replicas_as_alone() -> None:
     assert replicas.sweeps == sum(each.sweeps for each in alone) > 0
 
 
-@pytest.mark.parametrize(("data", "regularisers"), [({"batch": 5}, [KTV(samples=4)]), ({"trim": 0.1}, [])])
+@pytest.mark.parametrize(
+    ("data", "regularisers"),
+    [pytest.param({"batch": 5}, [KTV(samples=4)], marks=pytest.mark.slow), ({"trim": 0.1}, [])],
+)
 def test_resumed_replicas_equal_uninterrupted_ones(
     tmp_path: Path, data: dict[str, Any], regularisers: list[Regulariser]
 ) -> None:

@@ -24,6 +24,7 @@ import pinnreg
 from pinnreg.report import Solution
 from pinnreg.training import Hooks, loop, read_history
 
+pytestmark = pytest.mark.usefixtures("no_estimates")
 RICH: dict[str, Any] = {
     "problem": "heat",
     "network": {"hidden": [6]},
@@ -98,10 +99,9 @@ def test_interrupted_again_and_again(whole: Solution, tmp_path: Path, changes: d
     assert (np.diff(seconds) > 0).all()
 
 
-# around the change of stages; before and after a redraw of the points, and more, in the slow suite
-@pytest.mark.parametrize(
-    "step", [24, *(pytest.param(each, marks=pytest.mark.slow) for each in (1, 14, 20, 25, 26, 28))]
-)
+# before, around and after the change of stages and a redraw of the points
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [1, 14, 20, 24, 25, 26, 28])
 def test_interrupted_once(whole: Solution, tmp_path: Path, step: int) -> None:
     with pytest.raises(pinnreg.Interrupted):
         pinnreg.solve(RICH, out=tmp_path / "run", hooks=Hooks(interrupted=after(step)))
@@ -146,7 +146,7 @@ def test_a_stage_that_ended_early_does_not_go_on(tmp_path: Path, monkeypatch: py
     assert_same_run(pinnreg.solve(out=tmp_path / "run", resume=True), whole)
 
 
-@pytest.mark.parametrize("stage", ["adam", "sgd"])
+@pytest.mark.parametrize("stage", ["adam", pytest.param("sgd", marks=pytest.mark.slow)])
 def test_a_finished_run_is_extended(tmp_path: Path, stage: str) -> None:
     config = PLAIN | {"train": [{"optimiser": stage, "steps": 40, "learning_rate": 1e-3}]}
     longer = pinnreg.solve(config, out=False)
@@ -162,6 +162,7 @@ def test_a_finished_run_is_extended(tmp_path: Path, stage: str) -> None:
     assert_same_weights(pinnreg.load(folder), longer)
 
 
+@pytest.mark.slow
 def test_a_last_stage_of_lbfgs_is_extended(tmp_path: Path) -> None:
     config = PLAIN | {"train": [*PLAIN["train"], {"optimiser": "lbfgs", "steps": 30}]}
     longer = pinnreg.solve(config, out=False)
@@ -276,11 +277,11 @@ def test_a_reference_may_come_later(tmp_path: Path) -> None:
     ("key", "value"),
     [
         ("seed", 5),
-        ("points.interior", 21),
-        ("train.0.learning_rate", 0.5),
-        ("weights.residual", 2.0),
+        pytest.param("points.interior", 21, marks=pytest.mark.slow),
+        pytest.param("train.0.learning_rate", 0.5, marks=pytest.mark.slow),
+        pytest.param("weights.residual", 2.0, marks=pytest.mark.slow),
         ("problem.alpha", 0.1),
-        ("network.hidden", [7]),
+        pytest.param("network.hidden", [7], marks=pytest.mark.slow),
     ],
 )
 def test_another_config_is_refused_with_the_key(tmp_path: Path, key: str, value: Any) -> None:
@@ -434,6 +435,7 @@ def test_sigterm_and_resume_from_the_command_line(tmp_path: Path) -> None:
         assert int(list(csv.DictReader(file))[-1]["step"]) == steps
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     """The process is held in its first signal's handling by a step that takes very long."""
     (tmp_path / "long.yaml").write_text(yaml.safe_dump(LONG))

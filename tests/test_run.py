@@ -24,6 +24,7 @@ from pinnreg.run import RunFolder, redraw
 from pinnreg.run.folder import make_writable
 from pinnreg.training import Hooks
 
+pytestmark = pytest.mark.usefixtures("no_estimates")
 PROBLEMS = Path(__file__).parent / "data" / "problems"
 FILES = {
     "config.yaml",
@@ -488,6 +489,8 @@ def test_smoothing_that_no_stage_would_use_is_refused() -> None:
         pinnreg.solve(SHORT | {"regularisers": [row]}, out=False)
 
 
+@pytest.mark.slow
+@pytest.mark.estimates
 def test_a_run_without_a_folder_can_be_drawn(drawn: Path, tmp_path: Path) -> None:
     unwritten = pinnreg.solve(PLANE, out=False)
     figures = plots.draw(unwritten.report, unwritten.history)
@@ -500,6 +503,7 @@ def test_a_run_without_a_folder_can_be_drawn(drawn: Path, tmp_path: Path) -> Non
     assert list(plots.draw(compared.report, compared.history)) == ["error_field"]
 
 
+@pytest.mark.estimates
 def test_the_report_in_memory_is_that_of_the_files(run: tuple[Path, Any]) -> None:
     folder, solution = run
     assert summary(solution.report) == json.loads((folder / "report.json").read_text())

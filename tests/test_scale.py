@@ -20,6 +20,8 @@ from pinnreg.config import resolve
 from pinnreg.equations import Trial
 from pinnreg.run.prepare import prepare
 
+pytestmark = pytest.mark.usefixtures("no_estimates")
+
 
 @dataclass(frozen=True)
 class Rod(Problem):
@@ -113,10 +115,17 @@ def check(problem: type[Problem], *units: float, most: float) -> None:
     assert as_it_is(problem) < most
 
 
-def test_other_units() -> None:
-    check(Rod, 0.04, 10.0, 700.0, 0.0, 4e6, most=1e-2)
-    check(Growth, 1e-6, 1e6, most=1e-2)
-    check(Chain, 1e6, 1e-6, most=1e-3)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("problem", "units", "most"),
+    [
+        (Rod, (0.04, 10.0, 700.0, 0.0, 4e6), 1e-2),
+        (Growth, (1e-6, 1e6), 1e-2),
+        (Chain, (1e6, 1e-6), 1e-3),
+    ],
+)
+def test_other_units(problem: type[Problem], units: tuple[float, ...], most: float) -> None:
+    check(problem, *units, most=most)
 
 
 @pytest.mark.slow
@@ -223,19 +232,22 @@ SLOPE = condition(lambda u: u.x - 1, on="x=min", name="slope")
 
 @pytest.mark.parametrize(
     ("end", "exact"),
-    [(condition(lambda u: u, on="x=max", name="end"), lambda x: x - 1), (dirichlet(1.0, on="x=max"), lambda x: x)],
+    [
+        (condition(lambda u: u, on="x=max", name="end"), lambda x: x - 1),
+        pytest.param(dirichlet(1.0, on="x=max"), lambda x: x, marks=pytest.mark.slow),
+    ],
     ids=["homogeneous", "value"],
 )
-def test_homogeneous_conditions_say_nothing_of_the_size(end: Any, exact: Any) -> None:
+@pytest.mark.parametrize("seed", [0, *(pytest.param(each, marks=pytest.mark.slow) for each in (1, 2))])
+def test_homogeneous_conditions_say_nothing_of_the_size(end: Any, exact: Any, seed: int) -> None:
     body = {"domain": Box(x=(0, 1)), "conditions": (SLOPE, end), "residual": lambda self, u: u.xx}
     body |= {"reference": lambda self: exact, "__annotations__": {}}
     made = dataclass(frozen=True)(type("Line", (Problem,), body))()
-    for seed in range(3):
-        config = {"problem": made, "network": {"hidden": [8]}, "points": {"interior": 30}, "seed": seed}
-        config["train"] = [{"optimiser": "gauss_newton", "steps": 20}]
-        solution = pinnreg.solve(config, out=False)
-        assert solution.report.errors["u"].rel_l2 < 1e-5
-        assert solution.report.facts["converged"]
+    config = {"problem": made, "network": {"hidden": [8]}, "points": {"interior": 30}, "seed": seed}
+    config["train"] = [{"optimiser": "gauss_newton", "steps": 20}]
+    solution = pinnreg.solve(config, out=False)
+    assert solution.report.errors["u"].rel_l2 < 1e-5
+    assert solution.report.facts["converged"]
 
 
 @pytest.mark.parametrize("data", [lambda x, y: 1e3 * (1 - x**2 - y**2), lambda x, y: torch.hypot(x, y) - 1, 0.0])

@@ -13,6 +13,7 @@ import scipy
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from quick import only
 from torch import Tensor
 
 from pinnreg.domain import SAMPLERS, Annulus, Ball, Box, Domain, Ellipse, Polygon, Sampler, Split, Star, polygon, shape
@@ -112,16 +113,36 @@ EXACT = {"three-fold", "hole", "square hole", "discs apart"}
 MANY_AXES = {"ball in 5-D", "four dimensions"}
 
 
+QUICK = (
+    *(
+        "disc",
+        "ball in 5-D",
+        "shell",
+        "ellipse",
+        "star",
+        "L",
+        "lens",
+        "two discs",
+        "discs that touch",
+        "hole",
+        "corner",
+    ),
+    *("boxes that overlap", "hole on a seam", "three-fold", "box less ball", "capped prism", "its product", "mixed"),
+    *("small", "far away"),
+)
+"""Of each kind of shape, and of each way to combine them, one or two."""
+
+
 @cache
 def made(name: str) -> Domain:
     return SHAPES[name][0]()
 
 
-# all with two samplers, and -m slow with all
+# with two samplers, and -m slow with all
 sampled = pytest.mark.parametrize(
     ("name", "sampler"),
     [
-        pytest.param(name, sampler, marks=[] if (number + other) % 2 else pytest.mark.slow)
+        pytest.param(name, sampler, marks=[] if (number + other) % 2 and name in QUICK else pytest.mark.slow)
         for number, name in enumerate(SHAPES)
         for other, sampler in enumerate(SAMPLERS)
     ],
@@ -136,8 +157,10 @@ def boundary_of(domain: Domain, count: int = 2000, seed: int = 1) -> tuple[Tenso
     return domain.boundary().sample(count, "sobol", seed)
 
 
-every_shape = pytest.mark.parametrize("name", SHAPES)
-plain = pytest.mark.parametrize("name", [name for name in SHAPES if name not in MANY_AXES])
+every_shape = pytest.mark.parametrize("name", only(SHAPES, *QUICK))
+plain = pytest.mark.parametrize(
+    "name", only((name for name in SHAPES if name not in MANY_AXES), *(name for name in QUICK if name not in MANY_AXES))
+)
 
 
 @every_shape
@@ -547,7 +570,7 @@ def test_no_part_is_called_as_an_axis_or_a_flat_side(kind: str) -> None:
 
 
 @pytest.mark.parametrize("operation", ["-", "|", "&"])
-@settings(max_examples=10)
+@settings(max_examples=4)
 @given(
     st.tuples(st.floats(0.05, 0.5), st.floats(1.1, 1.4)),
     st.lists(st.tuples(st.floats(-0.5, 0.5), st.floats(0.6, 1.4)), max_size=2),
@@ -582,7 +605,7 @@ APART = [("disc", "disc"), ("disc", "box"), ("box", "box"), ("box", "disc"), ("L
 
 
 @pytest.mark.parametrize(("first", "second"), APART)
-@settings(max_examples=10)
+@settings(max_examples=4)
 @given(st.floats(0, 2 * math.pi), st.floats(0.1, 0.4), st.booleans())
 def test_what_cuts_nothing_is_refused(first: str, second: str, angle: float, size: float, touches: bool) -> None:
     def at(kind: str, x: float, y: float, size: float) -> Any:
@@ -721,6 +744,7 @@ def check_boxes(ends: list[tuple[int, ...]], operations: list[str]) -> None:
     assert bool(cells[tuple(points.clamp(0, 7.99).long().T)].all() or (points == points.round()).any())
 
 
+@pytest.mark.slow
 def test_a_polygon_of_many_corners_is_cut_and_made_in_time() -> None:
     angles = torch.linspace(0, 2 * math.pi, 201, dtype=torch.float64)[:-1]
     radii = 1 + 0.3 * torch.sin(7 * angles)

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from quick import only
 
 import pinnreg
 from pinnreg import Annulus, Ball, Box, InputError, Polygon, Problem, dirichlet, initial, neumann
 from pinnreg.cli import main
+from pinnreg.studies.worker import Task
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ SMALL: dict[str, Any] = {
     "evaluate": {"grid": 13},
     "train": [{"optimiser": "gauss_newton", "steps": 3}],
 }
+pytestmark = pytest.mark.usefixtures("no_estimates")
 each_problem = pytest.mark.parametrize("name", PROBLEMS)
 
 
@@ -65,32 +68,43 @@ KINDS: list[dict[str, Any]] = [
 ]
 
 
-@each_problem
-@pytest.mark.parametrize("entry", KINDS, ids=lambda entry: "_".join(map(str, entry.values())))
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [
+        pytest.param(
+            name,
+            entry,
+            id="_".join(map(str, entry.values())) + f"-{name}",
+            marks=() if number % 2 == turn and number not in (3, 5) else pytest.mark.slow,
+        )
+        for number, entry in enumerate(KINDS)
+        for turn, name in enumerate(PROBLEMS)
+    ],
+)
 def test_regularisers(name: str, entry: dict[str, Any]) -> None:
     history = solve(name, regularisers=[entry]).history
     assert history["loss"][-1] < history["loss"][0]
 
 
-@each_problem
-@pytest.mark.parametrize(
-    "points",
-    [
-        {"resample": "refine"},
-        {"resample": "residual", "resample_every": 1},
-        {"resample": "fresh", "resample_every": 1},
-    ]
-    + [{"sampler": sampler} for sampler in ("sobol", "latin_hypercube", "uniform", "grid")]
-    + [{"chunk": 7}],
-    ids=str,
-)
+POINTS: list[dict[str, Any]] = [
+    {"resample": "refine"},
+    {"resample": "residual", "resample_every": 1},
+    {"resample": "fresh", "resample_every": 1},
+    *({"sampler": sampler} for sampler in ("sobol", "latin_hypercube", "uniform", "grid")),
+    {"chunk": 25},
+]
+
+
+# on the disc in the quick suite
+@pytest.mark.parametrize("name", only(PROBLEMS, "exact"))
+@pytest.mark.parametrize("points", only(POINTS, POINTS[0], POINTS[1], POINTS[-2], POINTS[-1]), ids=str)
 def test_points(name: str, points: dict[str, Any]) -> None:
     found = solve(name, points={**SMALL["points"], **points})
     assert found.history["loss"][-1] < found.history["loss"][0]
 
 
-@each_problem
-@pytest.mark.parametrize("optimiser", ["adam", "lbfgs", "ssbroyden"])
+@pytest.mark.parametrize("name", only(PROBLEMS, "exact"))
+@pytest.mark.parametrize("optimiser", ["adam", pytest.param("lbfgs", marks=pytest.mark.slow), "ssbroyden"])
 def test_optimisers(name: str, optimiser: str) -> None:
     history = solve(name, train=[{"optimiser": optimiser, "steps": 3}]).history
     assert np.isfinite(history["loss"]).all()
@@ -103,7 +117,7 @@ def test_measurements_lie_inside_and_are_drawn_from_the_reference() -> None:
     assert drawn["u"] == pytest.approx(1 - drawn["x"] ** 2 - drawn["y"] ** 2, abs=0.1)
 
 
-@each_problem
+@pytest.mark.parametrize("name", only(PROBLEMS, "soft"))
 def test_windows_periods_and_time(name: str) -> None:
     found = (
         solve(name, train=[{"optimiser": "gauss_newton", "steps": 4, "windows": 2}]) if name == "soft" else solve(name)
@@ -148,18 +162,19 @@ def test_a_run_is_analysed_evaluated_and_drawn_again(tmp_path: Path, monkeypatch
 
 
 def test_a_study_of_a_users_problem_on_a_shape(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], made: list[Task]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "problems").mkdir()
     (tmp_path / "problems" / "ring.py").write_text(FILE, encoding="utf-8")
     ktv = {"kind": "ktv", "order": 2, "samples": 20, "weight": 1e-6}
-    study = {"base": {"problem": "ring", **SMALL}, "vary": {"regularisers": {"none": [], "ktv": [ktv]}, "seed": [0, 1]}}
+    study = {"base": {"problem": "ring", **SMALL}, "vary": {"regularisers": {"none": [], "ktv": [ktv]}}}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
     with pytest.raises(SystemExit) as caught:
         main(["study", "study.yaml", "--jobs", "1"])
     assert caught.value.code == 0, capsys.readouterr().err
     assert "ktv" in capsys.readouterr().out
+    assert len(made) == 2
     for arguments in (["describe", "ring"], ["describe", "ring", "--plot"]):
         with pytest.raises(SystemExit) as caught:
             main(arguments)
@@ -180,7 +195,7 @@ def test_a_penalty_on_a_shape_is_the_integral_over_it() -> None:
         {
             "problem": Linear(),
             **SMALL,
-            "train": [{"optimiser": "gauss_newton", "steps": 20}],
+            "train": [{"optimiser": "gauss_newton", "steps": 12}],
             "regularisers": [{"kind": "ktv", "order": 1, "weight": 1e-12, "samples": 50}],
         },
         out=False,
@@ -207,6 +222,7 @@ def test_conditions_that_a_shape_does_not_have_are_refused(condition: Any, messa
         pinnreg.solve({"problem": Wrong(), **SMALL}, out=False)
 
 
+@pytest.mark.slow
 def test_a_point_inside_can_be_pinned() -> None:
     @dataclass(frozen=True)
     class Pinned(Problem):
@@ -218,7 +234,7 @@ def test_a_point_inside_can_be_pinned() -> None:
         reference = lambda self: lambda x, y: 2 + 0 * x * y  # noqa: E731
 
     found = pinnreg.solve(
-        {"problem": Pinned(), **SMALL, "train": [{"optimiser": "gauss_newton", "steps": 25}]}, out=False
+        {"problem": Pinned(), **SMALL, "train": [{"optimiser": "gauss_newton", "steps": 15}]}, out=False
     )
     assert found.report.errors["u"].rel_l2 < 1e-6
 

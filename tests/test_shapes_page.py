@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from quick import only
 
 import pinnreg
 
+pytestmark = pytest.mark.usefixtures("no_estimates")
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "shapes.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 SMALL: dict[str, Any] = {
@@ -28,7 +30,7 @@ def names() -> dict[str, Any]:
     return defined
 
 
-@pytest.mark.parametrize("name", ["Washer", "Pressed", "Cooled"])
+@pytest.mark.parametrize("name", only(["Washer", "Pressed", "Cooled"], "Pressed"))
 def test_a_problem_trains(names: dict[str, Any], name: str) -> None:
     train = [{"optimiser": "gauss_newton", "steps": 3}]
     history = pinnreg.solve({"problem": names[name](), **SMALL, "train": train}, out=False).history
@@ -43,6 +45,7 @@ def test_what_shapes_are_asked_is_as_it_is_said(names: dict[str, Any]) -> None:
     assert (names["size"], names["around"]) == pytest.approx((4 - 0.16, 1.6))
 
 
+@pytest.mark.slow
 def test_signs_of_weak_forms_are_those_of_conditions(names: dict[str, Any]) -> None:
     problem = names["Cooled"]()
     solution, step = problem.reference(), 0.01
@@ -58,6 +61,7 @@ def test_signs_of_weak_forms_are_those_of_conditions(names: dict[str, Any]) -> N
         assert np.abs(expected(here, slope, points[:, 1])).max() < 0.01
 
 
+@pytest.mark.slow
 def test_materials_that_meet_are_solved(names: dict[str, Any]) -> None:
     solution = pinnreg.solve({"problem": names["Lined"]()}, out=False)
     assert solution.report.errors["u"].rel_l2 < 1e-6

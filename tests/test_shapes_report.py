@@ -300,6 +300,7 @@ def test_values_inside_that_are_no_numbers_stay_blank() -> None:
     assert shown.mask[0, 0]  # far from the disc
 
 
+@pytest.mark.slow
 @pytest.mark.figures
 def test_figures_drawn_again_are_the_same(run: pinnreg.Solution) -> None:
     assert run.folder is not None

@@ -25,6 +25,7 @@ from pinnreg.studies import study
 from pinnreg.studies.worker import Task
 from pinnreg.training import Hooks, loop, read_checkpoint
 
+pytestmark = pytest.mark.usefixtures("no_estimates")
 SMALL: dict[str, Any] = {
     "problem": {"name": "heat"},
     "network": {"hidden": [6]},
@@ -60,6 +61,7 @@ def test_a_run_begins_where_the_other_has_ended(run: Path) -> None:
     assert ready.split.trial.sizes == pinnreg.load(run).trial.sizes
 
 
+@pytest.mark.slow
 def test_continuation_takes_fewer_steps(tmp_path: Path) -> None:
     """Burgers' equation with a thinner front, from the thicker one."""
     base = {

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from quick import only
 
 from pinnreg import Box, InputError, Problem, registry
 from pinnreg.config import resolve
@@ -210,7 +211,8 @@ def each_once(plans: list[plan.Plan]) -> list[plan.Plan]:
     return found
 
 
-@pytest.mark.parametrize("name", registry.shipped_configs(studies=True))
+# of the others the quick suite sees that they are read: tests of configs
+@pytest.mark.parametrize("name", only(registry.shipped_configs(studies=True), "study_poisson_few_points"))
 def test_a_shipped_study_is_sound(name: str) -> None:
     asked, _, where, _ = read_study(name)
     # two seeds are as different as all

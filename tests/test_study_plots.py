@@ -38,7 +38,10 @@ def drawn(ax: Axes) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in ax.lines]
 
 
-@pytest.mark.parametrize(("panels", "decades"), [(1, 0.2), pytest.param(2, 6, marks=pytest.mark.slow), (5, 6)])
+@pytest.mark.parametrize(
+    ("panels", "decades"),
+    [pytest.param(1, 0.2, marks=pytest.mark.slow), pytest.param(2, 6, marks=pytest.mark.slow), (5, 6)],
+)
 def test_error_figures_are_legible(panels: int, decades: float) -> None:
     errors = list(np.logspace(-3 - decades, -3, 5))
     rows = [
@@ -65,7 +68,7 @@ def test_an_error_figure_shows_each_seed_the_median_and_the_hindsight() -> None:
     assert diamond[1].tolist() == [1]
 
 
-@pytest.mark.parametrize("panels", [1, 3])
+@pytest.mark.parametrize("panels", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_matrices_are_legible_and_hatched_where_undecided(panels: int) -> None:
     cells = [RatioCell(1e-5, True), RatioCell(1.2, False), RatioCell(math.nan, False)]
     rows = {name: dict(zip(("ktv2", "noise stability", "gpinn"), cells, strict=True)) for name in ("heat", "burgers")}
@@ -82,7 +85,9 @@ def test_matrices_are_legible_and_hatched_where_undecided(panels: int) -> None:
         plots.study_ratios({}, title="Study")
 
 
-@pytest.mark.parametrize("panels", [1, pytest.param(2, marks=pytest.mark.slow), 4])
+@pytest.mark.parametrize(
+    "panels", [pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow), 4]
+)
 def test_weight_figures_are_legible_and_mark_what_was_chosen(panels: int) -> None:
     errors = {"0": [1.0, 0.1, 0.3], "1": [0.5, 0.4, 0.2], "2": [0.7, np.nan, 0.3]}
     curves = WeightCurves("weight", [1e-7, 1e-5, 1e-3], errors, {"0": 1, "1": 0}, 0.6)
@@ -98,12 +103,14 @@ def test_weight_figures_are_legible_and_mark_what_was_chosen(panels: int) -> Non
     ("names", "count"),
     [
         # curves and maps, alone, in a row, in rows of which the last has gaps, and as many as there may be
-        *((("x",), count) for count in (1, 5)),
-        *((("x", "y"), count) for count in (3, 12)),
+        (("x",), 5),
+        (("x", "y"), 3),
         (("x", "t"), 5),
         (("x", "y", "t"), 1),
         (("x", "y", "z"), 2),
-        # each number of axes and of panels is among the others
+        # each number of axes is among the others
+        pytest.param(("x",), 1, marks=pytest.mark.slow),
+        pytest.param(("x", "y"), 12, marks=pytest.mark.slow),
         pytest.param(("x",), 12, marks=pytest.mark.slow),
         pytest.param(("x", "y", "z"), 5, marks=pytest.mark.slow),
     ],
@@ -120,7 +127,7 @@ def test_field_figures_are_legible_and_share_one_scale(names: tuple[str, ...], c
     assert len(limits) == 1
 
 
-@pytest.mark.parametrize("names", [("x",), ("x", "y")], ids="".join)
+@pytest.mark.parametrize("names", [pytest.param(("x",), marks=pytest.mark.slow), ("x", "y")], ids="".join)
 def test_what_is_missing_has_an_empty_panel_that_says_why(names: tuple[str, ...]) -> None:
     axes = {name: np.linspace(0, 1, 9) for name in names}
     field = np.abs(np.sin(3 * sum(np.meshgrid(*axes.values(), indexing="ij")))) + 0.1
@@ -139,6 +146,7 @@ def test_what_is_missing_has_an_empty_panel_that_says_why(names: tuple[str, ...]
         plots.study_fields(axes, {"lost": "diverged"}, kind="", title="")
 
 
+@pytest.mark.slow
 def test_dollar_signs_in_names_are_no_mathematics() -> None:
     name = "cost $^_ of $5"
     curves = WeightCurves(name, [1.0, 2.0], {"0": [1.0, 2.0]}, {"0": 0}, None)

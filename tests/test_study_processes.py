@@ -50,6 +50,7 @@ class Deadly(Problem):
 '''
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 def test_no_process_sees_an_interrupt() -> None:
     """Nor the first one, with which multiprocessing starts a process of its own."""

@@ -104,6 +104,7 @@ def test_it_can_be_combined_and_moves_in_time(cube: Surface) -> None:
     assert cube.over(t=(0, 2)).volume == pytest.approx(12)
 
 
+@pytest.mark.slow
 def test_a_combination_with_many_triangles_has_its_volume(ball: Surface) -> None:
     half = ball - Box(x=(-2, 4), y=(-3, 3), z=(-1, 2))
     assert half.volume == pytest.approx(ball.volume / 2, rel=1e-3)

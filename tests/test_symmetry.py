@@ -6,12 +6,14 @@ from math import pi
 
 import pytest
 import torch
+from quick import only
 
 import pinnreg
 from pinnreg import Box, InputError, Problem, dirichlet, even, initial, neumann, odd, periodic, robin, shift
 from pinnreg.config import resolve
 from pinnreg.run.prepare import prepare
 
+pytestmark = pytest.mark.usefixtures("no_estimates")
 TINY = {
     "network": {"hidden": [6, 5]},
     "points": {"interior": 40, "boundary": 16},
@@ -62,7 +64,7 @@ IMAGES = {
 }
 
 
-@pytest.mark.parametrize("kind", IMAGES)
+@pytest.mark.parametrize("kind", only(IMAGES, "own", "thirds"))
 @pytest.mark.parametrize("hidden", [[6, 5], pytest.param([4], marks=pytest.mark.slow)])
 def test_u_is_symmetric_before_and_after_training(kind, hidden):
     config = {"problem": Waves(kind), **TINY, "network": {"hidden": hidden}, "evaluate": {"grid": 5}}
@@ -120,7 +122,7 @@ def refusal(conditions="default", **changes):
     return str(refused.value)
 
 
-@pytest.mark.parametrize("conditions", ["default", "soft", "exact"])
+@pytest.mark.parametrize("conditions", ["default", "soft", pytest.param("exact", marks=pytest.mark.slow)])
 def test_what_is_symmetric_is_accepted(conditions):
     for problem in (
         declared(even("x")),

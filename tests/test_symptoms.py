@@ -55,17 +55,35 @@ MULTIPLE = "any multiple of u solves"
     ("given", "residual", "outputs", "note"),
     [
         ((neumann(0.0),), poisson, ("u",), f"'u' {CONSTANT}"),
-        ((periodic("x"), periodic("y")), poisson, ("u",), f"'u' {CONSTANT}"),
+        pytest.param((periodic("x"), periodic("y")), poisson, ("u",), f"'u' {CONSTANT}", marks=pytest.mark.slow),
         ((neumann(0.0), dirichlet(1.0, at={"x": 0.5, "y": 0.5})), poisson, ("u",), None),
-        ((neumann(0.0), integral(lambda u: u, over=("x", "y"), equals=0.0)), poisson, ("u",), None),
-        ((neumann(0.0, on="x"), dirichlet(0.0, on="y")), poisson, ("u",), None),
-        ((dirichlet(0.0),), poisson, ("u",), None),
-        ((neumann(0.0),), lambda self, u, x: u.laplacian - u + x, ("u",), None),
-        ((dirichlet(0.0, of="u"), dirichlet(0.0, of="v", name="v")), flow, ("u", "v", "p"), f"'p' {CONSTANT}"),
+        pytest.param(
+            (neumann(0.0), integral(lambda u: u, over=("x", "y"), equals=0.0)),
+            poisson,
+            ("u",),
+            None,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param((neumann(0.0, on="x"), dirichlet(0.0, on="y")), poisson, ("u",), None, marks=pytest.mark.slow),
+        pytest.param((dirichlet(0.0),), poisson, ("u",), None, marks=pytest.mark.slow),
+        pytest.param((neumann(0.0),), lambda self, u, x: u.laplacian - u + x, ("u",), None, marks=pytest.mark.slow),
+        pytest.param(
+            (dirichlet(0.0, of="u"), dirichlet(0.0, of="v", name="v")),
+            flow,
+            ("u", "v", "p"),
+            f"'p' {CONSTANT}",
+            marks=pytest.mark.slow,
+        ),
         ((neumann(0.0),), lambda self, u: u.laplacian - u, ("u",), MULTIPLE),
-        ((neumann(0.0), NORM), lambda self, u: u.laplacian - u, ("u",), None),
-        ((neumann(0.0),), lambda self, u: u.laplacian - u**3, ("u",), None),
-        (TWO, lambda self, u, v: {"a": u.laplacian - u + 1, "b": v.laplacian - v}, ("u", "v"), None),
+        pytest.param((neumann(0.0), NORM), lambda self, u: u.laplacian - u, ("u",), None, marks=pytest.mark.slow),
+        pytest.param((neumann(0.0),), lambda self, u: u.laplacian - u**3, ("u",), None, marks=pytest.mark.slow),
+        pytest.param(
+            TWO,
+            lambda self, u, v: {"a": u.laplacian - u + 1, "b": v.laplacian - v},
+            ("u", "v"),
+            None,
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_what_the_data_do_not_determine_is_named(given: Any, residual: Any, outputs: Any, note: str | None) -> None:
@@ -87,7 +105,7 @@ class Eigen(Problem):
         return u.xx + self.k * u
 
 
-@pytest.mark.parametrize("steps", [3, 25])
+@pytest.mark.parametrize("steps", [3, pytest.param(25, marks=pytest.mark.slow)])
 def test_an_eigenfunction_without_a_norm_is_named(steps: int) -> None:
     problem = make(Box(x=(0, 1)), dirichlet(0.0), residual=lambda self, u: u.xx + math.pi**2 * u)
     assert any(MULTIPLE in each for each in notes_of(problem, steps))
@@ -103,6 +121,7 @@ def test_a_coefficient_that_jumps_is_a_note() -> None:
     assert any("jump" in each for each in notes_of(problem, 1))
 
 
+@pytest.mark.slow
 def test_a_zero_that_tells_no_coefficient_is_named() -> None:
     found = notes_of(Eigen(), steps=20, unknown={"k": {"start": 8.0}})
     assert any("no coefficient can be told from it" in each for each in found)
@@ -137,20 +156,46 @@ TWO_OUTPUTS = (initial(lambda x: torch.sin(math.pi * x), of="u"), dirichlet(0.0,
 @pytest.mark.parametrize(
     ("problem", "hint"),
     [
-        (make(ROD, HELD, residual=heat), "no condition of 'u' holds on t=min"),
-        (make(ROD, START, dirichlet(0.0, on="x=min"), residual=heat), "no condition of 'u' holds on x=max"),
-        (make(ROD, HELD, START, residual=lambda self, u: u.tt - u.xx), "there is one initial condition"),
+        pytest.param(make(ROD, HELD, residual=heat), "no condition of 'u' holds on t=min", marks=pytest.mark.slow),
+        pytest.param(
+            make(ROD, START, dirichlet(0.0, on="x=min"), residual=heat),
+            "no condition of 'u' holds on x=max",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            make(ROD, HELD, START, residual=lambda self, u: u.tt - u.xx),
+            "there is one initial condition",
+            marks=pytest.mark.slow,
+        ),
         (make(SWING, initial(1.0), residual=lambda self, u: u.tt + torch.sin(u)), "there is one initial condition"),
-        (make(SQUARE, dirichlet(0.0, on=("x", "y=min")), residual=bumps), "no condition of 'u' holds on y=max"),
-        (make(ROD, *TWO_OUTPUTS, residual=predators, outputs=("u", "v")), "no condition of 'v' holds on t=min"),
-        (make(ROD, HELD, START, residual=heat), None),
-        (make(ROD, HELD, START, initial(0.0, order=1), residual=lambda self, u: u.tt - u.xx), None),
-        (make(SWING, initial(1.0), initial(0.0, order=1), residual=lambda self, u: u.tt + torch.sin(u)), None),
-        (make(SQUARE, dirichlet(0.0), residual=bumps), None),
+        pytest.param(
+            make(SQUARE, dirichlet(0.0, on=("x", "y=min")), residual=bumps),
+            "no condition of 'u' holds on y=max",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            make(ROD, *TWO_OUTPUTS, residual=predators, outputs=("u", "v")),
+            "no condition of 'v' holds on t=min",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(make(ROD, HELD, START, residual=heat), None, marks=pytest.mark.slow),
+        pytest.param(
+            make(ROD, HELD, START, initial(0.0, order=1), residual=lambda self, u: u.tt - u.xx),
+            None,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            make(SWING, initial(1.0), initial(0.0, order=1), residual=lambda self, u: u.tt + torch.sin(u)),
+            None,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(make(SQUARE, dirichlet(0.0), residual=bumps), None, marks=pytest.mark.slow),
     ],
 )
 def test_a_condition_too_few_is_noticed_and_no_estimate_trusted(problem: Any, hint: str | None) -> None:
-    given = {"problem": problem, "network": {"hidden": [16, 16]}, "points": {"interior": 400}, "evaluate": {"grid": 20}}
+    interior = 100 if len(problem.domain.axes) == 1 else 400
+    given = {"problem": problem, "network": {"hidden": [16, 16]}, "evaluate": {"grid": 20}}
+    given |= {"points": {"interior": interior}}
     train = [{"optimiser": "gauss_newton", "steps": 50}]
     report = pinnreg.solve({**given, "train": train}, out=False, figures=False).report
     assert report is not None
@@ -162,7 +207,7 @@ def test_a_condition_too_few_is_noticed_and_no_estimate_trusted(problem: Any, hi
         assert {each.reliability for each in report.estimates.values()} == {"poor"}
 
 
-@pytest.mark.parametrize("how", [None, "defect"])
+@pytest.mark.parametrize("how", [None, pytest.param("defect", marks=pytest.mark.slow)])
 def test_an_open_solution_is_not_trusted_when_it_is_evaluated_either(tmp_path: Path, how: Any) -> None:
     problem = make(SQUARE, neumann(0.0), residual=poisson)
     pinnreg.solve(
@@ -174,6 +219,7 @@ def test_an_open_solution_is_not_trusted_when_it_is_evaluated_either(tmp_path: P
     assert again.report.facts["estimate"] == "equations and conditions leave the solution open"
 
 
+@pytest.mark.slow
 def test_an_estimate_of_nothing_is_not_trusted_where_nothing_was_asked() -> None:
     problem = make(ROD, HELD, residual=lambda self, u: u.t - u.xx)
     solved = pinnreg.solve({"problem": problem, "train": [{"optimiser": "gauss_newton", "steps": 40}]}, out=False)
@@ -235,7 +281,20 @@ def test_a_run_that_was_cut_is_named_and_how_it_goes_on(limits: dict[str, int], 
 def test_notes_are_written_and_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "run"
     with pytest.raises(SystemExit) as ended:
-        main(["solve", "burgers", "--set", "train.0.steps=4", "--set", "network.hidden=[6]", "--out", str(folder)])
+        main(
+            [
+                "solve",
+                "burgers",
+                "--set",
+                "train.0.steps=4",
+                "--set",
+                "network.hidden=[6]",
+                "--set",
+                "points.interior=60",
+                "--out",
+                str(folder),
+            ]
+        )
     assert ended.value.code == 0
     (note,) = json.loads((folder / "report.json").read_text())["notes"]
     assert f"note: {note}" in capsys.readouterr().out.splitlines()

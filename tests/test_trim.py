@@ -18,6 +18,7 @@ from pinnreg.errors import Interrupted
 from pinnreg.run.prepare import prepare
 from pinnreg.training import Hooks
 
+pytestmark = pytest.mark.usefixtures("no_estimates")
 POINTS = np.linspace(0, 1, 40)[:, None]
 OUTLIERS = [3, 11, 12, 30]
 
@@ -86,7 +87,10 @@ def test_what_is_left_out_changes_between_steps_only() -> None:
     assert residuals[left_out].min() >= residuals[~left_out].max()
 
 
-@pytest.mark.parametrize("optimiser", ["gauss_newton", "lbfgs", "ssbroyden"])
+@pytest.mark.parametrize(
+    "optimiser",
+    ["gauss_newton", pytest.param("lbfgs", marks=pytest.mark.slow), pytest.param("ssbroyden", marks=pytest.mark.slow)],
+)
 def test_outliers_do_not_count(optimiser: str) -> None:
     stage = {"optimiser": optimiser, "steps": 30 if optimiser == "gauss_newton" else 60}
     stage |= {} if optimiser == "gauss_newton" else {"redraw_every": 15}

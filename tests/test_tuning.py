@@ -89,6 +89,9 @@ class Clean(Problem):
         return lambda x: np.sin(np.pi * x)
 
 
+SHORT = [{"optimiser": "gauss_newton", "steps": 20}]
+
+
 def config(problem: Problem | None = None, **sections: Any) -> dict[str, Any]:
     return {
         "problem": Curve() if problem is None else problem,
@@ -99,6 +102,12 @@ def config(problem: Problem | None = None, **sections: Any) -> dict[str, Any]:
         "evaluate": {"estimate": "none"},
         **sections,
     }
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> pinnreg.Solution:
+    """A run on the noisy curve, in a folder."""
+    return pinnreg.solve(config(), out=tmp_path_factory.mktemp("tuning") / "run", figures=False)
 
 
 def error(found: pinnreg.Solution) -> float:
@@ -161,6 +170,7 @@ def test_the_noise_of_rows_that_count_more_for_others_that_are_left_out_is_large
     assert sorted(problem.noise.tolist()) == pytest.approx(4 * [0.0] + 4 * [2 * 0.2**2 / 8])
 
 
+@pytest.mark.slow
 def test_measurements_that_do_not_count_leave_nothing_out() -> None:
     found = pinnreg.solve(config(Clean(noisy=True), weights={"measurements": 0.0}, points={"interior": 30}), out=False)
     assert found.report is not None
@@ -232,8 +242,8 @@ def test_a_weight_below_rounding_is_zero_for_good() -> None:
     assert tuning._moved(gone, 1.0, 4, 0.0).weight == 0
 
 
-def test_of_a_noisy_curve_the_weight_is_better_than_none_and_than_too_much() -> None:
-    found = error(pinnreg.solve(config(), out=False))
+def test_of_a_noisy_curve_the_weight_is_better_than_none_and_than_too_much(whole: pinnreg.Solution) -> None:
+    found = error(whole)
     for weight in (1e-10, 1e-2):
         assert found < error(pinnreg.solve(config(regularisers=[{**AUTO, "weight": weight}]), out=False)), weight
 
@@ -251,10 +261,16 @@ def test_of_noisy_curves_the_weight_is_about_the_best_in_hindsight() -> None:
     assert np.median(ratios) < 1.3, ratios
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("regulariser", "reached"),
     # what a ridge did to the neurons at first is not all undone
-    [(AUTO, 1e-9), ({"kind": "ridge"}, 1e-8), ({"kind": "gpinn"}, 1e-9), ({"kind": "jacobian"}, 1e-9)],
+    [
+        (AUTO, 1e-9),
+        ({"kind": "ridge"}, 1e-8),
+        ({"kind": "gpinn"}, 1e-9),
+        ({"kind": "jacobian"}, 1e-9),
+    ],
 )
 def test_without_noise_no_bias_is_left(regulariser: dict[str, Any], reached: float) -> None:
     sections = {"train": [{"optimiser": "gauss_newton", "steps": 80}], "points": {"interior": 60}}
@@ -262,22 +278,22 @@ def test_without_noise_no_bias_is_left(regulariser: dict[str, Any], reached: flo
     assert error(found) < reached
 
 
-def test_the_weight_is_in_history_report_and_figure(tmp_path: Path) -> None:
-    found = pinnreg.solve(config(), out=tmp_path / "run")
-    assert found.report is not None
-    columns = read_history(tmp_path / "run" / "history.csv")
-    weights = found.report.facts["weights"]
+def test_the_weight_is_in_history_report_and_figure(whole: pinnreg.Solution) -> None:
+    assert whole.report is not None
+    assert whole.folder is not None
+    columns = read_history(whole.folder / "history.csv")
+    weights = whole.report.facts["weights"]
     assert columns["ktv_weight"][-1] == weights["ktv"] > 0
     assert np.allclose(columns["ktv_weight"] * columns["ktv"], columns["ktv_weighted"], rtol=1e-12)
     assert len(set(columns["ktv_weight"])) > 1
-    assert found.report.facts["regularisers"][0]["weight"] == "auto"
+    assert whole.report.facts["regularisers"][0]["weight"] == "auto"
     titles = [ax.get_title() for ax in drawn(columns, title="").axes]
     assert "weights found" in titles
 
 
 def test_several_weights_are_found_at_once() -> None:
     found = pinnreg.solve(
-        config(regularisers=[AUTO, {**AUTO, "order": 3}, {"kind": "ridge", "weight": 1e-9}]), out=False
+        config(regularisers=[AUTO, {**AUTO, "order": 3}, {"kind": "ridge", "weight": 1e-9}], train=SHORT), out=False
     )
     assert found.report is not None
     assert set(found.report.facts["weights"]) == {"ktv", "ktv_2"}
@@ -285,8 +301,7 @@ def test_several_weights_are_found_at_once() -> None:
         assert len(set(found.history[name])) > 1
 
 
-def test_a_resumed_run_finds_the_same_weights(tmp_path: Path) -> None:
-    whole = pinnreg.solve(config(), out=tmp_path / "whole")
+def test_a_resumed_run_finds_the_same_weights(whole: pinnreg.Solution, tmp_path: Path) -> None:
     stop = iter([None] * 15 + ["SIGINT"])
     with pytest.raises(pinnreg.errors.Interrupted):
         pinnreg.solve(config(), out=tmp_path / "cut", hooks=Hooks(interrupted=lambda: next(stop)))
@@ -322,7 +337,7 @@ def test_noise_that_a_file_is_said_to_have_is_known(tmp_path: Path) -> None:
     weights = {}
     for noise in (0.0, 0.05, 0.5):
         measured = [{"file": str(tmp_path / "data.csv"), "noise": noise}]
-        found = pinnreg.solve(config(Unmeasured(), measurements=measured), out=False)
+        found = pinnreg.solve(config(Unmeasured(), measurements=measured, train=SHORT), out=False)
         assert found.report is not None
         weights[noise] = found.report.facts["weights"]["ktv"]
     assert len(set(weights.values())) == 3

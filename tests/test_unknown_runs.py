@@ -20,6 +20,7 @@ from pinnreg.config import resolve
 from pinnreg.run.prepare import prepare
 from pinnreg.training import Hooks, read_history
 
+pytestmark = pytest.mark.usefixtures("no_estimates")
 DIFFUSION = '''
 from dataclasses import dataclass
 from math import exp, pi, sin
