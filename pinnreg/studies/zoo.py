@@ -29,7 +29,7 @@ SOLVED, WRONG = 1e-4, 1e-2
 
 
 def zoo_study(names: Sequence[str] = (), seeds: int = 3, problems: Problems = None) -> dict[str, Any]:
-    """The study of these problems or configs; of all shipped problems without names.
+    """The study of these problems or configs; without names of all shipped problems, and configs with published errors.
 
     Raises:
         InputError: an unknown name.
@@ -39,7 +39,7 @@ def zoo_study(names: Sequence[str] = (), seeds: int = 3, problems: Problems = No
         if name not in known:
             raise unknown("problem", name, list(dict.fromkeys(known)))
     return {
-        "cases": list(dict.fromkeys(names)) or sorted(registry.find()),
+        "cases": list(dict.fromkeys(names)) or sorted({*registry.find(), *PUBLISHED}),
         "set": {"evaluate": {"estimate": "auto"}},
         "vary": {"seed": list(range(seeds))},
     }
