@@ -156,7 +156,11 @@ def reference_of(problem: Problem) -> Reference:
     return reference
 
 
-FEW_AXES: dict[str, dict[str, Any]] = {"poisson_nd": {"dimension": 4}, "heat_nd": {"dimension": 2}}
+FEW_AXES: dict[str, dict[str, Any]] = {
+    "poisson_nd": {"dimension": 4},
+    "poisson_sines": {"dimension": 3},
+    "heat_nd": {"dimension": 2},
+}
 """Of problems with many, which no tensor grid covers."""
 
 
@@ -449,7 +453,7 @@ def coarse(problem: Problem) -> Mapping[str, Array]:
 SCIPY = ("Chebyshev collocation", "method of lines", "Runge-Kutta method", "Fourier method", "Galerkin method")
 FORMULA_ALONE = {
     *("wave", "klein_gordon", "convection_diffusion", "kdv", "robin_radiation", "beam", "plate", "quantum_well"),
-    *("integro_differential", "helmholtz", "kovasznay", "bloch", "poisson_nd", "heat_nd"),
+    *("integro_differential", "helmholtz", "kovasznay", "bloch", "poisson_nd", "poisson_sines", "heat_nd"),
     *("fisher_kpp", "sine_gordon", "stefan", "bratu", "black_scholes", "fokker_planck"),
     *("heat_multiscale", "wave_2d", "heat_family", "elasticity", "anisotropic_diffusion"),
     *("inverse_viscosity", "inverse_diffusivity", "inverse_source", "darcy"),

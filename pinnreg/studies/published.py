@@ -36,6 +36,7 @@ PUBLISHED = {
     "burgers": Published("Burgers1d-C", 1.45e-2, "PINN"),
     "heat_multiscale": Published("Heat2d-MS", 6.21e-2, "PINN"),
     "inverse_diffusivity": Published("PInv", 2.45e-2),
+    "poisson_sines": Published("PNd", 4.67e-4),
     "wave": Published("Wave1d-C", 9.79e-2, "PINN-NTK"),
 }
 """By the problem's or config's name, of those whose data are the same."""
