@@ -160,6 +160,7 @@ FEW_AXES: dict[str, dict[str, Any]] = {
     "poisson_nd": {"dimension": 4},
     "poisson_sines": {"dimension": 3},
     "heat_nd": {"dimension": 2},
+    "heat_ball": {"dimension": 2},
 }
 """Of problems with many, which no tensor grid covers."""
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from test_problems import Differences, reference_of, weights
+from test_problems import FEW_AXES, Differences, reference_of, weights
 from torch import Tensor
 
 import pinnreg
@@ -29,7 +29,7 @@ CHANGED: list[tuple[str, dict[str, Any]]] = [
     ("composite_rod", {"left": 0.2, "right": 1.5}),
     ("composite_rod", {"left": 0.5, "right": 0.5}),
 ]
-CASES = [(name, {}) for name in NAMES] + CHANGED
+CASES = [(name, FEW_AXES.get(name, {})) for name in NAMES] + CHANGED
 each_case = pytest.mark.parametrize(
     ("name", "changes"), CASES, ids=["-".join([name, *map(str, changes.values())]) for name, changes in CASES]
 )

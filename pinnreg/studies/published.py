@@ -34,6 +34,7 @@ class Published:
 
 PUBLISHED = {
     "burgers": Published("Burgers1d-C", 1.45e-2, "PINN"),
+    "heat_ball": Published("HNd", 1.19e-4),
     "heat_multiscale": Published("Heat2d-MS", 6.21e-2, "PINN"),
     "inverse_diffusivity": Published("PInv", 2.45e-2),
     "poisson_sines": Published("PNd", 4.67e-4),
