@@ -91,7 +91,7 @@ ADDED_TO_ALL = {("heat", "base")}
 """Parameters that move solution and exact conditions alike, which the loss of a linear equation cannot tell."""
 
 MANUFACTURED = {
-    *(("helmholtz", "k"), ("integro_differential", "feed")),
+    *(("helmholtz", "k"), ("integro_differential", "feed"), ("heat_ball", "dimension")),
     *(("anisotropic_diffusion", each) for each in ("ratio", "angle")),
 }
 """Parameters that the source follows, so that the solution is always the same."""
