@@ -456,7 +456,7 @@ FORMULA_ALONE = {
     *("wave", "klein_gordon", "convection_diffusion", "kdv", "robin_radiation", "beam", "plate", "quantum_well"),
     *("integro_differential", "helmholtz", "kovasznay", "bloch", "poisson_nd", "poisson_sines", "heat_nd"),
     *("fisher_kpp", "sine_gordon", "stefan", "bratu", "black_scholes", "fokker_planck"),
-    *("heat_multiscale", "wave_2d", "heat_family", "elasticity", "anisotropic_diffusion"),
+    *("heat_multiscale", "wave_2d", "wave_driven", "heat_family", "elasticity", "anisotropic_diffusion"),
     *("inverse_viscosity", "inverse_diffusivity", "inverse_source", "darcy"),
 }
 """Closed forms of equations that no SciPy solve is there for; those of their files are written a second time below."""
@@ -598,6 +598,10 @@ AGAIN: dict[str, tuple[Function, Function | None]] = {
     "wave_2d": (
         lambda d, x, y, t: d("tt") - d("xx") - d("yy"),
         lambda x, y: np.sin(pi * x) * np.sin(pi * y),
+    ),
+    "wave_driven": (
+        lambda d, x, y, t: d("tt") - d("xx") - 2 * d("yy"),
+        lambda x, y: np.sinh(pi * x) * np.sin(pi * y) + np.sin(3 * pi * x) * np.sinh(2 * pi * y),
     ),
     "inverse_viscosity": (lambda d, x, y: steady_flow(d, 40), None),
     "inverse_diffusivity": (

@@ -39,5 +39,6 @@ PUBLISHED = {
     "inverse_diffusivity": Published("PInv", 2.45e-2),
     "poisson_sines": Published("PNd", 4.67e-4),
     "wave": Published("Wave1d-C", 9.79e-2, "PINN-NTK"),
+    "wave_driven_long": Published("Wave2d-MS", 9.82e-1),
 }
 """By the problem's or config's name, of those whose data are the same."""
