@@ -346,6 +346,7 @@ ANY_SIGN = {
     *(("duffing", each) for each in ("delta", "alpha", "gamma")),
     *(("ginzburg_landau", each) for each in ("dispersion", "detuning")),
     *(("poisson_ball", "slope"), ("wave_2d", "overtone"), ("anisotropic_diffusion", "angle")),
+    ("poisson_holes", "holes"),
 }
 """Parameters that may vanish, or have a default below zero."""
 
