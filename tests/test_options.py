@@ -34,7 +34,7 @@ def test_a_run_repeats_so_that_a_difference_is_the_keys(kind: str) -> None:
 
 LONG = (
     *("advection", "allen_cahn", "cavity", "ginzburg_landau", "heat_family", "heat_multiscale", "inverse_diffusivity"),
-    *("inverse_source", "kdv", "poisson_holes", "schroedinger", "wave_2d", "wave_driven"),
+    *("inverse_source", "kdv", "poisson_boltzmann", "poisson_holes", "schroedinger", "wave_2d", "wave_driven"),
 )
 """Problems of which a run takes half a second or more, with any settings."""
 

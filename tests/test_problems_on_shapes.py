@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.special import iv, kv
 from test_problems import FEW_AXES, Differences, reference_of, weights
 from torch import Tensor
 
@@ -31,7 +32,7 @@ CHANGED: list[tuple[str, dict[str, Any]]] = [
     ("poisson_holes", {"place": 0.6, "outside": 1.0, "holes": 0.0}),
 ]
 CASES = [(name, FEW_AXES.get(name, {})) for name in NAMES] + CHANGED
-DEAR = ("poisson_holes-0.6-1.0-0.0",)
+DEAR = ("poisson_boltzmann", "poisson_holes-0.6-1.0-0.0")
 """Cases whose references take seconds."""
 IDS = ["-".join([name, *map(str, changes.values())]) for name, changes in CASES]
 each_case = pytest.mark.parametrize(
@@ -41,7 +42,7 @@ each_case = pytest.mark.parametrize(
         for case, each in zip(CASES, IDS, strict=True)
     ],
 )
-BY_ELEMENTS = {"poisson_holes": 1e-4}
+BY_ELEMENTS = {"poisson_holes": 1e-4, "poisson_boltzmann": 1e-4}
 """References whose second derivatives are no better than their mesh, and how exact their values are."""
 LAYERS = {"stacked_plates": ("lower", "upper"), "composite_rod": ("left", "right"), "fibre": ("conductivity", None)}
 """The coefficients on both sides of the interface; None for 1."""
@@ -176,7 +177,9 @@ def test_the_l_shape_is_that_of_two_references() -> None:
 
 HOLES = {
     "poisson_holes": [(x, y, 0.2) for x in (-0.6, 0.6) for y in (-0.6, 0.6)],
+    "poisson_boltzmann": [(0.5, 0.5, 0.2), (0.4, -0.4, 0.4), (-0.2, -0.7, 0.1), (-0.6, 0.5, 0.3)],
 }
+CORNERS = np.array([1 + 1j, 1 - 1j, -1 + 1j, -1 - 1j])
 
 
 def boundary_of_holes(name: str, outside: float, on_holes: float) -> tuple[Array, Array]:
@@ -198,11 +201,39 @@ def harmonics(z: Array) -> Array:
     return np.column_stack([part for each in powers for part in (each.real, each.imag)])
 
 
+def screened(z: Array, k: float = 8.0) -> Array:
+    """What solves -Δu + k² u = 0: Bessel functions, those of the holes, and sources close to the corners."""
+    columns = [iv(n, k * np.abs(z)) / iv(n, k * 2**0.5) * np.exp(1j * n * np.angle(z)) for n in range(41)]
+    for x, y, radius in HOLES["poisson_boltzmann"]:
+        away = z - (x + 1j * y)
+        columns += [kv(n, k * np.abs(away)) / kv(n, k * radius) * np.exp(1j * n * np.angle(away)) for n in range(25)]
+    for corner in CORNERS:
+        for distance in np.exp(-4 * (24**0.5 - np.sqrt(np.arange(1, 25)))):
+            away, scale = z - corner * (1 + distance), k * distance * 2**0.5
+            columns += [kv(n, k * np.abs(away)) / kv(n, scale) * np.exp(1j * n * np.angle(away)) for n in (0, 1)]
+    return np.column_stack([part for each in columns for part in (each.real, each.imag)])
+
+
+def forced(z: Array, k: float = 8.0) -> Array:
+    """A solution of -Δu + k² u = 10 (17 + x² + y²) sin πx sin 4πy on the whole plane."""
+    (x, y), (a, b) = (z.real, z.imag), (np.pi, 4 * np.pi)
+    both, by = np.sin(a * x) * np.sin(b * y), a**2 + b**2 + k**2
+    total = 17 * both / by
+    for of, slope, rate in (
+        (x, np.cos(a * x) * np.sin(b * y), a),
+        (y, np.sin(a * x) * np.cos(b * y), b),
+    ):
+        once = of * slope / by - 2 * rate * both / by**2  # of `of` times slope
+        total = total + (of**2 * both + 2 * both / by + 4 * rate * once) / by
+    return 10 * total
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "changes", "basis", "known", "values", "tolerance"),
     [
         ("poisson_holes", CHANGED[-1][1], harmonics, np.zeros_like, (1.0, 0.0), 5e-6),
+        ("poisson_boltzmann", {}, screened, forced, (0.2, 1.0), 2e-5),
     ],
     ids=HOLES,
 )

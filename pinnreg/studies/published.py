@@ -37,6 +37,7 @@ PUBLISHED = {
     "heat_ball": Published("HNd", 1.19e-4),
     "heat_multiscale": Published("Heat2d-MS", 6.21e-2, "PINN"),
     "inverse_diffusivity": Published("PInv", 2.45e-2),
+    "poisson_boltzmann": Published("Poisson2d-CG", 1.43e-2),
     "poisson_holes_cold": Published("Poisson2d-C", 1.23e-2),
     "poisson_sines": Published("PNd", 4.67e-4),
     "wave": Published("Wave1d-C", 9.79e-2, "PINN-NTK"),
