@@ -164,7 +164,12 @@ def reference_of(problem: Problem) -> Reference:
     return reference
 
 
-FEW_AXES: dict[str, dict[str, Any]] = {"poisson_nd": {"dimension": 4}, "heat_nd": {"dimension": 2}}
+FEW_AXES: dict[str, dict[str, Any]] = {
+    "poisson_nd": {"dimension": 4},
+    "poisson_sines": {"dimension": 3},
+    "heat_nd": {"dimension": 2},
+    "heat_ball": {"dimension": 2},
+}
 """Of problems with many, which no tensor grid covers."""
 
 
@@ -349,6 +354,7 @@ ANY_SIGN = {
     *(("duffing", each) for each in ("delta", "alpha", "gamma")),
     *(("ginzburg_landau", each) for each in ("dispersion", "detuning")),
     *(("poisson_ball", "slope"), ("wave_2d", "overtone"), ("anisotropic_diffusion", "angle")),
+    ("poisson_holes", "holes"),
 }
 """Parameters that may vanish, or have a default below zero."""
 
@@ -461,9 +467,9 @@ def coarse(problem: Problem) -> Mapping[str, Array]:
 SCIPY = ("Chebyshev collocation", "method of lines", "Runge-Kutta method", "Fourier method", "Galerkin method")
 FORMULA_ALONE = {
     *("wave", "klein_gordon", "convection_diffusion", "kdv", "robin_radiation", "beam", "plate", "quantum_well"),
-    *("integro_differential", "helmholtz", "kovasznay", "bloch", "poisson_nd", "heat_nd"),
+    *("integro_differential", "helmholtz", "kovasznay", "bloch", "poisson_nd", "poisson_sines", "heat_nd"),
     *("fisher_kpp", "sine_gordon", "stefan", "bratu", "black_scholes", "fokker_planck"),
-    *("heat_multiscale", "wave_2d", "heat_family", "elasticity", "anisotropic_diffusion"),
+    *("heat_multiscale", "wave_2d", "wave_driven", "heat_family", "elasticity", "anisotropic_diffusion"),
     *("inverse_viscosity", "inverse_diffusivity", "inverse_source", "darcy", "inverse_heat", "taylor_green"),
 }
 """Closed forms of equations that no SciPy solve is there for; those of their files are written a second time below."""
@@ -605,6 +611,10 @@ AGAIN: dict[str, tuple[Function, Function | None]] = {
     "wave_2d": (
         lambda d, x, y, t: d("tt") - d("xx") - d("yy"),
         lambda x, y: np.sin(pi * x) * np.sin(pi * y),
+    ),
+    "wave_driven": (
+        lambda d, x, y, t: d("tt") - d("xx") - 2 * d("yy"),
+        lambda x, y: np.sinh(pi * x) * np.sin(pi * y) + np.sin(3 * pi * x) * np.sinh(2 * pi * y),
     ),
     "inverse_viscosity": (lambda d, x, y: steady_flow(d, 40), None),
     "inverse_diffusivity": (

@@ -61,7 +61,8 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 def test_all_shipped_problems_are_cases_and_published_ones_are_among_them() -> None:
     asked = zoo_study()
-    assert set(asked["cases"]) == {*registry.find(), *PUBLISHED}
+    assert asked["cases"] == sorted({*registry.find(), *PUBLISHED})
+    assert set(PUBLISHED) <= {*registry.find(), *registry.shipped_configs()}
     assert zoo_study(["heat", "poisson1d"], seeds=2)["vary"] == {"seed": [0, 1]}
     with pytest.raises(InputError, match="'haet'; did you mean 'heat'"):
         zoo_study(["haet"])

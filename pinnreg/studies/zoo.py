@@ -29,7 +29,7 @@ SOLVED, WRONG = 1e-4, 1e-2
 
 
 def zoo_study(names: Sequence[str] = (), seeds: int = 3, problems: Problems = None) -> dict[str, Any]:
-    """The study of these problems or configs; without names of all shipped problems, and of configs with known errors.
+    """The study of these problems or configs; without names of all shipped problems, and configs with published errors.
 
     Raises:
         InputError: an unknown name.
