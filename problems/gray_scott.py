@@ -15,7 +15,8 @@ class GrayScott(Problem):
     arXiv:2306.08827) with b = 0.04 and T = 200, of which this is the beginning. The network gets the spots.
     """
 
-    group, outputs = "diffusion and reaction", ("u", "v")
+    group = "diffusion and reaction"
+    outputs = ("u", "v")
     feed: PositiveFloat = 0.04
     duration: PositiveFloat = 0.5
     domain = property(lambda self: Box(x=(-1, 1), y=(-1, 1), t=(0, self.duration)))

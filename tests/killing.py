@@ -31,6 +31,7 @@ import torch
 import pinnreg
 from pinnreg import studies
 from pinnreg.studies import runner
+from pinnreg.studies.again import CLOCKS
 from pinnreg.studies.worker import Answer, Task, work
 from pinnreg.training import loop
 
@@ -162,7 +163,7 @@ def digest(folder: Path) -> str:
     for path in sorted(folder.rglob("*")):
         if path.suffix == ".csv":
             text = path.read_text().splitlines()
-            columns = [number for number, name in enumerate(text[0].split(",")) if name != "seconds"]
+            columns = [number for number, name in enumerate(text[0].split(",")) if name not in CLOCKS]
             seen.update(str([[row.split(",")[number] for number in columns] for row in text]).encode())
         elif path.name == "checkpoint.pt":
             state = torch.load(path, weights_only=True)

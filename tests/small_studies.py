@@ -12,6 +12,7 @@ import yaml
 
 from pinnreg.cli import main
 from pinnreg.studies import runner
+from pinnreg.studies.again import CLOCKS
 from pinnreg.studies.worker import Answer, Task, work
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -62,4 +63,4 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def rows(folder: Path, name: str = "study.csv") -> list[dict[str, str]]:
     """A table without the times, which no two calls share."""
     with (folder / name).open(newline="", encoding="utf-8") as file:
-        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+        return [{key: value for key, value in row.items() if key not in CLOCKS} for row in csv.DictReader(file)]

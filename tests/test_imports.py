@@ -53,14 +53,14 @@ REFUSED = [
     *(["study", name] for name in ("budget.yaml", "none.yaml", "broken.yaml", "missing.yaml", "haet")),
     ["plot", "run", "--format", "gif"],
     ["reproduce", "ktw"],
-    ["bench", "accuracy", "--problem", "haet"],
+    ["bench", "zoo", "--problem", "haet"],
     ["bench", "estimates", "--problem", "haet"],
     ["bench", "peers", "--case", "haet"],
 ]
 DONE = [
     *(["--help"], ["--version"], ["list"], ["schema"], ["schema", "points"]),
     *([command, "--help"] for command in ("solve", "study", "evaluate", "plot", "analyse", "reproduce", "bench")),
-    *(["bench", name, "--help"] for name in ("accuracy", "estimates", "optimisers", "peers")),
+    *(["bench", name, "--help"] for name in ("zoo", "estimates", "optimisers", "peers")),
 ]
 COMMANDS = [*REFUSED, *DONE]
 

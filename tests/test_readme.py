@@ -253,6 +253,10 @@ def test_the_file_of_new_problem_solves_as_it_is(cli: Callable[[str], str]) -> N
 # links
 
 
+NOT_YET = {"bench_zoo", "study_atlas", "study_overfitting"}
+"""Pages of hours that have not been made since their commands exist."""
+
+
 def links(document: str) -> set[str]:
     text = prose(document)
     return {each for each in re.findall(r"\]\(([^)\s]+)\)", text) if not each.startswith("https://")}
@@ -293,7 +297,9 @@ def test_the_readme_shows_all_pages_and_is_short() -> None:
     linked = {
         (path.parent / each.partition("#")[0]).resolve() for name, path in DOCUMENTS.items() for each in links(name)
     }
-    assert pages() <= linked
+    missing = {path for path in pages() if not path.exists()}
+    assert {path.stem for path in missing} == NOT_YET
+    assert pages() - missing <= linked
     assert set(DOCUMENTS.values()) <= linked | {DOCUMENTS["README.md"]}
 
 

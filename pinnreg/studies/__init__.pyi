@@ -6,7 +6,8 @@ from .model import Study, heading, read_study
 from .origins import origins
 from .runner import StudyResult, folder_of, study
 from .summary import body, table, verdicts
-from .zoo import SOLVED, WRONG, ZooRow, ZooRun, zoo_rows, zoo_study
+from .zoo import SOLVED, WRONG, ZooRow, ZooRun, zoo_rows
+from .zoo_study import zoo_study
 
 __all__ = [
     "SOLVED",

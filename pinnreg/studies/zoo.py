@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
-from pinnreg import plots, registry
-from pinnreg.config import Problems, problem_folders
-from pinnreg.errors import InputError, unknown
+from pinnreg import plots
+from pinnreg.errors import InputError
 from pinnreg.report import Report, read_report
 from pinnreg.studies.measures import CPU_SECONDS, Run
 from pinnreg.studies.model import CASE
@@ -26,23 +25,6 @@ from pinnreg.studies.runner import StudyResult
 
 SOLVED, WRONG = 1e-4, 1e-2
 """The relative error below which a problem is solved here, and above which no run should say that it has converged."""
-
-
-def zoo_study(names: Sequence[str] = (), seeds: int = 3, problems: Problems = None) -> dict[str, Any]:
-    """The study of these problems or configs; without names of all shipped problems, and configs with published errors.
-
-    Raises:
-        InputError: an unknown name.
-    """
-    known = [*registry.shipped_configs(), *registry.find(problem_folders(problems))]
-    for name in names:
-        if name not in known:
-            raise unknown("problem", name, list(dict.fromkeys(known)))
-    return {
-        "cases": list(dict.fromkeys(names)) or sorted({*registry.find(), *PUBLISHED}),
-        "set": {"evaluate": {"estimate": "auto"}},
-        "vary": {"seed": list(range(seeds))},
-    }
 
 
 @final
