@@ -104,6 +104,18 @@ def test_they_are_mapped_onto_the_range_of_coordinates() -> None:
     assert first(corners)[:, 0].tolist() == pytest.approx(((values - first.centre) / first.half_width).tolist())
 
 
+def test_what_is_no_axis_may_have_a_default() -> None:
+    @dataclass(frozen=True)
+    class Waves(Plane):
+        features: ClassVar[Any] = tuple(lambda x, n=n: torch.sin(n * x) for n in (1, 2))
+
+    one, two = input_features(Waves())
+    at = torch.tensor([[0.3, 0.5], [0.7, 0.1]], dtype=torch.float64)
+    for number, feature in enumerate((one, two), 1):
+        given = torch.sin(number * at[:, :1])
+        assert torch.equal(feature(at), (given - feature.centre) / feature.half_width)
+
+
 def test_a_run_goes_on_and_is_loaded_with_them(tmp_path: Path) -> None:
     whole = pinnreg.solve({"problem": Layer(), **SMALL}, {"train.0.steps": 4}, out=tmp_path / "run")
     loaded = pinnreg.load(tmp_path / "run", problem=Layer())

@@ -92,7 +92,8 @@ def _column(function: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
 
 def _columns(function: Callable[..., Any], problem: Problem) -> tuple[tuple[str, int], ...]:
     axes = problem.domain.axes
-    return tuple((name, axes.index(name)) for name in inspect.signature(function).parameters)
+    names = inspect.signature(function).parameters  # others have defaults, as `n=n` in a loop
+    return tuple((name, axes.index(name)) for name in names if name in axes)
 
 
 def _at(function: Callable[..., Any], columns: tuple[tuple[str, int], ...], points: Tensor) -> Any:

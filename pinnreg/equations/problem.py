@@ -310,9 +310,9 @@ def _validate_features(problem: Problem) -> None:
         )
     for number, function in enumerate(given):
         try:
-            names = list(inspect.signature(function).parameters)
+            parameters = inspect.signature(function).parameters
         except ValueError:
             raise InputError(f"{title}: features.{number}: its arguments have no names; wrap it in a lambda") from None
-        for name in names:
-            if name not in problem.domain.axes:
+        for name, parameter in parameters.items():
+            if name not in problem.domain.axes and parameter.default is parameter.empty:
                 raise unknown(f"axis in the arguments of features.{number} of {title}:", name, problem.domain.axes)
