@@ -43,8 +43,8 @@ GLANCE, LOOK = 120, 360
 """Coefficients of random features among which another solution is looked for: first few, and then more."""
 PROMISING = 100.0
 """Times what a relative residual may be, below which a second look is taken."""
-NOISIER = 1.5
-"""By so much farther than their noise says measurements may be from u."""
+NOISIER, BY_CHANCE = 1.1, 5.0
+"""By so much farther than their noise says measurements may be from u, and by so many standard deviations of that."""
 
 
 def symptoms(
@@ -148,7 +148,9 @@ def _noisier(solution: Solution, prepared: Prepared) -> Iterator[str]:
     for each in prepared.measurements:
         if each.noise and each.name in solution.history:
             apart = math.sqrt(float(solution.history[each.name][-1])) / each.noise
-            if apart > NOISIER:
+            # the root of the mean square of n normal numbers varies by 1/√2n of it
+            chance = BY_CHANCE / math.sqrt(2 * max(len(each.values), 1))
+            if apart > max(NOISIER, 1 + chance):
                 yield (
                     f"{each.name!r} is {apart:.2g} times as far from u as its noise of {each.noise:.2g} says: there is "
                     "more noise, or the equation does not hold there, or training has not come to its end"
