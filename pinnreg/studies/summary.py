@@ -18,7 +18,7 @@ from pinnreg.studies.entries import (
     candidates_for,
     compared_key,
 )
-from pinnreg.studies.measures import ERROR_OF_UNKNOWN, ZERO_REFERENCES, Run
+from pinnreg.studies.measures import CPU_SECONDS, ERROR_OF_UNKNOWN, ZERO_REFERENCES, Run
 from pinnreg.studies.model import PART, Study, heading
 from pinnreg.studies.words import factor, interval, number
 
@@ -29,7 +29,8 @@ MEASURED = {
     "validation": "RMSE at held-out measurements",
     "hessian_trace": "trace of its Hessian",
     "hessian_largest": "largest eigenvalue",
-    "seconds": "seconds",
+    "seconds": "seconds of training",
+    CPU_SECONDS: "seconds of the CPU",
 }
 """What is shown beside the error, and under which headings."""
 
@@ -217,7 +218,7 @@ def _found_weights(entries: Sequence[Entry]) -> list[str]:
                 factor(found.spread.median / each)
                 for each in (other.spread.median, other.best_candidate_median, other.hindsight_median)
             ),
-            factor(found.median_of("seconds") / other.median_of("seconds")),
+            factor(_time(found) / _time(other)),
         ]
         for found, other in pairs
         if other is not None
@@ -234,6 +235,12 @@ def _found_weights(entries: Sequence[Entry]) -> list[str]:
         "",
     ]
     return [*lines, *markdown_table(headings, rows), ""]
+
+
+def _time(entry: Entry) -> float:
+    """Of a run: seconds of the CPU, unless it was made before these were counted."""
+    busy = entry.median_of(CPU_SECONDS)
+    return entry.median_of("seconds") if math.isnan(busy) else busy
 
 
 def _coefficients(entries: Sequence[Entry]) -> list[str]:
