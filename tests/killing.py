@@ -31,7 +31,7 @@ import torch
 import pinnreg
 from pinnreg import studies
 from pinnreg.studies import runner
-from pinnreg.studies.again import CLOCKS
+from pinnreg.studies.repeating import CLOCKS
 from pinnreg.studies.worker import Answer, Task, work
 from pinnreg.training import loop
 

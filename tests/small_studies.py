@@ -12,7 +12,7 @@ import yaml
 
 from pinnreg.cli import main
 from pinnreg.studies import runner
-from pinnreg.studies.again import CLOCKS
+from pinnreg.studies.repeating import CLOCKS
 from pinnreg.studies.worker import Answer, Task, work
 
 Cli = Callable[..., tuple[int, str, str]]

@@ -70,12 +70,12 @@ def test_some_kills_and_full_disks(tmp_path: Path) -> None:
     )
     found = tried(
         tmp_path,
-        new={"config": short, "at_events": ["die"], "stride": 61},
-        over={"config": short, "old": old, "at_events": ["die", "fill_up"], "stride": 61, "at_random": 1},
-        study={"config": study, "kind": "study", "at_events": ["die"], "stride": 97},
+        new={"config": short, "at_events": ["die"], "stride": 151},
+        over={"config": short, "old": old, "at_events": ["die", "fill_up"], "stride": 151, "at_random": 1},
+        study={"config": study, "kind": "study", "at_events": ["die"], "stride": 197},
     )
     assert min(found["events"].values()) > 30
-    assert found["trials"] > 5
+    assert found["trials"] >= 5
 
 
 @pytest.mark.slow

@@ -35,9 +35,11 @@ def test_a_run_repeats_so_that_a_difference_is_the_keys(kind: str) -> None:
 LONG = (
     *("advection", "allen_cahn", "cavity", "ginzburg_landau", "heat_family", "heat_multiscale", "inverse_diffusivity"),
     *("cavity_parabolic", "gray_scott", "heat_pulsed", "inverse_heat", "inverse_source", "kdv", "poisson_boltzmann"),
-    *("poisson_holes", "schroedinger", "taylor_green", "wave_2d", "wave_driven"),
+    *("poisson_holes", "schroedinger", "taylor_green", "wave_2d", "wave_driven", "robertson", "schnakenberg", "fibre"),
+    *("kuramoto_sivashinsky", "stacked_plates", "kovasznay", "bloch", "cahn_hilliard", "plate_hole", "sine_gordon"),
+    *("composite_rod", "stefan"),
 )
-"""Problems of which a run takes half a second or more, with any settings."""
+"""Problems of which a run or the reference takes half a second or more, with any settings."""
 
 
 def grid_of(name: str, size: int) -> dict[str, Any]:

@@ -15,11 +15,11 @@ from small_studies import TINY, Cli
 from test_study_statistics import made as run_of
 
 from pinnreg import InputError
-from pinnreg.studies import across
-from pinnreg.studies.again import drawn
+from pinnreg.studies import across, repeating, runner
 from pinnreg.studies.entries import Entry, entries_of
 from pinnreg.studies.model import Study, read_study
 from pinnreg.studies.plan import plan
+from pinnreg.studies.repeating import drawn
 from pinnreg.studies.summary import body
 
 RIDGE = [{"kind": "ridge", "weight": [1e-8, 1e-6]}]
@@ -83,7 +83,9 @@ def test_without_cases_or_what_is_compared_all_is_as_before() -> None:
 
 
 @pytest.mark.figures
-def test_runs_are_made_again_bit_for_bit(cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("made")
+def test_runs_are_made_again_bit_for_bit(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeating, "in_processes", runner.in_processes)  # in this one
     vary = {"regularisers": {"none": [], "ridge": [{"kind": "ridge", "weight": 1e-6}]}, "seed": [0, 1]}
     (tmp_path / "cases.yaml").write_text(yaml.safe_dump({**STUDY, "vary": vary}, sort_keys=False), encoding="utf-8")
     command = ("study", tmp_path / "cases.yaml", "--out", tmp_path / "out", "--jobs", "1")

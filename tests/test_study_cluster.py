@@ -15,7 +15,7 @@ import pytest
 from pinnreg import InputError, Interrupted
 from pinnreg.cli.process import guarded
 from pinnreg.studies import cluster, study
-from pinnreg.studies.again import CLOCKS
+from pinnreg.studies.repeating import CLOCKS
 
 distributed = pytest.importorskip("distributed")
 

@@ -1,9 +1,9 @@
-from .again import Repeated, again
 from .entries import Entry, baseline_of
 from .figures import figure_files
 from .measures import ZERO_REFERENCES, Run
 from .model import Study, heading, read_study
 from .origins import origins
+from .repeating import Repeated, again
 from .runner import StudyResult, folder_of, study
 from .summary import body, table, verdicts
 from .zoo import SOLVED, WRONG, ZooRow, ZooRun, zoo_rows
