@@ -105,6 +105,13 @@ def test_runs_are_made_again_bit_for_bit(cli: Cli, tmp_path: Path, monkeypatch: 
     assert "residual, fields.npz: u\n" in out
 
 
+def test_a_seed_of_runs_that_are_not_made_again_is_refused(cli: Cli, tmp_path: Path) -> None:
+    code, out, err = cli("study", "mine.yaml", "--out", tmp_path / "out", "--repeat-seed", "3")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: --repeat-seed: says which runs are made again")
+    assert not (tmp_path / "out").exists()
+
+
 def test_which_runs_are_made_again_is_the_seeds_to_say() -> None:
     _, _, runs = found(STUDY)
     names = [[run.plan.hash for run in drawn(runs, 5, seed)] for seed in (0, 0, 1)]

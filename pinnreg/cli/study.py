@@ -13,7 +13,7 @@ from pinnreg import studies
 from pinnreg.cli import bar, options, show
 from pinnreg.cli.page import Page, PageOption, image
 from pinnreg.cli.process import problem_folders, signals
-from pinnreg.errors import Interrupted
+from pinnreg.errors import InputError, Interrupted
 
 PLANNING = "planning"
 EVERY = 1000
@@ -39,7 +39,9 @@ def study(
     repeat: Annotated[
         int, typer.Option("--repeat", min=0, metavar="N", help="Make N finished runs again, and compare every bit.")
     ] = 0,
-    repeat_seed: Annotated[int, typer.Option("--repeat-seed", min=0, help="Which: they are drawn at random.")] = 0,
+    repeat_seed: Annotated[
+        int | None, typer.Option("--repeat-seed", min=0, help="Which: they are drawn at random; 0 if not given.")
+    ] = None,
     problems: options.Problems = None,
     json: options.Json = None,
     page: PageOption = None,
@@ -52,6 +54,8 @@ def study(
     """
     asked, name, _, _ = studies.read_study(given)  # a wrong file is refused before torch is imported
     asked.only(part or [])
+    if repeat_seed is not None and not repeat:
+        raise InputError("--repeat-seed: says which runs are made again, and without --repeat N none is")
     if json is not None:
         json.refuse_own(studies.folder_of(name) if out is None else out)
     written = None if page is None else Page(page, Path(given).stem)
@@ -76,7 +80,7 @@ def study(
     if not quiet:
         _print(found)
     code = exit_code(found.runs)
-    return code if code or not repeat else _repeated(found, repeat, repeat_seed, jobs)
+    return code if code or not repeat else _repeated(found, repeat, repeat_seed or 0, jobs)
 
 
 def made(command: str, given: str | Mapping[str, Any], quiet: bool, **options: Any) -> studies.StudyResult | int:
@@ -128,6 +132,7 @@ def _repeated(found: studies.StudyResult, count: int, seed: int, jobs: int | Non
                 different += bool(each.differs)
                 show.line(f"again: {each.run.plan.title}: {', '.join(each.differs) or 'every bit the same'}")
         except Interrupted as stopped:
+            print(f"{stopped}: not all {count} runs were made again", file=sys.stderr, flush=True)
             return 128 + stopped.signal
     return 1 if different else 0
 
