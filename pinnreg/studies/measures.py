@@ -23,7 +23,8 @@ ERROR_OF_UNKNOWN = "_error"
 """What the names of the relative errors of unknown coefficients end with."""
 
 CPU_SECONDS = "cpu_seconds"
-"""The measure that says what a whole run took, reference and estimate included, however busy the machine was."""
+"""The measure that says what a whole run took, however busy the machine was: its estimate included, and the reference
+where no run before in the same process has solved it."""
 
 ZERO_REFERENCES = "zero_references"
 """The measure that says of how many outputs the error is the RMSE, as their reference is zero."""

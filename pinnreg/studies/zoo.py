@@ -40,7 +40,7 @@ class ZooRun:
         trusted: whether it calls that estimate good.
         floor: the error that noise in the measurements leaves, two standard errors of it; 0 without measurements.
         converged: what its report says, without the reference.
-        seconds: of the CPU for the whole run, reference and estimate included.
+        seconds: of the CPU for the whole run, as `CPU_SECONDS` has it.
         steps: of training.
     """
 
