@@ -25,7 +25,8 @@ NOTES = """\
 error: relative L2 on the evaluation grid, which training never sees, the largest over the outputs; the median and the
 largest over the seeds. estimated: what the runs take it for without the reference, the median, and how many call that
 good. reference's own error: its estimate of that, from two resolutions. CPU seconds: of a run on one thread, its
-estimate included, and the reference where no run before has solved it. converged: how many of the runs say so, which they judge without the reference.
+estimate included, and the reference where no run before has solved it. converged: how many of the runs say so, which
+they judge without the reference.
 !: the median is above {solved:g}, and where measurements are noisy above what their noise leaves (two standard errors).
 !!: a run with an error above {wrong:g}, and above that, says that it has converged."""
 
