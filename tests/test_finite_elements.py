@@ -352,6 +352,17 @@ def test_a_short_arc_of_a_long_side_is_not_missed():
     assert np.allclose(sorted(found.vertices.round(12).tolist()), [[0, 0], [0, 1e-4], [1e-4, 0]], atol=1e-12)
 
 
+@pytest.mark.parametrize("x", [2, 3.2, 7])
+@pytest.mark.parametrize("y", [4, 6, 11])
+def test_circles_of_one_name_may_begin_on_an_edge(x, y):
+    # half of one, then another: from one to the next is a leap, just where the one leaves the boundary
+    plate = (
+        Box(x=(0, 8), y=(0, 12)) - Ball(x=x, y=0, radius=0.4, name="holes") - Ball(x=x, y=y, radius=0.4, name="holes")
+    )
+    arcs = [arc for arc in outline(plate).arcs if arc.name == "holes"]
+    assert [arc.lengths[-1] for arc in arcs] == pytest.approx([0.4 * pi, 0.8 * pi], rel=1e-5)
+
+
 def test_interfaces_are_cut_where_they_meet():
     """Two boxes with an edge in common, of which one has another on the boundary of the domain."""
     found = outline(SQUARE, [Box(x=(0, 0.5), y=(0.2, 0.6)), Box(x=(0.5, 0.8), y=(0.2, 0.6))])

@@ -27,6 +27,8 @@ TOUCHING = 1e-9
 """Of the size: so near to a curve is on it."""
 MEETING = 1e-5
 """Of the size: ends of arcs so near to each other are one vertex."""
+APART = 1e3
+"""How much more than all else a leap from one curve to the next counts: a side of one name may have many curves."""
 
 
 class Plane(Protocol):
@@ -185,7 +187,7 @@ def _pieces(
         signs = [np.sign(np.where(np.abs(each) < TOUCHING * size, 0.0, each)) for each in beside]
         if number:  # strictly inside the domain, and not where an earlier interface is
             kept = kept & (signs[0] < 0) & np.all([each != 0 for each in signs[1:number]], axis=0)
-        return np.column_stack([points / size, normals, kept, *signs]), kept
+        return np.column_stack([APART / size * points, normals, kept, *signs]), kept
 
     places = np.linspace(0, 1, samples)
     features, _ = looked_at(places)
