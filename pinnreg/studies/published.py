@@ -39,6 +39,7 @@ PUBLISHED = {
     "cavity_parabolic": Published("NS2d-C", 3.6e-2),
     "gray_scott": Published("GS", 7.99e-2, but="T = 200 there, 0.5 here"),
     "heat_ball": Published("HNd", 1.19e-4),
+    "heat_circles": Published("Heat2d-CG", 2.39e-2, "PINN-LAAF"),
     "heat_multiscale": Published("Heat2d-MS", 6.21e-2, "PINN"),
     "heat_pulsed": Published("Heat2d-LT", 9.99e-1, but="T = 100 there, 0.1 here"),
     "inverse_diffusivity": Published("PInv", 2.45e-2),
