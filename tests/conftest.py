@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,11 +40,9 @@ def _figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr("pinnreg.studies.runner.write_figures", lambda *_: None)
 
 
-@pytest.fixture
-def no_estimates(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Estimating errors takes longer than tiny runs: for files of tests that do not ask how wrong a run is.
-
-    A test among them that does is marked `estimates`."""
+@pytest.fixture(autouse=True)
+def _estimates(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So does estimating errors: only runs of the tests marked `estimates` say how wrong they are."""
     if request.node.get_closest_marker("estimates") is None:
         monkeypatch.setattr("pinnreg.run.line.estimated", lambda *_: None)
         monkeypatch.setattr("pinnreg.run.line.by_defect", lambda *_: None)
@@ -61,11 +60,26 @@ def only_series() -> Iterator[None]:
         yield
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    _leave_first(items)
     if not torch.cuda.is_available():
         for item in items:
             if "gpu" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+def _leave_first(items: list[pytest.Item]) -> None:
+    """Of a test marked `first(n)` all cases but the first n that are not slow anyway are slow."""
+    seen: Counter[tuple[object, object]] = Counter()
+    for item in items:
+        marker = item.get_closest_marker("first")
+        if marker is None or "slow" in item.keywords:
+            continue
+        of = item.parent, getattr(item, "originalname", item.name)
+        if seen[of] >= marker.args[0]:
+            item.add_marker(pytest.mark.slow)
+        seen[of] += 1
 
 
 def pytest_collection_finish() -> None:

@@ -288,6 +288,7 @@ ODD: dict[str, tuple[dict[str, Any], set[str]]] = {
 }
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("kind", ODD)
 def test_odd_runs(kind: str, tmp_path: Path) -> None:
     sections, left_out = ODD[kind]

@@ -276,6 +276,7 @@ def _code(path: Path) -> None:
     torch.save(Path("a pickled class"), path)
 
 
+@pytest.mark.first(4)
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

@@ -314,6 +314,7 @@ STAGES = {
 }
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     ("optimiser", "resample"),
     [

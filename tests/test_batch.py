@@ -239,6 +239,7 @@ def assert_close(found: Linearised, expected: Linearised) -> None:
     torch.testing.assert_close(found.jacobian, expected.jacobian, rtol=0, atol=1e-12 * scale)
 
 
+@pytest.mark.first(4)
 @pytest.mark.parametrize("by_layer", [True, False, None])
 @pytest.mark.parametrize("conditions", ["default", "soft"])
 @pytest.mark.parametrize("value", [True, False])

@@ -36,6 +36,8 @@ from pinnreg.cli import main
 from pinnreg.config import problem_folders, resolve
 from pinnreg.equations import reference_of
 
+pytestmark = pytest.mark.estimates
+
 Bench = Callable[..., tuple[int, str, str]]
 
 SMALL = {"network.hidden": [8], "points.interior": 40, "evaluate.grid": 30, "train.0.steps": 12}
@@ -111,6 +113,7 @@ def test_every_case_and_failure_can_be_run_and_compared_and_no_clock_ends_it() -
         assert all(each.max_seconds is None for each in resolved.config.train)
 
 
+@pytest.mark.slow
 def test_states_are_kept_where_the_error_has_fallen_by_another_factor_of_ten() -> None:
     resolved = resolve("poisson1d", {"seed": 0, **SMALL, "train.0.steps": 40})
     stops = stopping.stops_of(resolved)
@@ -189,6 +192,7 @@ def test_a_run_warns_by_any_of_four() -> None:
 # runs
 
 
+@pytest.mark.slow
 def test_rows_and_failed_runs_come_in_the_order_given(here: list[tuple[str, int, int]]) -> None:
     seen: list[tuple[str, ...]] = []
 

@@ -200,6 +200,7 @@ def test_the_command_prints_a_table_and_writes_json_and_a_figure(bench: Bench, s
     assert scipy["error"] < 1e-12
 
 
+@pytest.mark.slow
 def test_rows_that_are_done_are_kept_when_the_command_is_interrupted(
     bench: Bench, short: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

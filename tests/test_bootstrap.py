@@ -76,6 +76,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_replicate_is_what_the_jacobian_says_of_small_noise_and_the_spread_that_of_the_exact_solutions() -> None:
     values = np.exp(-TIMES) + NOISE * np.random.default_rng(1).standard_normal(len(TIMES))
     uncertain, refit = trained(values)
@@ -105,6 +106,7 @@ def test_an_interval_of_a_positive_coefficient_is_mirrored_in_its_logarithm() ->
     assert (found.low, found.high) == pytest.approx((np.exp(-0.5), np.exp(3.0)))  # from a start of 1
 
 
+@pytest.mark.slow
 def test_a_replicate_is_a_function_of_its_number_and_is_at_a_minimum() -> None:
     _, refit = trained(np.exp(-TIMES) + NOISE * np.random.default_rng(2).standard_normal(len(TIMES)))
     third = refit.replicate(3)
@@ -114,6 +116,7 @@ def test_a_replicate_is_a_function_of_its_number_and_is_at_a_minimum() -> None:
     assert not torch.equal(third, refit.replicate(4))
 
 
+@pytest.mark.slow
 def test_replicates_without_a_minimum_have_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     uncertain, refit = trained(np.exp(-TIMES) + NOISE * np.random.default_rng(3).standard_normal(len(TIMES)))
     good = [refit.replicate(k) for k in range(2)]
@@ -146,6 +149,7 @@ def test_the_command_prints_both_intervals_and_writes_them(cli: Cli, run: Path, 
     assert not (tmp_path / "mine" / "analysis.npz").exists()  # nothing of an earlier analysis
 
 
+@pytest.mark.slow
 def test_the_bits_do_not_depend_on_the_processes(run: Path) -> None:
     begun = Begun.read(run)
     prepared = prepare(begun.resolved(None, {}, None), with_reference=False)
@@ -176,6 +180,7 @@ def test_processes_that_there_cannot_be_are_refused(run: Path) -> None:
         pinnreg.analyse(run, out=False, bootstrap=4, jobs=2, problem=decay(np.exp(-TIMES)))
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

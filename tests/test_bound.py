@@ -66,6 +66,7 @@ PROBLEMS = {
 }
 
 
+@pytest.mark.first(4)
 @pytest.mark.parametrize("name", ["poisson", "turned around", "heat"])
 @pytest.mark.parametrize("mode", ["default", "soft"])
 @pytest.mark.parametrize("steps", [2, 8])

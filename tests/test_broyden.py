@@ -221,6 +221,7 @@ def test_rosenbrocks_valley_is_followed_to_its_end_at_any_scale_of_the_loss(upda
     assert minimised(Function(rosenbrock), start, 150, update=update)[0] < 1e-20 * scale
 
 
+@pytest.mark.slow
 def test_a_pinn_is_trained_far_beyond_lbfgs_in_as_many_iterations() -> None:
     reached = {}
     for stage in (LBFGS(history=100), SSBroyden(update="ssbfgs"), SSBroyden()):

@@ -20,7 +20,6 @@ from pinnreg.cli import main
 from pinnreg.cli.process import guarded
 from pinnreg.run import line
 
-pytestmark = pytest.mark.usefixtures("no_estimates")
 Cli = Callable[..., tuple[int, str, str]]
 TINY: dict[str, Any] = {
     "problem": "heat",

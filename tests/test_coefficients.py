@@ -144,6 +144,7 @@ def rod(x: Any) -> tuple[Any, Any]:
     return np.where(x < 0.4, left, right), c - x
 
 
+@pytest.mark.slow
 def test_what_the_note_says_is_true(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="pinnreg"):
         wrong = pinnreg.solve({"problem": Rough()}, out=False)

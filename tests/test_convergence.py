@@ -23,7 +23,6 @@ from pinnreg.run.prepare import prepare
 from pinnreg.run.torn import torn
 from pinnreg.training import is_limit
 
-pytestmark = pytest.mark.usefixtures("no_estimates")
 SMALL: dict[str, Any] = {"network": {"hidden": [10, 10]}, "device": "cpu", "evaluate": {"grid": 15}}
 
 
@@ -75,6 +74,7 @@ def test_a_plateau_is_no_convergence(windows: Any) -> None:
     assert windows == "auto" or not is_limit(found["stop_reason"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "extra",
     [
@@ -114,6 +114,7 @@ def test_noise_leaves_a_loss_unless_it_is_annealed_itself(schedule: str, stays: 
     assert convergence._has_rest(prepared, {"loss": np.ones(1), "ktv_weighted": np.zeros(1)}) is stays
 
 
+@pytest.mark.slow
 def test_a_penalty_that_bends_the_solution_is_no_convergence_though_the_loss_rests() -> None:
     bent = [{"kind": "ktv", "order": 2, "weight": 1e-3, "samples": 30}]
     found = facts("heat", points={"interior": 60}, train=steps(25), regularisers=bent)

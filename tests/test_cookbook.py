@@ -16,7 +16,6 @@ import pytest
 
 import pinnreg
 
-pytestmark = pytest.mark.usefixtures("no_estimates")
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "cookbook.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 LIMITS = {name: float(limit) for name, limit in re.findall(r"^\| \[`(\w+)`\].*\| (\S+) \|$", TEXT, re.MULTILINE)}
@@ -49,6 +48,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return defined(tmp_path_factory.mktemp("cookbook"), partial(pinnreg.solve, overrides=FEW))
 
 
+@pytest.mark.first(6)
 @pytest.mark.parametrize("name", LIMITS)
 def test_a_problem_begins_to_be_solved(names: dict[str, Any], name: str) -> None:
     solution = names["solution"] if name == "Layer" else pinnreg.solve({"problem": names[name]()}, FEW, out=False)
@@ -96,6 +96,7 @@ def laplace(self: Any, u: Any) -> Any:
     return u.d(self.domain.axes[0], 2)
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_the_conditions_of_an_example_are_those_of_a_problem(number: int) -> None:
     defined: dict[str, Any] = {}

@@ -95,6 +95,7 @@ def test_a_data_set_of_every_case_has_intervals(case: CoverageCase) -> None:
         assert each.bootstrap is None
 
 
+@pytest.mark.slow
 def test_a_data_set_is_bootstrapped_and_is_a_function_of_its_seed() -> None:
     one, again, other = (data_set(REGRESSION, seed, 3) for seed in (0, 0, 1))
     assert one.found == again.found
@@ -119,6 +120,7 @@ def test_growth_solves_its_equation() -> None:
     assert rate == pytest.approx(problem.D * spreading + problem.k * u() * (1 - u()), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_command_prints_and_writes_what_it_found(bench: Bench, tmp_path: Path) -> None:
     pages, data = tmp_path / "pages", tmp_path / "coverage.json"
     arguments = ["--case", "regression", "--sets", 2, "--replicates", 2, "--page", pages, "--json", data]

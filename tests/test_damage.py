@@ -22,7 +22,6 @@ from pinnreg import InputError, Interrupted, files, registry
 from pinnreg.config import resolve
 from pinnreg.training import Hooks
 
-pytestmark = pytest.mark.usefixtures("no_estimates")
 CONFIG: dict[str, Any] = {
     "problem": {"name": "poisson", "dimension": 1},
     "network": {"hidden": [4]},
@@ -64,6 +63,7 @@ def run(stopped: Path, tmp_path: Path) -> Path:
 # the history
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     "lost", only([1, 30, 10**6, None], 30, None), ids=["an end of line", "30 bytes", "all", "the file"]
 )

@@ -217,6 +217,7 @@ def assert_few(record: Record, *, copies: int | None, waits: int | None) -> None
             assert sum(event.kind == kind for event in step) <= most, of_kind(kind, step)
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("name", only(OPTIMISERS, "gauss_newton", "ssbroyden", "lbfgs", "adam"))
 def test_optimiser(name: str) -> None:
     steps, copies, waits = MOST[name]
@@ -227,6 +228,7 @@ def test_optimiser(name: str) -> None:
     np.testing.assert_allclose(found.history["loss"], expected.history["loss"], rtol=1e-6)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("group", only(GROUPS, "jacobian", "weight_noise"))
 def test_regularisers(group: str) -> None:
     problem = Pair() if group == "jacobian_projections" else Wave()
@@ -257,6 +259,7 @@ def test_absolute_values_are_smoothed(stage: str) -> None:
     on_device(copies=None, stage=OPTIMISERS[stage], regularisers=[REGULARISERS["ktv_2_absolute"]])
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     "name",
     only(

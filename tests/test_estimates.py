@@ -24,6 +24,8 @@ from pinnreg.report import read_report
 from pinnreg.run import estimating
 from pinnreg.run.prepare import prepare
 
+pytestmark = pytest.mark.estimates
+
 FEW = {"evaluate.estimate": "none", "evaluate.every": 1000}
 
 
@@ -363,6 +365,7 @@ def test_an_estimate_changes_nothing_of_the_run(tmp_path: Path) -> None:
     assert np.array_equal(one.report.fields["u"], other.report.fields["u"])
 
 
+@pytest.mark.slow
 def test_a_twin_is_the_difference_to_another_run_and_repeats_itself(tmp_path: Path) -> None:
     one, other = (run(tmp_path / str(number), Odd(), steps=8, estimate="twin") for number in range(2))
     assert one.report.estimates["u"].kind == "twin"

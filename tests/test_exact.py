@@ -233,6 +233,7 @@ def assert_leibniz(given: Problem, split: Split, seed: int, order: int = 3) -> N
 FOURTH = ("1-D two values", "1-D periodic", "2-D function", "2-D periodic and data")
 
 
+@pytest.mark.first(8)
 @pytest.mark.parametrize("name", CASES)
 def test_derivatives_by_leibniz_rule_equal_nested_automatic_ones(name: str) -> None:
     domain, conditions = CASES[name]

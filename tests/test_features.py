@@ -22,7 +22,6 @@ from pinnreg.errors import InputError
 from pinnreg.run.prepare import prepare
 from pinnreg.taylor import Algebra
 
-pytestmark = pytest.mark.usefixtures("no_estimates")
 SMALL: dict[str, Any] = {
     "network": {"hidden": [6]},
     "points": {"interior": 100, "boundary": 20, "resample_every": None},

@@ -27,7 +27,6 @@ from pinnreg.objective.drawing import first_batch
 from pinnreg.objective.functions import plain_gradient
 from pinnreg.run.prepare import prepare
 
-pytestmark = pytest.mark.usefixtures("no_estimates")
 SQUARE = Box(x=(0, 2), y=(-1, 1))
 STRIP = Box(x=(0, 1), t=(0, 2))
 ROD = Box(x=(0, 1))
@@ -335,6 +334,7 @@ def test_rows_of_derivatives_know_those_elsewhere() -> None:
     assert not torch.allclose(function(x, *moved.values())["residual"], again)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     "train",
     [

@@ -157,6 +157,7 @@ def assert_close(found: Tensor, expected: Tensor, tolerance: float = 1e-11) -> N
     assert float((found - expected).detach().abs().max()) <= tolerance * float(expected.detach().abs().max())
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("conditions", ["default", pytest.param("soft", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda each: type(each).__name__)
 def test_rows_are_the_gradient_of_the_residual(problem: Problem, conditions: str) -> None:

@@ -19,7 +19,6 @@ from pinnreg.domain import Domain
 from pinnreg.domain.corner import Corner
 from pinnreg.equations import Points, Sweep, Trial, input_features, jumping_coefficients
 
-pytestmark = pytest.mark.usefixtures("no_estimates")
 STAR = Star(lambda theta: 0.5 + 0.1 * torch.cos(3 * theta), x=0, y=0)
 UNION = Ellipse(0.6, 0.4, x=0, y=0) | Ball(x=0, y=0.3, radius=0.3)
 SQUARE, DISC = Box(x=(-1, 1), y=(-1, 1)), Ball(x=0.1, y=0, radius=0.5)
@@ -298,6 +297,7 @@ def test_shapes_are_combined_before_they_are_split() -> None:
 BENT = Polygon([(-2, 0), (2, 0), (2, 2), (1, 2), (1, 1), (-1, 1), (-1, 2), (-2, 2)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("domain", "conditions"),
     [
@@ -338,6 +338,7 @@ def test_every_end_of_an_interval_has_a_kink_and_units_do_not_matter(inner: Box)
     assert found == pytest.approx(slope * (low + (high - low) / 10), abs=1e-4)
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize(
     ("outputs", "of", "message"),
     [

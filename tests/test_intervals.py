@@ -84,6 +84,7 @@ def test_what_a_value_does_to_a_coefficient_is_what_training_again_finds(positiv
         assert (again - k) / step == pytest.approx(predicted, rel=0.05)
 
 
+@pytest.mark.slow
 def test_a_standard_error_is_that_of_the_least_squares_fit_of_the_exact_solution(
     of_one: tuple[float, Uncertainty],
 ) -> None:
@@ -101,6 +102,7 @@ def test_a_standard_error_is_that_of_the_least_squares_fit_of_the_exact_solution
     assert found.band(at)["u"] == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.slow
 def test_noise_that_is_known_is_not_looked_for(of_one: tuple[float, Uncertainty]) -> None:
     values = values_of(1)
     _, found = of_one
@@ -125,6 +127,7 @@ def test_without_enough_measurements_there_is_none() -> None:
     assert uncertainty(prepared.objective, outcome.first(parameters), parameters) is None
 
 
+@pytest.mark.estimates
 def test_a_run_reports_intervals_and_bands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "run"
     options = ["network.hidden=[6]", "train.0.steps=25", "points.interior=60", "evaluate.grid=9"]
@@ -234,6 +237,7 @@ def test_a_run_at_a_minimum_has_intervals() -> None:
     assert "interval" in pinnreg.solve(AT_A_MINIMUM, out=False, figures=False).report.facts["unknown"]["k"]
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     "changes",
     [

@@ -236,6 +236,7 @@ def without_layers(of: Placed) -> Linearised:
 # every kind of term
 
 
+@pytest.mark.first(6)
 def test_the_jacobian_is_that_of_automatic_differentiation(case: Case) -> None:
     of, found = case.of, case.found
     residuals, jacobian = row_by_row(of)

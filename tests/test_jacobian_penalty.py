@@ -116,6 +116,7 @@ def test_it_is_the_squared_norm_of_the_jacobian(axes: Any, columns: list[int], c
     torch.testing.assert_close(gradient_of(value_of(found), of), gradient_of(expected, of), rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("chunk", [pytest.param(None, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("settings", [{}, {"projections": 2, "samples": 4}, {"centre": "data", "axes": "space"}])
 def test_gauss_newton_sees_the_same_rows(settings: dict[str, Any], chunk: int | None) -> None:

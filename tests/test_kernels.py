@@ -238,6 +238,7 @@ def test_parallel_points_without_biases() -> None:
     assert nngp.block((1, 0), (1, 0))[0].tolist() == pytest.approx([0.25, 0.25, 0.0])
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("activation", ["erf", "relu"])
 @pytest.mark.parametrize("hidden", [1, 2])
 def test_the_tangent_kernel_is_the_mean_of_that_of_networks(activation: str, hidden: int) -> None:

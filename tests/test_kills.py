@@ -62,6 +62,7 @@ def tried(root: Path, **trials: Any) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_some_kills_and_full_disks(tmp_path: Path) -> None:
     short = {**BASE, "train": stages("adam", "gauss_newton", steps=3)}
     old, study = (

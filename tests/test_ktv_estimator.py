@@ -157,6 +157,7 @@ QUICK = [(1, "exact", "pure", 1), (2, "exact", "pure", 2), (3, "exact", "full", 
 EVERY = [(order, conditions, *form) for order in range(1, 6) for conditions in ("exact", "soft") for form in FORMS]
 
 
+@pytest.mark.first(6)
 @pytest.mark.parametrize(
     ("order", "conditions", "mixed", "power"),
     [pytest.param(*case, marks=() if case in QUICK or "soft" in case else pytest.mark.slow) for case in EVERY],

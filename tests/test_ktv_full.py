@@ -120,6 +120,7 @@ def test_full_is_the_frobenius_norm_of_a_network_with_two_outputs(order: int, di
     torch.testing.assert_close(found, squared_norm(entries), rtol=1e-10, atol=0)
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("problem", [Line(), Square()])
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_full_is_the_frobenius_norm_of_a_trial_function_with_exact_conditions(order: int, problem: Problem) -> None:
@@ -251,6 +252,7 @@ def test_a_form_that_does_not_exist_is_refused(mixed: Any) -> None:
         objective(Line(), mixed=mixed)
 
 
+@pytest.mark.first(2)
 # each two of order, problem and chunk once; all three together if slow
 @pytest.mark.parametrize(
     ("order", "problem", "chunk"),

@@ -76,6 +76,7 @@ def usual_ways() -> list[list[float]]:
     return ways()
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("settings", [{"scaled": False}, {"acceleration": False}, {"corrections": 0}, {"ratio": 0.9}])
 def test_the_options_change_the_way_and_not_the_minimum(
     settings: dict[str, Any], usual_ways: list[list[float]]
@@ -304,6 +305,7 @@ def test_a_parameter_that_nothing_depends_on_is_named(caplog: pytest.LogCaptureF
     assert "no residual changes with parameters of 'idle', as far as" in caplog.text
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("noise", [0.0, 1.0])
 @pytest.mark.parametrize("mixed", [False, True])
 def test_a_sketch_reaches_the_minimum_though_residuals_do_not_vanish(noise: float, mixed: bool) -> None:

@@ -111,6 +111,7 @@ def every(axes: tuple[str, ...]) -> tuple[Any, ...]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.figures
 @pytest.mark.parametrize("dimension", [12, pytest.param(30, marks=pytest.mark.slow)])  # 5^12 numbers are 2 gigabytes
 def test_many_axes_with_every_condition_report_figure_penalty_and_analysis(tmp_path: Path, dimension: int) -> None:
@@ -144,6 +145,7 @@ def test_many_axes_with_every_condition_report_figure_penalty_and_analysis(tmp_p
     pinnreg.analyse(tmp_path / "run", problem=problem, out=False, eigenvalues=1)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(("dimension", "most"), [(5, 300), (20, 300), pytest.param(100, 700, marks=pytest.mark.slow)])
 def test_a_solve_of_many_axes_takes_little_memory(dimension: int, most: int) -> None:
     problem = cubes(dimension, dirichlet(0.0))

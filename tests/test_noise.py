@@ -144,6 +144,7 @@ def test_two_sides_add_the_trace_of_the_hessian_and_cancel_what_is_of_first_orde
         assert stats.ttest_1samp(drawn, wrong).pvalue < 1e-6
 
 
+@pytest.mark.first(1)
 # as many draws as tell a penalty twice as large
 @pytest.mark.parametrize(
     ("noise", "draws"),
@@ -218,6 +219,7 @@ def rich(case: str, **sections: Any) -> Placed:
     return of
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("case", CASES)
 def test_loss_and_gradient_are_averages_of_plain_ones(case: str) -> None:
     of = rich(case)
@@ -271,6 +273,7 @@ def by_definition(request: pytest.FixtureRequest) -> tuple[str, Tensor, Tensor]:
     return request.param, rows, torch.cat([each.detach().reshape(len(rows), -1) for each in by_name.values()], dim=1)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("chunk", [None, 3])
 def test_gauss_newton_sees_the_rows_of_all_shifts(by_definition: tuple[str, Tensor, Tensor], chunk: int | None) -> None:
     case, rows, jacobian = by_definition

@@ -23,7 +23,6 @@ from pinnreg.run.prepare import Prepared, prepare
 from pinnreg.training import History, Hooks, train
 
 F64 = torch.float64
-pytestmark = pytest.mark.usefixtures("no_estimates")
 ALL = ("adam", "sgd", "lbfgs", "ssbroyden", "gauss_newton")
 TENSORS = {
     "first": torch.zeros(6, 2, dtype=F64),
@@ -243,6 +242,7 @@ def test_a_sigma_of_zero_is_no_noise() -> None:
         assert of.evaluator.sweeps == 12  # no more than without
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     ("noise", "stage"),
     [

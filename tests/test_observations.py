@@ -25,8 +25,6 @@ from pinnreg.reference import Reference, Solved
 from pinnreg.report import read_report
 from pinnreg.run.prepare import prepare
 
-pytestmark = pytest.mark.usefixtures("no_estimates")
-
 
 @dataclass(frozen=True)
 class Decay(Problem):
@@ -500,6 +498,7 @@ def test_describe_and_solve_show_them(tmp_path: Path, capsys: pytest.CaptureFixt
 # derivatives and integrals
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize(
     ("entry", "columns", "values"),
     [

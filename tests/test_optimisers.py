@@ -92,6 +92,7 @@ def run(of: Placed, *stages: Stage) -> tuple[Placed, Outcome[Batch], History]:
 # minima
 
 
+@pytest.mark.first(3)
 @pytest.mark.parametrize(
     ("stage", "limit"),
     [
@@ -288,6 +289,7 @@ def test_the_learning_rate_of_a_step_is_the_one_applied(kind: Any) -> None:
 # state
 
 
+@pytest.mark.first(3)
 @pytest.mark.parametrize("stage", STAGES, ids=NAMES)
 def test_a_saved_state_resumes_bit_for_bit(stage: Stage) -> None:
     one, two = objective(), objective()

@@ -37,7 +37,10 @@ LONG = (
     *("cavity_parabolic", "gray_scott", "heat_pulsed", "inverse_heat", "inverse_source", "kdv", "poisson_boltzmann"),
     *("poisson_holes", "schroedinger", "taylor_green", "wave_2d", "wave_driven", "robertson", "schnakenberg", "fibre"),
     *("kuramoto_sivashinsky", "stacked_plates", "kovasznay", "bloch", "cahn_hilliard", "plate_hole", "sine_gordon"),
-    *("composite_rod", "stefan"),
+    *("composite_rod", "stefan", "burgers", "heat_nd", "blasius", "black_scholes", "elasticity", "poisson_nd", "bratu"),
+    *("klein_gordon", "heat_ball", "heat_annulus", "integro_differential", "reaction", "helmholtz", "fisher_kpp"),
+    *("quantum_well", "fokker_planck", "fitzhugh_nagumo", "van_der_pol", "lorenz", "plate", "poisson_sines", "darcy"),
+    *("heat_circles",),
 )
 """Problems of which a run or the reference takes half a second or more, with any settings."""
 
@@ -127,17 +130,19 @@ def test_every_parameter_of_every_problem_changes_problem_and_reference(name: st
     assert changed != ((name, parameter) in MANUFACTURED)
 
 
+LONG_KEYS = ("unknown", "network.features.corner")
 FIRST_KEYS = {function: key for key, function in reversed(CASES.items())}  # one case may be that of several keys
 
 
 def keys_of_cases() -> list[Any]:
     """All cases; of those that one function makes for several sections, all but the first and the last are slow."""
+    marks = {"evaluate.estimate": pytest.mark.estimates, **dict.fromkeys(LONG_KEYS, pytest.mark.slow)}
     families: dict[str, list[Case]] = {}
     for function in FIRST_KEYS:
         families.setdefault(function.__qualname__, []).append(function)
     slow = [each for alike in families.values() for each in alike[1:-1]]
     return [
-        pytest.param(function, id=key, marks=pytest.mark.slow if function in slow else ())
+        pytest.param(function, id=key, marks=pytest.mark.slow if function in slow else marks.get(key, ()))
         for function, key in FIRST_KEYS.items()
     ]
 

@@ -16,7 +16,6 @@ from pinnreg.errors import InputError
 from pinnreg.run.prepare import prepare
 
 F64 = torch.float64
-pytestmark = pytest.mark.usefixtures("no_estimates")
 NETWORK = {"kind": "quadratic", "hidden": [5, 3], "variant": "norm"}
 
 

@@ -22,7 +22,6 @@ from pinnreg.errors import InputError, StorageError
 from pinnreg.run import redraw
 from pinnreg.run.folder import ANALYSIS, EXPERIMENT, RUN, STUDY
 
-pytestmark = pytest.mark.usefixtures("no_estimates")
 STUDY_OF_ONE = {"base": TINY, "vary": {"seed": [0]}}
 STRANGER = b"a week's work\n"
 
@@ -310,6 +309,7 @@ def test_a_folder_that_cannot_be_written_is_refused_and_stays(copy: Path, monkey
     assert content(copy) == before
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("name", ["n" * 300, "loop"])
 def test_names_that_no_file_can_have(cli: Cli, name: str, tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")

@@ -24,7 +24,6 @@ from pinnreg.regularisers import CustomParameterPenalty, CustomPenalty, custom
 from pinnreg.run.prepare import prepare
 from pinnreg.scanning import first_line, role_of
 
-pytestmark = pytest.mark.usefixtures("no_estimates")
 SKIP = '''
 import torch
 from torch import nn
@@ -495,6 +494,7 @@ def test_a_changed_file_stays_noted_when_the_run_goes_on(
         assert "the code of regulariser 'bending' has changed since the run began" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("made")
 def test_of_two_files_the_one_of_the_last_folder_counts_everywhere(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"

@@ -59,6 +59,7 @@ def sweep_of(problem: Problem, function: Any) -> Sweep:
     return Sweep(split.trial, function, Points(problem.domain.interior(unit)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "penalty", [pytest.param([], marks=pytest.mark.slow), [{"kind": "ktv", "order": 3, "weight": 1e-2}]]
 )

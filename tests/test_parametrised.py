@@ -106,6 +106,7 @@ def test_a_calibration_finds_what_drew_the_values(cooling: pinnreg.Solution, tru
     assert found.interval.low < truth < found.interval.high
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("count", [3, 30])
 def test_intervals_hold_the_truth_as_often_as_they_say(cooling: pinnreg.Solution, count: int) -> None:
     times, draws = np.linspace(0.1, 1, count)[:, None], np.random.default_rng(2)

@@ -29,6 +29,7 @@ def titles(figure: Figure, start: str = "") -> list[str]:
     return [ax.get_title().replace("\n", " ") for ax in figure.axes if ax.get_title().startswith(start)]
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     ("names", "plane"), [(("x", "alpha", "t"), ("t", "x")), (("x", "y", "alpha"), ("x", "y"))], ids="".join
 )
@@ -58,6 +59,7 @@ def test_of_space_and_time_the_end_of_time_is_shown_wherever_the_parameter_stand
     assert len(maps(figure)["|error|"]) == 3
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("names", [("alpha", "t"), ("x", "alpha"), ("alpha", "x")], ids="".join)
 def test_one_other_axis_gives_a_map_over_both_and_curves_at_values(names: tuple[str, ...]) -> None:
     (axes, fields), figure = drawn(names, ("alpha",), 11)
@@ -95,6 +97,7 @@ def test_of_several_parameters_one_is_varied_at_a_time() -> None:
     assert_legible(figure)
 
 
+@pytest.mark.slow
 def test_of_several_parameters_maps_are_drawn_once_each_and_name_all_of_them() -> None:
     _, figure = drawn(("x", "alpha", "beta", "t"), ("alpha", "beta"), 5)
     named = titles(figure, "predicted")
@@ -175,6 +178,7 @@ def run(problem: Problem, folder: Path) -> pinnreg.Solution:
     return pinnreg.solve(config, out=folder)
 
 
+@pytest.mark.slow
 def test_a_run_says_which_axes_are_parameters_so_that_its_figures_are_drawn_again_alike(tmp_path: Path) -> None:
     solution = run(Loaded(), tmp_path / "run")
     facts = json.loads((tmp_path / "run" / "report.json").read_text())

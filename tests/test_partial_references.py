@@ -106,6 +106,7 @@ def test_the_terminal_says_which_error_it_is(cli: Callable[..., Any]) -> None:
     assert "RMSE" in titles
 
 
+@pytest.mark.slow
 def test_a_reference_of_some_outputs_only(cli: Callable[..., Any]) -> None:
     out, err = cli("solve", "pair.yaml", "--out", "run")
     assert "reference of Pair: no values of u, which will not be verified" in err

@@ -92,6 +92,7 @@ def assert_legible(figure):
     assert not [(texts[one], texts[other]) for one, other in covering]
 
 
+@pytest.mark.first(4)
 @pytest.mark.parametrize("names", DOMAINS, ids="".join)
 def test_every_domain_with_a_reference(names):
     _, figure = drawn(names)

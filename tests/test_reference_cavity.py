@@ -121,6 +121,7 @@ def test_at_a_corner_that_is_sheared_the_flow_creeps_and_derivatives_are_those_o
     assert max(np.abs(each).max() for each in (on_lid(1, 0), on_lid(0, 0), on_wall(1, 0), on_wall(0, 1))) < 1e-12
 
 
+@pytest.mark.slow
 def test_below_a_lid_that_shears_the_corners_the_flow_is_that_of_elements_of_taylor_and_hood() -> None:
     found = driven_cavity(shearing, 100.0, pinned=(0.5, 0.5))
     values = found.solve(GRID).values

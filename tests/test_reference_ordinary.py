@@ -61,6 +61,7 @@ def test_a_stiff_equation_keeps_to_its_slow_solution():
     assert relative(found.solve({"t": TIMES}).values["u"], np.cos(TIMES)) < 1e-12
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("rate", [1.0, 1e6])
 def test_a_rate_far_above_the_solution_s_own_costs_the_implicit_method_nothing(rate, monkeypatch):
     monkeypatch.setattr("pinnreg.reference.runge_kutta._MOST_EVALUATIONS", 40_000)

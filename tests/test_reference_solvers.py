@@ -353,6 +353,7 @@ def test_cole_hopf_agrees_with_gauss_hermite_quadrature():
     assert relative(solved.values["u"], gauss_hermite(0.1, axes["x"], axes["t"])) <= 1e-13
 
 
+@pytest.mark.first(1)
 # NU with its shifts is among the shipped problems' variants, which are compared likewise
 @pytest.mark.parametrize(
     ("nu", "shift"),

@@ -64,6 +64,7 @@ def separate(replicas: Replicas, parameters: Parameters) -> list[Parameters]:
     return [replicas.of_replica(number, parameters) for number in range(len(replicas.objectives))]
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize(
     "regularisers",
     [
@@ -233,6 +234,7 @@ def test_steps_do_not_depend_on_how_a_gradient_lies_in_memory() -> None:
     torch.testing.assert_close(found["weight"].detach(), of.parameters["weight"].detach() - 0.1 * gradient)
 
 
+@pytest.mark.slow
 def test_gradients_of_gradients_are_recorded_in_every_process_more_than_once() -> None:
     gpinn = [{"kind": "gpinn", "weight": 1e-3}]
     line = {"name": "poisson", "dimension": 1}

@@ -99,6 +99,7 @@ def narrow() -> list[Trained]:
     return trained(32, [(0, 0.1), (1, 1.0)], silent, steps=40)
 
 
+@pytest.mark.slow
 def test_wider_networks_follow_the_prediction_more_closely(narrow: list[Trained]) -> None:
     wide = trained(512, [(0, 0.1), (1, 1.0)], silent, steps=40)
     for little, much in zip(wide, narrow, strict=True):

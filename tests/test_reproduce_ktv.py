@@ -73,6 +73,7 @@ def test_outliers_are_there_and_trimmed() -> None:
     assert plain.points["data"].importance is None
 
 
+@pytest.mark.slow
 def test_a_few_steps_of_the_robust_fit_lower_its_error() -> None:
     start = outliers._error(untrained(outliers._objective(0, True)))
     fitted = fit([outliers._objective(0, True)], [Adam(steps=60, learning_rate=1e-2)], quiet, "")

@@ -132,6 +132,7 @@ def test_networks_of_the_truth_fit_the_measurements() -> None:
     assert float(fitted.losses({"u": matrix, "v": torch.eye(20, dtype=torch.float64)})["data"]) < 1e-25
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("run", [recovery.sparse, recovery.low_rank])
 def test_recovery_measures_every_noise_on_every_seed(run: Callable[..., recovery.Recovery]) -> None:
     found = run([0, 1], 12, quiet)

@@ -64,6 +64,7 @@ def test_both_estimates_are_unbiased_and_two_points_cancel_the_gradient() -> Non
     assert first_order[0].std() == pytest.approx(2 * float(gradient.norm()), rel=0.15)
 
 
+@pytest.mark.slow
 def test_the_estimates_of_networks_in_training_go_as_claimed() -> None:
     found = trace_estimates.trace_estimates([3], quiet, draws=60)
     assert found.means.shape == found.deviations.shape == (1, len(trace_estimates.SIGMAS), 2)

@@ -25,6 +25,7 @@ def quiet(what: str, done: int, total: int) -> None:
     """Says nothing."""
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("variant", quadratic.VARIANTS)
 def test_a_padded_start_is_trained_as_the_small_one(variant: Variant) -> None:
     padded = quadratic._objective(variant, 3, 0, 1)

@@ -24,7 +24,6 @@ import pinnreg
 from pinnreg.report import Solution
 from pinnreg.training import Hooks, loop, read_history
 
-pytestmark = pytest.mark.usefixtures("no_estimates")
 RICH: dict[str, Any] = {
     "problem": "heat",
     "network": {"hidden": [6]},
@@ -77,6 +76,7 @@ def whole() -> Solution:
     return pinnreg.solve(RICH, out=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [{}, *(pytest.param(each, marks=pytest.mark.slow) for each in (RESIDUAL, {"dtype": "float32"}))],
@@ -125,6 +125,7 @@ def test_history_beyond_the_checkpoint_is_cut(whole: Solution, tmp_path: Path) -
     np.testing.assert_array_equal(steps, whole.history["step"])
 
 
+@pytest.mark.slow
 def test_a_stage_that_ended_early_does_not_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that dies just after L-BFGS gave up in single precision, before the next stage was saved."""
     stages = [{"optimiser": "lbfgs", "steps": 5000, "windows": 1}, {"optimiser": "adam", "steps": 10}]

@@ -24,7 +24,6 @@ from pinnreg.run import RunFolder, redraw
 from pinnreg.run.folder import make_writable
 from pinnreg.training import Hooks
 
-pytestmark = pytest.mark.usefixtures("no_estimates")
 PROBLEMS = Path(__file__).parent / "data" / "problems"
 FILES = {
     "config.yaml",

@@ -20,8 +20,6 @@ from pinnreg.config import resolve
 from pinnreg.equations import Trial
 from pinnreg.run.prepare import prepare
 
-pytestmark = pytest.mark.usefixtures("no_estimates")
-
 
 @dataclass(frozen=True)
 class Rod(Problem):
@@ -149,6 +147,7 @@ def test_outputs_of_any_units(size: float, other: float) -> None:
     check(Chain, size, other, most=1e-3)
 
 
+@pytest.mark.slow
 def test_a_zero_of_temperature_costs_rounding_only() -> None:
     assert error(Rod(size=700.0, zero=0.4)) < 10 * as_it_is(Rod)
 
@@ -250,6 +249,7 @@ def test_homogeneous_conditions_say_nothing_of_the_size(end: Any, exact: Any, se
     assert solution.report.facts["converged"]
 
 
+@pytest.mark.first(3)
 @pytest.mark.parametrize("data", [lambda x, y: 1e3 * (1 - x**2 - y**2), lambda x, y: torch.hypot(x, y) - 1, 0.0])
 @pytest.mark.parametrize("unit", [1.0, 1e-6])
 def test_data_that_are_zero_but_for_rounding_say_nothing_of_the_size(data: Any, unit: float) -> None:

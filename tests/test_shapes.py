@@ -569,6 +569,7 @@ def test_no_part_is_called_as_an_axis_or_a_flat_side(kind: str) -> None:
             NAMED[kind](name)  # type: ignore[arg-type]
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("operation", ["-", "|", "&"])
 @settings(max_examples=4)
 @given(
@@ -604,6 +605,7 @@ def test_a_named_box_is_its_own() -> None:
 APART = [("disc", "disc"), ("disc", "box"), ("box", "box"), ("box", "disc"), ("L", "disc")]
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize(("first", "second"), APART)
 @settings(max_examples=4)
 @given(st.floats(0, 2 * math.pi), st.floats(0.1, 0.4), st.booleans())

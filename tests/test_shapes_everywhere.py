@@ -49,7 +49,6 @@ SMALL: dict[str, Any] = {
     "evaluate": {"grid": 13},
     "train": [{"optimiser": "gauss_newton", "steps": 3}],
 }
-pytestmark = pytest.mark.usefixtures("no_estimates")
 each_problem = pytest.mark.parametrize("name", PROBLEMS)
 
 
@@ -68,6 +67,7 @@ KINDS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize(
     ("name", "entry"),
     [
@@ -95,6 +95,7 @@ POINTS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.first(1)
 # on the disc in the quick suite
 @pytest.mark.parametrize("name", only(PROBLEMS, "exact"))
 @pytest.mark.parametrize("points", only(POINTS, POINTS[0], POINTS[1], POINTS[-2], POINTS[-1]), ids=str)
@@ -161,6 +162,7 @@ def test_a_run_is_analysed_evaluated_and_drawn_again(tmp_path: Path, monkeypatch
     assert caught.value.code == 0
 
 
+@pytest.mark.slow
 def test_a_study_of_a_users_problem_on_a_shape(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], made: list[Task]
 ) -> None:

@@ -12,7 +12,6 @@ from quick import only
 
 import pinnreg
 
-pytestmark = pytest.mark.usefixtures("no_estimates")
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "shapes.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 SMALL: dict[str, Any] = {

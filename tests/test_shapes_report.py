@@ -118,6 +118,7 @@ def test_fields_are_nan_outside_and_the_report_has_no_nan(run: pinnreg.Solution)
     assert again.errors["u"].rel_l2 == pytest.approx(report.errors["u"].rel_l2, rel=0.2)
 
 
+@pytest.mark.estimates
 def test_residuals_are_nan_outside() -> None:
     report = pinnreg.solve({"problem": Unknown(), **SMALL}, out=False).report
     assert report is not None
@@ -216,6 +217,7 @@ def _error_field(domain: Any, names: str, cut: dict[str, float]) -> Any:
     return plots.error_field(axes, fields, title="", errors={"u": 1e-3}, outline=outline), values
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize(
     ("domain", "names", "cut", "rows"),
     [
@@ -256,6 +258,7 @@ SPLITS: dict[str, tuple[Any, str, dict[str, float], int]] = {
 }
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("kind", SPLITS)
 def test_maps_show_where_materials_meet(kind: str) -> None:
     domain, names, cut, count = SPLITS[kind]

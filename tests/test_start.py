@@ -25,7 +25,6 @@ from pinnreg.studies import study
 from pinnreg.studies.worker import Task
 from pinnreg.training import Hooks, loop, read_checkpoint
 
-pytestmark = pytest.mark.usefixtures("no_estimates")
 SMALL: dict[str, Any] = {
     "problem": {"name": "heat"},
     "network": {"hidden": [6]},
@@ -292,6 +291,7 @@ def test_the_command_line_takes_relative_paths(
     assert "no such folder" in err
 
 
+@pytest.mark.slow
 def test_runs_of_a_study_start_from_a_run(run: Path, tmp_path: Path, made: list[Task]) -> None:
     copy = shutil.copytree(run, tmp_path / "first")
     asked = {"base": SMALL, "set": {"seed": 1}, "vary": {"start": {"alone": None, "from": str(copy)}}}

@@ -56,6 +56,7 @@ def test_a_failed_run_is_reported_and_tried_again(
     assert len(made) == 1
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     ("what", "when"),
     [

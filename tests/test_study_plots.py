@@ -99,6 +99,7 @@ def test_weight_figures_are_legible_and_mark_what_was_chosen(panels: int) -> Non
     assert [y.tolist() for x, y in lines if x.size == 3][-1] == pytest.approx([0.7, np.nan, 0.3], nan_ok=True)
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize(
     ("names", "count"),
     [
@@ -271,6 +272,7 @@ def test_each_group_of_fields_has_a_file_of_its_own(tmp_path: Path) -> None:
     assert [path.name for path in found] == ["fields_3_3_x_y.png", "fields_3_3_x_y_2.png", "fields_ä.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.figures
 def test_figures_that_do_not_fit_any_more_are_removed(finished: Path) -> None:
     study(ASKED, finished)

@@ -77,6 +77,7 @@ def test_p_values_are_corrected_by_hand() -> None:
     assert holm([]) == []
 
 
+@pytest.mark.slow
 def test_among_many_comparisons_of_nothing_one_is_seldom_found() -> None:
     draws = np.random.default_rng(1).normal(size=(400, 30, 5))
     found = sum(min(holm([ratio_of(logs).p for logs in study])) < 0.05 for study in draws)

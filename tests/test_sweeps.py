@@ -23,7 +23,6 @@ from pinnreg.report import Solution
 from pinnreg.run.prepare import prepare
 from pinnreg.training import Hooks, read_history
 
-pytestmark = pytest.mark.usefixtures("no_estimates")
 ALL = ("adam", "sgd", "lbfgs", "ssbroyden", "gauss_newton")
 PENALTIES: dict[str, dict[str, Any]] = {
     "jacobian": {"kind": "jacobian", "samples": 7},
@@ -115,6 +114,7 @@ def test_points_of_soft_conditions_count_and_pairs_twice() -> None:
     assert sweeps_of({**given, "conditions": "exact"}) == 3 * 16
 
 
+@pytest.mark.slow
 def test_chunks_and_evaluations_do_not_count() -> None:
     stage = {"optimiser": "adam", "steps": 10}
     plain = sweeps_of(config(stage))
@@ -180,6 +180,7 @@ def test_the_column_begins_at_zero_rises_and_goes_on_through_the_stages(tmp_path
 # max_sweeps
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("optimiser", only(ALL, "adam", "lbfgs", "gauss_newton"))
 def test_max_sweeps_ends_a_stage_at_the_first_advance_beyond(optimiser: str) -> None:
     base = {"optimiser": optimiser, "steps": 18}
@@ -250,6 +251,7 @@ def test_a_finished_stage_goes_on_for_more_sweeps_and_only_for_more(tmp_path: Pa
 # what follows them
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     ("optimiser", "budget", "schedule"),
     [

@@ -13,7 +13,6 @@ from pinnreg import Box, InputError, Problem, dirichlet, even, initial, neumann,
 from pinnreg.config import resolve
 from pinnreg.run.prepare import prepare
 
-pytestmark = pytest.mark.usefixtures("no_estimates")
 TINY = {
     "network": {"hidden": [6, 5]},
     "points": {"interior": 40, "boundary": 16},
@@ -64,6 +63,7 @@ IMAGES = {
 }
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("kind", only(IMAGES, "own", "thirds"))
 @pytest.mark.parametrize("hidden", [[6, 5], pytest.param([4], marks=pytest.mark.slow)])
 def test_u_is_symmetric_before_and_after_training(kind, hidden):

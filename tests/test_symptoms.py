@@ -153,6 +153,7 @@ def predators(self: Any, u: Any, v: Any) -> Any:
 TWO_OUTPUTS = (initial(lambda x: torch.sin(math.pi * x), of="u"), dirichlet(0.0, of="u"), dirichlet(0.0, of="v"))
 
 
+@pytest.mark.estimates
 @pytest.mark.parametrize(
     ("problem", "hint"),
     [
@@ -207,6 +208,7 @@ def test_a_condition_too_few_is_noticed_and_no_estimate_trusted(problem: Any, hi
         assert {each.reliability for each in report.estimates.values()} == {"poor"}
 
 
+@pytest.mark.estimates
 @pytest.mark.parametrize("how", [None, pytest.param("defect", marks=pytest.mark.slow)])
 def test_an_open_solution_is_not_trusted_when_it_is_evaluated_either(tmp_path: Path, how: Any) -> None:
     problem = make(SQUARE, neumann(0.0), residual=poisson)
@@ -227,6 +229,7 @@ def test_an_estimate_of_nothing_is_not_trusted_where_nothing_was_asked() -> None
     assert solved.report.estimates["u"].reliability == "poor"
 
 
+@pytest.mark.first(1)
 # of many values, a sixth more is no chance any more
 @pytest.mark.parametrize(
     ("count", "said", "named"), [(40, 0.1, False), (40, 0.02, True), (40, 0.085, False), (2500, 0.085, True)]
@@ -247,6 +250,7 @@ def test_measurements_farther_off_than_their_noise_are_named(
     assert len(found) == named
 
 
+@pytest.mark.first(4)
 @pytest.mark.parametrize(
     ("conditions", "apart"),
     [

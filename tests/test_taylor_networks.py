@@ -143,6 +143,7 @@ def test_any_set_of_partials_of_a_network_of_any_size_equals_that_of_torch_func(
 SIXTH = {"scaling": (0, 0, 6), "harmonics": (1, 4, 1), "fourier": (3, 0, 3), "both": (2, 2, 2)}
 
 
+@pytest.mark.first(2)
 @some_pairs
 def test_fifth_and_sixth_partials_equal_those_of_torch_func(activation: str, features: str) -> None:
     model, at = network(activation, features, outputs=1), points(3)

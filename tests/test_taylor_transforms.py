@@ -54,6 +54,7 @@ def small_network(name: str) -> tuple[Callable[..., Tensor], tuple[Tensor, ...]]
 OPERATORS: list[Operator] = [(1, 1), (0, 2), Laplacian((0, 1)), Laplacian((0, 1), 2)]
 
 
+@pytest.mark.first(6)
 # the last operator takes slopes of all orders of every function; the others take them for two
 @pytest.mark.parametrize(
     ("name", "operator"),
@@ -187,6 +188,7 @@ TRANSFORMS: dict[str, Callable[..., Any]] = {
 }
 
 
+@pytest.mark.first(4)
 # the first uses forward and reverse mode of every function
 @pytest.mark.parametrize(
     ("activation", "transform"),

@@ -364,6 +364,7 @@ def uninterrupted() -> Callable[[str], tuple[Outcome, dict[str, Any]]]:
 STOPS = list(enumerate([1, 2, 7, 12, 13, 15, 18, 20, 25]))
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     ("calls", "resample"),
     [

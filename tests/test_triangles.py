@@ -100,6 +100,7 @@ def solid_angles(points: Tensor, corners: Tensor) -> Tensor:
     return torch.atan2(above, below).sum(dim=1) / (2 * math.pi)
 
 
+@pytest.mark.first(8)
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("name", MESHES)
 def test_all_is_as_by_comparing_all_with_all(name: str, seed: int) -> None:

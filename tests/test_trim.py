@@ -18,7 +18,6 @@ from pinnreg.errors import Interrupted
 from pinnreg.run.prepare import prepare
 from pinnreg.training import Hooks
 
-pytestmark = pytest.mark.usefixtures("no_estimates")
 POINTS = np.linspace(0, 1, 40)[:, None]
 OUTLIERS = [3, 11, 12, 30]
 

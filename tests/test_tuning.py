@@ -242,6 +242,7 @@ def test_a_weight_below_rounding_is_zero_for_good() -> None:
     assert tuning._moved(gone, 1.0, 4, 0.0).weight == 0
 
 
+@pytest.mark.slow
 def test_of_a_noisy_curve_the_weight_is_better_than_none_and_than_too_much(whole: pinnreg.Solution) -> None:
     found = error(whole)
     for weight in (1e-10, 1e-2):

@@ -133,6 +133,7 @@ def by_torch_func(of: Placed) -> Tensor:
 # the Jacobian
 
 
+@pytest.mark.first(1)
 @pairwise(regularisers=[[], GPINN_AND_NOISE], conditions=["default", "soft"], chunk=[None, 4])
 def test_the_columns_of_the_coefficients(
     regularisers: list[dict[str, Any]], conditions: str, chunk: int | None
@@ -150,6 +151,7 @@ def test_the_columns_of_the_coefficients(
     torch.testing.assert_close(slopes, linear, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("chunk", [None, 4])
 def test_importance_enters_the_columns(chunk: int | None) -> None:
     points = {"resample": "residual", "resample_every": 5, "importance": True}

@@ -20,7 +20,6 @@ from pinnreg.config import resolve
 from pinnreg.run.prepare import prepare
 from pinnreg.training import Hooks, read_history
 
-pytestmark = pytest.mark.usefixtures("no_estimates")
 DIFFUSION = '''
 from dataclasses import dataclass
 from math import exp, pi, sin
@@ -216,6 +215,7 @@ def test_load_and_evaluate_have_the_estimates(problems: Path, tmp_path: Path) ->
     assert pinnreg.solve(config(unknown={}), out=False, problems=problems).unknown == {}
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("out", [False, True], ids=["solved", "loaded"])
 def test_the_residual_is_that_of_the_estimate(problems: Path, tmp_path: Path, out: bool) -> None:
     solution = pinnreg.solve(config(problem=HIDDEN), out=tmp_path / "run", problems=problems)
@@ -251,6 +251,7 @@ STAGES = {
 KNOWN = {"name": "diffusion"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stages", "problem"),
     [

@@ -38,6 +38,7 @@ def test_a_problem_is_one_short_file(name: str) -> None:
     assert len((PROBLEMS / f"{name}.py").read_text().splitlines()) <= 30
 
 
+@pytest.mark.slow
 def test_third_derivative_two_outputs_and_periodicity(cli: Cli) -> None:
     """Found in ./problems, solved with its own defaults, compared with its own closed form."""
     settings = ["--set", "evaluate.grid=[40, 20]", "--set", "train.0.steps=60"]  # which suffice
@@ -80,6 +81,7 @@ def test_conditions_of_two_outputs_may_all_be_soft() -> None:
     assert all(history[name][0] > 0 for name in ("initial_u", "initial_v", "periodic"))
 
 
+@pytest.mark.slow
 @pytest.mark.figures
 def test_without_a_reference_nothing_is_verified_and_that_is_said(cli: Cli) -> None:
     stages = "train=[{optimiser: adam, steps: 20}, {optimiser: lbfgs, steps: 30}]"

@@ -209,6 +209,7 @@ def test_auto_is_one_window_where_nothing_has_stuck(widened: Widened) -> None:
     assert len(widened) == 2
 
 
+@pytest.mark.first(3)
 @pytest.mark.parametrize("problem", [Static(), Ending(), Orbit()])
 @pytest.mark.parametrize("conditions", ["soft", "exact"])
 def test_without_a_time_that_is_open_at_its_end_there_are_none(
@@ -323,6 +324,7 @@ def test_no_later_stage_begins_again(widened: Widened) -> None:
     assert (outcome.stop_reason, outcome.steps, len(widened)) == ("nothing left", 8, 8)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("after", [2.0, math.nan, None])
 def test_what_windows_do_not_improve_is_kept(after: float | None, caplog: pytest.LogCaptureFixture) -> None:
     alone, kept = run(objective(Bare()), Halting(windows=1))
@@ -365,6 +367,7 @@ STAGES: dict[str, tuple[list[Stage], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(("name", "calls"), [("auto", 14), ("adam", 5), ("newton", 6)])
 def test_a_run_that_is_stopped_in_a_window_goes_on_bit_for_bit(
     tmp_path: Path, name: str, calls: int, monkeypatch: pytest.MonkeyPatch
