@@ -25,6 +25,8 @@ LOWEST, HIGHEST = 1e-14, 1.0
 """The ends of the scale: about rounding, and no better than nothing."""
 TALL = 1.35
 """Inches of a panel with its title."""
+WIDE = 21
+"""Letters of a title that a panel has room for; longer ones are smaller."""
 
 
 @final
@@ -78,7 +80,8 @@ def thumbnails(pictures: Sequence[Thumbnail], *, title: str) -> Figure:
         for ax, picture in zip(panels, pictures, strict=False):
             _draw(ax, picture, scale)
             ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
-            ax.set_title(f"{picture.name}\n{picture.note}", fontsize=style.SMALL - 1, parse_math=False)
+            size = (style.SMALL - 1) * min(1.0, WIDE / max(len(picture.name), len(picture.note)))
+            ax.set_title(f"{picture.name}\n{picture.note}", fontsize=size, parse_math=False)
         for ax in panels[len(pictures) :]:
             ax.set_axis_off()
         colours = ScalarMappable(scale.norm, scale.cmap)
