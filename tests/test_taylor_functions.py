@@ -136,6 +136,47 @@ def test_values_are_torch_s_own(name: str) -> None:
     assert torch.allclose(found, function(x), rtol=2e-15, atol=1e-15)
 
 
+def falling(power: float, order: int) -> float:
+    """r (r - 1) ... (r - k + 1)."""
+    return math.prod(power - each for each in range(order))
+
+
+def power_derivative(power: float) -> Callable[[np.ndarray, int], np.ndarray]:
+    return lambda x, order: falling(power, order) * x ** (power - order)
+
+
+OF_POSITIVES: dict[str, tuple[Function, Callable[[np.ndarray, int], np.ndarray]]] = {
+    "sqrt": (torch.sqrt, power_derivative(0.5)),
+    "rsqrt": (torch.rsqrt, power_derivative(-0.5)),
+    "reciprocal": (torch.reciprocal, power_derivative(-1)),
+    "number over": (lambda x: 1 / x, power_derivative(-1)),
+    "tensor over": (lambda x: torch.ones((), dtype=x.dtype) / x, power_derivative(-1)),
+    "quotient": (lambda x: x**3 / (x * x), power_derivative(1)),
+    "**": (lambda x: x**2.5, power_derivative(2.5)),
+    "pow": (lambda x: torch.pow(x, -3), power_derivative(-3)),
+    "log": (torch.log, lambda x, k: power_derivative(-1)(x, k - 1) if k else np.log(x)),
+    "hypot": (lambda x: torch.hypot(0.6 * x, 0.8 * x), power_derivative(1)),
+}
+
+
+@pytest.mark.parametrize("name", OF_POSITIVES)
+def test_powers_roots_and_logarithms_equal_their_closed_forms(name: str) -> None:
+    function, closed_form = OF_POSITIVES[name]
+    x = torch.tensor([1e-3, 0.1, 0.7, 1.0, 4.0, 1e3], dtype=torch.float64)
+    found = derivatives(function, x[:, None], [(order,) for order in range(7)])
+    for order in range(7):
+        expected = closed_form(x.numpy(), order)
+        size = np.abs(power_derivative(1)(x.numpy(), 0)) ** (1 - order)  # of what cancels where all is zero
+        assert np.abs(found[order,][:, 0].numpy() - expected).max() <= 1e-10 * max(np.abs(expected).max(), size.max())
+
+
+def test_outside_of_their_range_values_are_torch_s_own() -> None:
+    x = torch.tensor([[-1.0], [0.0]], dtype=torch.float64)
+    for function in (torch.log, torch.sqrt, torch.reciprocal):
+        found = derivatives(function, x, [(0,), (1,)])[0,]
+        assert torch.equal(found.nan_to_num(7.0), function(x).nan_to_num(7.0))
+
+
 @every_function
 @pytest.mark.parametrize("algebra", ALGEBRAS, ids=lambda algebra: f"{len(algebra)} streams")
 @settings(max_examples=6)

@@ -68,6 +68,8 @@ def weight_normed() -> nn.Module:
 
 
 SUPPORTED: dict[str, Function] = {
+    "distance": lambda x: torch.hypot(x[:, :1] + 3, x[:, 1:] - 2),
+    "logarithm of a quotient": lambda x: torch.log((x[:, :1] + 3) / (4 - x[:, 1:] * x[:, :1])) / (x[:, 1:] + 3),
     "nn.Tanh": sequential(nn.Tanh()),
     "nn.Sigmoid": sequential(nn.Sigmoid()),
     "nn.SiLU": sequential(nn.SiLU()),

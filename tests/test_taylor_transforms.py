@@ -22,7 +22,13 @@ from pinnreg.taylor import Algebra, Laplacian, Operator
 Parameters = dict[str, Tensor]
 OPERATORS: list[Operator] = [(0, 0), (1, 0), (1, 1), (0, 3), Laplacian((0, 1)), Laplacian((0, 1), 2)]
 
-FUNCTIONS = {**ACTIVATIONS, "cos": torch.cos, "exp": torch.exp, "sigmoid": torch.sigmoid, "erf": torch.erf}
+FUNCTIONS = {
+    **ACTIVATIONS,
+    **{"cos": torch.cos, "exp": torch.exp, "sigmoid": torch.sigmoid, "erf": torch.erf},
+    "log": lambda x: torch.log(x**2 + 2),
+    "root": lambda x: torch.sqrt(x**2 + 2),
+    "quotient": lambda x: x / (x**2 + 2),
+}
 every_function = pytest.mark.parametrize("name", FUNCTIONS)
 every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
 

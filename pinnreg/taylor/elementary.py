@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -42,6 +43,21 @@ def _erf_second(algebra: Algebra, a: Tensor, y: Tensor, s: Tensor) -> Tensor:
     return -2 * _times(algebra, a, s)
 
 
+def _log_second(algebra: Algebra, a: Tensor, y: Tensor, s: Tensor) -> Tensor:
+    return -_times(algebra, s, s)
+
+
+@cache
+def power_of(exponent: float) -> Elementary:
+    """a^r for any number r."""
+
+    def second(algebra: Algebra, a: Tensor, y: Tensor, s: Tensor) -> Tensor:
+        # r (r - 1) a^(r - 2)
+        return (exponent - 1) * _times(algebra, s, _of_all(power_of(-1.0), algebra, a))
+
+    return Elementary(recurrences.power(exponent), second, needs_input=True)
+
+
 TANH = Elementary(recurrences.tanh, lambda algebra, a, y, s: -2 * _times(algebra, y, s))
 SIN = Elementary(recurrences.sin, lambda algebra, a, y, s: -y)
 COS = Elementary(recurrences.cos, lambda algebra, a, y, s: -y)
@@ -50,4 +66,5 @@ SIGMOID = Elementary(recurrences.sigmoid, lambda algebra, a, y, s: s - 2 * _time
 SOFTPLUS = Elementary(recurrences.softplus, lambda algebra, a, y, s: s - _times(algebra, s, s))
 SWISH = Elementary(recurrences.swish, _swish_second, needs_input=True)
 ERF = Elementary(recurrences.erf, _erf_second, needs_input=True)
+LOG = Elementary(recurrences.log, _log_second)
 GELU = Elementary(recurrences.gelu, _gelu_second, needs_input=True)

@@ -9,6 +9,7 @@ a product of series, hence one transposed product, whatever the function.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -104,6 +105,32 @@ def gelu(algebra: Algebra, support: Support, a: Rows) -> Pair:
     phi = _bell(algebra, support, a, 1 / math.sqrt(2 * math.pi), -0.5)
     integral = _integral(algebra, support, a, 0.5 * torch.erfc(-a[0] / math.sqrt(2)), phi)
     return _times_input(algebra, support, a, integral, phi)
+
+
+def power(exponent: float) -> Callable[[Algebra, Support, Rows], Pair]:
+    """The recurrence of a^r for any number r."""
+
+    def rows(algebra: Algebra, support: Support, a: Rows) -> Pair:
+        y, s = _stacks(algebra, a[0])
+        _fill(y, a[0] ** exponent)
+        _fill(s, exponent * a[0] ** (exponent - 1))
+        table = zip(algebra.composition(support), algebra.product(support, algebra.everything)[1], strict=True)
+        for chain, terms in list(table)[1:]:
+            y.add(chain, a, s.rows)
+            # r y = a s, of whose row that of s itself is the term with the value of a
+            rest = exponent * y.rows[-1]
+            for i, j, weight in terms:
+                if i:
+                    rest = torch.addcmul(rest, a[i], s.rows[j], value=-weight)
+            s.put(torch.div(rest, a[0], out=s.slot))
+        return y, s
+
+    return rows
+
+
+def log(algebra: Algebra, support: Support, a: Rows) -> Pair:
+    s, _ = power(-1.0)(algebra, support, a)
+    return _integral(algebra, support, a, torch.log(a[0]), s), s
 
 
 def _bell(algebra: Algebra, support: Support, a: Rows, height: float, exponent: float) -> Stack:

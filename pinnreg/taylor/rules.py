@@ -76,6 +76,10 @@ RULES |= {
     functional.gelu: _gelu,
     functional.silu: _silu,
     torch.square: _square,
+    torch.sqrt: lambda x: power(x, 0.5),
+    torch.rsqrt: lambda x: power(x, -0.5),
+    torch.reciprocal: lambda x: power(x, -1),
+    torch.hypot: lambda x, y: power(add(multiply(x, x), multiply(y, y)), 0.5),
     torch.pow: power,
     torch.cat: cat,
     torch.stack: stack,
@@ -92,6 +96,7 @@ RULES |= {
         elementary.SIN: (torch.sin,),
         elementary.COS: (torch.cos,),
         elementary.EXP: (torch.exp,),
+        elementary.LOG: (torch.log,),
         elementary.ERF: (torch.erf, torch.special.erf),
         elementary.SIGMOID: (torch.sigmoid, functional.sigmoid),
     }.items()

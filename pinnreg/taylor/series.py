@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pinnreg.taylor.algebra import Algebra, Support
+from pinnreg.taylor.elementary import power_of
 from pinnreg.taylor.functions import Elementary, compose, product
 from pinnreg.taylor.linear import linear
 from pinnreg.taylor.operators import Operator
@@ -137,6 +138,9 @@ class Series:
     def __truediv__(self, other: Any) -> Series:
         return divide(self, other)
 
+    def __rtruediv__(self, other: Any) -> Series:
+        return divide(other, self)
+
     def __pow__(self, exponent: Any) -> Series:
         return power(self, exponent)
 
@@ -149,7 +153,7 @@ class Series:
         raise Unsupported("a comparison, a truth value, a change in place or an operation that is not smooth")
 
     __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = __bool__ = __float__ = __int__ = _refuse
-    __abs__ = __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __rpow__ = __rtruediv__ = _refuse
+    __abs__ = __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __rpow__ = _refuse
     __iter__ = __contains__ = __setitem__ = __rmatmul__ = _refuse
     # Python would make a new series of `x *= 2`, while other names for x keep the old one
     __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = __imatmul__ = _refuse
@@ -212,18 +216,20 @@ def multiply(left: Any, right: Any) -> Series:
 
 
 def divide(left: Any, right: Any) -> Series:
-    """left / right, for a tensor or a number on the right."""
+    """left / right; one of them may be a tensor or a number."""
     if isinstance(right, Series):
-        raise Unsupported("division by an expression of the inputs")
+        return multiply(left, power(right, -1))
     series, other = _operands(left, right)
     return series.linear_map(lambda part: part / other)
 
 
 def power(base: Any, exponent: Any) -> Series:
-    """base^exponent for an integer of at least 1."""
+    """base^exponent for a number other than 0."""
     is_number = isinstance(exponent, int | float) and not isinstance(exponent, bool)
-    if not isinstance(base, Series) or not is_number or exponent < 1 or exponent % 1:
-        raise Unsupported("a power other than a positive integer")
+    if not isinstance(base, Series) or not is_number or exponent == 0:
+        raise Unsupported("a power whose exponent is 0 or no number")
+    if exponent < 0 or exponent % 1:
+        return base.compose(power_of(float(exponent)))
     exponent = int(exponent)
     half = power(base, exponent // 2) if exponent > 1 else None
     if half is None:
