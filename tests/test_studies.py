@@ -137,6 +137,22 @@ def test_a_second_call_runs_nothing_and_a_changed_study_what_is_new(
     assert [row for row in rows(tmp_path) if row["seed"] == "1"] == [row for row in before if row["seed"] == "1"]
 
 
+def test_a_study_that_does_not_analyse_measures_all_but_the_hessian_and_the_variations(
+    made: list[Task], done: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(done, tmp_path, dirs_exist_ok=True)
+    analysed = rows(tmp_path)[0]
+    found = study({**STUDY, "vary": {"seed": [0]}, "analyse": False}, tmp_path)
+    assert len(made) == 1  # what is measured less is another run
+    (row,) = rows(tmp_path)
+    own = {name for name in analysed if name.startswith(("hessian", "variation_"))}
+    assert own
+    assert not own & set(row)
+    assert (row["rel_l2"], row["validation_residual"]) == (analysed["rel_l2"], analysed["validation_residual"])
+    assert "Hessian" not in (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert found.study.analyse is False
+
+
 def test_a_study_that_was_killed_continues_to_the_same_table(made: list[Task], done: Path, tmp_path: Path) -> None:
     shutil.copytree(done, tmp_path, dirs_exist_ok=True)
     before = rows(tmp_path), rows(tmp_path, "summary.csv")

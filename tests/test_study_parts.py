@@ -131,6 +131,7 @@ def test_the_text_of_a_study_reads_as_the_study() -> None:
         "cases": ["heat", "poisson1d"],
         "vary": SEEDS,
         "choose": "validation",
+        "analyse": True,
         "parts": {"a": {}, "b": {"set": {"points.interior": 4}, "cases": {"c": {"base": "heat", "problem.mode": 2}}}},
     }
     asked, _, _, text = read_study(given)

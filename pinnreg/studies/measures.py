@@ -62,7 +62,7 @@ class Run:
         return math.nan if found is None else found
 
 
-def measured(solution: Solution, config: Config) -> Measures:
+def measured(solution: Solution, config: Config, *, analyse: bool = True) -> Measures:
     """The measures of a run that has ended.
 
     `rel_l2` is the relative L2 error on the evaluation grid, of several outputs the largest. It is the RMSE of those
@@ -70,7 +70,7 @@ def measured(solution: Solution, config: Config) -> Measures:
     `validation_residual` the mean square of the PDE's residual, summed over equations, at the collocation points of the
     last step and at points that training never saw; `validation_loss`, only where conditions are soft, the latter with
     the mean squares of these conditions; `validation` the RMSE at measurements held out from training.
-    `<name>_error` is the relative error of an unknown coefficient.
+    `<name>_error` is the relative error of an unknown coefficient. `analysed` says what else there is with `analyse`.
     """
     assert solution.report is not None
     report = solution.report
@@ -90,7 +90,7 @@ def measured(solution: Solution, config: Config) -> Measures:
     if (loss := fresh_loss(solution, config, fresh)) is not None:
         found["validation_loss"] = loss
     found |= {f"{name}{ERROR_OF_UNKNOWN}": each["relative_error"] for name, each in report.facts["unknown"].items()}
-    found |= analysed(solution, points, config.seed)
+    found |= analysed(solution, points, config.seed) if analyse else {}
     return {name: value if value is None or math.isfinite(value) else None for name, value in found.items()}
 
 

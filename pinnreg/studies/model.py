@@ -108,6 +108,7 @@ class Study:
             else the residual at fresh points (validation), or always the latter (residual). Where conditions are soft
             the residual is that of the equations and these conditions together.
         budget: network sweeps times points, the same for all runs.
+        analyse: whether the Hessian and the variations of each run are measured, which may take as long as a small run.
     """
 
     vary: Annotated[dict[str, Variants], Field(min_length=1)]
@@ -117,6 +118,7 @@ class Study:
     parts: dict[str, Part] = Field(default_factory=dict)
     choose: Literal["validation", "residual"] = "validation"
     budget: Positive | None = None
+    analyse: bool = True
 
     def whole(self) -> dict[str, Study]:
         """The studies that it consists of, by the part's name: itself, under "", where there are no parts."""

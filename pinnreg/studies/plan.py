@@ -65,7 +65,8 @@ def plan(study: Study, where: str, folders: Sequence[Path] = (), *, planning: On
             # before the run's own hash: a file edited in between then fails the run, and is not taken for the old one
             hashes = resolved.problem_hash, _part_hashes(resolved), _data_hashes(as_dict(resolved.config))
             elsewhere = _folders(resolved, folders)
-            runs.append(Plan(labels, candidates, resolved, run_hash(resolved), *hashes, elsewhere))
+            known_by = run_hash(resolved, analyse=study.analyse)
+            runs.append(Plan(labels, candidates, resolved, known_by, *hashes, study.analyse, elsewhere))
     if clocks:
         logger.warning(
             "%s: %s of the base does not count: what a run reaches by then is for the machine and its load to say",
@@ -140,10 +141,11 @@ def check(plans: Sequence[Plan], where: str, *, device: bool) -> None:
             raise InputError(f"{where}: {abridged(first.title)}: {error}") from None
 
 
-def run_hash(resolved: Resolved) -> str:
+def run_hash(resolved: Resolved, *, analyse: bool = True) -> str:
     """A hash of all that a run's results depend on.
 
-    These are its config but for the device, the problem's file, those of own parts and of data, and pinnreg's version.
+    These are its config but for the device, the problem's file, those of own parts and of data, pinnreg's version, and
+    what is measured.
     """
     config = as_dict(resolved.config)
     del config["device"]
@@ -156,6 +158,8 @@ def run_hash(resolved: Resolved) -> str:
         "pinnreg": package_version(),
         "format": FORMAT,
     }
+    if not analyse:
+        identity["analyse"] = False  # of which runs from before it was a key know nothing
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 

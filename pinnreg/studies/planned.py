@@ -22,6 +22,7 @@ class Plan:
         problem_hash: SHA-256 of the problem file when the hash was made.
         part_hashes: those of the files of the user's own parts, by path.
         data_hashes: those of the data files, by path.
+        analyse: whether its Hessian and its variations are measured.
         folders: where another process finds problem and parts, besides the shipped folder.
     """
 
@@ -32,6 +33,7 @@ class Plan:
     problem_hash: str | None
     part_hashes: dict[str, str]
     data_hashes: dict[str, str]
+    analyse: bool = True
     folders: tuple[str, ...] = ()
 
     @property

@@ -33,6 +33,7 @@ def task_of(planned: Plan, folder: Path, claim: str, where: Path | None = None) 
         "problem_hash": planned.problem_hash,
         "part_hashes": planned.part_hashes,
         "data_hashes": planned.data_hashes,
+        "analyse": planned.analyse,
         "study": str(folder.resolve()),
         "claim": claim,
     }

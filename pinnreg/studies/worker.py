@@ -42,6 +42,7 @@ class Task(TypedDict):
         problem_hash: SHA-256 of the problem file that the run is known by.
         part_hashes: those of the files of own parts, by path.
         data_hashes: those of its data files, by path.
+        analyse: whether its Hessian and its variations are measured.
         study: the study's folder.
         claim: what that folder says while the command that wants this run is at work.
     """
@@ -52,6 +53,7 @@ class Task(TypedDict):
     problem_hash: str | None
     part_hashes: dict[str, str]
     data_hashes: dict[str, str]
+    analyse: bool
     study: str
     claim: str
 
@@ -91,7 +93,7 @@ def _made(task: Task) -> tuple[str, Measures]:
         solution = solve(
             task["config"], out=folder, problems=task["problems"], overwrite=True, hooks=hooks, figures=False
         )
-        status, measures = OK, measured(solution, validate(unfound(task["config"]), "config"))
+        status, measures = OK, measured(solution, validate(unfound(task["config"]), "config"), analyse=task["analyse"])
         measures[CPU_SECONDS] = time.process_time() - began
     except Diverged:
         status, measures = DIVERGED, measured_of_diverged(folder)
