@@ -13,7 +13,7 @@ from options.cases import CASES, KEYS, Case, Config, all_values, case, config, f
 
 import pinnreg
 from pinnreg import InputError, registry
-from pinnreg.report import Solution
+from pinnreg.run import Solution
 
 
 def test_the_walk_finds_keys_at_every_depth() -> None:

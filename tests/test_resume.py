@@ -21,7 +21,7 @@ import yaml
 from started import wait_for
 
 import pinnreg
-from pinnreg.report import Solution
+from pinnreg.run import Solution
 from pinnreg.training import Hooks, loop, read_history
 
 RICH: dict[str, Any] = {

@@ -19,7 +19,7 @@ from pinnreg import Box, Problem, dirichlet, odd
 from pinnreg.cli import main
 from pinnreg.config import resolve
 from pinnreg.errors import InputError
-from pinnreg.report import Solution
+from pinnreg.run import Solution
 from pinnreg.run.prepare import Prepared, prepare
 from pinnreg.studies import study
 from pinnreg.studies.worker import Task

@@ -19,7 +19,7 @@ from pinnreg import Box, Problem, dirichlet, initial, periodic
 from pinnreg.config import resolve
 from pinnreg.objective import Batch, Evaluator, drawing
 from pinnreg.optimisers import Adam, learning_rate
-from pinnreg.report import Solution
+from pinnreg.run import Solution
 from pinnreg.run.prepare import prepare
 from pinnreg.training import Hooks, read_history
 

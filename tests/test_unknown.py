@@ -21,7 +21,7 @@ from pinnreg.config import resolve
 from pinnreg.equations import Unknown, split_conditions
 from pinnreg.objective import PointSettings, objective_of
 from pinnreg.regularisers import GPINN, Jacobian, NoiseStability, Ridge
-from pinnreg.report import Solution
+from pinnreg.run import Solution
 from pinnreg.run.prepare import prepare
 
 F64 = torch.float64

@@ -31,14 +31,12 @@ from .grid import (
     taken,
 )
 from .markdown import markdown_table
-from .solution import Solution
 
 __all__ = [
     "Errors",
     "Inside",
     "ReferenceReport",
     "Report",
-    "Solution",
     "Validation",
     "check_inside",
     "compare",

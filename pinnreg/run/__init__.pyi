@@ -4,11 +4,13 @@ from .folder import RunFolder
 from .line import evaluate, load, load_config, problem, solve
 from .prepare import choose_device
 from .results import redraw
+from .solution import Solution
 
 __all__ = [
     "Analysis",
     "Bootstrapped",
     "RunFolder",
+    "Solution",
     "analyse",
     "choose_device",
     "evaluate",

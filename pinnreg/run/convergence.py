@@ -44,9 +44,9 @@ from pinnreg.networks import MLPSettings
 from pinnreg.objective import Batch
 from pinnreg.randomness import derive
 from pinnreg.regularisers import acts
-from pinnreg.report import Solution
 from pinnreg.run.fresh import fresh_points, fresh_residual
 from pinnreg.run.prepare import Prepared
+from pinnreg.run.solution import Solution
 from pinnreg.run.torn import torn
 from pinnreg.training import Outcome, is_limit
 

@@ -16,9 +16,9 @@ from pinnreg.estimates import COLUMNS, Estimate, Reliability, rows_of
 from pinnreg.objective import INTERIOR, Evaluator
 from pinnreg.optimisers import AnyStage
 from pinnreg.randomness import derive
-from pinnreg.report import Solution
 from pinnreg.run.convergence import wrong
 from pinnreg.run.prepare import Prepared, minimised, network_of
+from pinnreg.run.solution import Solution
 from pinnreg.taylor import Algebra
 from pinnreg.training import History, train
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pinnreg.config import Config
 from pinnreg.equations import Condition, condition_at, split_conditions, with_values
 from pinnreg.randomness import derive
-from pinnreg.report import Solution
+from pinnreg.run.solution import Solution
 
 FRESH_POINTS = 4096
 

@@ -19,7 +19,7 @@ from pinnreg.equations import Problem
 from pinnreg.errors import InputError, Interrupted, StorageError
 from pinnreg.estimates import Uncertainty
 from pinnreg.objective import Batch, Evaluator, batch_of
-from pinnreg.report import Solution, main_error, read_report, write_report
+from pinnreg.report import main_error, read_report, write_report
 from pinnreg.run.combinations import note_unfinished_annealing
 from pinnreg.run.convergence import judged, worst, wrong
 from pinnreg.run.estimating import How, by_defect, estimated
@@ -29,6 +29,7 @@ from pinnreg.run.prepare import Prepared, check_stages, prepare
 from pinnreg.run.provenance import provenance
 from pinnreg.run.results import compared, with_facts, write_figures
 from pinnreg.run.resuming import Begun
+from pinnreg.run.solution import Solution
 from pinnreg.run.symptoms import undetermined
 from pinnreg.training import History, Hooks, Outcome, is_lost, read_history, train
 

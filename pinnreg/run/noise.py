@@ -14,8 +14,9 @@ from torch import Tensor
 from pinnreg.errors import InputError
 from pinnreg.estimates import BandSize, Uncertainty, uncertainty
 from pinnreg.objective import Batch
-from pinnreg.report import Solution, grid_points, middle_of, scattered_points, spread
+from pinnreg.report import grid_points, middle_of, scattered_points, spread
 from pinnreg.run.prepare import Prepared
+from pinnreg.run.solution import Solution
 
 logger = logging.getLogger("pinnreg")
 

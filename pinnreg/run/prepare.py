@@ -42,7 +42,6 @@ from pinnreg.optimisers.interface import SKETCHED_ABOVE
 from pinnreg.reference import Reference, Solved, from_file
 from pinnreg.report import (
     Inside,
-    Solution,
     check_inside,
     grid_axes,
     grid_points,
@@ -54,6 +53,7 @@ from pinnreg.report import (
 )
 from pinnreg.run.combinations import check_combinations
 from pinnreg.run.sizes import check_sizes
+from pinnreg.run.solution import Solution
 from pinnreg.run.starting import Start, read_start
 
 logger = logging.getLogger("pinnreg")

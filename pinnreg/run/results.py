@@ -23,7 +23,6 @@ from pinnreg.objective import Batch
 from pinnreg.randomness import derive
 from pinnreg.report import (
     Report,
-    Solution,
     Validation,
     compare,
     middle_of,
@@ -37,6 +36,7 @@ from pinnreg.run.convergence import Verdict
 from pinnreg.run.folder import RunFolder, make_writable
 from pinnreg.run.noise import bands_of, on_grid
 from pinnreg.run.prepare import Prepared
+from pinnreg.run.solution import Solution
 from pinnreg.run.symptoms import symptoms
 from pinnreg.training import Outcome, read_history
 

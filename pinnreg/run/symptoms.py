@@ -23,10 +23,10 @@ from pinnreg.estimates import AWAY, another
 from pinnreg.objective import INTERIOR, Batch, Objective, afresh, first_batch, residuals
 from pinnreg.optimisers import AnyStage
 from pinnreg.randomness import derive
-from pinnreg.report import Solution
 from pinnreg.run.convergence import AT_REST, OVERFITTED, TOLERANCE, Verdict, is_measured, left, worst
 from pinnreg.run.fresh import fresh_points, fresh_residual
 from pinnreg.run.prepare import Prepared
+from pinnreg.run.solution import Solution
 from pinnreg.training import Outcome, is_limit
 
 POINTS, AT_CONDITIONS = 256, 64

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pinnreg.equations import Points
 from pinnreg.equations.jumps import Jumps, Lines, Sample, lines_inside, thin
-from pinnreg.report import Solution
+from pinnreg.run.solution import Solution
 
 HALVINGS = 7
 """Of cells of 1/64 of a line: layers of 1e-4 of it are seen."""

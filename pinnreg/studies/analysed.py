@@ -13,7 +13,7 @@ from pinnreg.analysis.sharpness import sharpness
 from pinnreg.analysis.variation import variation
 from pinnreg.equations import Points
 from pinnreg.networks import bound
-from pinnreg.report import Solution
+from pinnreg.run import Solution
 
 Loss = Callable[[dict[str, Tensor]], Tensor]
 

@@ -11,7 +11,8 @@ from typing import Any, final
 import numpy as np
 
 from pinnreg.config import Config
-from pinnreg.report import Report, Solution, write_json
+from pinnreg.report import Report, write_json
+from pinnreg.run import Solution
 from pinnreg.run.fresh import fresh_loss, fresh_points, fresh_residual
 from pinnreg.studies.analysed import analysed
 from pinnreg.studies.planned import Plan

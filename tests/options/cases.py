@@ -16,7 +16,7 @@ from objectives import Placed, placed
 import pinnreg
 from pinnreg import Box, Problem, dirichlet, initial
 from pinnreg.config import json_schema, resolve
-from pinnreg.report import Solution
+from pinnreg.run import Solution
 from pinnreg.run.prepare import Prepared, prepare
 
 Config = dict[str, Any]
