@@ -20,9 +20,10 @@ from .equations import (
 from .errors import Diverged, InputError, Interrupted
 from .optimisers.nonlinear import least_squares
 from .reproductions import reproduce
-from .run import analyse, evaluate, load, load_config, problem, solve
+from .run import Solution, analyse, evaluate, load, load_config, problem, solve
 from .studies import study
 from .taylor import Laplacian
+from .training import Hooks
 
 __version__: str
 
@@ -34,11 +35,13 @@ __all__ = [
     "Domain",
     "Ellipse",
     "Field",
+    "Hooks",
     "InputError",
     "Interrupted",
     "Laplacian",
     "Polygon",
     "Problem",
+    "Solution",
     "Split",
     "Star",
     "Surface",

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from pinnreg.cli import bar
+from pinnreg import bar
+from pinnreg.run.progress import seen
+from pinnreg.training import Row
 
 Moves = list[tuple[str, int | None, int]]
 
@@ -18,7 +20,7 @@ def moves(monkeypatch: pytest.MonkeyPatch) -> Moves:
     found: Moves = []
 
     @contextlib.contextmanager
-    def terminal() -> Iterator[bar.Move]:
+    def terminal(counted: bool) -> Iterator[bar.Move]:
         yield lambda *move: found.append(move)
 
     monkeypatch.setattr(bar, "_bar", terminal)
@@ -45,3 +47,32 @@ def test_quiet_is_quiet_even_on_a_terminal(moves: Moves) -> None:
 
 def test_lines_elsewhere() -> None:
     assert told(quiet=False) == [("a", 1), ("b", 2)]
+
+
+# what is seen of a training
+
+
+def test_a_run_shows_its_errors_with_their_step(moves: Moves) -> None:
+    with seen(quiet=False, zero=["v"]) as on_row:
+        on_row(Row(0, 200, 0.0, 3.0, {"u": 0.5, "v": 0.25}))
+        on_row(Row(50, 200, 0.6, 0.5))
+    texts, totals, done = zip(*moves, strict=True)
+    assert texts == (
+        "step 0/200  loss 3.00e+00  error of u 5.00e-01  error of v (RMSE) 2.50e-01",
+        "step 50/200  loss 5.00e-01  error of u 5.00e-01 (step 0)  error of v (RMSE) 2.50e-01 (step 0)",
+    )
+    # by the nearest limit, which need not be the steps
+    assert [place / total for place, total in zip(done, totals, strict=True)] == [0, 0.6]
+
+
+def test_without_a_terminal_a_line_is_printed_where_errors_were_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    with seen(quiet=False) as on_row:
+        on_row(Row(0, 200, 0.0, 3.0, {"u": 0.5}))
+        on_row(Row(50, 200, 0.6, 0.5))
+        on_row(Row(100, 200, 1.0, 0.5, {}, 0.125))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "step 0/200  loss 3.00e+00  error of u 5.00e-01",
+        "step 100/200  loss 5.00e-01  residual at fresh points 1.2e-01 of its terms",
+    ]

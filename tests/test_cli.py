@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
@@ -19,6 +20,7 @@ import pinnreg
 from pinnreg.cli import main
 from pinnreg.cli.process import guarded
 from pinnreg.run import line
+from pinnreg.training import Row
 
 Cli = Callable[..., tuple[int, str, str]]
 TINY: dict[str, Any] = {
@@ -328,11 +330,11 @@ def test_signals_save_and_say_how_to_go_on(
 ) -> None:
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
 
-    def on_row(step: int, *_: Any) -> None:
-        if step == 50:
+    def on_row(row: Row) -> None:
+        if row.step == 50:
             signal.raise_signal(number)
 
-    monkeypatch.setattr("pinnreg.cli.show._print_row", on_row)
+    monkeypatch.setattr("pinnreg.run.line.seen", lambda **_: contextlib.nullcontext(on_row))
     found, out, err = cli("solve", "tiny.yaml", "--out", "run")
     assert (found, out) == (code, "")
     assert "the state was saved; go on with: pinnreg solve --resume run" in err
@@ -422,7 +424,7 @@ def test_a_run_without_a_reference_shows_its_progress(cli: Cli) -> None:
     small = ["--set=train.0.steps=10", "--set=network.hidden=[4]", "--set=points.interior=20", "--set=evaluate.grid=5"]
     code, _, err = cli("solve", "no_reference", "--problems", problems, *small)
     assert code == 0
-    assert "step 10/10  loss" in err
+    assert re.search(r"step 10/10  loss \S+  residual at fresh points \S+ of its terms", err)
 
 
 def test_a_run_s_folder_in_the_place_of_a_config_is_explained(cli: Cli, tmp_path: Path) -> None:

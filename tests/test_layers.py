@@ -19,7 +19,7 @@ import pinnreg
 PACKAGE = Path(pinnreg.__file__).resolve().parent
 LAYERS = {
     -2: ("errors",),
-    -1: ("settings", "naming", "memory", "files", "processes", "randomness"),
+    -1: ("settings", "naming", "memory", "files", "processes", "randomness", "bar"),
     0: ("scanning", "domain", "locks", "reference", "taylor", "compilation", "jacobians"),
     1: ("networks",),
     2: ("differentiation",),

@@ -22,7 +22,7 @@ from started import wait_for
 
 import pinnreg
 from pinnreg.run import Solution
-from pinnreg.training import Hooks, loop, read_history
+from pinnreg.training import Hooks, Row, loop, read_history
 
 RICH: dict[str, Any] = {
     "problem": "heat",
@@ -206,8 +206,8 @@ def test_a_stage_that_ended_right_before_a_crash_has_ended(tmp_path: Path) -> No
     class Killed(Exception):
         pass
 
-    def kill(step: int, *_: Any) -> None:
-        if step > 10:
+    def kill(row: Row) -> None:
+        if row.step > 10:
             raise Killed
 
     stages = [{"optimiser": "adam", "steps": 10}, {"optimiser": "adam", "steps": 20}]

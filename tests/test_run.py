@@ -22,7 +22,7 @@ from pinnreg.locks import LOCK
 from pinnreg.report import summary
 from pinnreg.run import RunFolder, redraw
 from pinnreg.run.folder import make_writable
-from pinnreg.training import Hooks
+from pinnreg.training import Hooks, Row
 
 PROBLEMS = Path(__file__).parent / "data" / "problems"
 FILES = {
@@ -164,12 +164,12 @@ def test_history_csv(run: tuple[Path, Any]) -> None:
 def test_history_is_flushed_while_running(tmp_path: Path) -> None:
     seen: list[int] = []
 
-    def progress(step: int, *_: Any) -> None:
+    def progress(row: Row) -> None:
         seen.append(int((tmp_path / "run/history.csv").read_text().splitlines()[-1].split(",")[0]))
-        assert seen[-1] == step
+        assert seen[-1] == row.step
         assert not (tmp_path / "run/report.json").exists()
         assert not (tmp_path / "run/fields.npz").exists()
-        assert step == 0 or (tmp_path / "run/checkpoint.pt").exists()
+        assert row.step == 0 or (tmp_path / "run/checkpoint.pt").exists()
 
     pinnreg.solve(TINY, out=tmp_path / "run", hooks=Hooks(progress=progress))
     assert len(seen) >= 5

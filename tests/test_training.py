@@ -26,7 +26,7 @@ from pinnreg.objective.functions import total
 from pinnreg.objective.sampling import uniform_points
 from pinnreg.registry import shipped
 from pinnreg.run.prepare import prepare
-from pinnreg.training import History, Hooks, Outcome, read_checkpoint, read_history, train
+from pinnreg.training import History, Hooks, Outcome, Row, read_checkpoint, read_history, train
 
 CPU = torch.device("cpu")
 
@@ -315,7 +315,7 @@ def test_errors_are_evaluated_at_the_start_on_time_and_at_each_end() -> None:
     history = History(prepared.objective.names, ("u",), None)
     lines: list[tuple[int, int]] = []
     hooks = Hooks(
-        errors=lambda _: {"u": 0.5}, evaluate_every=20, progress=lambda step, of, *_: lines.append((step, of))
+        errors=lambda _: {"u": 0.5}, evaluate_every=20, progress=lambda row: lines.append((row.step, row.steps))
     )
     train(Evaluator(prepared.objective), prepared.resolved.config.train, history, hooks=hooks)
     columns = history.columns()
@@ -323,6 +323,60 @@ def test_errors_are_evaluated_at_the_start_on_time_and_at_each_end() -> None:
     assert list(evaluated) == [0, 20, 40, 55, 60, 65]
     assert list(columns["step"]) == [0, 20, 40, 50, 55, 60, 65]
     assert lines == [(step, 65) for step in columns["step"]]
+
+
+def test_a_hook_that_stops_ends_the_training_with_what_there_is() -> None:
+    stages = [{**ADAM, "steps": 60}, {**ADAM, "steps": 10}]
+    rows: list[Row] = []
+
+    def stop(row: Row) -> str | None:
+        rows.append(row)
+        return "it was enough" if row.step >= 40 else None
+
+    whole, _, _ = run(config([{**ADAM, "steps": 40}]))
+    outcome, history, _ = run(config(stages), hooks=Hooks(evaluate_every=20, stop=stop))
+    assert [row.step for row in rows] == [0, 20, 40]
+    assert [row.share for row in rows] == pytest.approx([0, 2 / 7, 4 / 7])
+    assert history["step"][-1] == outcome.steps == 40
+    assert outcome.stop_reason == "adam: it was enough, stopped by a hook"
+    assert same(outcome.parameters, whole.parameters)
+    # reasons are optional
+    outcome, _, _ = run(config(stages), hooks=Hooks(evaluate_every=20, stop=lambda _: True))
+    assert (outcome.steps, outcome.stop_reason) == (0, "adam: stopped by a hook")
+
+
+def test_a_run_that_a_hook_stopped_is_a_whole_one_that_goes_on(tmp_path: Path) -> None:
+    given = config([{**ADAM, "steps": 30}])
+    whole = pinnreg.solve(given, out=False)
+    stop = Hooks(stop=lambda row: row.errors is not None and row.step > 0)
+    cut = pinnreg.solve(given, {"evaluate.every": 10}, out=tmp_path / "run", hooks=stop)
+    assert cut.report is not None
+    assert cut.report.facts["steps"] == 10
+    assert cut.report.facts["converged"] is False
+    assert (tmp_path / "run" / "report.json").exists()
+    problem = {"problem": Decay()}
+    again = pinnreg.solve(given, {"train.0.steps": 31}, out=tmp_path / "run", resume=True)
+    more = pinnreg.solve(given, {"train.0.steps": 31}, out=False)
+    assert same(again.parameters, more.parameters)
+    assert whole.report is not None
+
+
+def test_the_share_that_is_done_is_by_the_nearest_limit() -> None:
+    rows: list[Row] = []
+    stages = [{**ADAM, "steps": 20, "max_sweeps": 10**9}, {**ADAM, "steps": 20, "max_sweeps": 16 * 5 * 2}]
+    run(config(stages), hooks=Hooks(evaluate_every=5, progress=rows.append))
+    by_steps = [row.step / 40 for row in rows]
+    assert [row.share for row in rows if row.step <= 20] == by_steps[: sum(row.step <= 20 for row in rows)]
+    assert rows[-1].step < 40
+    assert rows[-1].share == 1
+
+
+def test_the_residual_is_asked_for_where_there_are_no_errors() -> None:
+    rows: list[Row] = []
+    given, seen = config([{**ADAM, "steps": 15}]), iter(range(99))
+    run(given, hooks=Hooks(evaluate_every=10, residual=lambda _: float(next(seen)), progress=rows.append))
+    assert [(row.step, row.residual) for row in rows] == [(0, 0), (10, 1), (15, 2)]
+    run(given, hooks=Hooks(evaluate_every=10, errors=lambda _: {"u": 1.0}, residual=pytest.fail))
 
 
 def test_evaluation_does_not_change_the_result() -> None:

@@ -83,7 +83,7 @@ def clocked_run(known: Prepared, problem: str, optimiser: str, seed: int, second
         forget_solves()  # which a user's first run has to make
         out, started = Path(folder) / "run", time.perf_counter()
         try:
-            solution = solve(config, out=out, hooks=Hooks(observe=trace.observe))
+            solution = solve(config, out=out, hooks=Hooks(observe=trace.observe), progress=False)
             assert solution.report is not None
             facts, unknown = solution.report.facts, dict(solution.unknown)
             steps, stop_reason = facts["steps"], facts["stop_reason"]

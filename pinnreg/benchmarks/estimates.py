@@ -259,7 +259,7 @@ def _failed(failure: Failure) -> FailedRun:
     own = getattr(unfit, failure.problem, None)
     config: Any = failure.problem if own is None else {"problem": own()}
     try:
-        report = solve(config, {"seed": 0, **failure.changes}, out=False, figures=False).report
+        report = solve(config, {"seed": 0, **failure.changes}, out=False, figures=False, progress=False).report
     except Diverged as error:
         reason = str(error).partition(";")[0]
         return FailedRun(failure, math.inf, False, None, None, None, (), reason)

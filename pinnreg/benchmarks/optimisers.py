@@ -105,7 +105,7 @@ def _warm_up(setting: OptimiserSetting) -> None:
     for optimiser in setting.optimisers:
         config = resolved(setting.problems[0], optimiser, 0, setting.max_seconds).config
         train = tuple(dataclasses.replace(stage, steps=2) for stage in config.train)
-        solve(as_dict(dataclasses.replace(config, train=train)), out=False)
+        solve(as_dict(dataclasses.replace(config, train=train)), out=False, progress=False)
 
 
 def _rows(

@@ -119,7 +119,7 @@ def _warm_up(config: str) -> None:
     with contextlib.suppress(Exception):
         stages = resolve(config, {}, problem_folders(None)).config.train
         short = {f"train.{number}.steps": WARM_UP_STEPS for number in range(len(stages))}
-        solve(config, short, out=False, figures=False)
+        solve(config, short, out=False, figures=False, progress=False)
 
 
 def timed(task: PeerTask) -> Made:

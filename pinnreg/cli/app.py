@@ -131,7 +131,7 @@ def solve(
         with show.notes(quiet=True):  # which come again with the run
             config.check(given, overrides, problem_folders(problems))
     use_threads(threads)
-    with show.progress(quiet) as on_row, signals() as interrupted, show.notes(quiet):
+    with signals() as interrupted, show.notes(quiet):
         solution = run.solve(
             given,
             overrides,
@@ -139,7 +139,8 @@ def solve(
             resume=resume is not None,
             problems=problem_folders(problems),
             overwrite=overwrite,
-            hooks=training.Hooks(interrupted=interrupted, undisturbed=interrupted.deferred, progress=on_row),
+            hooks=training.Hooks(interrupted=interrupted, undisturbed=interrupted.deferred),
+            progress=not quiet,
         )
     assert solution.folder is not None
     assert solution.report is not None

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from pinnreg import report, reproductions
-from pinnreg.cli import bar, options, show
+from pinnreg import bar, report, reproductions
+from pinnreg.cli import options, show
 from pinnreg.cli.page import Page, PageOption, image
 from pinnreg.cli.process import signals, use_threads
 from pinnreg.errors import Interrupted, unknown

@@ -9,12 +9,12 @@ import json as json_module
 import logging
 import math
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final, get_args
 
 from pinnreg import config, domain, equations, files, observations, registry
-from pinnreg.cli import bar, picture
+from pinnreg.cli import picture
 from pinnreg.cli.target import JsonFile
 from pinnreg.domain import SAMPLERS
 from pinnreg.errors import InputError
@@ -24,8 +24,6 @@ from pinnreg.regularisers import Shipped
 from pinnreg.scanning import Role
 
 WIDE = 400
-
-OnRow = Callable[[int, int, float, Mapping[str, float] | None], None]
 
 
 def line(text: str) -> None:
@@ -219,17 +217,6 @@ def _error_table(facts: Mapping[str, Any]) -> None:
         line(f"no reference for {', '.join(unverified)}: not verified")
 
 
-def progress(quiet: bool) -> contextlib.AbstractContextManager[OnRow]:
-    """A function to call at every row of the history."""
-    known: dict[str, float] = {}
-
-    def shown(step: int, steps: int, loss: float, found: Mapping[str, float] | None) -> tuple[str, int, int]:
-        known.update(found or {})
-        return _row(loss, known), steps, step
-
-    return bar.progress(quiet, shown, _print_row)
-
-
 @contextlib.contextmanager
 def notes(quiet: bool) -> Iterator[None]:
     """Show what the package notes along the way, such as a condition that cannot be exact, on stderr."""
@@ -258,15 +245,6 @@ class _Once(logging.Filter):
         new = message not in self._seen
         self._seen.add(message)
         return new
-
-
-def _print_row(step: int, steps: int, loss: float, found: Mapping[str, float] | None) -> None:
-    if found is not None:
-        print(f"step {step}/{steps}  {_row(loss, found)}", file=sys.stderr, flush=True)
-
-
-def _row(loss: float, found: Mapping[str, float]) -> str:
-    return "  ".join([f"loss {loss:.2e}", *(f"error of {name} {value:.2e}" for name, value in found.items())])
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str | int | float]]) -> None:

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pinnreg import studies
-from pinnreg.cli import bar, options, show
+from pinnreg import bar, studies
+from pinnreg.cli import options, show
 from pinnreg.cli.page import Page, PageOption, image
 from pinnreg.cli.process import problem_folders, signals
 from pinnreg.errors import InputError, Interrupted

@@ -85,7 +85,7 @@ def fit(
     hooks = Hooks(
         errors=measure or (lambda _: {}),
         evaluate_every=every,
-        progress=lambda step, total, loss, errors: progress(label, step, total),
+        progress=lambda row: progress(label, row.step, row.steps),
     )
     try:
         outcome = train(replicas, stages, history, hooks=hooks)

@@ -150,7 +150,7 @@ def flatness(seeds: Sequence[int], progress: Progress) -> Flatness:
 
 def trained(config: dict[str, Any], regularisers: list[dict[str, Any]]) -> Trained:
     """Solve a config with regularisers; Hessians of the plain terms, at its own points."""
-    solution = solve({**config, "regularisers": regularisers}, out=False)
+    solution = solve({**config, "regularisers": regularisers}, out=False, progress=False)
     assert solution.report is not None
     plain = prepare(resolve(config), with_reference=False).objective
     sharp = term_sharpness(plain, first_batch(plain, plain.model.initial()), solution.parameters)

@@ -143,7 +143,8 @@ def _fit(trained: Replica, seed: int) -> Fit:
 def _solved(seed: int, progress: Progress) -> float:
     """The error of Poisson's equation solved with quadratic blocks."""
     progress("poisson_quadratic", seed, 3)
-    report = solve("poisson_quadratic", {"seed": seed, "train.0.steps": 40, "device": "cpu"}, out=False).report
+    changes = {"seed": seed, "train.0.steps": 40, "device": "cpu"}
+    report = solve("poisson_quadratic", changes, out=False, progress=False).report
     assert report is not None
     return report.errors["u"].rel_l2
 

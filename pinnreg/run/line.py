@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,13 @@ from pinnreg.run.estimating import How, by_defect, estimated
 from pinnreg.run.folder import RunFolder
 from pinnreg.run.noise import uncertainty_of
 from pinnreg.run.prepare import Prepared, check_stages, prepare
+from pinnreg.run.progress import seen
 from pinnreg.run.provenance import provenance
 from pinnreg.run.results import compared, with_facts, write_figures
 from pinnreg.run.resuming import Begun
 from pinnreg.run.solution import Solution
 from pinnreg.run.symptoms import undetermined
-from pinnreg.training import History, Hooks, Outcome, is_lost, read_history, train
+from pinnreg.training import History, Hooks, Outcome, Row, is_lost, read_history, train
 
 
 def solve(
@@ -45,6 +46,7 @@ def solve(
     overwrite: bool = False,
     hooks: Hooks | None = None,
     figures: bool = True,
+    progress: bool = True,
 ) -> Solution:
     """Solve a PDE: train a network on it, compare it with the reference, and write the run's folder.
 
@@ -57,8 +59,10 @@ def solve(
         resume: go on with the run in `out`.
         problems: a folder, or several, of problem files besides the shipped ones; None: `./problems`, if there is one.
         overwrite: replace a run in `out`.
-        hooks: what training calls along the way, and how it is interrupted; `errors` is filled in here.
+        hooks: what training calls along the way, and how it is stopped, or interrupted; `errors`, `residual` and
+            `wrong` are filled in here.
         figures: whether to draw; `pinnreg.run.redraw` can do so later.
+        progress: whether it is seen on stderr: a bar on a terminal, elsewhere a line at each evaluation.
 
     Returns:
         The solution, with its history, report and folder.
@@ -78,7 +82,10 @@ def solve(
     check_stages(prepared)
     with _workplace(out, resolved.stem, begun, overwrite=overwrite) as folder, _stored(folder):
         state = begun and begun.state_to_go_on(prepared)
-        outcome, history = _trained(prepared, folder, state, hooks, begun.began_with if begun and state else {})
+        began_with = begun.began_with if begun and state else {}
+        with seen(quiet=not progress, zero=_zero(prepared)) as on_row:
+            looking = _with_looks(hooks, prepared, on_row)
+            outcome, history = _trained(prepared, folder, state, looking, began_with)
         solution = prepared.solution(outcome.parameters, history)
         verdict, how = judged(solution, prepared, outcome), prepared.resolved.config.evaluate.estimate
         uncertain = uncertainty_of(prepared, outcome.batch, outcome.parameters) if verdict.converged else None
@@ -269,7 +276,7 @@ def _trained(
         extra={"fingerprint": fingerprint(config)} | ({} if start is None else {"start": start.state()}),
         resume=state,
         accepted=accepted,
-        hooks=_with_looks(hooks, prepared),
+        hooks=hooks,
     )
     note_unfinished_annealing(objective, outcome.batch.progress)
     return outcome, history.columns()
@@ -290,21 +297,32 @@ def _kept(solution: Solution, folder: RunFolder, hooks: Hooks, *, figures: bool)
     return replace(solution, folder=folder.path)
 
 
-def _with_looks(hooks: Hooks, prepared: Prepared) -> Hooks:
-    """The hooks, with the relative residual, and the error against the reference."""
-    every = prepared.resolved.config.evaluate.every
-    hooks = replace(hooks, wrong=lambda parameters: wrong(prepared.solution(parameters, {}), prepared))
-    if prepared.solved is None:
-        return replace(hooks, evaluate_every=every)
+def _with_looks(hooks: Hooks, prepared: Prepared, on_row: Callable[[Row], object]) -> Hooks:
+    """The hooks, with the relative residual, and the error against the reference; `on_row` sees the progress, too."""
+
+    def progress(row: Row) -> None:
+        hooks.progress(row)
+        on_row(row)
+
+    def residual(parameters: Mapping[str, Tensor]) -> float | None:
+        largest = worst(prepared.solution(parameters, {}), prepared)
+        return None if largest is None else largest[1]
 
     def errors(parameters: Mapping[str, Tensor]) -> dict[str, float]:
         looked_at = prepared.looked_at(prepared.solution(parameters, {}))
         return {name: main_error(*pair) for name, pair in looked_at.items()}
 
-    zero = {name for name, known in prepared.truth.items() if not known.any()}
-    shown = hooks.progress
+    return replace(
+        hooks,
+        evaluate_every=prepared.resolved.config.evaluate.every,
+        progress=progress,
+        residual=residual,
+        wrong=lambda parameters: wrong(prepared.solution(parameters, {}), prepared),
+        errors=hooks.errors if prepared.solved is None else errors,
+    )
 
-    def progress(step: int, steps: int, loss: float, found: Mapping[str, float] | None) -> None:
-        shown(step, steps, loss, found and {f"{n} (RMSE)" if n in zero else n: each for n, each in found.items()})
 
-    return replace(hooks, errors=errors, evaluate_every=every, progress=progress if zero else shown)
+def _zero(prepared: Prepared) -> frozenset[str]:
+    """The outputs whose reference is zero."""
+    known = {} if prepared.solved is None else prepared.truth
+    return frozenset(name for name, values in known.items() if not values.any())

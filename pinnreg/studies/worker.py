@@ -89,9 +89,14 @@ def _made(task: Task) -> tuple[str, Measures]:
         return failure(changed), {}
     began = time.process_time()
     try:
-        hooks = Hooks(interrupted=_stopped(task))
         solution = solve(
-            task["config"], out=folder, problems=task["problems"], overwrite=True, hooks=hooks, figures=False
+            task["config"],
+            out=folder,
+            problems=task["problems"],
+            overwrite=True,
+            hooks=Hooks(interrupted=_stopped(task)),
+            figures=False,
+            progress=False,
         )
         status, measures = OK, measured(solution, validate(unfound(task["config"]), "config"), analyse=task["analyse"])
         measures[CPU_SECONDS] = time.process_time() - began

@@ -1,6 +1,6 @@
 from .checkpoint import flaw_in, flaw_in_start, position_of, read_checkpoint, write_checkpoint
 from .history import History, is_lost, read_history
-from .hooks import Hooks, Outcome
+from .hooks import Hooks, Outcome, Row
 from .loop import train
 from .position import Position, is_limit
 
@@ -9,6 +9,7 @@ __all__ = [
     "Hooks",
     "Outcome",
     "Position",
+    "Row",
     "flaw_in",
     "flaw_in_start",
     "is_limit",

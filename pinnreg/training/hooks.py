@@ -31,6 +31,28 @@ class Outcome(Generic[DrawnBatch]):
 
 @final
 @dataclass(frozen=True)
+class Row:
+    """A row of the history as hooks see it.
+
+    Attributes:
+        step: of so many `steps` in all.
+        share: of the whole training that is done, by whichever limit is nearest: steps, sweeps or seconds.
+        loss: the weighted sum of all terms.
+        errors: relative L2 error by output; None where it was not time to evaluate them.
+        residual: where there is no reference the largest relative residual at fresh points; None as the errors, or if
+            it does not tell.
+    """
+
+    step: int
+    steps: int
+    share: float
+    loss: float
+    errors: Mapping[str, float] | None = None
+    residual: float | None = None
+
+
+@final
+@dataclass(frozen=True)
 class Hooks:
     """What the loop calls; measuring takes no time from a stage's seconds, and only `wrong` changes the result.
 
@@ -43,8 +65,10 @@ class Hooks:
             known, or does not tell. By that a stage that has stuck is begun again.
         interrupted: the signal number that asks to stop, or None.
         undisturbed: a context in which a signal only does that; elsewhere it may stop what goes on at once.
-        progress: called with (step, steps in all, loss, errors) at every row of the history; errors are None where it
-            was not time to evaluate them.
+        residual: what stands for the errors where there are none.
+        progress: called at every row of the history, at least every 50 steps.
+        stop: asked after that; true, or a reason in words, ends the training there, in whatever stage, with its
+            solution. A run that was ended so can be resumed, in its last stage with more steps.
     """
 
     errors: Callable[[Parameters], Mapping[str, float]] = lambda _: {}
@@ -53,4 +77,6 @@ class Hooks:
     wrong: Callable[[Parameters], float | None] = lambda _: None
     interrupted: Callable[[], int | None] = lambda: None
     undisturbed: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
-    progress: Callable[[int, int, float, Mapping[str, float] | None], None] = lambda *_: None
+    residual: Callable[[Parameters], float | None] = lambda _: None
+    progress: Callable[[Row], object] = lambda _: None
+    stop: Callable[[Row], bool | str | None] = lambda _: None

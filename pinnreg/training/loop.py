@@ -22,9 +22,9 @@ from pinnreg.objective import DrawnBatch, Trainable
 from pinnreg.optimisers import Advance, Optimiser, Stage
 from pinnreg.training.checkpoint import copied, position_of, snapshot, write_checkpoint
 from pinnreg.training.history import History
-from pinnreg.training.hooks import Hooks, Outcome
-from pinnreg.training.position import LIMITS, Position
-from pinnreg.training.progress import annealed_share, share_of, spent
+from pinnreg.training.hooks import Hooks, Outcome, Row
+from pinnreg.training.position import HOOK, LIMITS, Position
+from pinnreg.training.progress import annealed_share, share_of, spent, spent_of_all
 
 logger = logging.getLogger("pinnreg")
 
@@ -104,6 +104,7 @@ class _Loop(Generic[DrawnBatch]):
         self._before: dict[str, torch.Tensor] | None = None
         self._good: dict[str, Any] | None = None
         self._stopped: str | None = None
+        self._asked: str | None = None
         self._first_bad = torch.zeros(len(self.objective.names), dtype=torch.bool)
         self._observe_at = 0.0
         self._saved_at = self._ticked_at = time.monotonic()
@@ -137,7 +138,7 @@ class _Loop(Generic[DrawnBatch]):
                 self._begin(stage)
             self.position.stop_reason = self._run_stage(stage)
             self._save()
-            if self.position.stage + 1 == len(self.stages):
+            if self.position.stage + 1 == len(self.stages) or self._asked is not None:
                 return  # a finished run stays in its last stage, so that more steps extend it
             self._next_stage()
 
@@ -164,7 +165,7 @@ class _Loop(Generic[DrawnBatch]):
         position.planned = _plan(stage)
         if stop is not None:
             return stop
-        stop = self._ended(stage)
+        stop = self._ended(stage) or self._asked_in(stage)
         while stop is None:
             if (signal := self.hooks.interrupted()) is not None:
                 self._save()
@@ -191,6 +192,8 @@ class _Loop(Generic[DrawnBatch]):
             if evaluate or _crossed(before, position.step, stage.log_every):
                 self._record(evaluate=evaluate)
                 self._tick()
+                if stop is None and (stop := self._asked_in(stage)) is not None:
+                    self._choose()
             if time.monotonic() - self._saved_at > CHECKPOINT_SECONDS:
                 self._save()
         return position.note + stop
@@ -203,6 +206,10 @@ class _Loop(Generic[DrawnBatch]):
         if self.position.stage_step >= stage.steps:
             return f"{stage.optimiser}: all {stage.steps} {LIMITS[0]}"
         return None
+
+    def _asked_in(self, stage: Stage) -> str | None:
+        """Why a hook ends the training in a stage, if it does."""
+        return None if self._asked is None else f"{stage.optimiser}: {self._asked}"
 
     def _gone_on(self, stage: Stage, advance: Advance) -> str | None:
         """Why the stage has ended by itself, if there is nothing else to try; goes on to the next window."""
@@ -375,7 +382,19 @@ class _Loop(Generic[DrawnBatch]):
         if bad:
             self._fall_back(bad)
         self._good = self._snapshot()
-        self.hooks.progress(position.step, sum(stage.steps for stage in self.stages), loss, errors)
+        with self._uncounted():
+            self._tell(loss, errors)
+
+    def _tell(self, loss: float, errors: Mapping[str, float] | None) -> None:
+        """Show a row of the history to the hooks."""
+        position, residual = self.position, None
+        if errors is not None and not errors:
+            residual = self.hooks.residual(self.parameters)
+        steps = sum(stage.steps for stage in self.stages)
+        row = Row(position.step, steps, spent_of_all(self.stages, position), loss, errors, residual)
+        self.hooks.progress(row)
+        if asked := self.hooks.stop(row):
+            self._asked = HOOK if asked is True else f"{asked}, {HOOK}"
 
     def _losses(self) -> tuple[dict[str, float], dict[str, float]]:
         with torch.no_grad():

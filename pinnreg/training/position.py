@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
-LIMITS = "steps done", "reached"
-"""How the reason of a stage ends that a limit has ended, of steps, or of seconds or sweeps."""
+HOOK = "stopped by a hook"
+LIMITS = "steps done", "reached", HOOK
+"""How the reason of a stage ends that a limit has ended, of steps, or of seconds or sweeps, or a hook."""
 
 
 def is_limit(reason: str) -> bool:

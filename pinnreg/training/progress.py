@@ -20,6 +20,12 @@ def spent(stage: Stage, position: Position) -> float:
     return min(max(share_of(stage, position), seconds), 1.0)
 
 
+def spent_of_all(stages: Sequence[Stage], position: Position) -> float:
+    """The share of the whole training that is done, stages weighed by their steps."""
+    before, stage = sum(each.steps for each in stages[: position.stage]), stages[position.stage]
+    return (before + spent(stage, position) * stage.steps) / sum(each.steps for each in stages)
+
+
 def annealed_share(stages: Sequence[Stage], position: Position) -> float:
     """The share of the planned training that weights are annealed by until the next redraw.
 

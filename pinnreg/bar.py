@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from typing import ParamSpec
 
@@ -11,9 +12,19 @@ Move = Callable[[str, int | None, int], None]
 """Called with what is being done, how many there are of it (None if not known yet), and how many are done."""
 
 
+def line(text: str) -> None:
+    """A line at once, where there is no bar."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
 @contextlib.contextmanager
 def progress(
-    quiet: bool, shown: Callable[P, tuple[str, int | None, int]], printed: Callable[P, None]
+    quiet: bool,
+    shown: Callable[P, tuple[str, int | None, int]],
+    printed: Callable[P, None],
+    *,
+    counted: bool = True,
 ) -> Iterator[Callable[P, None]]:
     """A function to call along the way: moves a bar on a terminal, prints lines elsewhere, does nothing when quiet.
 
@@ -21,11 +32,12 @@ def progress(
         quiet: whether nothing is to be seen.
         shown: what a call's arguments say to the bar, as a `Move` takes it.
         printed: prints what they say where there is no terminal.
+        counted: whether the bar says how many are done, which what is being done may say itself.
     """
     if quiet:
         yield lambda *_, **__: None
         return
-    with _bar() as move:
+    with _bar(counted) as move:
 
         def on_call(*args: P.args, **kwargs: P.kwargs) -> None:
             if move is None:
@@ -37,8 +49,8 @@ def progress(
 
 
 @contextlib.contextmanager
-def _bar() -> Iterator[Move | None]:
-    """A function that moves a bar; None where there is no terminal, and lines have to do."""
+def _bar(counted: bool) -> Iterator[Move | None]:
+    """A function that moves a bar, which goes when all is done or stopped; None where there is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -49,9 +61,9 @@ def _bar() -> Iterator[Move | None]:
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        MofNCompleteColumn(),
+        *([MofNCompleteColumn()] if counted else []),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as shown:
+    with Progress(*columns, console=console, transient=True) as shown:
         task = shown.add_task("preparing", total=None)
         yield lambda what, total, done: shown.update(task, description=what, total=total, completed=done)
