@@ -363,7 +363,7 @@ def test_describe_draws_the_domain(cli: Any) -> None:
     Path("mine.png").write_bytes(b"a photograph")
     code, _, err = cli("describe", "washer", "--plot", "mine.png")
     assert code == 2
-    assert "mine.png: exists, and `describe --plot` has not drawn it" in err
+    assert "mine.png: exists, and pinnreg has not drawn it" in err
     assert Path("mine.png").read_bytes() == b"a photograph"
     assert cli("describe", "washer", "mine.png")[0] == 2
     assert cli("describe", "washer", "--plot", "mine.jpeg")[0] == 2

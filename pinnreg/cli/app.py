@@ -15,8 +15,10 @@ from pinnreg import __version__, config, plots, registry, report, run, scanning,
 from pinnreg.cli import options, picture, show
 from pinnreg.cli.analyse import analyse
 from pinnreg.cli.bench import bench
+from pinnreg.cli.compare import compare
 from pinnreg.cli.process import guarded, keep_memory, problem_folders, signals, use_threads
 from pinnreg.cli.reproduce import reproduce
+from pinnreg.cli.runs import runs
 from pinnreg.cli.study import study
 from pinnreg.cli.template import write_template
 from pinnreg.errors import InputError
@@ -32,6 +34,8 @@ app.add_typer(bench, name="bench")
 app.command()(study)
 app.command()(reproduce)
 app.command()(analyse)
+app.command()(runs)
+app.command()(compare)
 
 SetOption = Annotated[
     list[str] | None,

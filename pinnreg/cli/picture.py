@@ -1,9 +1,9 @@
-"""`pinnreg describe NAME --plot`: a picture of the domain, and what its legend says."""
+"""Pictures that stand alone: where they may go; that of a domain, by `pinnreg describe NAME --plot`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pinnreg import domain as domains
 from pinnreg import equations, plots
@@ -26,15 +26,23 @@ def path_of(name: str, given: Path | None, json: JsonFile | None, domain: Domain
             not drawn here.
     """
     plots.drawn_axes(domain)
-    path = Path(f"{name}_domain.png") if given is None else given
+    return standing_alone("--plot", Path(f"{name}_domain.png") if given is None else given, json)
+
+
+def standing_alone(option: str, path: Path, json: JsonFile | None) -> Path:
+    """A path for a picture that lies among the user's files, where it may replace only another such picture.
+
+    Raises:
+        InputError: no figure's format, a file that cannot be written, or one that is not a picture of this kind.
+    """
     plots.check_format(path)
-    check_file("--plot", path)
+    check_file(option, path)
     if is_own(path):
-        raise InputError(f"--plot {path}: pinnreg keeps a file of its own there; choose another name")
+        raise InputError(f"{option} {path}: pinnreg keeps a file of its own there; choose another name")
     if json is not None and json.path.resolve() == path.resolve():
-        raise InputError(f"--plot {path}: the same file as --json; give them two names")
+        raise InputError(f"{option} {path}: the same file as --json; give them two names")
     if path.exists() and not plots.is_marked(path):
-        raise InputError(f"--plot {path}: exists, and `describe --plot` has not drawn it; move it away")
+        raise InputError(f"{option} {path}: exists, and pinnreg has not drawn it; move it away")
     return path
 
 
@@ -48,7 +56,13 @@ def draw(problem: equations.Problem, title: str, path: Path) -> None:
     axes = plots.drawn_axes(domain)
     sides = {side: f"{side} ({said})" for side, said in parts_of(domain).items() if _is_drawn(side, axes)}
     held = [_held(each, domain, axes) for each in equations.named_conditions(problem)]
-    plots.save(plots.domain_picture(domain, sides, held, title=title), path, mark=True)
+    save(plots.domain_picture(domain, sides, held, title=title), path)
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a figure that stands alone; makes the folder that it lies in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plots.save(figure, path, mark=True)
 
 
 def parts_of(domain: Domain) -> dict[Side, str]:

@@ -1,5 +1,6 @@
 from .analysing import Analysis, analyse
 from .bootstrapping import Bootstrapped
+from .comparing import Comparison, compare
 from .folder import RunFolder
 from .line import evaluate, load, load_config, problem, solve
 from .prepare import choose_device
@@ -9,10 +10,12 @@ from .solution import Solution
 __all__ = [
     "Analysis",
     "Bootstrapped",
+    "Comparison",
     "RunFolder",
     "Solution",
     "analyse",
     "choose_device",
+    "compare",
     "evaluate",
     "load",
     "load_config",
