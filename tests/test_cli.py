@@ -19,6 +19,7 @@ import yaml
 import pinnreg
 from pinnreg.cli import main
 from pinnreg.cli.process import guarded
+from pinnreg.config import json_schema
 from pinnreg.run import line
 from pinnreg.training import Row
 
@@ -168,20 +169,46 @@ def test_describe_says_why_a_condition_is_soft(cli: Cli) -> None:
     assert "exact=True is impossible: dirichlet: its data have a kink at" in err
 
 
-def test_schema(cli: Cli) -> None:
+def test_the_keys_of_a_config_in_words(cli: Cli) -> None:
     code, out, err = cli("schema")
     assert (code, err) == (0, "")
-    assert {"problem", "network", "train", "evaluate", "regularisers"} <= set(json.loads(out)["properties"])
-
-
-def test_the_schema_of_a_section(cli: Cli) -> None:
-    code, out, err = cli("schema", "network")
+    for key in ("problem", "network", "train", "evaluate", "regularisers", "seed"):
+        assert re.search(rf"^{key}: .+\n {{4}}\w", out, re.MULTILINE), key
+    assert "dtype: float32 | float64 = float64" in out
+    assert "provenance" not in out
+    code, out, err = cli("schema", "points")
     assert (code, err) == (0, "")
+    assert "  interior: integer > 0 | auto | data = auto\n" in out
+    # each kind of a section that has several, with what it refers to
+    _, out, _ = cli("schema", "network")
+    assert all(f"\n{heading}: " in out for heading in ("kind: mlp", "kind: quadratic", "feature", "fourier"))
+
+
+def test_every_section_and_every_key_is_explained(cli: Cli) -> None:
+    """What has no meaning in words is a key whose class forgot it."""
+    whole = json_schema()
+    for section in whole["properties"]:
+        if section != "provenance":
+            code, out, _ = cli("schema", section)
+            assert code == 0
+            assert len(out.splitlines()) > 1, section
+    for name, each in whole["$defs"].items():
+        if attributes := each.get("description", "").partition("Attributes:")[2]:
+            known = set(re.findall(r"^ {4}(\w+): ", attributes, re.MULTILINE))
+            assert known <= set(each["properties"]), name
+
+
+def test_the_json_schema_of_a_config_and_of_a_section(cli: Cli) -> None:
+    code, out, _ = cli("schema", "--json", "-")
+    assert (code, json.loads(out)) == (0, json_schema())
+    code, out, err = cli("schema", "network", "--json", "-")
+    assert code == 0
+    assert "hidden" in err
     found = json.loads(out)
     # with what its parts refer to, and nothing else
     assert set(found["$defs"]) == {"MLPSettings", "QuadraticSettings", "FeatureSettings", "FourierSettings"}
     assert found["default"]["kind"] == "mlp"
-    assert json.loads(cli("schema", "seed")[1])["default"] == 0
+    assert json.loads(cli("schema", "seed", "--json", "-")[1])["default"] == 0
     code, out, err = cli("schema", "netwrk")
     assert (code, out) == (2, "")
     assert "unknown section of a config: 'netwrk'; did you mean 'network'?" in err

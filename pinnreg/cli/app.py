@@ -19,6 +19,7 @@ from pinnreg.cli.compare import compare
 from pinnreg.cli.process import guarded, keep_memory, problem_folders, signals, use_threads
 from pinnreg.cli.reproduce import reproduce
 from pinnreg.cli.runs import runs
+from pinnreg.cli.schema import schema
 from pinnreg.cli.study import study
 from pinnreg.cli.template import write_template
 from pinnreg.errors import InputError
@@ -36,6 +37,7 @@ app.command()(reproduce)
 app.command()(analyse)
 app.command()(runs)
 app.command()(compare)
+app.command()(schema)
 
 SetOption = Annotated[
     list[str] | None,
@@ -186,16 +188,6 @@ def plot(
         raise InputError(f"--format {format_}: expected png, pdf or svg")
     for path in run.redraw(folder, format_):
         show.line(str(path))
-
-
-@app.command()
-def schema(
-    section: Annotated[
-        str | None, typer.Argument(metavar="SECTION", help="One section of it, such as points; all if not given.")
-    ] = None,
-) -> None:
-    """The JSON schema of a config file."""
-    show.json(config.json_schema() if section is None else config.section_schema(section))
 
 
 @app.command("new-problem")

@@ -61,7 +61,24 @@ class EvaluateSettings:
 class Config:
     """A whole run. Values not given come from the problem's `defaults`, then from here.
 
-    `start` is the folder of a finished run from whose network training starts.
+    Attributes:
+        problem: its `name`, and its parameters: `pinnreg describe NAME` has them.
+        network: what the solution is made of.
+        points: where the equation and soft conditions are asked for.
+        conditions: `default` builds what is good into the network, and asks for the rest at points (soft); `exact` and
+            `soft` say so of all.
+        measurements: values that the solution is fitted to, from files or drawn from the reference.
+        unknown: coefficients that are found with the solution, by name.
+        weights: of loss terms, by their names in `history.csv`; 1 if not given.
+        balance: whether soft conditions and equations are brought to one size before their weights count.
+        regularisers: penalties and noise, each with a weight of its own.
+        train: the stages of training, one after the other.
+        start: the folder of a finished run from whose network training starts.
+        evaluate: the grid that errors are measured on, and the estimate of the error.
+        seed: of all draws; the same seed repeats the bits of a run.
+        device: where it is computed; `auto` is a GPU where there is one.
+        dtype: the precision.
+        compile: whether gradients of first-order and quasi-Newton stages are compiled.
     """
 
     problem: dict[str, Any]
