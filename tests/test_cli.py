@@ -18,8 +18,10 @@ import yaml
 
 import pinnreg
 from pinnreg.cli import main
+from pinnreg.cli.app import ORDER
 from pinnreg.cli.process import guarded
-from pinnreg.config import json_schema
+from pinnreg.config import json_schema, resolve
+from pinnreg.reproductions import EXPERIMENTS
 from pinnreg.run import line
 from pinnreg.training import Row
 
@@ -70,6 +72,47 @@ def test_help_and_version(cli: Cli) -> None:
     assert cli("--help")[1] == out
     assert cli("bench") == cli("bench", "--help")
     assert cli("--version") == (0, pinnreg.__version__ + "\n", "")
+
+
+def test_commands_are_listed_in_the_order_of_their_use(cli: Cli) -> None:
+    _, out, _ = cli("--help")
+    listed = re.findall(r"^  ([a-z-]+)  ", out.partition("Commands:")[2], re.MULTILINE)
+    assert listed == list(ORDER)
+    benchmarks, experiments = cli("bench")[1], cli("reproduce")[1]
+    for name in ("zoo", "peers", "optimisers"):
+        assert re.search(rf"^  {name} ", benchmarks, re.MULTILINE)
+    for name in EXPERIMENTS:
+        assert re.search(rf"^{name} .*arXiv", experiments, re.MULTILINE)
+
+
+@pytest.mark.parametrize("problem", ["poisson", "heat", "duffing", "no_reference"])
+def test_a_new_config_solves_as_it_is_and_as_its_comments_say(cli: Cli, problem: str) -> None:
+    folders = [Path(__file__).parent / "data" / "problems"]
+    code, out, err = cli("new-config", "mine", "--problem", problem, "--problems", folders[0])
+    assert (code, err) == (0, "")
+    assert "pinnreg solve mine.yaml" in out
+    text = Path("mine.yaml").read_text()
+    expected = resolve(problem, {}, folders).config
+    assert resolve("mine.yaml", {}, folders).config == expected
+    # each commented section says what holds anyway, but for the penalty
+    told = [line.removeprefix("# ") for line in text.splitlines() if re.match(r"# (\w+:|- | )", line)]
+    given = yaml.safe_load("\n".join(told))
+    assert set(given) == {"network", "points", "train", "evaluate", "seed", "regularisers"}
+    penalty = given.pop("regularisers")
+    both = yaml.safe_load(text) | given
+    assert resolve(both, {}, folders).config == expected
+    assert resolve({**both, "regularisers": penalty}, {}, folders).config.regularisers
+
+
+def test_a_new_config_takes_no_other_s_place(cli: Cli) -> None:
+    before = Path("tiny.yaml").read_bytes()
+    for name in ("tiny", "a/b", "", "-x"):
+        code, out, err = cli("new-config", "--", name)
+        assert (code, out) == (2, "")
+        assert name in err
+    assert cli("new-config", "other", "--problem", "haet")[0] == 2
+    assert [path.name for path in Path().iterdir()] == ["tiny.yaml"]
+    assert Path("tiny.yaml").read_bytes() == before
 
 
 def test_solve_takes_the_contracts_options(cli: Cli) -> None:

@@ -21,12 +21,27 @@ from pinnreg.cli.reproduce import reproduce
 from pinnreg.cli.runs import runs
 from pinnreg.cli.schema import schema
 from pinnreg.cli.study import study
-from pinnreg.cli.template import write_template
+from pinnreg.cli.template import write_config_template, write_template
 from pinnreg.errors import InputError
+
+ORDER = (
+    *("list", "describe", "new-problem", "schema", "new-config", "solve", "runs", "evaluate", "plot", "analyse"),
+    *("compare", "study", "bench", "reproduce"),
+)
+"""In which the commands are used, and `--help` lists them."""
+
+
+class InOrder(typer.core.TyperGroup):
+    """The commands in that order."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All of them."""
+        return [*(name for name in ORDER if name in self.commands), *sorted(set(self.commands) - set(ORDER))]
+
 
 app = typer.Typer(
     name="pinnreg",
-    add_completion=False,
+    cls=InOrder,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -188,6 +203,18 @@ def plot(
         raise InputError(f"--format {format_}: expected png, pdf or svg")
     for path in run.redraw(folder, format_):
         show.line(str(path))
+
+
+@app.command("new-config")
+def new_config(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the config; its file is NAME.yaml.")],
+    problem: Annotated[str, typer.Option("--problem", metavar="NAME", help="What it solves.")] = "poisson",
+    problems: options.Problems = None,
+) -> None:
+    """Write a commented config of a problem, which solves as it is, to start from."""
+    path = write_config_template(name, problem, problem_folders(problems))
+    show.line(f"wrote {path}")
+    show.line(f"solve it with: pinnreg solve {path}")
 
 
 @app.command("new-problem")

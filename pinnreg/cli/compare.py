@@ -33,7 +33,7 @@ def compare(
     problems: options.Problems = None,
     json: options.Json = None,
 ) -> None:
-    """Compare runs: which settings differ, errors, and how far the solutions are from the first.
+    """Put runs side by side: settings, errors, differences.
 
     The figure has their error fields on one scale, and the difference of the first two; of several outputs one each,
     as FILE_u and FILE_v.

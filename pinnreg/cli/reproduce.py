@@ -24,7 +24,9 @@ CLAIM_COLUMNS = ("", "", "measured, bound", "to reproduce")
 
 def reproduce(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help=", ".join(EXPERIMENTS) + ".")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help=f"{', '.join(EXPERIMENTS)}; a list of them if not given.")
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="More seeds, steps, sizes; up to hours.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="The folder; outputs/reproduce_<name> if not given.")
@@ -38,6 +40,9 @@ def reproduce(
 
     The verdict is computed from the numbers printed; the exit code is 1 if a claim fails.
     """
+    if name is None:
+        show.texts(("experiment", "what"), [[each, reproductions.summary(each)] for each in EXPERIMENTS])
+        return 0
     if name not in EXPERIMENTS:
         raise unknown("experiment", name, EXPERIMENTS)
     use_threads(threads)

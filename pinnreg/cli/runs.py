@@ -43,10 +43,10 @@ def runs(
     studies: Annotated[bool, typer.Option("--all", help="The runs of studies, too.")] = False,
     json: options.Json = None,
 ) -> None:
-    """The runs under a folder: problem, regularisers, error, or else its estimate, whether converged, time and age.
+    """Past runs, and what came of them.
 
-    An error that is estimated says so, and whether that estimate is to be trusted. Runs of a study are left out unless
-    DIR lies in it.
+    Where there is no reference the error is the estimated one, and says so, and whether it is to be trusted. Runs of a
+    study are left out unless DIR lies in it.
     """
     from pinnreg.run import past
 

@@ -1,12 +1,15 @@
-"""The file that `new-problem` writes."""
+"""The files that `new-problem` and `new-config` write."""
 
 from __future__ import annotations
 
+import inspect
 import keyword
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pinnreg.errors import InputError
+from pinnreg import config, registry
+from pinnreg.errors import InputError, unknown
 from pinnreg.files import create_text
 
 TEMPLATE = '''\
@@ -57,6 +60,20 @@ class {name}(Problem):
 '''
 
 
+SECTIONS = {
+    "network": "The network.",
+    "points": "Where the equation and soft conditions are asked for.",
+    "train": "The stages of training, one after the other.",
+    "evaluate": "The grid that errors are measured on, how often, and how they are estimated without a reference.",
+    "seed": "Of all draws.",
+}
+REGULARISERS = (
+    "# Penalties and noise, such as the total variation of second order, which goes as training does.",
+    "# regularisers:",
+    "# - {kind: ktv, order: 2, weight: 1.0e-06, schedule: linear}",
+)
+
+
 def write_template(folder: Path, name: str, *, taken: Mapping[str, Path]) -> Path:
     """Write `folder/name.py`.
 
@@ -70,10 +87,45 @@ def write_template(folder: Path, name: str, *, taken: Mapping[str, Path]) -> Pat
     if name in taken:
         raise InputError(f"new-problem {name!r}: there is a shipped problem of this name, {taken[name]}")
     path = folder / f"{name}.py"
+    _create(path, TEMPLATE.format(name=title, stem=name))
+    return path
+
+
+def write_config_template(name: str, problem: str, folders: Sequence[Path]) -> Path:
+    """Write `name.yaml`: a problem's parameters, and as comments what else it is solved with.
+
+    Args:
+        name: of the config.
+        problem: what it solves.
+        folders: of problem files besides the shipped one.
+
+    Raises:
+        InputError: a name that is no file's, an unknown problem, or a file that is there or cannot be written.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][\w-]*", name):
+        raise InputError(f"new-config {name!r}: expected a name of letters, digits, _ and -, such as my_run")
+    if problem not in registry.find(folders):
+        raise unknown("problem", problem, registry.find(folders))
+    resolved = config.resolve({"problem": problem}, {}, folders)
+    settings = config.as_dict(resolved.config)
+    lines = [f"# {inspect.getdoc(resolved.problem) or problem}".partition("\n")[0]]
+    lines += [
+        f"# What is not said is as `pinnreg describe {problem}` says; `pinnreg schema SECTION` explains the keys."
+    ]
+    lines += config.dump_yaml({"problem": settings["problem"]}).splitlines()
+    for section, meaning in SECTIONS.items():
+        lines += ["", f"# {meaning}"]
+        lines += [f"# {line}" for line in config.dump_yaml({section: settings[section]}).splitlines()]
+    lines += ["", *REGULARISERS]
+    path = Path(f"{name}.yaml")
+    _create(path, "\n".join(lines) + "\n")
+    return path
+
+
+def _create(path: Path, text: str) -> None:
     try:
-        create_text(path, TEMPLATE.format(name=title, stem=name))
+        create_text(path, text)
     except FileExistsError:
-        raise InputError(f"{path}: exists already") from None
+        raise InputError(f"{path}: exists already; choose another name, or move it away") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
-    return path

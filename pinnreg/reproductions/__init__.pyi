@@ -1,4 +1,4 @@
-from .experiments import EXPERIMENTS
+from .experiments import EXPERIMENTS, summary
 from .model import Claim, Columns, Experiment, Progress, Reproduction, Rows, Table
 from .runner import folder_of, reproduce
 
@@ -13,4 +13,5 @@ __all__ = [
     "Table",
     "folder_of",
     "reproduce",
+    "summary",
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +20,12 @@ def _named(name: str) -> Experiment:
         return function(full, progress)
 
     return experiment
+
+
+def summary(name: str) -> str:
+    """What an experiment is, without importing it: the first line of its module."""
+    source = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
 
 
 EXPERIMENTS: Mapping[str, Experiment] = {
