@@ -20,7 +20,7 @@ from .equations import (
 from .errors import Diverged, InputError, Interrupted
 from .optimisers.nonlinear import least_squares
 from .reproductions import reproduce
-from .run import Solution, analyse, compare, evaluate, load, load_config, problem, solve
+from .run import Solution, analyse, compare, evaluate, export, load, load_config, problem, solve
 from .studies import study
 from .taylor import Laplacian
 from .training import Hooks
@@ -52,6 +52,7 @@ __all__ = [
     "dirichlet",
     "evaluate",
     "even",
+    "export",
     "initial",
     "integral",
     "interface",

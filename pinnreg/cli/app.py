@@ -16,17 +16,19 @@ from pinnreg.cli import options, picture, show
 from pinnreg.cli.analyse import analyse
 from pinnreg.cli.bench import bench
 from pinnreg.cli.compare import compare
+from pinnreg.cli.export import export
 from pinnreg.cli.process import guarded, keep_memory, problem_folders, signals, use_threads
 from pinnreg.cli.reproduce import reproduce
 from pinnreg.cli.runs import runs
 from pinnreg.cli.schema import schema
 from pinnreg.cli.study import study
 from pinnreg.cli.template import write_config_template, write_template
+from pinnreg.cli.values import print_values
 from pinnreg.errors import InputError
 
 ORDER = (
     *("list", "describe", "new-problem", "schema", "new-config", "solve", "runs", "evaluate", "plot", "analyse"),
-    *("compare", "study", "bench", "reproduce"),
+    *("compare", "export", "study", "bench", "reproduce"),
 )
 """In which the commands are used, and `--help` lists them."""
 
@@ -52,6 +54,7 @@ app.command()(reproduce)
 app.command()(analyse)
 app.command()(runs)
 app.command()(compare)
+app.command()(export)
 app.command()(schema)
 
 SetOption = Annotated[
@@ -178,11 +181,28 @@ def evaluate(
         Literal["auto", "defect", "twin", "none"] | None,
         typer.Option("--estimate", help="How the error is estimated."),
     ] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--at", metavar="x=.5,t=.1|FILE", help="Values at a point, repeatable, or at those of a CSV file."
+        ),
+    ] = None,
+    derivative: Annotated[
+        list[str] | None, typer.Option("--derivative", metavar="NAME", help="With --at: such as xx, too; repeatable.")
+    ] = None,
     device: options.Device = None,
     problems: options.Problems = None,
     json: options.Json = None,
 ) -> None:
-    """A run's errors, computed anew from its checkpoint, on any grid; writes nothing into the run."""
+    """A run's errors, computed anew on any grid, or its values at points; writes nothing into the run."""
+    if at:
+        if grid or estimate or device:
+            raise InputError("--at: values at points have no --grid, --estimate or --device; leave these out")
+        with show.notes(quiet=False):
+            print_values(folder, at, derivative or (), problems, json)
+        return
+    if derivative:
+        raise InputError("--derivative: say where with --at, as in --at x=0.5")
     with show.notes(quiet=False):
         folders = problem_folders(problems)
         solution = run.evaluate(folder, grid=grid, device=device, problems=folders, estimate=estimate)

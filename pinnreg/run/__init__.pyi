@@ -1,6 +1,7 @@
 from .analysing import Analysis, analyse
 from .bootstrapping import Bootstrapped
 from .comparing import Comparison, compare
+from .exporting import export
 from .folder import RunFolder
 from .line import evaluate, load, load_config, problem, solve
 from .prepare import choose_device
@@ -17,6 +18,7 @@ __all__ = [
     "choose_device",
     "compare",
     "evaluate",
+    "export",
     "load",
     "load_config",
     "problem",

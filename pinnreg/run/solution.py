@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import torch
@@ -16,13 +16,18 @@ from pinnreg.differentiation import parse_name
 from pinnreg.equations import Points, Problem, Sweep, Trial, evaluate_residual, with_values
 from pinnreg.errors import InputError, unknown
 from pinnreg.estimates import Estimate, by_defect
+from pinnreg.exports import to_xarray
 from pinnreg.networks import bound
 from pinnreg.objective import Objective
 from pinnreg.report.calibration import Calibrated, calibrated
 from pinnreg.report.compare import Report
 from pinnreg.report.fixed import Fixed, fixed
 from pinnreg.report.grid import grid_points, inside_of, middle_of, spread
+from pinnreg.run.sampling import on_grid
 from pinnreg.taylor import MultiIndex, Operator
+
+if TYPE_CHECKING:
+    import xarray
 
 CHUNK = 8192
 
@@ -141,6 +146,26 @@ class Solution:
         return calibrated(
             self, self.trial.axes, self.problem.parameters, bounds, outputs.index(str(name)), points, values
         )
+
+    def to_xarray(
+        self,
+        axes: Mapping[str, ArrayLike] | Sequence[int] | None = None,
+        *,
+        derivatives: Iterable[str] = (),
+        units: Mapping[str, str] | None = None,
+    ) -> xarray.Dataset:
+        """Outputs, reference, error and estimate as an `xarray.Dataset`, with what is known of them as attributes.
+
+        Args:
+            axes: coordinates by axis, or points along each (one number for all), where the outputs are evaluated; None
+                for the grid of the report, with all that it knows.
+            derivatives: names such as "x" or "xt", which give variables such as `u_x`.
+            units: of axes and outputs, by name.
+
+        Raises:
+            InputError: xarray is not installed, or axes or derivatives that the problem does not have.
+        """
+        return to_xarray(on_grid(self, axes, derivatives, units))
 
     def with_report(self, report: Report) -> Solution:
         """The same solution, compared."""
