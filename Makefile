@@ -33,11 +33,10 @@ lint: .venv/.stamp
 
 check: lint test
 
-# the site, in build/site/index.html; its tests read what was built
+# the site, in build/site/index.html; MkDocs' notice of its next version says nothing of this one
 docs: .venv/.stamp
 	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --config-file docs/mkdocs.yml
-	$(BIN)/python -m pytest -m '' tests/test_site.py
 
 # Every picture and page of outputs/gallery, one after the other, in hours; each target can be made alone, and `make -k`
 # goes on where a claim of a paper fails. Studies keep their finished runs. Pictures are of runs that no clock stops.

@@ -17,6 +17,7 @@ import pytest
 
 import pinnreg
 from pinnreg import registry
+from pinnreg.config import json_schema
 from pinnreg.regularisers import Shipped
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,9 +65,19 @@ def test_a_regulariser_has_a_page_with_all_of_its_keys() -> None:
     from kind_pages import pages
 
     found = pages()
-    assert set(found) == {"kinds/index.md", *(f"kinds/{kind.kind}.md" for kind in get_args(Shipped))}
+    assert set(found) == {"kinds/index.md", "kinds/config.md", *(f"kinds/{kind.kind}.md" for kind in get_args(Shipped))}
     assert "- {kind: ridge, weight: 1.0e-06, schedule: constant}" in found["kinds/ridge.md"]
     assert "`poisson_ridge`" in found["kinds/ridge.md"]
+
+
+def test_all_sections_of_a_config_have_their_keys_on_a_page() -> None:
+    from kind_pages import SECTIONS, pages
+
+    nested = {name for name, schema in json_schema()["properties"].items() if "$ref" in str(schema)}
+    assert set(SECTIONS) | {"regularisers"} == nested
+    page = pages()["kinds/config.md"]
+    assert "\npoints: {interior: auto, boundary: 200, sampler: sobol, resample_every: 10," in page
+    assert "\nstart:" not in page.partition("## unknown")[2].partition("## train")[0]  # which has to be given
 
 
 def test_links_lead_to_pages_of_the_site() -> None:
