@@ -46,9 +46,9 @@ def test_the_reference_has_all_that_is_exported() -> None:
 
 
 def test_a_problem_has_a_page_with_its_equation_parameters_and_file() -> None:
-    from problem_pages import _page
+    from problem_pages import page
 
-    page = _page("burgers")
+    text = page("burgers")
     for part in (
         "# burgers\n\nuₜ + u uₓ = ν uₓₓ on (-1, 1) × (0, 1]",
         "| `nu` | `PositiveFloat` | `0.01 / pi` |",
@@ -58,7 +58,7 @@ def test_a_problem_has_a_page_with_its_equation_parameters_and_file() -> None:
         "By Cole-Hopf quadrature, beside an independent solve by the method of lines.",
         (ROOT / "problems" / "burgers.py").read_text(encoding="utf-8").strip(),
     ):
-        assert part in page
+        assert part in text
 
 
 def test_a_regulariser_has_a_page_with_all_of_its_keys() -> None:

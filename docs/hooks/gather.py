@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GALLERY = "outputs/gallery"
 
 
+@cache
 def origins() -> dict[str, str]:
     """Where a page or a picture of the site lies in the repository, by its place on the site."""
     found = {"index.md": "README.md", "changelog.md": "CHANGELOG.md"}

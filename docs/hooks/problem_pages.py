@@ -23,7 +23,7 @@ ZOO = ROOT / "outputs" / "gallery" / "bench_zoo.md"
 
 def pages() -> dict[str, str]:
     """Markdown by place on the site: one page for each problem, and one with all of them."""
-    return {"problems/index.md": _index()} | {f"problems/{name}.md": _page(name) for name in registry.find()}
+    return {"problems/index.md": _index()} | {f"problems/{name}.md": page(name) for name in registry.find()}
 
 
 def nav() -> list[dict[str, list[str]]]:
@@ -53,7 +53,8 @@ def _index() -> str:
     return "\n".join(parts)
 
 
-def _page(name: str) -> str:
+def page(name: str) -> str:
+    """Markdown of the page of one problem."""
     path = registry.find()[name]
     about = described(name)
     equation, _, more = about["description"].partition("\n")
