@@ -76,7 +76,8 @@ def _page(name: str, kind: type) -> str:
 def _config() -> str:
     sections = ["# Config keys", "A config states only what differs from the defaults, which are:"]
     sections.append(_yaml(as_dict(Config(problem={"name": "heat"}))))
-    sections.append("A problem's own defaults come before these. `pinnreg schema` has the same for a program.")
+    sections.append("A problem's own defaults come before these. `pinnreg schema` says the same on a terminal.")
+    sections.append(_shown(Config, heading=False))
     for section, kinds in SECTIONS.items():
         sections.append(f"## {section}")
         for kind in kinds:
