@@ -4,7 +4,7 @@ BIN := .venv/bin
 # the tests start processes, each of which would compile the package again
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test slow lint check gallery clean
+.PHONY: demo test slow lint check docs gallery clean
 
 .venv/.stamp: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -32,6 +32,11 @@ lint: .venv/.stamp
 	$(BIN)/python -m pytest --doctest-modules pinnreg -m ''
 
 check: lint test
+
+# the site, in build/site/index.html; MkDocs' notice of its next version says nothing of this one
+docs: .venv/.stamp
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --config-file docs/mkdocs.yml
 
 # Every picture and page of outputs/gallery, one after the other, in hours; each target can be made alone, and `make -k`
 # goes on where a claim of a paper fails. Studies keep their finished runs. Pictures are of runs that no clock stops.
