@@ -62,7 +62,13 @@ class _Kept:
             self._known.add(address)
             self._held.append(tensor)
             self.bytes += size
-        return tensor
+        # detached: a node that kept its own output would keep itself for ever, and Python cannot see that circle
+        return tensor.detach()
+
+    def counted(self) -> int:
+        """The bytes, once all is counted; lets go of the tensors, whose graph knows this object."""
+        self._held.clear()
+        return self.bytes
 
 
 def tried_on(objective: Objective, term: Term, points: Points, parameters: Parameters) -> Tried:
@@ -107,7 +113,7 @@ def _kept(
         with torch.autograd.graph.saved_tensors_hooks(counts[1], _same):
             sweep = model.sweep(parameters, points, operators, whole=True)
             rows = term.rows(model.problem_at(parameters), sweep)
-    return counts[0].bytes, counts[1].bytes, rows
+    return counts[0].counted(), counts[1].counted(), rows
 
 
 def check_gradient(objective: Objective, tried: Mapping[str, Tried], points: Mapping[str, Points]) -> None:
