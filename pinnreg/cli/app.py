@@ -184,6 +184,18 @@ def plot(
         show.line(str(path))
 
 
+@app.command("report")
+def report_(
+    folder: options.Run,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where to write; report.html in the run's folder.")
+    ] = None,
+    problems: options.Problems = None,
+) -> None:
+    """A run as one page of HTML with its figures, also of one that has not ended."""
+    show.line(str(run.report_page(folder, out, problem_folders(problems))))
+
+
 @app.command()
 def schema(
     section: Annotated[

@@ -7,7 +7,7 @@ from .layouts import error_field
 from .loss_history import history
 from .outlines import Outline, outline_of
 from .panels import Curve, Panel, panels
-from .run import draw, title_of
+from .run import draw, draw_analysis, title_of
 from .saving import check_format, content, is_marked, save
 from .sketch import sketch
 from .study_errors import ErrorRow, study_errors
@@ -35,6 +35,7 @@ __all__ = [
     "cut",
     "domain_picture",
     "draw",
+    "draw_analysis",
     "drawn_axes",
     "error_field",
     "history",

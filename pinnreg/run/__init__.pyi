@@ -3,6 +3,7 @@ from .bootstrapping import Bootstrapped
 from .folder import RunFolder
 from .line import evaluate, load, load_config, problem, solve
 from .prepare import choose_device
+from .reporting import report_page
 from .results import redraw
 from .solution import Solution
 
@@ -18,5 +19,6 @@ __all__ = [
     "load_config",
     "problem",
     "redraw",
+    "report_page",
     "solve",
 ]
