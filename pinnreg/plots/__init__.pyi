@@ -9,6 +9,7 @@ from .outlines import Outline, outline_of
 from .panels import Curve, Panel, panels
 from .run import draw, draw_analysis, title_of
 from .saving import check_format, content, is_marked, save
+from .single import OnePanel, single
 from .sketch import sketch
 from .study_errors import ErrorRow, study_errors
 from .study_fields import study_fields
@@ -21,6 +22,7 @@ __all__ = [
     "Curve",
     "ErrorRow",
     "Held",
+    "OnePanel",
     "Outline",
     "Panel",
     "RatioCell",
@@ -44,6 +46,7 @@ __all__ = [
     "panels",
     "plane_of",
     "save",
+    "single",
     "sketch",
     "study_errors",
     "study_fields",
