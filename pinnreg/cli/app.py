@@ -184,6 +184,22 @@ def plot(
         show.line(str(path))
 
 
+@app.command()
+def animate(
+    folder: options.Run,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="A .gif, or an .mp4 by ffmpeg; evolution.gif in the run's folder."),
+    ] = None,
+    fps: Annotated[
+        int, typer.Option("--fps", help="Frames a second at most; the grid has to have as many times.")
+    ] = 20,
+    seconds: Annotated[float, typer.Option("--seconds", help="How long it takes.")] = 5.0,
+) -> None:
+    """The evolution in time of a finished run, beside its reference, as a film."""
+    show.line(str(run.animate(folder, out, fps, seconds)))
+
+
 @app.command("report")
 def report_(
     folder: options.Run,

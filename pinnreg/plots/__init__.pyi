@@ -3,6 +3,8 @@ from .calibration import calibration
 from .convergence import Convergence, convergence
 from .cuts import cut, plane_of
 from .domains import Held, domain_picture, drawn_axes
+from .evolution import Evolution, evolution
+from .filming import FILM_MARK, check_film, save_film
 from .layouts import error_field
 from .loss_history import history
 from .outlines import Outline, outline_of
@@ -18,9 +20,11 @@ from .study_weights import WeightCurves, study_weights
 from .thumbnails import Thumbnail, thumbnails
 
 __all__ = [
+    "FILM_MARK",
     "Convergence",
     "Curve",
     "ErrorRow",
+    "Evolution",
     "Held",
     "OnePanel",
     "Outline",
@@ -31,6 +35,7 @@ __all__ = [
     "WeightCurves",
     "analysis",
     "calibration",
+    "check_film",
     "check_format",
     "content",
     "convergence",
@@ -40,12 +45,14 @@ __all__ = [
     "draw_analysis",
     "drawn_axes",
     "error_field",
+    "evolution",
     "history",
     "is_marked",
     "outline_of",
     "panels",
     "plane_of",
     "save",
+    "save_film",
     "single",
     "sketch",
     "study_errors",

@@ -1,4 +1,5 @@
 from .analysing import Analysis, analyse
+from .animating import animate
 from .bootstrapping import Bootstrapped
 from .folder import RunFolder
 from .line import evaluate, load, load_config, problem, solve
@@ -13,6 +14,7 @@ __all__ = [
     "RunFolder",
     "Solution",
     "analyse",
+    "animate",
     "choose_device",
     "evaluate",
     "load",
