@@ -96,22 +96,23 @@ def test_how_many_frames() -> None:
 
 
 def test_a_gif_has_its_frames_and_seconds(folder: Path, tmp_path: Path) -> None:
-    path = run.animate(folder, tmp_path / "new" / "film.gif", fps=4, seconds=1.0)
+    path = run.animate(folder, tmp_path / "new" / "film.gif", fps=2, seconds=1.0)
     with Image.open(path) as film:
-        assert film.n_frames == 4
+        assert film.n_frames == 2
         assert film.info["comment"] == FILM_MARK.encode()
         assert film.info["loop"] == 0
         pictures = []
-        for number in range(4):
+        for number in range(2):
             film.seek(number)
-            assert film.info["duration"] == 250
+            assert film.info["duration"] == 500
             pictures.append(np.asarray(film.convert("RGB")))
-    assert not np.array_equal(pictures[0], pictures[3])
+    assert not np.array_equal(*pictures)
     assert pictures[0].shape[1] == 1050
     before = path.read_bytes()
-    assert run.animate(folder, path, fps=4, seconds=1.0).read_bytes() == before
+    assert run.animate(folder, path, fps=2, seconds=1.0).read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
 def test_an_mp4_is_the_same_each_time(folder: Path, tmp_path: Path) -> None:
     path = run.animate(folder, tmp_path / "film.mp4", fps=3, seconds=1.0)

@@ -39,7 +39,7 @@ h3 { margin: 1.3rem 0 0.4rem; font-size: 1rem; }
 table { border-collapse: collapse; font-size: 0.95rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.35rem 0.8rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { color: var(--faint); font-weight: 600; }
-th, td.number { white-space: nowrap; } td { min-width: 6rem; } td.number { min-width: 0; }
+th, td { white-space: nowrap; }
 .number { text-align: right; }
 figure { margin: 0 0 1.5rem; }
 .picture { background: #ffffff; border: 1px solid var(--line); border-radius: 0.6rem; }

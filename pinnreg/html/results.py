@@ -61,7 +61,9 @@ def estimates(facts: Mapping[str, Any]) -> Html:
     if rows and (why := facts.get("estimate")):
         shown.append(element("p", text(_sentence(why))))
     others = [*words.estimates({**facts, "estimated_errors": {}}), *words.validation(facts)]
-    return joined([*shown, *(element("p", text(_stopped(each))) for each in others)])
+    # a line that begins with the name of an output keeps it as it is
+    ends = [_stopped if each.partition(":")[0] in facts.get("bands", {}) else _sentence for each in others]
+    return joined([*shown, *(element("p", text(end(each))) for end, each in zip(ends, others, strict=True))])
 
 
 def found(facts: Mapping[str, Any]) -> Html:

@@ -43,8 +43,9 @@ def draw_misfit(ax: Axes, name: str, axis: Array, misfit: Array, limits: tuple[f
     high = limits[1]
     low = min(limits[0], high * 10.0**-DECADES)
     ax.set_yscale("log")
-    ax.plot(axis, np.ma.masked_invalid(np.maximum(misfit, low)), **style.MISFIT)
+    # first, since matplotlib warns of a curve at one height when it looks for limits itself
     ax.set(xlim=(axis[0], axis[-1]), ylim=(low, 2 * high), xlabel=name)
+    ax.plot(axis, np.ma.masked_invalid(np.maximum(misfit, low)), **style.MISFIT)
     if not (note := largest_note(misfit)).startswith("max"):
         ax.text(0.5, 0.5, note, transform=ax.transAxes, ha="center", va="center")
     style.add_grid(ax)

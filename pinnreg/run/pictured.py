@@ -27,8 +27,9 @@ POINTS, ON_A_LINE = 30_000, 401
 """Of a grid on which a solution is drawn that has no report: in all, and along one axis at most."""
 
 STYLE = """
-.pinnreg img { display: block; width: 100%; max-width: 60rem; height: auto; background: #ffffff; }
-.pinnreg figure { margin: 0 0 1rem; } .pinnreg .wide { overflow-x: auto; } .pinnreg .number { text-align: right; }
+.pinnreg img { display: block; width: 100%; min-width: 46rem; max-width: 60rem; height: auto; background: #ffffff; }
+.pinnreg figure { margin: 0 0 1rem; } .pinnreg .wide { overflow-x: auto; }
+.pinnreg th, .pinnreg td { text-align: left; white-space: nowrap; } .pinnreg .number { text-align: right; }
 """
 
 
