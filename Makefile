@@ -4,7 +4,7 @@ BIN := .venv/bin
 # the tests start processes, each of which would compile the package again
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test slow lint check docs gallery clean
+.PHONY: demo test slow browser lint check docs gallery clean
 
 .venv/.stamp: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -19,11 +19,15 @@ demo: .venv/.stamp
 
 # two workers, then alone what measures clocks or waits for signals; plain pytest runs all one after the other
 test: .venv/.stamp
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and not serial'
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and not browser and not serial'
 	$(BIN)/python -m pytest -m 'serial and not slow' $$(grep -l 'mark\.serial' tests/*.py)
 
 slow: .venv/.stamp
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+
+# pages in Chromium, as Debian's packages chromium and chromium-driver have it
+browser: .venv/.stamp
+	$(BIN)/python -m pytest -m browser tests/test_browser.py
 
 lint: .venv/.stamp
 	$(BIN)/ruff check .

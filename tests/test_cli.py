@@ -64,7 +64,19 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def test_help_and_version(cli: Cli) -> None:
     code, out, err = cli()
     assert (code, err) == (0, "")
-    for command in ("list", "describe", "solve", "study", "evaluate", "plot", "schema", "new-problem", "bench"):
+    for command in (
+        "list",
+        "describe",
+        "solve",
+        "study",
+        "evaluate",
+        "plot",
+        "report",
+        "animate",
+        "schema",
+        "new-problem",
+        "bench",
+    ):
         assert re.search(rf"^\s+{command}\b", out, re.MULTILINE), command
         code, shown, err = cli(command, "--help")
         assert (code, err) == (0, "")

@@ -59,7 +59,10 @@ REFUSED = [
 ]
 DONE = [
     *(["--help"], ["--version"], ["list"], ["schema"], ["schema", "points"]),
-    *([command, "--help"] for command in ("solve", "study", "evaluate", "plot", "analyse", "reproduce", "bench")),
+    *(
+        [command, "--help"]
+        for command in ("solve", "study", "evaluate", "plot", "analyse", "report", "animate", "reproduce", "bench")
+    ),
     *(["bench", name, "--help"] for name in ("zoo", "estimates", "optimisers", "peers")),
 ]
 COMMANDS = [*REFUSED, *DONE]

@@ -29,7 +29,7 @@ LAYERS = {
     6: ("optimisers",),
     7: ("training", "estimates"),
     8: ("config", "report", "analysis"),
-    9: ("plots", "exports"),
+    9: ("plots", "exports", "html"),
     10: ("run",),
     11: ("studies", "benchmarks", "reproductions"),
     12: ("cli",),

@@ -27,8 +27,8 @@ from pinnreg.cli.values import print_values
 from pinnreg.errors import InputError
 
 ORDER = (
-    *("list", "describe", "new-problem", "schema", "new-config", "solve", "runs", "evaluate", "plot", "analyse"),
-    *("compare", "export", "study", "bench", "reproduce"),
+    *("list", "describe", "new-problem", "schema", "new-config", "solve", "runs", "evaluate", "plot", "report"),
+    *("animate", "analyse", "compare", "export", "study", "bench", "reproduce"),
 )
 """In which the commands are used, and `--help` lists them."""
 
@@ -223,6 +223,34 @@ def plot(
         raise InputError(f"--format {format_}: expected png, pdf or svg")
     for path in run.redraw(folder, format_):
         show.line(str(path))
+
+
+@app.command()
+def animate(
+    folder: options.Run,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="A .gif, or an .mp4 by ffmpeg; evolution.gif in the run's folder."),
+    ] = None,
+    fps: Annotated[
+        int, typer.Option("--fps", help="Frames a second at most; the grid has to have as many times.")
+    ] = 20,
+    seconds: Annotated[float, typer.Option("--seconds", help="How long it takes.")] = 5.0,
+) -> None:
+    """The evolution in time of a finished run, beside its reference, as a film."""
+    show.line(str(run.animate(folder, out, fps, seconds)))
+
+
+@app.command("report")
+def report_(
+    folder: options.Run,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where to write; report.html in the run's folder.")
+    ] = None,
+    problems: options.Problems = None,
+) -> None:
+    """A run as one page of HTML with its figures, also of one that has not ended."""
+    show.line(str(run.report_page(folder, out, problem_folders(problems))))
 
 
 @app.command("new-config")

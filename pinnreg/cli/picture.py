@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pinnreg import domain as domains
 from pinnreg import equations, plots
@@ -13,6 +13,7 @@ from pinnreg.run.folder import is_own
 
 if TYPE_CHECKING:
     from pinnreg.domain import Domain, Side
+    from pinnreg.plots.style import Figure
 
 INSIDE, ON = 150, 48**2
 """Points inside, and on sides, of which some are marked."""
@@ -59,7 +60,7 @@ def draw(problem: equations.Problem, title: str, path: Path) -> None:
     save(plots.domain_picture(domain, sides, held, title=title), path)
 
 
-def save(figure: Any, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
     """Write a figure that stands alone; makes the folder that it lies in."""
     path.parent.mkdir(parents=True, exist_ok=True)
     plots.save(figure, path, mark=True)

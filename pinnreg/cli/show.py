@@ -21,6 +21,7 @@ from pinnreg.errors import InputError
 from pinnreg.networks import ACTIVATION_NAMES, NetworkSettings
 from pinnreg.optimisers import AnyStage
 from pinnreg.regularisers import Shipped
+from pinnreg.report import words
 from pinnreg.scanning import Role
 
 WIDE = 400
@@ -139,21 +140,9 @@ def result(folder: Path, facts: Mapping[str, Any], quiet: bool, target: JsonFile
     if quiet:
         return
     _errors(facts)
-    for name, found in facts["unknown"].items():
-        truth = "" if found["truth"] is None else f", the truth {found['truth']:.6g}"
-        error = "" if found["relative_error"] is None else f", {found['relative_error']:.1%} off"
-        within = ""
-        if "interval" in found:
-            low, high = found["interval"]
-            within = f" ± {found['standard_error']:.2g}, 95 % within {low:.6g} and {high:.6g}"
-        line(f"{name} = {found['estimate']:.6g}{within} (from {found['start']:.6g}{truth}{error})")
-    for name, weight in facts.get("weights", {}).items():
-        line(f"{name}: found a weight of {weight:.2g}")
-    verdict = {True: "converged", False: "NOT CONVERGED", None: "unknown whether it has converged"}
-    line(f"{verdict[facts['converged']]}: {facts['convergence']}")
-    for note in facts["notes"]:
-        line(f"note: {note}")
-    line(f"stopped: {facts['stop_reason']} ({facts['steps']} steps, {facts['wall_seconds']:.1f} s in all)")
+    for text in [*words.coefficients(facts), words.verdict(facts), *(f"note: {note}" for note in facts["notes"])]:
+        line(text)
+    line(words.end(facts))
     line(f"figures: {folder / 'error_field.png'} and history.png")
 
 
@@ -165,56 +154,10 @@ def errors(facts: Mapping[str, Any], target: JsonFile | None) -> None:
 
 
 def _errors(facts: Mapping[str, Any]) -> None:
-    _error_table(facts)
-    _estimates(facts)
-    for name, found in facts.get("validation", {}).items():
-        line(f"validation: RMSE {_number(found['rmse'])} on {found['count']} values held out of {name}")
-
-
-def _estimates(facts: Mapping[str, Any]) -> None:
-    """How wrong the solution is by its own account, and whether that is to be trusted."""
-    for output, band in facts.get("bands", {}).items():
-        size = f"{_number(band['rel_l2'])} (relative, 95 %), " if band["rel_l2"] is not None else ""
-        line(f"{output}: noise of the measurements leaves {size}max {_number(band['max_abs'])}")
-    found = facts.get("estimated_errors", {})
-    for output, each in found.items():
-        size = f"relative L2 {_number(each['rel_l2'])}, " if each["rel_l2"] is not None else ""
-        way, _, noise = each["kind"].partition(" and ")
-        how = {"defect": "by the linearised defect", "twin": "the difference to a second run"}[way]
-        how += " and the noise of the measurements" if noise else ""
-        trust = "" if each["reliability"] == "good" else "; the estimate is not to be trusted"
-        line(f"estimated error of {output}: {size}max {_number(each['max_abs'])}, {how}{trust}")
-    if bound := facts.get("bound"):
-        line(f"bound of the error by the maximum principle: max {_number(bound['max_abs'])}")
-    if _poor(facts):
-        line(f"why not: {facts['estimate']}")
-
-
-def _poor(facts: Mapping[str, Any]) -> bool:
-    return any(each["reliability"] != "good" for each in facts.get("estimated_errors", {}).values())
-
-
-def _error_table(facts: Mapping[str, Any]) -> None:
-    reference = facts["reference"]
-    if reference is None:
-        shown = "its estimated error" if facts.get("estimated_errors") else "the residual of an equation"
-        line(f"no reference: nothing was verified; the figure shows the solution, and {shown}")
-        return
-    sources = [(reference, facts["errors"])]
-    sources += [(reference["scipy"], reference["scipy"]["errors"])] if reference.get("scipy") else []
-    rows = []
-    for source, by_output in sources:
-        for output, values in by_output.items():
-            zero = values["rel_l2"] is None and values["rmse"] is not None
-            numbers = ["-" if zero else _number(values[key]) for key in ("rel_l2", "rel_l1")]
-            numbers += [_number(values[key]) for key in ("max_abs", "rmse")]
-            rows.append([output, *numbers, source["kind"], _number(source["error_estimate"])])
-    texts(("output", "relative L2", "relative L1", "max |error|", "RMSE", "against", "its own error"), rows)
-    zeros = [name for name, each in facts["errors"].items() if each["rel_l2"] is None and each["rmse"] is not None]
-    if zeros:
-        line(f"the reference of {', '.join(zeros)} is zero: no error is relative to it, and the RMSE is its size")
-    if unverified := [name for name in facts.get("outputs", ()) if name not in facts["errors"]]:
-        line(f"no reference for {', '.join(unverified)}: not verified")
+    if rows := words.error_rows(facts):
+        texts(words.ERROR_COLUMNS, rows)
+    for text in [*words.error_remarks(facts), *words.estimates(facts), *words.validation(facts)]:
+        line(text)
 
 
 @contextlib.contextmanager
@@ -283,10 +226,6 @@ def seconds(value: float) -> str:
         return "-"
     digits = 4 if value < 0.01 else 3 if value < 0.1 else 2 if value < 10 else 1 if value < 100 else 0
     return f"{value:.{digits}f}"
-
-
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.2e}"
 
 
 def _compact(value: Any) -> str:

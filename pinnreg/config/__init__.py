@@ -2,7 +2,7 @@
 
 from pinnreg.config.files import differences, dump_yaml, fingerprint, numbers, read_yaml, write_config
 from pinnreg.config.messages import explain
-from pinnreg.config.model import Config, EvaluateSettings, as_dict, json_schema, section_schema, validate
+from pinnreg.config.model import Config, EvaluateSettings, as_dict, changes, json_schema, section_schema, validate
 from pinnreg.config.resolve import Given, Problems, Resolved, check, parse_overrides, problem_folders, resolve
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Problems",
     "Resolved",
     "as_dict",
+    "changes",
     "check",
     "differences",
     "dump_yaml",

@@ -123,6 +123,22 @@ def json_schema() -> dict[str, Any]:
     return copy.deepcopy(_schema())
 
 
+def changes(config: Config) -> dict[str, Any]:
+    """What of the config differs from the defaults, but the kind of network, regulariser or optimiser whose it is."""
+    less: dict[str, Any] = _ADAPTER.dump_python(config, mode="json", exclude_defaults=True)
+    tagged: dict[str, Any] = _tagged(less, as_dict(config))
+    return tagged
+
+
+def _tagged(less: Any, whole: Any) -> Any:
+    if isinstance(less, list):
+        return [_tagged(each, other) for each, other in zip(less, whole, strict=True)]
+    if not isinstance(less, dict):
+        return less
+    tags = {key: whole[key] for key in ("kind", "optimiser") if key in whole}
+    return {**tags, **{key: _tagged(each, whole[key]) for key, each in less.items()}}
+
+
 @cache
 def _schema() -> dict[str, Any]:
     schema = _ADAPTER.json_schema()

@@ -3,12 +3,15 @@ from .calibration import calibration
 from .convergence import Convergence, convergence
 from .cuts import cut, plane_of
 from .domains import Held, domain_picture, drawn_axes
+from .evolution import Evolution, evolution
+from .filming import FILM_MARK, check_film, save_film
 from .layouts import error_field
 from .loss_history import history
 from .outlines import Outline, outline_of
 from .panels import Curve, Panel, panels
-from .run import draw, title_of
+from .run import draw, draw_analysis, title_of
 from .saving import check_format, content, is_marked, save
+from .single import OnePanel, single
 from .sketch import sketch
 from .study_errors import ErrorRow, study_errors
 from .study_fields import study_fields
@@ -17,10 +20,13 @@ from .study_weights import WeightCurves, study_weights
 from .thumbnails import Thumbnail, thumbnails
 
 __all__ = [
+    "FILM_MARK",
     "Convergence",
     "Curve",
     "ErrorRow",
+    "Evolution",
     "Held",
+    "OnePanel",
     "Outline",
     "Panel",
     "RatioCell",
@@ -29,20 +35,25 @@ __all__ = [
     "WeightCurves",
     "analysis",
     "calibration",
+    "check_film",
     "check_format",
     "content",
     "convergence",
     "cut",
     "domain_picture",
     "draw",
+    "draw_analysis",
     "drawn_axes",
     "error_field",
+    "evolution",
     "history",
     "is_marked",
     "outline_of",
     "panels",
     "plane_of",
     "save",
+    "save_film",
+    "single",
     "sketch",
     "study_errors",
     "study_fields",

@@ -45,7 +45,7 @@ class TermAnalysis:
 def analysis(
     terms: Mapping[str, TermAnalysis],
     total: Sequence[float],
-    variations: Mapping[int, tuple[float, float]],
+    variations: Mapping[int, Sequence[float]],
     *,
     title: str,
 ) -> Figure:
@@ -101,7 +101,7 @@ def _draw_curvatures(ax: Axes, terms: Mapping[str, TermAnalysis], total: Sequenc
     style.add_grid(ax)
 
 
-def _draw_variations(ax: Axes, variations: Mapping[int, tuple[float, float]]) -> None:
+def _draw_variations(ax: Axes, variations: Mapping[int, Sequence[float]]) -> None:
     ax.set(yscale="log", title="total variation of the solution", xlabel="order k", ylabel="Σ ∫ |∂ᵏu/∂xⱼᵏ|² dx")
     known = {k: each for k, each in variations.items() if np.isfinite(each).all() and each[0] > 0}
     values, errors = (np.array([each[part] for each in known.values()]) for part in (0, 1))

@@ -79,7 +79,7 @@ def error_field(
         notes = [_unverified_note(rows)]
         notes += ["circles: measurements"] if any(row.measured for row in rows) else []
         notes += ["lines inside: where materials meet"] if outline and "interfaces" in outline else []
-        notes = [_through(plane), *notes] if plane else notes
+        notes = [through(plane, len(names)), *notes] if plane else notes
         edge = Outline.of(outline or {})
         rest = [name for name in names if name not in parameters] or names
         sliced = [name for name in names if name not in rest]
@@ -140,13 +140,14 @@ def _parts(
     return list(found.items())
 
 
-def _through(plane: Mapping[str, float]) -> str:
-    """Where the plane of the fields is; of many coordinates those that have a value of their own."""
+def through(plane: Mapping[str, float], dimension: int = 2) -> str:
+    """Where the line or the plane of the fields is; of many coordinates those that have a value of their own."""
+    what = "at" if dimension == 1 else "plane"
     common = Counter(plane.values()).most_common(1)[0]
     if len(plane) <= LISTED or common[1] == 1:
-        return f"plane {', '.join(f'{name} = {value:.3g}' for name, value in plane.items())}"
+        return f"{what} {', '.join(f'{name} = {value:.3g}' for name, value in plane.items())}"
     others = [f"{name} = {value:.3g}" for name, value in plane.items() if value != common[0]]
-    return ", ".join([f"plane, {common[1]} coordinates = {common[0]:.3g}", *others[:LISTED]])
+    return ", ".join([f"{what}, {common[1]} coordinates = {common[0]:.3g}", *others[:LISTED]])
 
 
 def _unverified_note(rows: Sequence[Row]) -> str:

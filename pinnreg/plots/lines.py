@@ -43,8 +43,9 @@ def draw_misfit(ax: Axes, name: str, axis: Array, misfit: Array, limits: tuple[f
     high = limits[1]
     low = min(limits[0], high * 10.0**-DECADES)
     ax.set_yscale("log")
-    ax.plot(axis, np.ma.masked_invalid(np.maximum(misfit, low)), **style.MISFIT)
+    # first, since matplotlib warns of a curve at one height when it looks for limits itself
     ax.set(xlim=(axis[0], axis[-1]), ylim=(low, 2 * high), xlabel=name)
+    ax.plot(axis, np.ma.masked_invalid(np.maximum(misfit, low)), **style.MISFIT)
     if not (note := largest_note(misfit)).startswith("max"):
         ax.text(0.5, 0.5, note, transform=ax.transAxes, ha="center", va="center")
     style.add_grid(ax)
@@ -53,8 +54,9 @@ def draw_misfit(ax: Axes, name: str, axis: Array, misfit: Array, limits: tuple[f
 def line_figure(name: str, axis: Array, rows: Sequence[Row]) -> Figure:
     """For each output a row of two panels: the curves, and their misfit."""
     figure = style.new_figure(0.6 + 3.0 * len(rows))
-    panels = figure.subplots(len(rows), 2, squeeze=False, gridspec_kw={"width_ratios": (1.15, 1)})
-    for (left, right), row in zip(panels, rows, strict=True):
+    ratios = (1.15, 1) if any(row.misfit is not None for row in rows) else (1,)
+    panels = figure.subplots(len(rows), len(ratios), squeeze=False, gridspec_kw={"width_ratios": ratios})
+    for (left, *rest), row in zip(panels, rows, strict=True):
         if row.predicted is None:
             left.remove()
         else:
@@ -63,8 +65,10 @@ def line_figure(name: str, axis: Array, rows: Sequence[Row]) -> Figure:
             style.label_vertical(left, row.name)
             left.legend(loc="lower right", bbox_to_anchor=(1.0, 0.99), ncols=3, frameon=False)
         if row.misfit is None:
-            right.remove()
+            for right in rest:
+                right.remove()
         else:
+            (right,) = rest
             draw_misfit(right, name, axis, row.misfit, misfit_limits([row.misfit]))
             style.label_vertical(right, row.misfit_kind)
             note = f"{row.misfit_name} ({largest_note(row.misfit)})"

@@ -90,8 +90,10 @@ class Plane:
 
 
 def columns_of(rows: Sequence[Row]) -> int:
-    """Three panels in a row where some output has a reference, else two."""
-    return 3 if any(row.reference is not None for row in rows) else 2
+    """Three panels in a row where some output has a reference, else two, or one where nothing says how wrong it is."""
+    if any(row.reference is not None for row in rows):
+        return 3
+    return 2 if any(row.misfit is not None for row in rows) else 1
 
 
 def draw_maps(

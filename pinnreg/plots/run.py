@@ -1,14 +1,15 @@
-"""The figures of a run, from what is known of it in memory."""
+"""The figures of a run, from what is known of it in memory or was read from its files."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pinnreg.plots.analysis import TermAnalysis, analysis
 from pinnreg.plots.layouts import error_field
 from pinnreg.plots.loss_history import history as loss_history
 from pinnreg.report import Report
@@ -44,6 +45,27 @@ def draw(report: Report, history: Mapping[str, NDArray[np.float64]]) -> dict[str
         },
     )
     return {"error_field": field, **({"history": loss_history(history, title=title, zeros=zeros)} if history else {})}
+
+
+def draw_analysis(found: Mapping[str, Any]) -> Figure:
+    """The figure of an analysis, from the content of its `analysis.json`."""
+    kernels, hessian = found["kernels"]["terms"], found["hessian"]
+    terms = {
+        name: TermAnalysis(
+            _numbers(kernels[name]["eigenvalues"]) if name in kernels else None,
+            _numbers(kernels[name]["initial_eigenvalues"]) if name in kernels else None,
+            _numbers(each["eigenvalues"]),
+        )
+        for name, each in hessian["terms"].items()
+    }
+    variations = {int(order): _numbers([each["value"], each["error"]]) for order, each in found["variation"].items()}
+    title = f"{title_of(found['problem'])}, step {found['step']}"
+    return analysis(terms, _numbers(hessian["weighted_sum"]["eigenvalues"]), variations, title=title)
+
+
+def _numbers(values: Sequence[float | None]) -> list[float]:
+    """Numbers as JSON has them, in which NaN is null."""
+    return [math.nan if each is None else each for each in values]
 
 
 def title_of(problem: Mapping[str, Any]) -> str:

@@ -38,15 +38,16 @@ def sliced_figure(
         outline: of the domain in the plane of both.
         are_lengths: whether both may share a scale.
     """
-    figure = style.new_figure(0.6 + 5.9 * len(rows))
-    outer = figure.add_gridspec(2 * len(rows), 1, height_ratios=(2.6, 3.3) * len(rows))
+    below = 3.3 if any(row.misfit is not None for row in rows) else 1.8
+    figure = style.new_figure(0.6 + (2.6 + below) * len(rows))
+    outer = figure.add_gridspec(2 * len(rows), 1, height_ratios=(2.6, below) * len(rows))
     indices = nearest(axes[cut], FRACTIONS if cut == "t" else LOW_TO_HIGH)
     first, second = axes.items()
     plane = Plane(first, second, outline, are_lengths=are_lengths)
     for number, row in enumerate(rows):
         (panels,) = draw_maps(figure, outer[2 * number].subgridspec(1, columns_of(rows)), 0, plane, [("", row)])
         _mark(panels, axes[cut][indices], vertical=plane.horizontal == cut)
-        cells = outer[2 * number + 1].subgridspec(2, len(indices))
+        cells = outer[2 * number + 1].subgridspec(1 if row.misfit is None else 2, len(indices))
         _draw_slices(figure, cells, 0, axes, row, [{cut: index} for index in indices])
     return figure
 

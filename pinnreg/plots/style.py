@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from contextlib import AbstractContextManager
+from functools import cache
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    # known by these names outside of the plots, too, where nothing imports matplotlib
+    from matplotlib.axes import Axes as Axes  # noqa: PLC0414
+    from matplotlib.figure import Figure as Figure  # noqa: PLC0414
 
 WIDTH = 10.5  # inches
 SMALL, NORMAL, LARGE = 9.0, 10.0, 12.0  # points
@@ -68,13 +71,28 @@ def settings() -> AbstractContextManager[None]:
 
 def new_figure(height: float, layout: Literal["constrained", "compressed"] = "constrained") -> Figure:
     """An empty figure of the house's width that belongs to no window and no pyplot state."""
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    figure = Figure(figsize=(WIDTH, height), layout=layout, facecolor="white")
+    figure = _shown_in_notebooks()(figsize=(WIDTH, height), layout=layout, facecolor="white")
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.set(w_pad=0.08, h_pad=0.08, wspace=0.07, hspace=0.02)  # type: ignore[call-arg]
     return figure
+
+
+@cache
+def _shown_in_notebooks() -> type[Figure]:
+    """The class of figures, which notebooks would show only once pyplot was imported."""
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    class Picture(Figure):
+        """A figure that says what it looks like."""
+
+        def _repr_png_(self) -> bytes:
+            file = io.BytesIO()
+            with settings():
+                self.savefig(file, format="png")
+            return file.getvalue()
+
+    return Picture
 
 
 def add_grid(ax: Axes) -> None:

@@ -10,6 +10,7 @@ from .compare import (
     validate_on,
     without_reference,
 )
+from .cutting import cut, of_output
 from .files import (
     finite,
     read_report,
@@ -40,6 +41,7 @@ __all__ = [
     "Validation",
     "check_inside",
     "compare",
+    "cut",
     "finite",
     "grid_axes",
     "grid_points",
@@ -48,6 +50,7 @@ __all__ = [
     "main_error",
     "markdown_table",
     "middle_of",
+    "of_output",
     "read_report",
     "relative_l2",
     "scattered_points",

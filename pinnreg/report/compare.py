@@ -230,14 +230,15 @@ def _against(
 ) -> ReferenceReport:
     known = solved.values
     errors = {
-        name: _errors(taken(values, inside), taken(known[name], inside))
+        name: errors_of(taken(values, inside), taken(known[name], inside))
         for name, values in predicted.items()
         if name in known
     }
     return ReferenceReport(kind, solved.error_estimate, errors, scipy)
 
 
-def _errors(predicted: Array, reference: Array) -> Errors:
+def errors_of(predicted: Array, reference: Array) -> Errors:
+    """The errors of predicted values against a reference, each (n,)."""
     difference = np.abs(predicted - reference)
     return Errors(
         rel_l2=relative_l2(predicted, reference),
@@ -250,7 +251,7 @@ def _errors(predicted: Array, reference: Array) -> Errors:
 def _scattered(predicted: Array, reference: Array) -> Errors:
     """Errors at scattered points, (n,), with the standard error of rel_l2 by the delta method."""
     squares, sizes = (predicted - reference) ** 2, reference**2
-    found = _errors(predicted, reference)
+    found = errors_of(predicted, reference)
     if not squares.any() or not sizes.any():
         return found
     spread = float(np.std(squares / squares.mean() - sizes / sizes.mean()))

@@ -110,14 +110,16 @@ def scattered_points(domain: Domain, sizes: Sequence[int] | None) -> NDArray[np.
     return points
 
 
-def inside_of(domain: Domain, axes: Mapping[str, NDArray[np.float64]]) -> Inside:
+def inside_of(
+    domain: Domain, axes: Mapping[str, NDArray[np.float64]], fixed: Mapping[str, float] | None = None
+) -> Inside:
     """Which points of a tensor grid lie in the domain; None for all, as of a box.
 
-    Axes that are not given are at their middle, and time at its end.
+    Axes that are not given are at `fixed`, or else at their middle, and time at its end.
     """
     if isinstance(domain, Box):
         return None
-    points = torch.from_numpy(grid_points(axes, domain.axes, middle_of(domain, axes)))
+    points = torch.from_numpy(grid_points(axes, domain.axes, {**middle_of(domain, axes), **(fixed or {})}))
     inside = torch.cat([domain.contains(piece) for piece in points.split(CHUNK)])
     found: NDArray[np.bool_] = inside.numpy().reshape(tuple(len(axis) for axis in axes.values()))
     return found

@@ -1,10 +1,12 @@
 from .analysing import Analysis, analyse
+from .animating import animate
 from .bootstrapping import Bootstrapped
 from .comparing import Comparison, compare
 from .exporting import export
 from .folder import RunFolder
 from .line import evaluate, load, load_config, problem, solve
 from .prepare import choose_device
+from .reporting import report_page
 from .results import redraw
 from .solution import Solution
 
@@ -15,6 +17,7 @@ __all__ = [
     "RunFolder",
     "Solution",
     "analyse",
+    "animate",
     "choose_device",
     "compare",
     "evaluate",
@@ -23,5 +26,6 @@ __all__ = [
     "load_config",
     "problem",
     "redraw",
+    "report_page",
     "solve",
 ]

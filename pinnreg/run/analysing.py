@@ -210,7 +210,7 @@ def analyse(
         (target / "analysis.npz").unlink(missing_ok=True)  # of an earlier analysis
     else:
         write_arrays(target / "analysis.npz", spread.arrays)
-    _draw(found, target / f"analysis.{figure}")
+    plots.save(plots.draw_analysis(found.summary()), target / f"analysis.{figure}")
     return replace(found, folder=target)
 
 
@@ -273,22 +273,6 @@ def _notes(objective: Objective, batch: Batch) -> Iterator[str]:
             if not batch.smooth:
                 yield f"the kinks of |s| in the Hessian of {each.kind} with power 1"
             yield f"the tangent kernel of {each.kind} with power 1, which is no sum of squares"
-
-
-def _draw(found: Analysis, path: Path) -> None:
-    terms = {
-        name: plots.TermAnalysis(
-            found.kernels[name].eigenvalues if name in found.kernels else None,
-            found.initial[name].eigenvalues if name in found.initial else None,
-            each.leading,
-        )
-        for name, each in found.hessian.items()
-    }
-    variations = {order: (each.value, each.error) for order, each in found.variations.items()}
-    figure = plots.analysis(
-        terms, found.total.leading, variations, title=f"{plots.title_of(found.problem)}, step {found.step}"
-    )
-    plots.save(figure, path)
 
 
 def _curved(found: Sharpness) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from pinnreg.errors import InputError
 from pinnreg.report import Report, read_report, relative_l2
 from pinnreg.run.line import evaluate, load
 from pinnreg.run.past import Past, past
+
+if TYPE_CHECKING:
+    from pinnreg.plots.style import Figure
 
 Array = NDArray[np.float64]
 
@@ -51,11 +54,8 @@ class Comparison:
     axes: Mapping[str, Array]
     like: Report
 
-    def draw(self) -> dict[str, Any]:
-        """For each output the error fields on one scale, and last how far the second solution is from the first.
-
-        They are figures of matplotlib, which only `plots` knows.
-        """
+    def draw(self) -> dict[str, Figure]:
+        """For each output the error fields on one scale, and last how far the second solution is from the first."""
         title = plots.title_of(self.like.facts["problem"])
         return {
             name: plots.study_fields(

@@ -43,7 +43,9 @@ REPLACED = ".replaced"
 """What the name of a run begins with that another has replaced."""
 
 FIGURES = _in_formats("error_field", "history", "analysis")
-RESULTS = ("report.json", "fields.npz", "measurements.npz", "outline.npz", "analysis.json", "analysis.npz", *FIGURES)
+REPORT_PAGE, EVOLUTIONS = "report.html", ("evolution.gif", "evolution.mp4")
+ARRAYS = ("fields.npz", "measurements.npz", "outline.npz", "analysis.npz")
+RESULTS = ("report.json", "analysis.json", *ARRAYS, *FIGURES, REPORT_PAGE, *EVOLUTIONS)
 
 
 @final

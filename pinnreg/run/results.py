@@ -35,6 +35,7 @@ from pinnreg.report import (
 from pinnreg.run.convergence import Verdict
 from pinnreg.run.folder import RunFolder, make_writable
 from pinnreg.run.noise import bands_of, on_grid
+from pinnreg.run.pictured import outline_in
 from pinnreg.run.prepare import Prepared
 from pinnreg.run.solution import Solution
 from pinnreg.run.symptoms import symptoms
@@ -107,9 +108,7 @@ def _with_estimate(
 
 def _outline(prepared: Prepared) -> dict[str, Array]:
     """That of the domain in the plane of its figure."""
-    axes, parameters = prepared.axes, prepared.problem.parameters
-    shown = {name: axes[name] for name in plots.plane_of(axes, parameters)}
-    return plots.outline_of(prepared.problem.domain, shown, {**_fixed(prepared), **plots.cut(axes, parameters)})
+    return outline_in(prepared.problem.domain, prepared.axes, prepared.problem.parameters, _fixed(prepared))
 
 
 def _plane(prepared: Prepared) -> dict[str, Any]:

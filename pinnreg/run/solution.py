@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Literal, final
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from pinnreg import plots
 from pinnreg.differentiation import parse_name
 from pinnreg.equations import Points, Problem, Sweep, Trial, evaluate_residual, with_values
 from pinnreg.errors import InputError, unknown
@@ -23,11 +24,14 @@ from pinnreg.report.calibration import Calibrated, calibrated
 from pinnreg.report.compare import Report
 from pinnreg.report.fixed import Fixed, fixed
 from pinnreg.report.grid import grid_points, inside_of, middle_of, spread
+from pinnreg.run.pictured import drawn, in_notebook, said
 from pinnreg.run.sampling import on_grid
 from pinnreg.taylor import MultiIndex, Operator
 
 if TYPE_CHECKING:
     import xarray
+
+    from pinnreg.plots.style import Axes, Figure
 
 CHUNK = 8192
 
@@ -76,12 +80,13 @@ class Solution:
             raise InputError(f"derivative {name!r}: expected a sequence of the axes {', '.join(self.trial.axes)}")
         return self._derivative(points, index)
 
-    def on_grid(self, axes: Mapping[str, Array]) -> dict[str, Array]:
+    def on_grid(self, axes: Mapping[str, Array], fixed: Mapping[str, float] | None = None) -> dict[str, Array]:
         """The outputs by name on a tensor grid, each of the grid's shape.
 
-        Axes that are not given are at their middle, and time at its end. Outside of the domain they are NaN.
+        Axes that are not given are at `fixed`, or else at their middle, and time at its end. Outside of the domain they
+        are NaN.
         """
-        return self._on_grid(axes, lambda points: dict(zip(self.trial.outputs, self(points).T, strict=True)))
+        return self._on_grid(axes, lambda points: dict(zip(self.trial.outputs, self(points).T, strict=True)), fixed)
 
     def residual(self, points: ArrayLike) -> dict[str, Array]:
         """The residual of each equation at points (n, d), each (n,), by the names of the loss terms."""
@@ -167,13 +172,58 @@ class Solution:
         """
         return to_xarray(on_grid(self, axes, derivatives, units))
 
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        panel: Literal["all"] | plots.OnePanel = "all",
+        output: str | None = None,
+        time: float | None = None,
+        plane: Mapping[str, float] | None = None,
+    ) -> Figure:
+        """Draw it beside its reference and its error, or one of these.
+
+        On the grid of its report, of which the nearest values are taken; without a report, and on planes beside that
+        grid, the solution alone.
+
+        Args:
+            ax: matplotlib's axes to draw one panel into; None for a figure of its own.
+            panel: "solution", "reference", "error" or "estimate", the estimated error; "all" of them, in `ax` the
+                solution.
+            output: the only one to draw; all if not given.
+            time: the only one to draw.
+            plane: the coordinates of axes that are to have one value, as `{"z": 0.5}`.
+
+        Returns:
+            The figure, which belongs to no pyplot state, or that of `ax`.
+
+        Raises:
+            InputError: no such output, panel or axis, or a coordinate outside of the domain.
+        """
+        at = {**(plane or {}), **({} if time is None else {"t": time})}
+        return drawn(self.problem, self.on_grid, self.report, ax, panel, output, at)
+
+    def __repr__(self) -> str:
+        """One line: what it is of, how wrong it is, and where it is kept."""
+        return f"Solution({said(self.problem, self.report)}{'' if self.folder is None else f', {self.folder}'})"
+
+    def _repr_html_(self) -> str:
+        """The same in a notebook, with its figure and a table of errors."""
+        return in_notebook(self.plot(), self.report, repr(self))
+
     def with_report(self, report: Report) -> Solution:
         """The same solution, compared."""
         return replace(self, report=report)
 
-    def _on_grid(self, axes: Mapping[str, Array], values: Callable[[Array], dict[str, Array]]) -> dict[str, Array]:
+    def _on_grid(
+        self,
+        axes: Mapping[str, Array],
+        values: Callable[[Array], dict[str, Array]],
+        fixed: Mapping[str, float] | None = None,
+    ) -> dict[str, Array]:
         domain = self.problem.domain
-        points, inside = grid_points(axes, self.trial.axes, middle_of(domain, axes)), inside_of(domain, axes)
+        points = grid_points(axes, self.trial.axes, {**middle_of(domain, axes), **(fixed or {})})
+        inside = inside_of(domain, axes, fixed)
         if inside is None:
             shape = tuple(len(axis) for axis in axes.values())
             return {name: each.reshape(shape) for name, each in values(points).items()}
