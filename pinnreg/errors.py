@@ -46,6 +46,15 @@ def unknown(what: str, given: str, known: Iterable[str]) -> InputError:
     return InputError(f"unknown {what} {shortened(given)}{near(given, names)} (known: {listed})")
 
 
+def with_article(noun: str) -> str:
+    """A noun with its indefinite article.
+
+    >>> with_article("initial condition"), with_article("robin condition")
+    ('an initial condition', 'a robin condition')
+    """
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
 def near(given: str, names: Iterable[str], cutoff: float = 0.5) -> str:
     """Which names are near to one that does not exist, to go on with in a message; "" if none is."""
     found = difflib.get_close_matches(given[:100], list(names), n=2, cutoff=cutoff)

@@ -163,6 +163,11 @@ def _yaml(text: str) -> Path:
         ("seed", ["--set seed", "KEY=VALUE"]),
         ("seed=[1", ["'[1'", "YAML"]),
         ("=3", ["KEY=VALUE"]),
+        # what YAML reads otherwise than it was meant
+        ("regularisers=[{kind:ktv}]", ["'kind:ktv' is one word", "as in kind: ktv"]),
+        ("points={interior:20, boundary: 3}", ["'interior:20' is one word", "as in interior: 20"]),
+        ("regularisers.0.kind=ktv", ["the list is empty", "as in regularisers=[{kind: ktv}]"]),
+        ("measurements.0.samples=30", ["the list is empty", "as in measurements=[{samples: 30}]"]),
     ],
 )
 def test_settings(refused: Refused, setting: str, messages: Sequence[str]) -> None:
@@ -184,6 +189,7 @@ def test_settings(refused: Refused, setting: str, messages: Sequence[str]) -> No
         ("problem: {mode: 3}", ["run.yaml", "problem", "expected a name"]),
         ("problem: 3", ["run.yaml", "problem"]),
         ("problem: [heat]", ["run.yaml", "problem"]),
+        ("problem: heat\nregularisers: [{kind:ktv}]", ["run.yaml", "line 2, column 17", "as in kind: ktv"]),
         ("problem: haet", ["run.yaml", "did you mean 'heat'"]),
         ("problem: {name: heat, alpa: 1}", ["run.yaml", "did you mean 'alpha'"]),
         ("problem: heat\nsed: 3", ["run.yaml", "did you mean 'seed'"]),

@@ -142,7 +142,9 @@ def test_solve_takes_the_contracts_options(cli: Cli) -> None:
         (["solve", "heat", "poisson"], "poisson"),
         (["describe"], "NAME"),
         (["evaluate"], "RUN"),
-        (["evaluate", "run", "--grid", "many"], "--grid"),
+        (["evaluate", "run", "--grid", "many"], "as in --grid 512,200, got 'many'"),
+        (["evaluate", "run", "--grid", "5,"], "got ''"),
+        (["evaluate", "run", "--grid", "0"], "whole numbers from 1 on"),
         (["plot", "run", "--format", "gif"], "gif"),
         (["solve", "heat", "--set"], "--set"),
     ],
@@ -363,6 +365,7 @@ def test_evaluate_and_plot(cli: Cli) -> None:
     report = json.loads(Path("run/report.json").read_text())
     assert json.loads(Path("errors.json").read_text())["errors"] == report["errors"]
     assert f"{report['errors']['u']['rel_l2']:.2e}" in out
+    assert cli("evaluate", "run", "--grid", "8,9")[1] == cli("evaluate", "run", "--grid", "8", "--grid", "9")[1]
     code, _, _ = cli("evaluate", "run", "--grid", "8", "--grid", "9", "--json", "errors.json")
     assert code == 0
     assert json.loads(Path("errors.json").read_text())["errors"] != report["errors"]

@@ -174,9 +174,7 @@ def solve(
 @app.command()
 def evaluate(
     folder: options.Run,
-    grid: Annotated[
-        list[int] | None, typer.Option("--grid", help="Points along each axis; once, or once an axis.")
-    ] = None,
+    grid: options.Grid = None,
     estimate: Annotated[
         Literal["auto", "defect", "twin", "none"] | None,
         typer.Option("--estimate", help="How the error is estimated."),
@@ -205,7 +203,9 @@ def evaluate(
         raise InputError("--derivative: say where with --at, as in --at x=0.5")
     with show.notes(quiet=False):
         folders = problem_folders(problems)
-        solution = run.evaluate(folder, grid=grid, device=device, problems=folders, estimate=estimate)
+        solution = run.evaluate(
+            folder, grid=options.counts("--grid", grid), device=device, problems=folders, estimate=estimate
+        )
     assert solution.report is not None
     known = solution.report.facts
     facts = {"run": str(folder), "estimate": known.get("estimate")}

@@ -22,9 +22,7 @@ def export(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="The file; the run's name if not given.")
     ] = None,
-    grid: Annotated[
-        list[int] | None, typer.Option("--grid", min=2, help="Points along each axis; once, or once an axis.")
-    ] = None,
+    grid: options.Grid = None,
     points: Annotated[
         str | None,
         typer.Option("--points", metavar="N|FILE", help="So many scattered points, or those of a CSV or NPZ file."),
@@ -51,7 +49,7 @@ def export(
             folder,
             to,
             out,
-            grid=grid,
+            grid=options.counts("--grid", grid, 2),
             points=where,
             derivatives=derivative or (),
             units=units,

@@ -17,6 +17,8 @@ from pinnreg.files import write_text
 
 MOST_BYTES = 10_000_000
 MOST_NODES = 10_000  # that aliases may stand for
+UNSPACED = re.compile(r"(\w+):(\S+)")
+"""A key and its value as YAML does not read them, but as a key without a value."""
 DEEPEST = 50
 TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map", "merge"))
 
@@ -138,8 +140,12 @@ def _sizes(node: yaml.Node | None, known: dict[int, int | None], depth: int) -> 
 
 def _check_keys(node: yaml.MappingNode) -> None:
     keys: set[str] = set()
-    for key, _ in node.value:
+    for key, value in node.value:
         if isinstance(key, yaml.ScalarNode):
+            if isinstance(value, yaml.ScalarNode) and not value.value and (parts := UNSPACED.fullmatch(key.value)):
+                raise _marked(
+                    f"{key.value!r} is one word: a space follows the colon, as in {parts[1]}: {parts[2]}", key
+                )
             if key.value in keys:
                 raise _marked(f"the key {key.value!r} is there twice", key)
             keys.add(str(key.value))

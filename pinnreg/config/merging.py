@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,7 +39,7 @@ def set_key(data: dict[str, Any], key: str, value: Any) -> None:
     inside: Any = data
     for number, part in enumerate(parents):
         if isinstance(inside, list | tuple):
-            inside = _element(inside, part, key)
+            inside = _element(inside, part, key, parents[:number], [*parents[number + 1 :], last], value)
             _check_no_object(inside, key)
             continue
         nested = inside.get(part)
@@ -49,7 +50,7 @@ def set_key(data: dict[str, Any], key: str, value: Any) -> None:
         else:
             raise InputError(f"{key}: {'.'.join(parents[: number + 1])} is {shortened(nested)} and has no keys")
     if isinstance(inside, list):
-        _element(inside, last, key)
+        _element(inside, last, key, parents, [], value)
         inside[int(last)] = value
     else:
         inside[last] = value
@@ -67,9 +68,13 @@ def _check_no_object(inside: Any, key: str) -> None:
         raise InputError(f"{key}: this is a setting of an object of Python, which overrides do not reach into")
 
 
-def _element(inside: Sequence[Any], part: str, key: str) -> Any:
+def _element(inside: Sequence[Any], part: str, key: str, above: Sequence[str], below: Sequence[str], value: Any) -> Any:
+    """The element of a list that a part of a key means; `above` leads to the list, `below` on to the value."""
     if not inside:
-        raise InputError(f"{key}: the list is empty; set it whole")
+        whole = value if isinstance(value, str) else json.dumps(value, default=str)
+        for name in reversed(below):
+            whole = f"{{{name}: {whole}}}"
+        raise InputError(f"{key}: the list is empty; set it whole, as in {'.'.join(above)}=[{shortened(whole)[1:-1]}]")
     # `²` is a digit to Python, and five thousand of them are no number to it
     if not (part.isascii() and part.isdigit() and len(part) < 10) or int(part) >= len(inside):
         known = "0" if len(inside) == 1 else f"0 to {len(inside) - 1}"

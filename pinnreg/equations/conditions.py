@@ -24,7 +24,7 @@ from pinnreg.equations.field import View
 from pinnreg.equations.part import On, Part, Where, part_of
 from pinnreg.equations.points import Points
 from pinnreg.equations.sweep import Derivatives
-from pinnreg.errors import InputError
+from pinnreg.errors import InputError, with_article
 from pinnreg.randomness import derive
 
 ROUNDINGS = 64.0
@@ -85,7 +85,8 @@ class FaceCondition:
         """Why it is never exact; None if it may be."""
         if not self.part.whole:
             return "a condition on a part of a face, or at points, is always soft"
-        return None if self.kind in ("dirichlet", "initial") else f"a {self.kind} condition is always soft"
+        may = self.kind in ("dirichlet", "initial")
+        return None if may else f"{with_article(f'{self.kind} condition')} is always soft"
 
     def exact_by_default(self, domain: Domain) -> bool:
         """Whether it is to be exact where nobody says so; not the start of a time beside space."""

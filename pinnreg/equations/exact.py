@@ -43,7 +43,7 @@ from pinnreg.equations.settings import ConditionMode, Unknown
 from pinnreg.equations.sides import AxisData, RoundData, SideData, shared
 from pinnreg.equations.trial import MANY, Trial
 from pinnreg.equations.unknown import trained_conditions
-from pinnreg.errors import InputError
+from pinnreg.errors import InputError, with_article
 
 CORNER = 1e-3
 """By how much data, or their slope times the length, may differ at the ends of a period, of their size."""
@@ -128,13 +128,14 @@ def _may_be_exact(condition: Condition, mode: ConditionMode, domain: Domain) -> 
     return condition.exact_by_default(domain)
 
 
+def _why_soft(condition: Condition) -> str:
+    return condition.why_soft or f"{with_article(f'{condition.kind} condition')} is soft unless it is asked for"
+
+
 def _reasons_against(problem: Problem, conditions: Iterable[Condition], mode: ConditionMode) -> dict[str, str]:
     """Why conditions cannot be exact, by name; judged in order, so that of two that disagree the later one is soft."""
     conditions = list(conditions)
-    never = "a {} condition is soft unless it is asked for"
-    reasons = {
-        c.name: c.why_soft or never.format(c.kind) for c in conditions if not _may_be_exact(c, mode, problem.domain)
-    }
+    reasons = {c.name: _why_soft(c) for c in conditions if not _may_be_exact(c, mode, problem.domain)}
     candidates = [c for c in conditions if c.name not in reasons]
     held: set[tuple[str | None, bool, Side]] = set()
     for each in candidates:

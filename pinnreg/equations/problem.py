@@ -18,7 +18,7 @@ from pinnreg.equations.conditions import FaceCondition, Periodic, constants_of
 from pinnreg.equations.field import FIELD_ATTRIBUTES
 from pinnreg.equations.general import Condition, Equation
 from pinnreg.equations.measured import Measurements
-from pinnreg.errors import InputError, place, shortened, unknown, user_code
+from pinnreg.errors import InputError, place, shortened, unknown, user_code, with_article
 from pinnreg.naming import free_name
 from pinnreg.reference import Reference, as_reference, remembered
 
@@ -204,11 +204,11 @@ def _with_output(condition: Condition, outputs: Sequence[str]) -> Condition:
             return dataclasses.replace(condition, of=outputs[0])
         if not isinstance(condition, Periodic):
             raise InputError(
-                f"a {condition.kind} condition must say of which output: of={' | '.join(map(repr, outputs))}"
+                f"{with_article(f'{condition.kind} condition')} must say of which output: "
+                f"of={' | '.join(map(repr, outputs))}"
             )
     elif condition.of not in outputs:
-        article = "an" if condition.kind == "initial" else "a"
-        refusal = unknown(f"output of {article} {condition.kind} condition:", condition.of, outputs)
+        refusal = unknown(f"output of {with_article(f'{condition.kind} condition')}:", condition.of, outputs)
         raise InputError(f'{refusal}; several are named by the class, as in outputs = ("u", "v")')
     return condition
 
