@@ -357,6 +357,23 @@ def test_overwrite_and_resume(cli: Cli) -> None:
     assert all(torch.equal(resumed.parameters[name], whole.parameters[name]) for name in whole.parameters)
 
 
+@pytest.mark.figures
+def test_a_run_that_has_not_ended_is_drawn_as_far_as_it_is(cli: Cli, tmp_path: Path) -> None:
+    calls = iter(range(99))
+    hooks = pinnreg.Hooks(interrupted=lambda: 15 if next(calls) == 2 else None)
+    with pytest.raises(pinnreg.Interrupted):
+        pinnreg.solve("tiny.yaml", out="run", hooks=hooks, progress=False)
+    before = {path.name for path in Path("run").iterdir()}
+    code, out, err = cli("plot", "run")
+    assert code == 0
+    assert out.split() == ["run/unfinished_error_field.png", "run/unfinished_history.png"]
+    assert "the run has not ended" in err
+    # they are gone with the state that they are of, and are nobody else's
+    assert cli("solve", "--resume", "run", "--set", "train.0.steps=3")[0] == 0
+    assert {path.name for path in Path("run").iterdir()} >= before
+    assert not list(Path("run").glob("unfinished*"))
+
+
 def test_evaluate_and_plot(cli: Cli) -> None:
     assert cli("solve", "tiny.yaml", "--out", "run", "--quiet", "--set", "train.0.steps=10")[0] == 0
     before = {path: path.read_bytes() for path in Path("run").iterdir()}

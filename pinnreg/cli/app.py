@@ -217,11 +217,14 @@ def evaluate(
 def plot(
     folder: options.Run,
     format_: Annotated[str, typer.Option("--format", help="png, pdf or svg.")] = "png",
+    problems: options.Problems = None,
 ) -> None:
-    """Draw a finished run's figures again, in any format."""
+    """Draw a run's figures again, in any format, also of one that has not ended."""
     if format_ not in ("png", "pdf", "svg"):
         raise InputError(f"--format {format_}: expected png, pdf or svg")
-    for path in run.redraw(folder, format_):
+    with show.notes(quiet=False):
+        paths = run.redraw(folder, format_, problem_folders(problems))
+    for path in paths:
         show.line(str(path))
 
 

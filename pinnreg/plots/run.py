@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw(report: Report, history: Mapping[str, NDArray[np.float64]]) -> dict[str, Figure]:
+def draw(report: Report, history: Mapping[str, NDArray[np.float64]], *, note: str = "") -> dict[str, Figure]:
     """The figures of a solution by name: `error_field`, and `history` where there is one.
 
     Args:
         report: of the solution.
         history: its history, the columns of `history.csv`; empty for a solution that was only evaluated.
+        note: more for the titles.
     """
-    title = title_of(report.facts["problem"])
+    title = ", ".join(filter(None, [title_of(report.facts["problem"]), note]))
     errors = {name: each.main for name, each in report.errors.items()} or None
     zeros = [name for name, each in report.errors.items() if each.of_zero]
     measured = list(report.measurements.values())

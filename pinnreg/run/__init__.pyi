@@ -6,8 +6,8 @@ from .exporting import export
 from .folder import RunFolder
 from .line import evaluate, load, load_config, problem, solve
 from .prepare import choose_device
+from .redrawing import redraw
 from .reporting import report_page
-from .results import redraw
 from .solution import Solution
 
 __all__ = [

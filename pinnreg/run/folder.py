@@ -42,7 +42,10 @@ def _in_formats(*names: str) -> tuple[str, ...]:
 REPLACED = ".replaced"
 """What the name of a run begins with that another has replaced."""
 
-FIGURES = _in_formats("error_field", "history", "analysis")
+UNFINISHED = "unfinished_"
+"""What the names of figures begin with that are of a run that has not ended."""
+
+FIGURES = _in_formats("error_field", "history", "analysis", f"{UNFINISHED}error_field", f"{UNFINISHED}history")
 REPORT_PAGE, EVOLUTIONS = "report.html", ("evolution.gif", "evolution.mp4")
 ARRAYS = ("fields.npz", "measurements.npz", "outline.npz", "analysis.npz")
 RESULTS = ("report.json", "analysis.json", *ARRAYS, *FIGURES, REPORT_PAGE, *EVOLUTIONS)

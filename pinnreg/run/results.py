@@ -26,20 +26,18 @@ from pinnreg.report import (
     Validation,
     compare,
     middle_of,
-    read_report,
     scattered_points,
     taken,
     validate_on,
     without_reference,
 )
 from pinnreg.run.convergence import Verdict
-from pinnreg.run.folder import RunFolder, make_writable
 from pinnreg.run.noise import bands_of, on_grid
 from pinnreg.run.pictured import outline_in
 from pinnreg.run.prepare import Prepared
 from pinnreg.run.solution import Solution
 from pinnreg.run.symptoms import symptoms
-from pinnreg.training import Outcome, read_history
+from pinnreg.training import Outcome
 
 logger = logging.getLogger("pinnreg")
 
@@ -162,24 +160,15 @@ def with_facts(
     return solution.with_report(replace(report, facts=facts))
 
 
-def write_figures(folder: Path, report: Report, history: History, suffix: str) -> list[Path]:
-    """Draw a run's figures into a folder; returns their paths."""
-    figures = {folder / f"{name}.{suffix}": figure for name, figure in plots.draw(report, history).items()}
+def write_figures(
+    folder: Path, report: Report, history: History, suffix: str, *, prefix: str = "", note: str = ""
+) -> list[Path]:
+    """Draw a run's figures into a folder, with a note in their titles; returns their paths."""
+    drawn = plots.draw(report, history, note=note)
+    figures = {folder / f"{prefix}{name}.{suffix}": figure for name, figure in drawn.items()}
     for path, figure in figures.items():
         plots.save(figure, path)
     return list(figures)
-
-
-def redraw(run: str | Path, suffix: str) -> list[Path]:
-    """Draw the figures of a finished run again, from its files alone; returns their paths.
-
-    Raises:
-        InputError: a folder without a run or that cannot be written, or a run that has not ended.
-    """
-    folder = RunFolder.existing(run)
-    report, history = read_report(folder.path), read_history(folder.history)
-    make_writable(folder.path)
-    return write_figures(folder.path, report, history, suffix)
 
 
 def _validation(solution: Solution, prepared: Prepared) -> dict[str, Validation]:
