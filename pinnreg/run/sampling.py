@@ -4,26 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
 from pinnreg import memory
+from pinnreg.equations import Problem, Trial
 from pinnreg.errors import InputError, unknown
 from pinnreg.exports import Sampled, name_of_derivative
 from pinnreg.reference.reading import read_columns
-from pinnreg.report import grid_axes, grid_points, inside_of, middle_of, spread
+from pinnreg.report import Report, grid_axes, grid_points, inside_of, middle_of, spread
 from pinnreg.run.provenance import package_version
-
-if TYPE_CHECKING:
-    from pinnreg.run.solution import Solution
 
 Array = NDArray[np.float64]
 
 AT_A_POINT = 20
 """Numbers that a point takes beside its fields."""
+
+
+class Solution(Protocol):
+    """What is asked of a solution here."""
+
+    @property
+    def problem(self) -> Problem: ...
+
+    @property
+    def trial(self) -> Trial: ...
+
+    @property
+    def report(self) -> Report | None: ...
+
+    @property
+    def folder(self) -> Path | None: ...
+
+    @property
+    def unknown(self) -> Mapping[str, float]: ...
+
+    def __call__(self, points: ArrayLike) -> Array: ...
+
+    def derivative(self, points: ArrayLike, name: str) -> Array: ...
+
+    def on_grid(self, axes: Mapping[str, Array]) -> dict[str, Array]: ...
 
 
 def on_grid(
