@@ -78,7 +78,7 @@ def _contents(folder: Path) -> dict[Path, bytes | None]:
 def _files() -> dict[str, bytes]:
     """Those of a finished run."""
     with TemporaryDirectory() as folder:
-        pinnreg.solve(TINY, out=Path(folder) / "run")
+        pinnreg.solve(TINY, out=Path(folder) / "run", progress=False)
         return {path.name: path.read_bytes() for path in (Path(folder) / "run").iterdir()}
 
 
@@ -325,7 +325,7 @@ def test_checkpoint_with_parts_missing(refused: Refused, tmp_path: Path) -> None
 
 def test_checkpoint_of_another_config(refused: Refused, tmp_path: Path) -> None:
     folder = _finished(tmp_path / "run")
-    pinnreg.solve(TINY, {"seed": 1}, out=tmp_path / "other")
+    pinnreg.solve(TINY, {"seed": 1}, out=tmp_path / "other", progress=False)
     shutil.copy(tmp_path / "other/checkpoint.pt", folder / "checkpoint.pt")
     for command in COMMANDS:
         assert "belongs to another config" in refused(*command)

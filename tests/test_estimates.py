@@ -411,7 +411,7 @@ def test_resolutions_that_do_not_agree_are_not_called_good(monkeypatch: pytest.M
 
 def test_a_longer_training_pays_for_a_finer_resolution(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(pinnreg.report.Solution, "estimate", lambda _, *, seed, most: asked.append(most))
+    monkeypatch.setattr(pinnreg.Solution, "estimate", lambda _, *, seed, most: asked.append(most))
     prepared = prepare(resolve({"problem": Odd(), **SMALL}, {}, []))
     solution = prepared.solution(prepared.objective.model.initial(), {})
     for steps in (1, 100, 10**4, 10**8, None):
@@ -431,7 +431,7 @@ def test_all_resolutions_together_take_a_tenth_of_the_work_of_training(monkeypat
     together = sum(estimating._work_of_resolution(prepared, each) for each in COLUMNS)
     steps = int(together / estimating.SHARE / estimating._work(prepared, 1))
     asked: list[int] = []
-    monkeypatch.setattr(pinnreg.report.Solution, "estimate", lambda _, *, seed, most: asked.append(most))
+    monkeypatch.setattr(pinnreg.Solution, "estimate", lambda _, *, seed, most: asked.append(most))
     for each in (steps - 1, steps + 2):
         estimating.by_defect(solution, prepared, each)
     assert asked == sorted(set(COLUMNS))[-2:]

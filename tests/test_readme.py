@@ -89,7 +89,7 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """`pinnreg.solve` with its training cut."""
     solve = pinnreg.solve
 
-    def short(config: Any, overrides: Mapping[str, Any] | None = None, **options: Any) -> pinnreg.report.Solution:
+    def short(config: Any, overrides: Mapping[str, Any] | None = None, **options: Any) -> pinnreg.Solution:
         already = "train.0.steps" in (overrides or {})
         cuts = {} if already else cut(config if isinstance(config, Mapping) else {})
         return solve(config, {**cuts, **(overrides or {})}, **options)

@@ -64,7 +64,7 @@ PLANE = SHORT | {"problem": {"name": "poisson", "dimension": 2}, "evaluate": {"g
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pinnreg.report.Solution]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pinnreg.Solution]:
     """One finished run: its folder and its solution."""
     folder = tmp_path_factory.mktemp("runs") / "run"
     return folder, pinnreg.solve(TINY, out=folder, figures=False)
@@ -78,7 +78,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _same_weights(one: pinnreg.report.Solution, other: pinnreg.report.Solution) -> bool:
+def _same_weights(one: pinnreg.Solution, other: pinnreg.Solution) -> bool:
     return list(one.parameters) == list(other.parameters) and all(
         torch.equal(one.parameters[name], other.parameters[name]) for name in one.parameters
     )
