@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +22,31 @@ from pinnreg.exports import needed as packages
 SMALL = {"network": {"hidden": [5]}, "points": {"interior": 20, "boundary": 10}, "device": "cpu"}
 FAST = {**SMALL, "train": [{"optimiser": "adam", "steps": 3}], "evaluate": {"grid": 7, "estimate": "none"}}
 GIVEN: Mapping[str, dict[str, Any]] = {
-    "line": {"problem": {"name": "poisson", "dimension": 1}},
-    "plane": {"problem": {"name": "poisson", "dimension": 2}},
-    "cube": {"problem": {"name": "poisson", "dimension": 3}},
     "heat": {"problem": {"name": "heat"}},
     "disc": {"problem": {"name": "poisson_disc"}, "evaluate": {"grid": 12, "estimate": "none"}},
+    "cube": {"problem": {"name": "poisson", "dimension": 3}},
+    "line": {"problem": {"name": "poisson", "dimension": 1}},
+    "plane": {"problem": {"name": "poisson", "dimension": 2}},
     "two": {"problem": {"name": "schnakenberg"}},
     "membrane": {"problem": {"name": "wave_2d"}},
     "family": {"problem": {"name": "heat_family"}},
 }
 
 
+Made = Callable[[str], Path]
+
+
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of each."""
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """The folder of a run of each, made when it is asked for."""
     folder: Path = tmp_path_factory.mktemp("exported")
-    for name, own in GIVEN.items():
-        pinnreg.solve({**FAST, **own}, out=folder / name, figures=False, progress=False)
-    return folder
+
+    def run(name: str) -> Path:
+        if not (folder / name).exists():
+            pinnreg.solve({**FAST, **GIVEN[name]}, out=folder / name, figures=False, progress=False)
+        return folder / name
+
+    return run
 
 
 def at(solution: Solution, axes: Mapping[str, Any]) -> np.ndarray[Any, Any]:
@@ -48,9 +55,10 @@ def at(solution: Solution, axes: Mapping[str, Any]) -> np.ndarray[Any, Any]:
     return solution(np.stack(np.broadcast_arrays(*columns), axis=-1).reshape(-1, len(columns)))
 
 
+@pytest.mark.first(3)
 @pytest.mark.parametrize("name", GIVEN)
-def test_a_dataset_has_what_the_network_says(made: Path, name: str) -> None:
-    solution = pinnreg.load(made / name)
+def test_a_dataset_has_what_the_network_says(made: Made, name: str) -> None:
+    solution = pinnreg.load(made(name))
     data = solution.to_xarray(derivatives=["x"])
     report = solution.report
     assert report is not None
@@ -67,8 +75,8 @@ def test_a_dataset_has_what_the_network_says(made: Path, name: str) -> None:
         np.testing.assert_allclose(stacked[f"{output}_x"].values[known], slope, atol=1e-12)
 
 
-def test_a_dataset_on_a_grid_of_one_s_own_and_what_it_says_of_itself(made: Path) -> None:
-    solution = pinnreg.load(made / "heat")
+def test_a_dataset_on_a_grid_of_one_s_own_and_what_it_says_of_itself(made: Made) -> None:
+    solution = pinnreg.load(made("heat"))
     data = solution.to_xarray({"x": [0.25, 0.5], "t": [0.0, 0.1, 1.0]}, units={"u": "K", "x": "m"})
     assert data.sizes == {"x": 2, "t": 3}
     assert float(data.u.sel(x=0.25, t=0.1)) == solution([[0.25, 0.1]])[0, 0]
@@ -89,18 +97,20 @@ def test_a_dataset_on_a_grid_of_one_s_own_and_what_it_says_of_itself(made: Path)
             solution.to_xarray(**wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.first(3)
 @pytest.mark.parametrize("name", GIVEN)
-def test_netcdf_reads_back_as_the_dataset(made: Path, name: str, tmp_path: Path) -> None:
-    solution = pinnreg.load(made / name)
-    (path,) = pinnreg.export(made / name, "netcdf", tmp_path / "a.nc", derivatives=["x"])
+def test_netcdf_reads_back_as_the_dataset(made: Made, name: str, tmp_path: Path) -> None:
+    solution = pinnreg.load(made(name))
+    (path,) = pinnreg.export(made(name), "netcdf", tmp_path / "a.nc", derivatives=["x"])
     with xarray.open_dataset(path, engine="h5netcdf") as found:
         xarray.testing.assert_equal(found.load(), solution.to_xarray(derivatives=["x"]))
 
 
+@pytest.mark.first(3)
 @pytest.mark.parametrize("name", GIVEN)
-def test_vtk_reads_back_as_the_network_s_values_at_its_points(made: Path, name: str, tmp_path: Path) -> None:
-    solution = pinnreg.load(made / name)
-    first, *rest = pinnreg.export(made / name, "vtk", tmp_path / "a.vtu", derivatives=["x"])
+def test_vtk_reads_back_as_the_network_s_values_at_its_points(made: Made, name: str, tmp_path: Path) -> None:
+    solution = pinnreg.load(made(name))
+    first, *rest = pinnreg.export(made(name), "vtk", tmp_path / "a.vtu", derivatives=["x"])
     times = {first: None}
     if "t" in solution.trial.axes:
         entries = ET.parse(first).getroot().findall("Collection/DataSet")
@@ -133,9 +143,9 @@ def measure(corners: np.ndarray[Any, Any]) -> float:
     return float(np.linalg.det(edges))
 
 
-def test_scattered_points_lie_inside_and_are_repeated(made: Path, tmp_path: Path) -> None:
-    solution = pinnreg.load(made / "disc")
-    (path,) = pinnreg.export(made / "disc", "csv", tmp_path / "a.csv", points=40, derivatives=["xx"])
+def test_scattered_points_lie_inside_and_are_repeated(made: Made, tmp_path: Path) -> None:
+    solution = pinnreg.load(made("disc"))
+    (path,) = pinnreg.export(made("disc"), "csv", tmp_path / "a.csv", points=40, derivatives=["xx"])
     table = np.genfromtxt(path, delimiter=",", names=True)
     points = np.stack([table["x"], table["y"]], axis=1)
     assert len(points) == 40
@@ -145,16 +155,16 @@ def test_scattered_points_lie_inside_and_are_repeated(made: Path, tmp_path: Path
     # a file of points in any order of its columns, further ones left out; outside there is nothing
     given = tmp_path / "given.csv"
     given.write_text("label,y,x\n1,0.25,0.5\n2,0,3\n")
-    (path,) = pinnreg.export(made / "disc", out=tmp_path / "b.csv", points=given)
+    (path,) = pinnreg.export(made("disc"), out=tmp_path / "b.csv", points=given)
     rows = list(csv.DictReader(path.read_text().splitlines()))
     assert float(rows[0]["u"]) == solution([[0.5, 0.25]])[0, 0]
     assert rows[1]["u"] == "nan"
-    (path,) = pinnreg.export(made / "cube", "vtk", tmp_path / "cloud.vtu", points=30)
+    (path,) = pinnreg.export(made("cube"), "vtk", tmp_path / "cloud.vtu", points=30)
     assert meshio.read(path).cells_dict["vertex"].shape == (30, 1)
 
 
-def test_another_grid_is_compared_anew(made: Path, tmp_path: Path) -> None:
-    (path,) = pinnreg.export(made / "heat", "npz", tmp_path / "a.npz", grid=[9, 5])
+def test_another_grid_is_compared_anew(made: Made, tmp_path: Path) -> None:
+    (path,) = pinnreg.export(made("heat"), "npz", tmp_path / "a.npz", grid=[9, 5])
     with np.load(path) as found:
         assert found["u"].shape == (9, 5)
         exact = np.exp(-0.4 * np.pi**2 * found["t"])[None] * np.sin(np.pi * found["x"])[:, None]
@@ -162,15 +172,15 @@ def test_another_grid_is_compared_anew(made: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(found["u_error"], found["u"] - found["u_reference"])
 
 
-def test_tables_have_no_points_outside(made: Path, tmp_path: Path) -> None:
-    (path,) = pinnreg.export(made / "disc", "csv", tmp_path / "a.csv")
+def test_tables_have_no_points_outside(made: Made, tmp_path: Path) -> None:
+    (path,) = pinnreg.export(made("disc"), "csv", tmp_path / "a.csv")
     table = np.genfromtxt(path, delimiter=",", names=True)
     assert np.isfinite(table["u"]).all()
     assert (np.hypot(table["x"], table["y"]) <= 1 + 1e-12).all()
 
 
-def test_nothing_is_replaced_and_nothing_half_written(made: Path, cli: Cli, tmp_path: Path) -> None:
-    run = made / "heat"
+def test_nothing_is_replaced_and_nothing_half_written(made: Made, cli: Cli, tmp_path: Path) -> None:
+    run = made("heat")
     assert cli("export", run, "--to", "csv")[0] == 0
     before = Path("heat.csv").read_bytes()
     Path("old_0003.vtu").write_text("mine")
@@ -194,18 +204,18 @@ def test_nothing_is_replaced_and_nothing_half_written(made: Path, cli: Cli, tmp_
     assert Path("heat.csv").read_bytes() == before
 
 
-def test_a_package_that_is_missing_is_named(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_that_is_missing_is_named(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> Any:
         raise ImportError(name)
 
     monkeypatch.setattr(packages.importlib, "import_module", missing)
     for kind in ("vtk", "netcdf"):
         with pytest.raises(InputError, match=r"pip install 'pinnreg\[export\]'"):
-            pinnreg.export(made / "line", kind, tmp_path / ("a.vtu" if kind == "vtk" else "a.nc"))  # type: ignore[arg-type]
-    pinnreg.export(made / "line", "npz", tmp_path / "a.npz")
+            pinnreg.export(made("line"), kind, tmp_path / ("a.vtu" if kind == "vtk" else "a.nc"))  # type: ignore[arg-type]
+    pinnreg.export(made("line"), "npz", tmp_path / "a.npz")
 
 
-def test_a_run_that_has_not_ended_is_exported_as_far_as_it_is(made: Path, tmp_path: Path) -> None:
+def test_a_run_that_has_not_ended_is_exported_as_far_as_it_is(made: Made, tmp_path: Path) -> None:
     calls = iter(range(99))
     hooks = pinnreg.Hooks(interrupted=lambda: 15 if next(calls) == 2 else None)
     with pytest.raises(pinnreg.Interrupted):
@@ -218,10 +228,10 @@ def test_a_run_that_has_not_ended_is_exported_as_far_as_it_is(made: Path, tmp_pa
 # values at points
 
 
-def test_values_and_derivatives_at_points(made: Path, cli: Cli) -> None:
-    solution = pinnreg.load(made / "heat")
+def test_values_and_derivatives_at_points(made: Made, cli: Cli) -> None:
+    solution = pinnreg.load(made("heat"))
     code, out, _ = cli(
-        *("evaluate", made / "heat", "--at", "x=.5,t=.1", "--at", "t=0, x=0.25", "--derivative", "xx", "--json", "-")
+        *("evaluate", made("heat"), "--at", "x=.5,t=.1", "--at", "t=0, x=0.25", "--derivative", "xx", "--json", "-")
     )
     assert code == 0
     values = json.loads(out)["values"]
@@ -230,7 +240,7 @@ def test_values_and_derivatives_at_points(made: Path, cli: Cli) -> None:
     np.testing.assert_array_equal(values["u"], solution(points)[:, 0])
     np.testing.assert_array_equal(values["u_xx"], solution.derivative(points, "xx")[:, 0])
     Path("points.csv").write_text("t,x\n0.1,0.5\n5,0\n")
-    code, out, _ = cli("evaluate", made / "heat", "--at", "points.csv")
+    code, out, _ = cli("evaluate", made("heat"), "--at", "points.csv")
     assert code == 0
     assert f"{solution([[0.5, 0.1]])[0, 0]:.10g}" in out
     assert "1 of 2 points lie outside of the domain" in out
@@ -250,8 +260,8 @@ def test_values_and_derivatives_at_points(made: Path, cli: Cli) -> None:
         (["--derivative", "x"], ["--at"]),
     ],
 )
-def test_points_that_are_none_are_refused(made: Path, cli: Cli, arguments: list[str], words: list[str]) -> None:
-    code, out, err = cli("evaluate", made / "heat", *arguments)
+def test_points_that_are_none_are_refused(made: Made, cli: Cli, arguments: list[str], words: list[str]) -> None:
+    code, out, err = cli("evaluate", made("heat"), *arguments)
     assert (code, out) == (2, "")
     assert len(err.splitlines()) == 1
     assert all(word in err for word in words)
