@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -208,6 +209,59 @@ def test_a_condition_too_few_is_noticed_and_no_estimate_trusted(problem: Any, hi
         assert {each.reliability for each in report.estimates.values()} == {"poor"}
 
 
+NOTHING_HELD, TIMELESS = "the problem has no conditions and no measurements", "nothing is prescribed at any time"
+
+
+@pytest.mark.parametrize(
+    ("problem", "note"),
+    [
+        (make(SWING, residual=lambda self, u: u.t - u + u**2), NOTHING_HELD),
+        (make(SQUARE, residual=lambda self, u, x: u.laplacian - u + x), NOTHING_HELD),
+        (make(SQUARE, residual=lambda self, u, x: u - x), None),
+        (make(ROD, HELD, residual=heat), TIMELESS),
+        (make(ROD, periodic("x"), residual=lambda self, u, x: heat(self, u, x) + u), TIMELESS),
+        (make(ROD, HELD, START, residual=heat), None),
+        (make(ROD, HELD, periodic("t"), residual=heat), None),
+        (make(ROD, HELD, dirichlet(0.0, on="t=max"), residual=heat), None),
+        (make(SWING, dirichlet(1.0, at={"t": 1.0}), residual=lambda self, u: u.t - u), None),
+        (make(SWING, integral(lambda u: u, over="t", equals=1.0), residual=lambda self, u: u.t - u), None),
+        (make(ROD, HELD, residual=lambda self, u, t: u.xx - t), None),
+    ],
+)
+def test_nothing_prescribed_is_a_note_whatever_the_network_found(problem: Any, note: str | None) -> None:
+    found = [each for each in notes_of(problem, 2) if "nothing is prescribed" in each]
+    assert len(found) == (note is not None)
+    assert note is None or note in found[0]
+
+
+def test_nothing_prescribed_beside_measurements_is_no_note(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("t,u\n0.5,0.6\n1.5,0.8\n")
+    problem = make(SWING, residual=lambda self, u: u.t - u + u**2)
+    found = notes_of(problem, 2, measurements=[{"file": str(tmp_path / "m.csv"), "noise": 0.1}])
+    assert not any("nothing is prescribed" in each for each in found)
+
+
+def decay(reference: Callable[..., Any]) -> Any:
+    body = {
+        "domain": Box(x=(0, 1)),
+        "conditions": (dirichlet(lambda x: 2 * torch.exp(x)),),
+        "residual": lambda self, u: u.xx - u,
+        "reference": lambda self: pinnreg.reference.closed_form(reference),
+    }
+    return dataclass(frozen=True)(type("Decay", (Problem,), body))()
+
+
+@pytest.mark.parametrize(("solution", "apart"), [(lambda x: 2 * np.exp(x), False), (lambda x: 2 * np.cos(x), True)])
+def test_a_reference_of_another_problem_is_named(solution: Any, apart: bool) -> None:
+    problem = decay(solution)
+    found = [each for each in notes_of(problem, 40) if "the reference contradicts the run" in each]
+    assert len(found) == apart
+
+
+def test_an_error_of_a_run_that_has_not_converged_is_no_contradiction() -> None:
+    assert not any("contradicts" in each for each in notes_of(decay(lambda x: 2 * np.cos(x)), 1))
+
+
 @pytest.mark.estimates
 @pytest.mark.parametrize("how", [None, pytest.param("defect", marks=pytest.mark.slow)])
 def test_an_open_solution_is_not_trusted_when_it_is_evaluated_either(tmp_path: Path, how: Any) -> None:
@@ -237,8 +291,6 @@ def test_an_estimate_of_nothing_is_not_trusted_where_nothing_was_asked() -> None
 def test_measurements_farther_off_than_their_noise_are_named(
     tmp_path: Path, count: int, said: float, named: bool
 ) -> None:
-    import numpy as np
-
     x = np.linspace(0.05, 0.95, count)
     u = np.sin(math.pi * x) + 0.1 * np.random.default_rng(0).standard_normal(count)
     np.savetxt(tmp_path / "m.csv", np.stack([x, u], axis=1), delimiter=",", header="x,u", comments="")

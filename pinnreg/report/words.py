@@ -9,6 +9,8 @@ if TYPE_CHECKING:  # the command line, which has this for its tables, does not w
     from pinnreg.report.compare import Errors
 
 ERROR_COLUMNS = ("output", "relative L2", "relative L1", "max |error|", "RMSE", "against", "its own error")
+OWN, ROUNDING = 2.0, 1e-14
+"""Times the reference's own error, up to which an error says nothing of the network, unless both are rounding."""
 VERDICTS = {True: "converged", False: "NOT CONVERGED", None: "unknown whether it has converged"}
 
 
@@ -38,7 +40,7 @@ def error_rows(facts: Mapping[str, Any]) -> list[list[str]]:
 
 
 def error_remarks(facts: Mapping[str, Any]) -> list[str]:
-    """What the table of errors lacks: a reference, that of some outputs, or relative errors."""
+    """What the table of errors lacks: a reference, or a better one, that of some outputs, or relative errors."""
     if facts["reference"] is None:
         shown = "its estimated error" if facts.get("estimated_errors") else "the residual of an equation"
         return [f"no reference: nothing was verified; the figure shows the solution, and {shown}"]
@@ -46,6 +48,12 @@ def error_remarks(facts: Mapping[str, Any]) -> list[str]:
     if zeros := [name for name, each in facts["errors"].items() if is_of_zero(each)]:
         remarks.append(
             f"the reference of {', '.join(zeros)} is zero: no error is relative to it, and the RMSE is its size"
+        )
+    own = facts["reference"]["error_estimate"]
+    if own is not None and (as_good := [name for name, each in facts["errors"].items() if _is_own(each, own)]):
+        remarks.append(
+            f"the error of {', '.join(as_good)} is about the reference's own, a relative L2 of {number(own)}: the "
+            "network's may be smaller"
         )
     if unverified := [name for name in facts.get("outputs", ()) if name not in facts["errors"]]:
         remarks.append(f"no reference for {', '.join(unverified)}: not verified")
@@ -117,3 +125,8 @@ def is_good(estimate: Mapping[str, Any]) -> bool:
 def is_of_zero(errors: Mapping[str, Any]) -> bool:
     """Whether the reference is zero, and no error is relative to it; as `Errors.of_zero`."""
     return errors["rel_l2"] is None and errors["rmse"] is not None
+
+
+def _is_own(errors: Mapping[str, Any], own: float) -> bool:
+    """Whether an error may be that of a reference with a relative L2 error of its own."""
+    return errors["rel_l2"] is not None and ROUNDING < errors["rel_l2"] <= OWN * own
