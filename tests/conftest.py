@@ -37,6 +37,7 @@ def _figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     """Drawing takes far longer than these runs and studies: only the tests marked `figures` do it."""
     if request.node.get_closest_marker("figures") is None:
         monkeypatch.setattr("pinnreg.run.line.write_figures", lambda *_: [])
+        monkeypatch.setattr("pinnreg.run.line.viewed", lambda solution, *_: solution)
         monkeypatch.setattr("pinnreg.studies.runner.write_figures", lambda *_: None)
 
 

@@ -41,6 +41,7 @@ FILES = {
     "fields.npz",
     "report.json",
     "error_field.png",
+    "views.npz",
     "history.png",
 }
 

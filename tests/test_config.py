@@ -49,7 +49,7 @@ provenance: {torch: 2.13.0, threads: 1, anything: [else]}
 
 TWO_STAGES = [{"optimiser": "adam"}, {"optimiser": "lbfgs"}]
 
-SECTIONS = set(yaml.safe_load(EXAMPLE)) - {"provenance"} | {"unknown"}
+SECTIONS = set(yaml.safe_load(EXAMPLE)) - {"provenance"} | {"unknown", "figures"}
 
 WITH_DEFAULTS = """
 from dataclasses import dataclass

@@ -196,7 +196,10 @@ def test_curves_show_the_band() -> None:
     (path,) = band.get_paths()
     assert path.vertices[:, 1].min() == pytest.approx(-0.1 * NORMAL)
     assert path.vertices[:, 1].max() == pytest.approx(1 + 0.1 * NORMAL)
-    assert "95 %" in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert "95 %, by the noise of measurements" in [text.get_text() for text in figure.legends[0].get_texts()]
+    # below the curve of the error, too, where it is seen however narrow it is beside the values
+    (below,) = figure.axes[1].collections
+    assert below.get_paths()[0].vertices[:, 1].max() == pytest.approx(0.1 * NORMAL)
 
 
 def test_without_a_reference_the_estimate_that_is_shown_has_the_band_in_it() -> None:

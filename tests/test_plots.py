@@ -118,6 +118,10 @@ def test_every_domain_without_a_reference(names):
         assert_legible(figure)
 
 
+def legend(figure):
+    return [text.get_text() for each in figure.legends for text in each.get_texts()]
+
+
 def circles(ax):
     return [line for line in ax.lines if line.get_marker() == "o"]
 
@@ -126,7 +130,7 @@ def circles(ax):
 def test_measurements_are_circles_where_a_plane_or_a_line_shows_them_all(names):
     columns, figure = drawn(names)
     found = [(ax, line) for ax in figure.axes for line in circles(ax)]
-    assert ("circles: measurements" in heading(figure)) == bool(found) == (len(names) < 3)
+    assert ("measurements" in legend(figure)) == bool(found) == (len(names) < 3)
     upright = names != ("x", "t")
     horizontal, vertical = (*names, "u")[:2] if upright else names[::-1]
     for ax, line in found:
@@ -140,7 +144,7 @@ def test_measurements_of_another_output_leave_no_circles():
     measured = [{"x": np.ones(1), "t": np.ones(1), "v": np.ones(1), "held_out": np.zeros(1)}]
     figure = plots.error_field(axes, solved(mesh), title="", errors={"u": 0.1}, measured=measured)
     assert not [ax for ax in figure.axes if circles(ax)]
-    assert "circles" not in heading(figure)
+    assert "measurements" not in legend(figure)
 
 
 @pytest.mark.parametrize("names", [n for n in DOMAINS if len(n) > 1], ids="".join)
@@ -240,7 +244,9 @@ def test_slices_share_their_limits_and_show_predicted_and_reference():
     figure = plots.error_field(axes, solved(mesh), title="", errors={"u": 0.1})
     slices = [ax for ax in figure.axes if ax.get_title().startswith("t = ")]
     errors = [ax for ax in figure.axes if ax.get_yscale() == "log"]
-    assert len(slices) == len(errors) == 4
+    assert len(slices) == len(errors) == 5
+    assert [ax.get_title() for ax in (slices[0], slices[-1])] == ["t = 0", "t = 1"]
+    assert legend(figure) == ["predicted", "reference", "times of the slices"]
     for row in (slices, errors):
         assert len({ax.get_ylim() for ax in row}) == 1
     for ax in slices:
@@ -249,7 +255,7 @@ def test_slices_share_their_limits_and_show_predicted_and_reference():
         assert solid.get_linestyle() == "-"
         assert dashed.get_linestyle() == "--"
     index = int(np.abs(axes["t"] - 0.5).argmin())
-    np.testing.assert_array_equal(slices[1].lines[0].get_ydata(), solved(mesh)["u"][:, index])
+    np.testing.assert_array_equal(slices[2].lines[0].get_ydata(), solved(mesh)["u"][:, index])
 
 
 def test_the_plane_shown_is_the_grid_plane_nearest_the_middle():

@@ -263,7 +263,7 @@ SPLITS: dict[str, tuple[Any, str, dict[str, float], int]] = {
 def test_maps_show_where_materials_meet(kind: str) -> None:
     domain, names, cut, count = SPLITS[kind]
     figure, _ = _error_field(domain, names, cut)
-    assert "where materials meet" in figure.get_suptitle()
+    assert "where materials meet" in [text.get_text() for each in figure.legends for text in each.get_texts()]
     lines = [
         points
         for ax in figure.axes

@@ -217,13 +217,19 @@ def evaluate(
 def plot(
     folder: options.Run,
     format_: Annotated[str, typer.Option("--format", help="png, pdf or svg.")] = "png",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="K=V", help="As figures.size=single-column, or figures.times=[0.1,0.5]; repeatable."
+        ),
+    ] = None,
     problems: options.Problems = None,
 ) -> None:
-    """Draw a run's figures again, in any format, also of one that has not ended."""
+    """Draw a run's figures again, in any format, size and selection, also of one that has not ended."""
     if format_ not in ("png", "pdf", "svg"):
         raise InputError(f"--format {format_}: expected png, pdf or svg")
     with show.notes(quiet=False):
-        paths = run.redraw(folder, format_, problem_folders(problems))
+        paths = run.redraw(folder, format_, problem_folders(problems), config.parse_overrides(set_ or []))
     for path in paths:
         show.line(str(path))
 

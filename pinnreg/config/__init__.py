@@ -1,5 +1,6 @@
 """YAML <-> typed config, with defaults, overrides and messages that say what is near a wrong key."""
 
+from pinnreg.config.figures import FigureSettings
 from pinnreg.config.files import differences, dump_yaml, fingerprint, numbers, read_yaml, write_config
 from pinnreg.config.messages import explain
 from pinnreg.config.model import Config, EvaluateSettings, as_dict, changes, json_schema, section_schema, validate
@@ -8,6 +9,7 @@ from pinnreg.config.resolve import Given, Problems, Resolved, check, parse_overr
 __all__ = [
     "Config",
     "EvaluateSettings",
+    "FigureSettings",
     "Given",
     "Problems",
     "Resolved",

@@ -173,7 +173,7 @@ def dump_yaml(data: Mapping[str, Any]) -> str:
 
 
 def fingerprint(config: Config) -> str:
-    """A hash of what makes a run the same run: all but stages' limits, `evaluate` and `device`.
+    """A hash of what makes a run the same run: all but stages' limits, `evaluate`, `figures` and `device`.
 
     The reference in `evaluate` does count where measurements are drawn from it.
     """
@@ -191,7 +191,7 @@ def _identity(config: Config) -> dict[str, Any]:
     reference = data.pop("evaluate")["reference"]
     if reference is not None and any(each["samples"] for each in data["measurements"]):
         data["evaluate"] = {"reference": reference}
-    del data["device"]
+    del data["device"], data["figures"]
     if data["start"] is None:
         del data["start"]  # which runs from before it was a key do not have
     for stage in data["train"]:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StrictBool, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
+from pinnreg.config.figures import FigureSettings
 from pinnreg.config.messages import explain, keys_in
 from pinnreg.equations import ConditionMode, Unknown
 from pinnreg.errors import InputError, unknown
@@ -75,6 +76,7 @@ class Config:
         train: the stages of training, one after the other.
         start: the folder of a finished run from whose network training starts.
         evaluate: the grid that errors are measured on, and the estimate of the error.
+        figures: what figures show, and how large they are.
         seed: of all draws; the same seed repeats the bits of a run.
         device: where it is computed; `auto` is a GPU where there is one.
         dtype: the precision.
@@ -97,6 +99,7 @@ class Config:
     )
     start: Annotated[str | None, BeforeValidator(_text_of_path)] = None
     evaluate: EvaluateSettings = EvaluateSettings()
+    figures: FigureSettings = FigureSettings()
     seed: Seed = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["float32", "float64"] = "float64"

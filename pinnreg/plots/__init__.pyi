@@ -7,6 +7,7 @@ from .evolution import Evolution, evolution
 from .filming import FILM_MARK, check_film, save_film
 from .layouts import error_field
 from .loss_history import history
+from .mathematics import flaw_in_mathematics
 from .outlines import Outline, outline_of
 from .panels import Curve, Panel, panels
 from .run import draw, draw_analysis, title_of
@@ -46,6 +47,7 @@ __all__ = [
     "drawn_axes",
     "error_field",
     "evolution",
+    "flaw_in_mathematics",
     "history",
     "is_marked",
     "outline_of",

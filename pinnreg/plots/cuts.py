@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from pinnreg.plots import style
 from pinnreg.plots.rows import Array
 
 Index = tuple[int | slice, ...]
@@ -56,4 +57,9 @@ def index_of(axes: Mapping[str, Array], cuts: Mapping[str, int]) -> Index:
 
 def said(axes: Mapping[str, Array], cuts: Mapping[str, int]) -> str:
     """The coordinates of a cut in words."""
-    return ", ".join(f"{name} = {axes[name][number]:.3g}" for name, number in cuts.items())
+    return said_values({name: float(axes[name][number]) for name, number in cuts.items()})
+
+
+def said_values(values: Mapping[str, float]) -> str:
+    """Coordinates in words."""
+    return ", ".join(f"{style.label(name)} = {value:.3g}" for name, value in values.items())

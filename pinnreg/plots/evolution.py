@@ -159,6 +159,6 @@ def _colour_bar(figure: Figure, ax: Axes, scale: Scale, label: str) -> None:
 
     colours = ScalarMappable(scale.norm, scale.cmap)
     bar = figure.colorbar(colours, cax=ax.inset_axes((1.04, 0.0, 0.05, 1.0)), extend=scale.extend)
-    style.label_vertical(bar.ax, label)
+    style.label_bar(bar.ax, label)
     if label.startswith("|") and scale.decades >= 2:
         bar.ax.minorticks_off()

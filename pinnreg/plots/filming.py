@@ -55,6 +55,7 @@ def save_film(evolution: Evolution, numbers: Sequence[int], seconds: float, path
         OSError: it cannot be written.
     """
     check_film(path)
+    evolution.figure.set_dpi(DPI)
     fill = _gif if path.suffix.lower() == ".gif" else _mp4
     with style.settings():
         files.write(path, fill(evolution, numbers, seconds))

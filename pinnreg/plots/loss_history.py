@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pinnreg.config import FigureSettings
 from pinnreg.errors import InputError
 from pinnreg.naming import FOUND, WEIGHTED
 from pinnreg.plots import style
@@ -23,7 +24,13 @@ IN_A_ROW = 3  # panels
 APART = 0.09  # of the axis between two labelled steps
 
 
-def history(columns: Mapping[str, NDArray[np.floating]], *, title: str, zeros: Collection[str] = ()) -> Figure:
+def history(
+    columns: Mapping[str, NDArray[np.floating]],
+    *,
+    title: str,
+    zeros: Collection[str] = (),
+    figures: FigureSettings | None = None,
+) -> Figure:
     """Draw the loss with its weighted terms, the relative L2 errors, unknown coefficients and the weights that were
     found, against seconds.
 
@@ -35,6 +42,7 @@ def history(columns: Mapping[str, NDArray[np.floating]], *, title: str, zeros: C
             ignored.
         title: heading of the figure.
         zeros: outputs whose reference is zero, and whose error is the RMSE.
+        figures: how large it is, and what outputs are called; None for the defaults.
 
     Returns:
         A figure of one panel for the loss, one for errors if any was evaluated, one for unknown coefficients and one
@@ -50,11 +58,13 @@ def history(columns: Mapping[str, NDArray[np.floating]], *, title: str, zeros: C
     outputs = [key.removeprefix("error_") for key in measured]
     unknown = [key for key in others if key.startswith("unknown_")]
     tuned = [name for name in terms if f"{name}_weight" in table]
-    with style.settings():
+    with style.settings(figures):
         legend_rows = -(-(len(terms) + 1) // _legend_columns(terms))
         count = 1 + bool(outputs) + bool(unknown) + bool(tuned)
-        rows = 1 if count <= IN_A_ROW else 2
-        figure = style.new_figure(rows * (4.2 + 0.18 * legend_rows))
+        rows = count if style.is_narrow() else 1 if count <= IN_A_ROW else 2
+        figure = style.new_figure(
+            rows * ((2.4 if style.is_narrow() else style.shrunk(4.2)) + style.shrunk(0.18 * legend_rows))
+        )
         panels = figure.subplots(rows, -(-count // rows), squeeze=False, sharex=rows == 1).flat
         _draw_loss(panels[0], table, terms)
         if outputs:
@@ -106,8 +116,8 @@ def _draw_errors(ax: Axes, table: Mapping[str, Array], outputs: list[str], zeros
     for number, name in enumerate(outputs):
         values = table[f"error_{name}"]
         last = values[_positive(values)][-1]
-        _curve(ax, table, f"error_{name}", f"{name} (last {last:.1e})", _look(number))
-    _dress(ax, kind, columns=_legend_columns([f"{name} (last 1.0e-05)" for name in outputs]))
+        _curve(ax, table, f"error_{name}", f"{style.label(name)} (last {last:.1e})", _look(number))
+    _dress(ax, kind, columns=_legend_columns([f"{style.label(name)} (last 1.0e-05)" for name in outputs]))
 
 
 def _draw_unknown(ax: Axes, table: Mapping[str, Array], keys: list[str]) -> None:
@@ -133,7 +143,10 @@ def _draw_weights(ax: Axes, table: Mapping[str, Array], terms: list[str]) -> Non
 def _legend_columns(labels: list[str]) -> int:
     """As many as fit below a panel of 4.4 inches: a sample of the line and about 0.07 inches per letter."""
     longest = max((len(label) for label in labels), default=0)
-    return max(1, min(4, len(labels), int(4.4 / (0.55 + 0.07 * longest))))
+    wide = (
+        4.4 * (style.width() / 5.25 if style.is_narrow() else style.width() / 10.5) / (style.fonts()[0] / style.SMALL)
+    )
+    return max(1, min(4, len(labels), int(wide / (0.55 + 0.07 * longest))))
 
 
 def _look(number: int) -> style.Look:
@@ -158,7 +171,13 @@ def _dress(ax: Axes, label: str, columns: int) -> None:
     ax.margins(x=0.02)
     style.add_grid(ax)
     # Below the axes no curve can run through the legend.
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=columns, frameon=False, handlelength=2.4)
+    ax.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.28 if style.is_narrow() else -0.14),
+        ncols=columns,
+        frameon=False,
+        handlelength=2.4,
+    )
 
 
 def _draw_steps(ax: Axes, table: Mapping[str, Array]) -> None:

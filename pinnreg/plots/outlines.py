@@ -170,7 +170,7 @@ class Outline:
             return
         horizontal, vertical = self.interfaces.T if upright else self.interfaces.T[::-1]
         ax.plot(horizontal, vertical, color="white", linewidth=LINE + 1.2, alpha=0.6, zorder=2.4)
-        ax.plot(horizontal, vertical, color="0.15", linewidth=LINE, zorder=2.4)
+        ax.plot(horizontal, vertical, color="0.15", linewidth=LINE, zorder=2.4, label="where materials meet")
 
     def _continued(self, x: Array, y: Array, values: Array) -> Array:
         """Values whose nearest neighbours beyond the outline, which are NaN, are the mean of those beside them."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 3
+LINE = 0.2  # inches of a line of a legend
 MARKERS = "osD^vP"
 
 
@@ -84,18 +85,24 @@ def panels(content: Sequence[Panel], *, title: str, note: str = "") -> Figure:
     if not content:
         raise InputError("panels: nothing to draw")
     columns = 2 if len(content) == 4 else min(COLUMNS, len(content))
-    lines = -(-len(content) // columns)
+    starts = range(0, len(content), columns)
     with style.settings():
-        figure = style.new_figure(0.7 + (3.3 if columns > 1 else 4.0) * lines)
-        axes: list[Axes] = list(figure.subplots(lines, columns, squeeze=False).flat)
-        for ax in axes[len(content) :]:
-            ax.remove()
-        for ax, panel in zip(axes, content, strict=False):
+        wide = style.width() / columns - 0.8
+        legends = [max(_legend_lines(panel, wide) for panel in content[i : i + columns]) for i in starts]
+        heights = [each for lines in legends for each in (3.3 if columns > 1 else 4.0, 0.05 + LINE * lines)]
+        figure = style.new_figure(0.7 + sum(heights))
+        cells = figure.add_gridspec(len(heights), columns, height_ratios=heights)
+        for number, panel in enumerate(content):
+            line, column = divmod(number, columns)
+            ax = figure.add_subplot(cells[2 * line, column])
             _draw(ax, panel)
+            _legend(figure.add_subplot(cells[2 * line + 1, column]), ax, panel, wide)
         return style.finish(figure, title, note)
 
 
 def _draw(ax: Axes, panel: Panel) -> None:
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+
     ax.set(xscale="log" if panel.log_x else "linear", yscale="log" if panel.log_y else "linear")
     style.add_grid(ax)
     counted = 0
@@ -124,5 +131,26 @@ def _draw(ax: Axes, panel: Panel) -> None:
     ax.set_ylabel(panel.y_label, parse_math=False)
     if panel.ticks:
         ax.set_xticks(range(len(panel.ticks)), list(panel.ticks), rotation=35, ha="right")
-    if any(curve.label for curve in panel.curves):
-        ax.legend(loc="best", framealpha=0.85)
+    elif not panel.log_x and all((np.mod(np.asarray(each.x), 1) == 0).all() for each in panel.curves):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))  # seeds, and other things that are counted
+
+
+def _in_a_line(panel: Panel, wide: float) -> int:
+    """How many names of curves fit side by side."""
+    longest = max((len(curve.label) for curve in panel.curves), default=0)
+    return max(1, int(wide / (0.55 + 0.075 * longest)))
+
+
+def _legend_lines(panel: Panel, wide: float) -> int:
+    return -(-sum(bool(curve.label) for curve in panel.curves) // _in_a_line(panel, wide))
+
+
+def _legend(below: Axes, ax: Axes, panel: Panel, wide: float) -> None:
+    """The names of the curves below their panel, where no data are."""
+    below.set_axis_off()
+    handles = ax.get_legend_handles_labels()[0]
+    if handles:
+        below.legend(
+            handles=handles, loc="upper center", ncols=min(len(handles), _in_a_line(panel, wide)), frameon=False,
+            borderaxespad=0, handlelength=1.8, columnspacing=1.2,
+        )  # fmt: skip

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pinnreg.equations.problem import SUFFIXES
 from pinnreg.errors import InputError
+from pinnreg.plots import style
 
 Array = NDArray[np.float64]
 
@@ -21,7 +22,7 @@ class Row:
     """One output: its prediction, its reference if there is one, and the misfit |error| or |residual|.
 
     `measured` holds the points (n, d) that it was fitted to besides, and the values (n,) there; `band` has its standard
-    error.
+    error. `residual` is that of its equation where the misfit is another.
     """
 
     name: str
@@ -33,6 +34,32 @@ class Row:
     error_name: str = "relative L2 error"
     measured: tuple[Array, Array] | None = None
     band: Array | None = None
+    residual: Array | None = None
+    residual_name: str = "|residual|"
+
+    def shown(self, panels: Sequence[str]) -> Row:
+        """The same row without what is in none of the panels `solution`, `reference`, `error` and `residual`."""
+        row = self
+        if "error" not in panels and self.misfit_kind == "|residual|":  # which stands for an error that is not known
+            row = replace(self, residual=self.misfit, residual_name=self.misfit_name)
+        return replace(
+            row,
+            predicted=self.predicted if "solution" in panels else None,
+            reference=self.reference if "reference" in panels else None,
+            misfit=self.misfit if "error" in panels else None,
+            residual=row.residual if "residual" in panels else None,
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to show."""
+        return all(each is None for each in (*self.arrays, self.residual))
+
+    def panel(self, kind: str) -> Array | None:
+        """What is shown in one of these panels."""
+        return {
+            "solution": self.predicted, "reference": self.reference, "error": self.misfit, "residual": self.residual
+        }[kind]  # fmt: skip
 
     @property
     def arrays(self) -> tuple[Array | None, Array | None, Array | None]:
@@ -45,16 +72,29 @@ class Row:
         return self.misfit_name.split(" of ")[0]
 
     @property
+    def label(self) -> str:
+        """What the output is called in a figure."""
+        return style.label(self.name)
+
+    @property
+    def misfit_label(self) -> str:
+        """The name of the misfit, with what the output is called."""
+        return labelled(self.misfit_name)
+
+    @property
     def headline(self) -> str:
         """The line of the misfit panel's title that states the error; empty without one."""
         return "" if self.error is None else f"{self.error_name} {self.error:.1e}"
 
     def at(self, index: tuple[int | slice, ...]) -> Row:
         """The same row on a part of the grid; scattered points are shown on the whole grid only."""
-        predicted, reference, misfit = (None if a is None else a[index] for a in self.arrays)
+        predicted, reference, misfit, residual = (
+            None if a is None else a[index] for a in (*self.arrays, self.residual)
+        )
         whole = all(isinstance(part, slice) for part in index)
         measured, band = self.measured if whole else None, None if self.band is None else self.band[index]
-        return replace(self, predicted=predicted, reference=reference, misfit=misfit, measured=measured, band=band)
+        found = replace(self, predicted=predicted, reference=reference, misfit=misfit, residual=residual)
+        return replace(found, measured=measured, band=band)
 
     def with_measured(self, axes: Iterable[str], measured: Sequence[Mapping[str, Array]]) -> Row:
         """The same row with those of the measurements, columns by name, that are of its output and were trained on."""
@@ -64,6 +104,17 @@ class Row:
         used = np.concatenate([columns["held_out"] for columns in own]) == 0
         *points, values = (np.concatenate([columns[name] for columns in own])[used] for name in (*axes, self.name))
         return replace(self, measured=(np.stack(points, axis=1), values))
+
+
+def rows_shown(rows: Iterable[Row], panels: Sequence[str]) -> list[Row]:
+    """The rows with what the panels show, without those of which these show nothing."""
+    return [shown for row in rows if not (shown := row.shown(panels)).is_empty]
+
+
+def labelled(name: str) -> str:
+    """'|error| of u', with what the output is called."""
+    kind, of, output = name.partition(" of ")
+    return f"{kind}{of}{style.label(output)}"
 
 
 def checked_axes(axes: Mapping[str, NDArray[np.floating]]) -> dict[str, Array]:
@@ -103,7 +154,33 @@ def rows_of(
     alone = [name for name in outputs if name not in known]
     unverified = _unverified(alone, arrays, residuals, estimates or {})
     rows = [known[name] if name in known else unverified.pop(name) for name in outputs] + [*unverified.values()]
-    return [replace(row, band=arrays.get(f"{row.name}_band")) for row in rows]
+    rows = [replace(row, band=arrays.get(f"{row.name}_band")) for row in rows]
+    return _with_residuals(rows, residuals)
+
+
+def _with_residuals(rows: Sequence[Row], residuals: Mapping[str, Array]) -> list[Row]:
+    """The rows with the residuals that none has for its misfit: paired by name, else in order; the rest by themselves.
+
+    A row without a misfit but a residual is one that nothing was compared with.
+    """
+    own = [row.name for row in rows if row.misfit is not None and row.misfit_kind != "|residual|"]
+    if not own:
+        return list(rows)
+    used = {row.misfit_name for row in rows}
+    free = {name: np.abs(each) for key, each in residuals.items() if (name := labelled_residual(key)) not in used}
+    by_name = {output: name for output in own if (name := labelled_residual(f"residual_{output}")) in free}
+    others = iter([name for name in free if name not in by_name.values()])
+    paired = {output: name for output in own if (name := by_name.get(output) or next(others, ""))}
+    found = [
+        replace(row, residual=free[paired[row.name]], residual_name=paired[row.name]) if row.name in paired else row
+        for row in rows
+    ]
+    return [*found, *(Row("", None, None, None, "", residual=free[name], residual_name=name) for name in others)]
+
+
+def labelled_residual(key: str) -> str:
+    """What a field of a residual is called in a figure."""
+    return "|residual|" if key == "residual" else f"|residual| of {key.removeprefix('residual_')}"
 
 
 def _checked_fields(axes: Mapping[str, Array], fields: Mapping[str, NDArray[np.floating]]) -> dict[str, Array]:
@@ -168,5 +245,5 @@ def _estimated_row(name: str, arrays: Mapping[str, Array], estimate: tuple[float
 
 
 def _unverified_row(name: str, predicted: Array | None, key: str | None, residuals: Mapping[str, Array]) -> Row:
-    label = "|residual|" if key in (None, "residual") else f"|residual| of {str(key)[len('residual_') :]}"
+    label = labelled_residual(key or "residual")
     return Row(name, predicted, None, None if key is None else np.abs(residuals[key]), label)

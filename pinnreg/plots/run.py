@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pinnreg.config import FigureSettings
 from pinnreg.plots.analysis import TermAnalysis, analysis
 from pinnreg.plots.layouts import error_field
 from pinnreg.plots.loss_history import history as loss_history
@@ -18,24 +19,31 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw(report: Report, history: Mapping[str, NDArray[np.float64]], *, note: str = "") -> dict[str, Figure]:
+def draw(
+    report: Report,
+    history: Mapping[str, NDArray[np.float64]],
+    *,
+    note: str = "",
+    figures: FigureSettings | None = None,
+) -> dict[str, Figure]:
     """The figures of a solution by name: `error_field`, and `history` where there is one.
 
     Args:
         report: of the solution.
         history: its history, the columns of `history.csv`; empty for a solution that was only evaluated.
         note: more for the titles.
+        figures: how large they are, and what they show; None for the defaults.
     """
-    title = ", ".join(filter(None, [title_of(report.facts["problem"]), note]))
-    errors = {name: each.main for name, each in report.errors.items()} or None
-    zeros = [name for name, each in report.errors.items() if each.of_zero]
-    measured = list(report.measurements.values())
+    found = report.facts.get("unknown") or {}
+    problem = {name: value for name, value in report.facts["problem"].items() if name not in found}
+    title = ", ".join(filter(None, [title_of(problem), note]))
+    on_planes = any(view.fixed and len(view.axes) == 2 for view in report.views)
     field = error_field(
         report.axes,
         report.fields,
         title=title,
-        errors=errors,
-        measured=measured,
+        errors={name: each.main for name, each in report.errors.items()} or None,
+        measured=list(report.measurements.values()),
         plane=report.facts.get("plane") or {},
         outline=report.outline,
         parameters=report.facts.get("parameter_axes") or (),
@@ -44,8 +52,38 @@ def draw(report: Report, history: Mapping[str, NDArray[np.float64]], *, note: st
             for name, each in report.estimates.items()
             if not math.isnan(each.rel_l2)
         },
+        views=report.views,
+        figures=figures,
+        notes=[*(_found(name, each) for name, each in found.items()), *(_sizes(report) if on_planes else ())],
     )
-    return {"error_field": field, **({"history": loss_history(history, title=title, zeros=zeros)} if history else {})}
+    if not history:
+        return {"error_field": field}
+    zeros = [name for name, each in report.errors.items() if each.of_zero]
+    return {"error_field": field, "history": loss_history(history, title=title, zeros=zeros, figures=figures)}
+
+
+def _found(name: str, found: Mapping[str, Any]) -> str:
+    """A coefficient as it was found, with its 95 % interval and the truth, where these are known."""
+    within = f", 95 % within {found['interval'][0]:.4g} and {found['interval'][1]:.4g}" if "interval" in found else ""
+    truth = "" if found["truth"] is None else f", the truth {found['truth']:.4g}"
+    return f"found {name} = {found['estimate']:.4g}{within}{truth}"
+
+
+def _sizes(report: Report) -> list[str]:
+    """How wrong the outputs are where errors are taken, which is more than the planes that are seen."""
+    known = {name: each.standard_error for name, each in report.errors.items()}
+    scattered = any(each is not None for each in known.values())
+    grid = " × ".join(str(len(axis)) for axis in report.axes.values())
+    where = "at points inside of the whole domain" if scattered else f"at the {grid} points of the grid"
+    lines = []
+    for name, each in report.errors.items():
+        size = "RMSE" if each.of_zero else "relative L2 error"
+        lines.append(f"{name}: {size} {each.main:.1e}, max |error| {each.max_abs:.1e}, {where}")
+    for name, estimate in report.estimates.items():
+        if name not in report.errors and not math.isnan(estimate.rel_l2):
+            trust = "" if estimate.reliability == "good" else "not to be trusted: "
+            lines.append(f"{name}: {trust}estimated L2 error {estimate.rel_l2:.1e}, max {estimate.max_abs:.1e}")
+    return lines
 
 
 def draw_analysis(found: Mapping[str, Any]) -> Figure:

@@ -13,7 +13,6 @@ from pinnreg.plots import style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-DPI = 150
 # Without a date the same data give the same bytes.
 METADATA: dict[str, dict[str, str | None]] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
 
@@ -50,14 +49,16 @@ def save(figure: Figure, path: Path, *, mark: bool = False) -> None:
     kind = check_format(path)
     metadata = METADATA[kind] | ({"Creator": MARK} if mark else {})
     with style.settings():
-        files.write(path, lambda file: figure.savefig(file, format=kind, dpi=DPI, metadata=metadata))
+        files.write(
+            path, lambda file: figure.savefig(file, format=kind, dpi=max(figure.dpi, style.DPI), metadata=metadata)
+        )
 
 
 def content(figure: Figure, kind: str = "png") -> bytes:
     """What `save` would write."""
     file = io.BytesIO()
     with style.settings():
-        figure.savefig(file, format=kind, dpi=DPI, metadata=METADATA[kind])
+        figure.savefig(file, format=kind, dpi=max(figure.dpi, style.DPI), metadata=METADATA[kind])
     return file.getvalue()
 
 

@@ -13,7 +13,10 @@ from pinnreg.plots.rows import Array
 if TYPE_CHECKING:
     from matplotlib.colors import Normalize
 
-DECADES = 4  # of |error| below its maximum; beyond them lie only isolated zero crossings
+DECADES = 4  # of |error| below its maximum; beyond them lie mostly isolated zero crossings
+MOST_DECADES = 9  # where more than a tenth of it lies beyond
+LOW, HIGH = 10.0, 99.5  # percentiles: a scale reaches from the one to the other at least, and to the maximum if near
+DOMINANT = 10.0  # times the upper percentile: a maximum beyond it is a corner, and lies beyond the scale
 SIGN_SHARE = 0.02  # of the largest magnitude; a smaller excursion beyond zero is not a change of sign
 OVERSHOOT = 0.25  # ranges of the reference; a prediction farther out is saturated, lest it hide the rest
 NARROWEST = 0.7  # decades of a logarithmic axis
@@ -23,11 +26,12 @@ SMALLEST = 1e-290  # anything below counts as zero, so that `DECADES` below it i
 @final
 @dataclass(frozen=True)
 class Scale:
-    """A colour map with its norm, and at which ends of the colour bar values lie beyond it."""
+    """A colour map with its norm, at which ends of the colour bar values lie beyond it, and what is said of it."""
 
     cmap: str
     norm: Normalize
     extend: Literal["neither", "both", "min", "max"]
+    note: str = ""
 
     @property
     def decades(self) -> float:
@@ -50,8 +54,12 @@ def value_limits(
 
 
 def value_scale(predicted: Sequence[Array], reference: Sequence[Array]) -> Scale:
-    """Diverging and centred at zero where values change sign, sequential otherwise."""
-    from matplotlib.colors import Normalize  # noqa: PLC0415
+    """Diverging and centred at zero where values change sign, sequential otherwise.
+
+    Linear, but logarithmic beyond 99.5 % of the values where the others are ten times as large: of a peak the
+    surroundings are seen, too.
+    """
+    from matplotlib.colors import Normalize, SymLogNorm  # noqa: PLC0415
 
     low, high = value_limits(predicted, reference)
     largest = max(abs(low), abs(high))
@@ -63,6 +71,9 @@ def value_scale(predicted: Sequence[Array], reference: Sequence[Array]) -> Scale
     extend: Literal["neither", "both", "min", "max"] = "neither"
     if below or above:
         extend = "both" if below and above else "min" if below else "max"
+    usual = _percentile([np.abs(each) for each in (reference or predicted)], HIGH)
+    if largest > DOMINANT * usual > SMALLEST:
+        return Scale(cmap, SymLogNorm(usual, vmin=low, vmax=high), extend, f"logarithmic beyond {usual:.1g}")
     return Scale(cmap, Normalize(low, high), extend)
 
 
@@ -78,12 +89,24 @@ def misfit_limits(misfits: Sequence[Array], decades: float = DECADES) -> tuple[f
 
 
 def misfit_scale(misfits: Sequence[Array], decades: float = DECADES) -> Scale:
-    """A logarithmic scale; its colour bar is extended downwards when values lie below the floor."""
+    """A logarithmic scale that shows nearly all of each misfit, lest one of them, or a corner, leave the rest black.
+
+    It ends at the largest value, or at the upper percentile where that is far below; it begins `decades` below, or at
+    the lower percentile of the smallest misfit. The colour bar is extended where values lie beyond.
+    """
     from matplotlib.colors import LogNorm  # noqa: PLC0415
 
     low, high = misfit_limits(misfits, decades)
-    below = any(bool((m[np.isfinite(m)] < low).any()) for m in misfits)
-    return Scale("magma", LogNorm(low, high), "min" if below else "neither")
+    if high > DOMINANT * (usual := max((_percentile([each], HIGH) for each in misfits), default=0.0)) > SMALLEST:
+        high = usual
+    known = [value for each in misfits if (value := _percentile([each[each > SMALLEST]], LOW)) > SMALLEST]
+    low = min(low, max(min(known, default=low), high * 10.0**-MOST_DECADES), high / 10)
+    values = [each[np.isfinite(each)] for each in misfits]
+    below, above = any(bool((each < low).any()) for each in values), any(bool((each > high).any()) for each in values)
+    ends: dict[tuple[bool, bool], Literal["neither", "both", "min", "max"]] = {
+        (False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"
+    }  # fmt: skip
+    return Scale("magma", LogNorm(low, high), ends[below, above])
 
 
 def decades_of(misfits: Sequence[Array]) -> float:
@@ -107,6 +130,12 @@ def largest_note(misfit: Array) -> str:
     if not finite.size:
         return "no finite value"
     return "identically zero" if finite.max() < SMALLEST else f"max {finite.max():.1e}"
+
+
+def _percentile(arrays: Sequence[Array], share: float) -> float:
+    """Of the finite values; 0 without any."""
+    values = np.concatenate([each[np.isfinite(each)] for each in arrays]) if arrays else np.empty(0)
+    return float(np.percentile(values, share)) if values.size else 0.0
 
 
 def _range(arrays: Sequence[Array]) -> tuple[float, float]:

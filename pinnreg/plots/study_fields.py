@@ -37,7 +37,7 @@ def study_fields(
 ) -> Figure:
     """Draw |error| fields of several runs on the same grid, with one logarithmic scale.
 
-    It has four decades, or as many as it takes to reach below the maximum of each of the fields.
+    It reaches from the lower percentile of the smallest field to the upper one of the largest, so that none is black.
     One axis gives curves, two heat maps, more the plane of the first two that are no parameters: time at its end, the
     others in the middle.
 
@@ -100,8 +100,8 @@ def _lines(grid: Mapping[str, Array], fields: Mapping[str, Array], texts: Mappin
 
 def _maps(plane: Plane, fields: Mapping[str, Array], texts: Mapping[str, str], kind: str) -> Figure:
     columns, lines = _layout(len(fields))
-    scale = misfit_scale(list(fields.values()), decades_of(list(fields.values())))
-    width = 0.76 * style.WIDTH / columns
+    scale = misfit_scale(list(fields.values()))
+    width = 0.76 * style.width() / columns
     figure = style.new_figure(0.5 + lines * (min(width / plane.ratio, 3.6) + 0.75), "compressed")
     panels: list[Axes] = list(figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).flat)
     for ax, (name, field) in zip(panels, fields.items(), strict=False):

@@ -32,6 +32,7 @@ from .grid import (
     taken,
 )
 from .markdown import markdown_table
+from .views import View
 
 __all__ = [
     "Errors",
@@ -39,6 +40,7 @@ __all__ = [
     "ReferenceReport",
     "Report",
     "Validation",
+    "View",
     "check_inside",
     "compare",
     "cut",

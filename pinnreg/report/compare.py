@@ -15,6 +15,7 @@ from pinnreg.errors import InputError
 from pinnreg.estimates import EstimatedErrors
 from pinnreg.reference import Reference, Solved
 from pinnreg.report.grid import Inside, grid_points, spread, taken
+from pinnreg.report.views import View
 
 logger = logging.getLogger("pinnreg")
 
@@ -101,6 +102,7 @@ class Report:
             output, and `held_out`, 1 where a value was not trained on, each (n,).
         outline: of a domain that is no box, to draw: see `plots.outline_of`.
         estimates: of the errors, by output.
+        views: parts of the domain that figures show besides, finer than the grid, or between its points.
         facts: of the run: `problem`, with its parameters, `axes`, and once training has ended `steps`, `stop_reason`
             and whatever else `report.json` holds.
     """
@@ -113,6 +115,7 @@ class Report:
     facts: Mapping[str, Any] = field(default_factory=dict)
     outline: Mapping[str, Array] = field(default_factory=dict)
     estimates: Mapping[str, EstimatedErrors] = field(default_factory=dict)
+    views: Sequence[View] = ()
 
     @property
     def errors(self) -> dict[str, Errors]:

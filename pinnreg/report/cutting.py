@@ -47,7 +47,10 @@ def of_output(report: Report, output: str) -> Report:
     known = report.reference
     reference = known and replace(known, errors={name: each for name, each in known.errors.items() if name == output})
     estimates = {name: each for name, each in report.estimates.items() if name == output}
-    return replace(report, fields=fields, reference=reference, estimates=estimates)
+    views = [
+        replace(view, fields={key: each for key, each in view.fields.items() if key in fields}) for view in report.views
+    ]
+    return replace(report, fields=fields, reference=reference, estimates=estimates, views=views)
 
 
 def _errors(predicted: Array, reference: Array) -> Errors:

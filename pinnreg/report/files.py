@@ -19,6 +19,7 @@ from pinnreg.errors import InputError
 from pinnreg.estimates import EstimatedErrors
 from pinnreg.files import is_file
 from pinnreg.report.compare import Errors, ReferenceReport, Report, Validation
+from pinnreg.report.views import View, packed, unpacked
 
 Array = NDArray[np.float64]
 
@@ -49,16 +50,18 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
 
 
 def write_report(folder: Path, report: Report) -> None:
-    """Write `measurements.npz`, `outline.npz`, `fields.npz` and, last, `report.json` into a run's folder.
+    """Write `measurements.npz`, `outline.npz`, `views.npz`, `fields.npz` and, last, `report.json` into a run's folder.
 
     The first is written only where there are measurements: for the loss term `m` an array `m.<column>` for each column.
-    The second is there only of a domain that is no box.
+    The second is there only of a domain that is no box, the third where figures show more than the grid.
     """
     columns = {f"{name}.{key}": column for name, each in report.measurements.items() for key, column in each.items()}
     if columns:
         write_arrays(folder / "measurements.npz", columns)
     if report.outline:
         write_arrays(folder / "outline.npz", report.outline)
+    if report.views:
+        write_arrays(folder / "views.npz", packed(report.views))
     write_arrays(folder / "fields.npz", {**report.axes, **report.fields})
     write_json(folder / "report.json", summary(report))
 
@@ -83,8 +86,20 @@ def read_report(folder: Path) -> Report:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: not a readable report: {error}") from None
-    measurements, outline = _read_measurements(folder), _read_outline(folder)
-    return Report(axes, fields, reference, validation, measurements, facts, outline, estimates)
+    measurements, outline, views = _read_measurements(folder), _read_outline(folder), _read_views(folder)
+    return Report(axes, fields, reference, validation, measurements, facts, outline, estimates, views)
+
+
+def _read_views(folder: Path) -> tuple[View, ...]:
+    path = folder / "views.npz"
+    if not path.is_file():
+        return ()
+    try:
+        return unpacked(_read_arrays(path))
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: not readable: {error}") from None
 
 
 def _read_outline(folder: Path) -> dict[str, Array]:

@@ -47,7 +47,7 @@ UNFINISHED = "unfinished_"
 
 FIGURES = _in_formats("error_field", "history", "analysis", f"{UNFINISHED}error_field", f"{UNFINISHED}history")
 REPORT_PAGE, EVOLUTIONS = "report.html", ("evolution.gif", "evolution.mp4")
-ARRAYS = ("fields.npz", "measurements.npz", "outline.npz", "analysis.npz")
+ARRAYS = ("fields.npz", "views.npz", "measurements.npz", "outline.npz", "analysis.npz")
 RESULTS = ("report.json", "analysis.json", *ARRAYS, *FIGURES, REPORT_PAGE, *EVOLUTIONS)
 
 

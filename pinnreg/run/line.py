@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +15,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pinnreg import registry
-from pinnreg.config import Config, Given, Problems, Resolved, fingerprint, problem_folders, resolve, write_config
+from pinnreg.config import (
+    Config,
+    FigureSettings,
+    Given,
+    Problems,
+    Resolved,
+    fingerprint,
+    problem_folders,
+    resolve,
+    write_config,
+)
 from pinnreg.equations import Problem
 from pinnreg.errors import InputError, Interrupted, StorageError
 from pinnreg.estimates import Uncertainty
@@ -32,7 +43,10 @@ from pinnreg.run.results import compared, with_facts, write_figures
 from pinnreg.run.resuming import Begun
 from pinnreg.run.solution import Solution
 from pinnreg.run.symptoms import undetermined
+from pinnreg.run.viewing import viewed
 from pinnreg.training import History, Hooks, Outcome, Row, is_lost, read_history, train
+
+logger = logging.getLogger("pinnreg")
 
 
 def solve(
@@ -93,10 +107,13 @@ def solve(
         estimate = estimated(solution, prepared, how, outcome.steps)
         estimate = estimate.of_an_open_solution() if estimate and loose else estimate
         solution = compared(solution, prepared, estimate, uncertain)
+        solution = viewed(solution, prepared, resolved.config.figures) if figures else solution
         earlier = 0.0 if state is None else float(state["position"]["seconds"])
         seconds = time.monotonic() - started + earlier
         solution = with_facts(solution, prepared, outcome, verdict, uncertain, seconds, loose)
-        return solution if folder is None else _kept(solution, folder, hooks, figures=figures)
+        return (
+            solution if folder is None else _kept(solution, folder, hooks, resolved.config.figures if figures else None)
+        )
 
 
 def load(
@@ -282,8 +299,8 @@ def _trained(
     return outcome, history.columns()
 
 
-def _kept(solution: Solution, folder: RunFolder, hooks: Hooks, *, figures: bool) -> Solution:
-    """The solution, after its files are in the folder.
+def _kept(solution: Solution, folder: RunFolder, hooks: Hooks, figures: FigureSettings | None) -> Solution:
+    """The solution, after its files are in the folder, and its figures, unless there are to be none.
 
     Raises:
         Interrupted: a signal came after training; the run is finished when it is resumed.
@@ -292,8 +309,12 @@ def _kept(solution: Solution, folder: RunFolder, hooks: Hooks, *, figures: bool)
     if (signal := hooks.interrupted()) is not None:
         raise Interrupted(signal, folder.checkpoint)
     write_report(folder.path, solution.report)
-    if figures:
-        write_figures(folder.path, solution.report, solution.history, "png")
+    if figures is not None:
+        try:
+            write_figures(folder.path, solution.report, solution.history, "png", figures)
+        except InputError as refused:
+            # of a size into which they do not fit, which is seen only now
+            logger.warning("no figures: %s; then: pinnreg plot %s --set figures.KEY=VALUE", refused, folder.path)
     return replace(solution, folder=folder.path)
 
 

@@ -51,6 +51,7 @@ from pinnreg.report import (
     solved_inside,
     taken,
 )
+from pinnreg.run.checking import check_figures
 from pinnreg.run.combinations import check_combinations
 from pinnreg.run.sizes import check_sizes
 from pinnreg.run.solution import Solution
@@ -159,6 +160,7 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
     """
     config, problem = resolved.config, resolved.problem
     check_sizes(config, problem, grid=with_reference)
+    check_figures(config.figures, problem)
     device = choose_device(config.device)
     start = Start.of_state(resolved.start) if resolved.start is not None else read_start(resolved, device)
     needed = with_reference or any(each.samples for each in config.measurements)

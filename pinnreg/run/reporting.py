@@ -59,7 +59,7 @@ def page_of(begun: Begun, folders: list[Path]) -> str:
     report = read_report(folder.path) if ended else None
     history = {} if is_lost(folder.history) else read_history(folder.history)
     facts = None if report is None else summary(report)
-    figures = {} if report is None else plots.draw(report, history)
+    figures = {} if report is None else plots.draw(report, history, figures=begun.config.figures)
     if report is None and len(history.get("step", ())):
         figures["history"] = plots.history(history, title=plots.title_of(begun.config.problem))
     pictures = {name: plots.content(each) for name, each in figures.items()} | _analysis(folder)

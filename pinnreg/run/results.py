@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from pinnreg import plots
-from pinnreg.config import Resolved, as_dict
+from pinnreg.config import FigureSettings, Resolved, as_dict
 from pinnreg.equations import Points
 from pinnreg.equations.measured import Measurements
 from pinnreg.errors import InputError
@@ -161,10 +161,17 @@ def with_facts(
 
 
 def write_figures(
-    folder: Path, report: Report, history: History, suffix: str, *, prefix: str = "", note: str = ""
+    folder: Path,
+    report: Report,
+    history: History,
+    suffix: str,
+    settings: FigureSettings | None = None,
+    *,
+    prefix: str = "",
+    note: str = "",
 ) -> list[Path]:
     """Draw a run's figures into a folder, with a note in their titles; returns their paths."""
-    drawn = plots.draw(report, history, note=note)
+    drawn = plots.draw(report, history, note=note, figures=settings)
     figures = {folder / f"{prefix}{name}.{suffix}": figure for name, figure in drawn.items()}
     for path, figure in figures.items():
         plots.save(figure, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import torch
 
 from pinnreg.config import (
     Config,
+    FigureSettings,
     Given,
     Problems,
     Resolved,
@@ -22,6 +24,7 @@ from pinnreg.config import (
     resolve,
     validate,
 )
+from pinnreg.config.merging import set_key
 from pinnreg.config.parts import unfound
 from pinnreg.equations import Problem
 from pinnreg.errors import InputError
@@ -113,6 +116,17 @@ class Begun:
             logger.warning("the code of problem %r has changed since the run began", resolved.config.problem["name"])
         scale = scale_in(self.provenance, len(resolved.problem.outputs), self.folder.config)
         return replace(resolved, scale=scale, start=self._start())
+
+    def with_figures(self, overrides: Mapping[str, Any]) -> FigureSettings:
+        """The figures of the run's config, with other values by dotted key.
+
+        Raises:
+            InputError: a value that cannot be.
+        """
+        data = unfound(copy.deepcopy(dict(self.saved)))
+        for key, value in overrides.items():
+            set_key(data, key, value)
+        return validate(data, str(self.folder.config)).figures
 
     def _start(self) -> dict[str, Any] | None:
         """What the run started from: its folder may have gone; None if it did not, or has no checkpoint yet.
@@ -228,7 +242,7 @@ class Begun:
             changed = ", ".join(differences(self.config, resolved.config))
             raise InputError(
                 f"{path}: the config is not that of the run, which differs in {changed}; a run goes on with other "
-                "train.*.steps, train.*.max_seconds, train.*.max_sweeps, evaluate and device only"
+                "train.*.steps, train.*.max_seconds, train.*.max_sweeps, evaluate, figures and device only"
             )
         for began, now in zip(self.provenance.get("parts") or (), resolved.parts, strict=False):
             if began["file"] is None and now.sha256 != began["sha256"]:

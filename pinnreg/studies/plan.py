@@ -144,11 +144,11 @@ def check(plans: Sequence[Plan], where: str, *, device: bool) -> None:
 def run_hash(resolved: Resolved, *, analyse: bool = True) -> str:
     """A hash of all that a run's results depend on.
 
-    These are its config but for the device, the problem's file, those of own parts and of data, pinnreg's version, and
-    what is measured.
+    These are its config but for the device and the figures, the problem's file, those of own parts and of data,
+    pinnreg's version, and what is measured.
     """
     config = as_dict(resolved.config)
-    del config["device"]
+    del config["device"], config["figures"]
     if config["start"] is None:
         del config["start"]  # of which runs from before it was a key know nothing
     identity = {
