@@ -113,11 +113,12 @@ def viewed(solution: Solution, prepared: Prepared, figures: FigureSettings) -> S
     """
     assert solution.report is not None
     report, wants_residual = solution.report, "residual" in figures.panels
-    views: list[View] = []
-    if wants_residual and not any(name.startswith("residual") for name in report.fields):
+    cuts, views = cuts_of(prepared.problem, figures), list[View]()
+    on_grid = all(len(cut.free) < 2 for cut in cuts)
+    if on_grid and wants_residual and not any(name.startswith("residual") for name in report.fields):
         views.append(View(report.axes, {}, _named(solution.residual_on_grid(report.axes))))
     try:
-        for cut in cuts_of(prepared.problem, figures):
+        for cut in cuts:
             views += _views(solution, prepared, report, cut, residual=wants_residual)
     except (InputError, RuntimeError, NotImplementedError) as refused:
         # of a reference that knows the values of its own grid only; no figure must cost a trained network
