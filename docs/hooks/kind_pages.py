@@ -9,7 +9,7 @@ import yaml
 from pydantic_core import to_jsonable_python
 
 from pinnreg import registry
-from pinnreg.config import Config, EvaluateSettings, as_dict
+from pinnreg.config import Config, EvaluateSettings, FigureSettings, as_dict
 from pinnreg.equations import Unknown
 from pinnreg.networks import FeatureSettings, NetworkSettings
 from pinnreg.objective import PointSettings
@@ -24,6 +24,7 @@ SECTIONS: dict[str, tuple[Any, ...]] = {
     "unknown": (Unknown,),
     "train": get_args(AnyStage),
     "evaluate": (EvaluateSettings,),
+    "figures": (FigureSettings,),
 }
 """What the sections of a config hold, but for regularisers, which have pages of their own."""
 
