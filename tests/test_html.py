@@ -188,7 +188,7 @@ FACTS: dict[str, Any] = {
         ({}, "relative L2 error of u is estimated as 2.00e-03 (by the linearised defect): a good estimate"),
         (
             {"estimated_errors": {"u": {"rel_l2": None, "max_abs": 3e-3, "reliability": "poor", "kind": "twin"}}},
-            "largest error of u is estimated as 3.00e-03 (the difference to a second run): an estimate that is not to",
+            "largest error of u is estimated as 3.00e-03 (the difference to a second run): an uncertain estimate",
         ),
         ({"estimated_errors": {}}, "u was compared with nothing"),
     ],

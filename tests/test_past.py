@@ -151,7 +151,7 @@ def test_an_estimate_stands_for_an_error_and_says_so(outputs: Path, cli: Cli) ->
     path.write_text(json.dumps({**facts, "errors": {}, "reference": None, "estimated_errors": {"u": each}}))
     assert past(outputs / "heat/fine").estimate == 0.125
     _, out, _ = cli("runs", "--problem", "heat")
-    assert "1.25e-01  estimated, not to be trusted" in out
+    assert "1.25e-01  estimated, uncertain" in out
     path.write_text(path.read_text().replace("poor", "good"))
     _, out, _ = cli("runs", "--problem", "heat")
     assert "1.25e-01  estimated  " in out

@@ -86,7 +86,7 @@ def _wrong(run: Past) -> float:
 def _row(run: Past) -> list[str]:
     how, estimated = "", math.isnan(run.error) and not math.isnan(run.estimate)
     if estimated:
-        how = "estimated" if run.is_trusted else "estimated, not to be trusted"
+        how = "estimated" if run.is_trusted else "estimated, uncertain"
     elif run.facts is None:
         how = f"not ended, step {run.steps}"
     said = {True: "yes", False: "no", None: "" if run.facts is None else "unknown"}[run.converged]

@@ -48,7 +48,7 @@ class EvaluateSettings:
         reference: an .npz file with one array an axis and one an output, used instead of the problem's own reference.
         estimate: how the error is estimated, with a reference and without: `defect` solves the linearised equations for
             it; `twin` is the difference to a second run with another seed and half the steps; `auto` is `defect`, as
-            fine as a tenth of the training pays for, and `twin` where that is not to be trusted and training was short;
+            fine as a tenth of the training pays for, and `twin` where that is uncertain and training was short;
             `none` estimates nothing, no intervals of coefficients either.
     """
 

@@ -98,7 +98,7 @@ def _accuracy(facts: Mapping[str, Any]) -> Iterator[str]:
         if name not in known:
             size = words.number(each["max_abs"] if each["rel_l2"] is None else each["rel_l2"])
             what = "largest error" if each["rel_l2"] is None else "relative L2 error"
-            good = "a good estimate" if words.is_good(each) else "an estimate that is not to be trusted"
+            good = "a good estimate" if words.is_good(each) else "an uncertain estimate"
             yield f"The {what} of {name} is estimated as {size} ({words.way(each)}): {good}. It has no reference."
     for name in facts.get("outputs", ()):
         if name not in known and name not in facts.get("estimated_errors", {}):

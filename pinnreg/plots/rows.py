@@ -237,7 +237,7 @@ def _unverified(
 def _estimated_row(name: str, arrays: Mapping[str, Array], estimate: tuple[float, bool] | None) -> Row:
     """The output with the size of its error by its own account."""
     size, trusted = estimate or (None, True)
-    said = "estimated L2 error" if trusted else "not to be trusted: estimated L2 error"
+    said = "estimated L2 error" if trusted else "uncertain: estimated L2 error"
     misfit = np.abs(arrays[f"{name}_estimate"])
     if (band := arrays.get(f"{name}_band")) is not None:  # what noise in the measurements leaves open
         misfit = np.hypot(misfit, band)

@@ -81,7 +81,7 @@ def _sizes(report: Report) -> list[str]:
         lines.append(f"{name}: {size} {each.main:.1e}, max |error| {each.max_abs:.1e}, {where}")
     for name, estimate in report.estimates.items():
         if name not in report.errors and not math.isnan(estimate.rel_l2):
-            trust = "" if estimate.reliability == "good" else "not to be trusted: "
+            trust = "" if estimate.reliability == "good" else "uncertain: "
             lines.append(f"{name}: {trust}estimated L2 error {estimate.rel_l2:.1e}, max {estimate.max_abs:.1e}")
     return lines
 

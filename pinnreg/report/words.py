@@ -61,7 +61,7 @@ def error_remarks(facts: Mapping[str, Any]) -> list[str]:
 
 
 def estimates(facts: Mapping[str, Any]) -> list[str]:
-    """How wrong the solution is by its own account, and whether that is to be trusted."""
+    """How wrong the solution is by its own account, and whether that is uncertain."""
     said = []
     for output, band in facts.get("bands", {}).items():
         part = f"{number(band['rel_l2'])} (relative, 95 %), " if band["rel_l2"] is not None else ""
@@ -69,12 +69,12 @@ def estimates(facts: Mapping[str, Any]) -> list[str]:
     found = facts.get("estimated_errors", {})
     for output, each in found.items():
         part = f"relative L2 {number(each['rel_l2'])}, " if each["rel_l2"] is not None else ""
-        trust = "" if is_good(each) else "; the estimate is not to be trusted"
+        trust = "" if is_good(each) else "; the estimate is uncertain"
         said.append(f"estimated error of {output}: {part}max {number(each['max_abs'])}, {way(each)}{trust}")
     if bound := facts.get("bound"):
         said.append(f"bound of the error by the maximum principle: max {number(bound['max_abs'])}")
     if not all(map(is_good, found.values())):
-        said.append(f"why not: {facts['estimate']}")
+        said.append(f"uncertain because {facts['estimate']}")
     return said
 
 

@@ -105,7 +105,7 @@ def _accuracy(report: Report | None) -> str:
         return f"{what} {worst.main:.1e}" + (f" of {name}" if len(report.errors) > 1 else "")
     if report.estimates:
         name, estimate = max(report.estimates.items(), key=lambda each: each[1].rel_l2)
-        trust = "" if estimate.reliability == "good" else ", not to be trusted"
+        trust = "" if estimate.reliability == "good" else ", uncertain"
         return f"estimated relative L2 error {estimate.rel_l2:.1e}{trust}"
     return "not verified"
 
