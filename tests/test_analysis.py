@@ -337,6 +337,7 @@ def test_an_unknown_term() -> None:
             of_terms(shared().objective, shared().batch, shared().parameters, ["inital"])
 
 
+@pytest.mark.slow
 def test_the_trace_is_unbiased_and_its_error_honest() -> None:
     """Over seeds: the mean is the trace by a t-test, and the spread is what each estimate says."""
     of, expected = shared(), residual_hessian()

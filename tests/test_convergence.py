@@ -49,6 +49,7 @@ def test_a_run_that_was_cut_says_how_fast_it_was() -> None:
     assert "all 4 steps done, and the loss fell by" in found["convergence"]
 
 
+@pytest.mark.slow
 def test_too_few_points_are_named() -> None:
     found = facts("heat", points={"interior": 20, "resample_every": None}, train=steps(40))
     assert found["converged"] is False

@@ -40,7 +40,7 @@ def test_times_are_round_and_the_ends_are_among_them(bounds: tuple[float, float]
     assert round_times(bounds, (0, 0.25, 0.5, 0.75, 1)) == pytest.approx((bounds[0], *inner, bounds[1]))
 
 
-@pytest.mark.parametrize("size", ["single-column", "double-column"])
+@pytest.mark.parametrize("size", ["single-column", pytest.param("double-column", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("names", [("x",), ("x", "y"), ("x", "t"), ("x", "y", "t")], ids="".join)
 def test_every_layout_is_readable_in_a_column(names: tuple[str, ...], size: Any) -> None:
     axes, mesh = grid(names, 7)
@@ -56,6 +56,7 @@ def test_every_layout_is_readable_in_a_column(names: tuple[str, ...], size: Any)
     assert figure.dpi == 300
 
 
+@pytest.mark.slow
 def test_maps_of_several_outputs_have_one_width() -> None:
     axes, mesh = grid(("x", "t"))
     fields = solved(mesh) | solved(mesh, offset=2e6, name="temperature")

@@ -124,6 +124,7 @@ def test_names_of_users_are_only_text(tmp_path: Path) -> None:
     assert "alpha" in seen.texts[seen.texts.index("Coefficients") :]
 
 
+@pytest.mark.slow
 def test_an_analysis_is_in_the_report(folder: Path, tmp_path: Path) -> None:
     copied = interrupted(tmp_path / "copy", folder)
     pinnreg.analyse(copied, eigenvalues=1)

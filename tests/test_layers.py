@@ -60,10 +60,15 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(tree(path)))
+
+
 def imported(path: Path) -> Iterator[tuple[str, int]]:
     """Absolute names that a file imports, anywhere in it, with the line; `from a import b` gives a.b."""
     package = ("pinnreg", *path.relative_to(PACKAGE).parts[:-1])
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -92,7 +97,7 @@ def violations(path: Path) -> list[str]:
 
 
 def classes() -> list[tuple[Path, ast.ClassDef]]:
-    return [(path, node) for path in FILES for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef)]
+    return [(path, node) for path in FILES for node in nodes(path) if isinstance(node, ast.ClassDef)]
 
 
 def last_name(node: ast.expr) -> str:
@@ -105,7 +110,7 @@ def last_name(node: ast.expr) -> str:
 def calls(path: Path, name: str) -> list[str]:
     return [
         f"{label(path)}:{node.lineno}"
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
     ]
 
@@ -239,6 +244,7 @@ def test_a_circle_is_found_however_it_is_closed(back: str, tmp_path: Path, monke
     assert circle(part, tmp_path) == []
     (part / "two.py").write_text(f"y = 1\n{back}\n", encoding="utf-8")
     tree.cache_clear()
+    nodes.cache_clear()
     assert {"one.py", "two.py"} <= set(circle(part, tmp_path))
 
 
@@ -303,9 +309,9 @@ def writes(node: ast.Call) -> bool:
 
 
 def test_one_module_writes_files() -> None:
-    calls_of = ((path, node) for path in FILES for node in ast.walk(tree(path)) if isinstance(node, ast.Call))
+    calls_of = ((path, node) for path in FILES for node in nodes(path) if isinstance(node, ast.Call))
     nowhere(f"{label(path)}:{node.lineno}" for path, node in calls_of if writes(node) and unit(path) != "files")
-    assert any(writes(node) for node in ast.walk(tree(PACKAGE / "files.py")) if isinstance(node, ast.Call))
+    assert any(writes(node) for node in nodes(PACKAGE / "files.py") if isinstance(node, ast.Call))
 
 
 def test_the_library_does_not_print() -> None:
@@ -323,7 +329,7 @@ def test_no_global_device_dtype_or_seed() -> None:
     nowhere(
         f"{label(path)}:{node.lineno}"
         for path in FILES
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and sets_global_state(node)
     )
 

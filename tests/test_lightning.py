@@ -76,6 +76,7 @@ def test_the_l_shape_has_its_known_value(torsion):
     assert solved.error_estimate < 1e-7
 
 
+@pytest.mark.slow
 def test_the_bound_falls_root_exponentially():
     problem = Edges(L_SHAPE, loop_of("test", L_SHAPE), 1.0, ZERO, {})
     bounds = [fitted(problem, count)[0].bound for count in (8, 16, 32, 64)]
@@ -122,6 +123,7 @@ def test_fluxes_are_met():
     assert largest(found.solve(grid(triangle)), lambda x, y: 3 * y - x**2, grid(triangle)) < 1e-9
 
 
+@pytest.mark.slow
 def test_motz_problem_has_its_coefficients():
     """u = Σ αⱼ r^{j−1/2} cos((j − 1/2)θ) beside the end of the free part (Z.-C. Li et al. 1987)."""
     found = lightning(MOTZ, dirichlet={"cut": 0.0, "hot": 500.0}, tolerance=1e-7)

@@ -169,6 +169,7 @@ def test_one_side_has_the_same_mean_but_a_noisy_gradient(noise: Noise, draws: in
     assert (table.std(axis=0) > 0.05 * SIGMA).all()
 
 
+@pytest.mark.slow
 def test_the_relative_noise_of_one_side_grows_as_sigma_falls_and_that_of_two_does_not() -> None:
     """Of the penalty alone, 2/σ² (F - f), and of its gradient: standard deviations for three σ, 15 draws each."""
     sigmas = np.array([1e-2, 1e-3, 1e-4])

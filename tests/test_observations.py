@@ -359,6 +359,7 @@ def test_the_term_is_the_misfit_and_has_weight_one_unless_another_is_given() -> 
         assert value == pytest.approx(np.mean((predicted - condition.values.numpy()) ** 2))
 
 
+@pytest.mark.slow
 def test_fitting_the_data_makes_up_for_unknown_conditions() -> None:
     """Without any condition the equation has many solutions; samples choose the one that they were drawn from."""
     found = pinnreg.solve(

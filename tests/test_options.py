@@ -60,11 +60,12 @@ def problem(_: Path) -> None:
 
 
 def parameters_of_problems() -> list[Any]:
+    problems = {name: pinnreg.problem(name) for name in sorted(registry.find())}
     return [
         pytest.param(name, field.name, marks=pytest.mark.slow if name in LONG else ())
-        for name in sorted(registry.find())
-        for field in dataclasses.fields(registry.load(registry.find()[name]))  # type: ignore[arg-type]
-        if field.name not in pinnreg.problem(name).defaults.get("unknown", {})  # which training finds
+        for name, each in problems.items()
+        for field in dataclasses.fields(each)  # type: ignore[arg-type]
+        if field.name not in each.defaults.get("unknown", {})  # which training finds
     ]
 
 
@@ -135,12 +136,12 @@ FIRST_KEYS = {function: key for key, function in reversed(CASES.items())}  # one
 
 
 def keys_of_cases() -> list[Any]:
-    """All cases; of those that one function makes for several sections, all but the first and the last are slow."""
+    """All cases; of those that one function makes for several sections, all but the first are slow."""
     marks = {"evaluate.estimate": pytest.mark.estimates, **dict.fromkeys(LONG_KEYS, pytest.mark.slow)}
     families: dict[str, list[Case]] = {}
     for function in FIRST_KEYS:
         families.setdefault(function.__qualname__, []).append(function)
-    slow = [each for alike in families.values() for each in alike[1:-1]]
+    slow = [each for alike in families.values() for each in alike[1:]]
     return [
         pytest.param(function, id=key, marks=pytest.mark.slow if function in slow else marks.get(key, ()))
         for function, key in FIRST_KEYS.items()

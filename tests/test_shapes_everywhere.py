@@ -147,6 +147,7 @@ class Ring(Problem):
 '''
 
 
+@pytest.mark.slow
 def test_a_run_is_analysed_evaluated_and_drawn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "problems").mkdir()

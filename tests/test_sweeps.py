@@ -234,6 +234,7 @@ def test_a_resumed_run_stops_where_the_other_does(tmp_path: Path, optimiser: str
         assert torch.equal(resumed.parameters[name], values)
 
 
+@pytest.mark.slow
 def test_a_finished_stage_goes_on_for_more_sweeps_and_only_for_more(tmp_path: Path) -> None:
     given = config({"optimiser": "adam", "steps": 1000, "max_sweeps": 160})
     folder = tmp_path / "run"

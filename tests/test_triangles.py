@@ -117,6 +117,7 @@ def test_all_is_as_by_comparing_all_with_all(name: str, seed: int) -> None:
     assert torch.equal(close[away <= 0.1], nearest[away <= 0.1])
 
 
+@pytest.mark.slow
 def test_it_does_not_matter_how_many_pairs_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
     corners = corners_of(turned("torus", 1))
     tree, points = Triangles(corners), places(corners, 0)[:-1]  # many are equally near to the middle

@@ -292,6 +292,7 @@ def test_the_weight_is_in_history_report_and_figure(whole: pinnreg.Solution) -> 
     assert "weights found" in titles
 
 
+@pytest.mark.slow
 def test_several_weights_are_found_at_once() -> None:
     found = pinnreg.solve(
         config(regularisers=[AUTO, {**AUTO, "order": 3}, {"kind": "ridge", "weight": 1e-9}], train=SHORT), out=False
@@ -332,6 +333,7 @@ def test_what_cannot_be_is_refused(sections: dict[str, Any], message: str) -> No
         pinnreg.solve(config(**sections), out=False)
 
 
+@pytest.mark.slow
 def test_noise_that_a_file_is_said_to_have_is_known(tmp_path: Path) -> None:
     x, u = values()
     np.savetxt(tmp_path / "data.csv", np.column_stack([x, u]), delimiter=",", header="x,u", comments="")

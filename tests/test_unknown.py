@@ -258,6 +258,7 @@ def test_gauss_newton_finds_the_coefficient(unknown: dict[str, Any]) -> None:
     assert found([[0.5, 0.5]]).item() == pytest.approx(exact(0.5, 0.5), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_adam_and_lbfgs_find_the_coefficient() -> None:
     stages = [{"optimiser": "adam", "steps": 50, "learning_rate": 1e-2}, {"optimiser": "lbfgs", "steps": 100}]
     found = solved(*stages, network={"hidden": [8, 8]}, points={"interior": 100})

@@ -146,6 +146,7 @@ def test_defaults_that_are_none_are_refused(defaults: Any) -> None:
     assert "defaults of problem 'mine'" in refusal(given)
 
 
+@pytest.mark.slow
 def test_hundreds_of_conditions_have_names() -> None:
     many = tuple(dirichlet(0.0, on="x") for _ in range(150))
     prepared = prepare(

@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -68,7 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     keep_memory()
     given = list(sys.argv[1:] if arguments is None else arguments)
     command = shlex.join(["pinnreg", *given])  # as the context's `obj`, for commands that record how they were called
-    sys.exit(guarded(lambda: app(args=given, standalone_mode=False, obj=command)))
+    sys.exit(guarded(lambda: _command()(args=given, standalone_mode=False, obj=command)))
+
+
+@cache
+def _command() -> Any:
+    """What typer makes of all signatures, which takes longer than most commands."""
+    return typer.main.get_command(app)
 
 
 @app.callback(invoke_without_command=True)
