@@ -85,7 +85,8 @@ def test_runs_are_kept_and_their_errors_and_estimates_stand_side_by_side(bench: 
     assert "1 of 2 problems end below 0.0001" in out
     assert "No runs with an error above 0.01 say that it has converged." in out
     page = (tmp_path / "pages" / "bench_zoo.md").read_text(encoding="utf-8")
-    assert "| rod |" in page
+    assert "| [rod](bench_zoo_rod.png) |" in page
+    assert (tmp_path / "pages" / "bench_zoo_rod.png").read_bytes().startswith(b"\x89PNG")
     assert "](bench_zoo.png)" in page
     assert (tmp_path / "pages" / "bench_zoo.png").read_bytes().startswith(b"\x89PNG")
     again, out_again, err = bench(*arguments)

@@ -65,7 +65,7 @@ def page(name: str) -> str:
         "", [[f"`{key}`", _cell(text)] for key, text in about["conditions"].items()], ("condition", "")
     )
     sections += ["## Solve it", f"```sh\npinnreg solve {name}\n```", *_settings(name, about)]
-    sections += ["## Reference", _reference(name)]
+    sections += ["## Reference", _reference(name), *_picture(name)]
     sections += ["## The file", f"`problems/{name}.py`", f"```python\n{path.read_text(encoding='utf-8').strip()}\n```"]
     return "\n\n".join(filter(None, sections)) + "\n"
 
@@ -142,9 +142,9 @@ def _reference(name: str) -> str:
 
 def _measured(name: str) -> str:
     """How large the zoo's page says that the error is."""
-    rows = re.findall(
-        rf"^\| {name} \| ([^|]*) \| (?:[^|]*\|){{4}} ([^|]*) \|", ZOO.read_text(encoding="utf-8"), re.MULTILINE
-    )
+    linked = rf"\[?{name}(?:\]\([^)]*\))?"
+    row = rf"^\| {linked} \| ([^|]*) \| (?:[^|]*\|){{4}} ([^|]*) \|"
+    rows = re.findall(row, ZOO.read_text(encoding="utf-8"), re.MULTILINE)
     if not rows:
         return ""
     error, seconds = rows[0]
@@ -152,6 +152,12 @@ def _measured(name: str) -> str:
         f" With the defaults the median of three runs ended {error.rstrip('!')} from it, after {seconds} seconds of a"
         f" CPU: [the zoo](../gallery/bench_zoo.md) has the details."
     )
+
+
+def _picture(name: str) -> list[str]:
+    """What the first run of the zoo has come to, and its error."""
+    picture = ZOO.with_name(f"{ZOO.stem}_{name}.png")
+    return [f"![The solution that the defaults end with, and its error](../gallery/{picture.name})"] * picture.is_file()
 
 
 def _listing(title: str, rows: list[list[str]], head: tuple[str, ...]) -> list[str]:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -15,8 +16,11 @@ from pinnreg.cli import options, show
 from pinnreg.cli.page import Page, PageOption, image
 from pinnreg.cli.process import problem_folders
 from pinnreg.cli.study import exit_code, made
+from pinnreg.config import FigureSettings
 
 NAME = "bench_zoo"
+SHOWN = FigureSettings(size="double-column", titles=False, panels=("solution", "error"))
+"""In each problem's picture."""
 COLUMNS = (
     *("problem", "error", "largest", "estimated", "called good", "reference's own error"),
     *("CPU seconds", "steps", "parameters", "converged"),
@@ -89,6 +93,12 @@ def _cells(row: studies.ZooRow) -> list[str]:
     ]
 
 
+def _linked(cells: list[str], picture: Path | None) -> list[str]:
+    """The problem's name leads to its picture."""
+    name, *others = cells
+    return cells if picture is None else [f"[{name}]({quote(picture.name)})", *others]
+
+
 def _number(value: float) -> str:
     return f"{value:.1e}" if math.isfinite(value) else "-"
 
@@ -119,16 +129,21 @@ def _write_page(rows: Sequence[studies.ZooRow], found: studies.StudyResult, page
     pictures = [row.picture for row in rows if row.picture is not None]
     drawn = plots.thumbnails(pictures, title="Error fields of all problems") if pictures else None
     figures = {} if drawn is None else {page.figure(): plots.content(drawn)}
+    single = {row.name: page.figure(row.name) for row in rows if row.report is not None}
+    for row in rows:
+        if row.report is not None:
+            field = plots.draw(row.report, {}, figures=SHOWN)["error_field"]
+            figures[single[row.name]] = plots.small(field)
     body = [
         "Each problem as `pinnreg.solve(NAME)` solves it, for several seeds, a thread for each run, ended by no clock.",
         "",
-        *report.markdown_table(COLUMNS, [_cells(row) for row in rows]),
+        *report.markdown_table(COLUMNS, [_linked(_cells(row), single.get(row.name)) for row in rows]),
         "",
         *NOTES.format(solved=studies.SOLVED, wrong=studies.WRONG).splitlines(),
         "",
         *_verdicts(rows),
         "",
-        *(line for path in figures for line in (image(path, "the error field of each problem"), "")),
+        *([] if drawn is None else [image(page.figure(), "the error field of each problem"), ""]),
         *_published(rows),
         "Runs were made with:",
         "",
@@ -152,7 +167,7 @@ def _published(rows: Sequence[studies.ZooRow]) -> list[str]:
 
 
 def _data(row: studies.ZooRow) -> dict[str, Any]:
-    plain = {key: value for key, value in vars(row).items() if key not in ("runs", "picture", "published")}
+    plain = {key: value for key, value in vars(row).items() if key not in ("runs", "report", "published")}
     runs = [dataclasses.asdict(run) for run in row.runs]
     published = None if row.published is None else dataclasses.asdict(row.published)
     data: dict[str, Any] = report.finite({**plain, "error": row.error, "runs": runs, "published": published})

@@ -11,7 +11,7 @@ from .mathematics import flaw_in_mathematics
 from .outlines import Outline, outline_of
 from .panels import Curve, Panel, panels
 from .run import draw, draw_analysis, title_of
-from .saving import check_format, content, is_marked, save
+from .saving import check_format, content, is_marked, save, small
 from .single import OnePanel, single
 from .sketch import sketch
 from .study_errors import ErrorRow, study_errors
@@ -57,6 +57,7 @@ __all__ = [
     "save_film",
     "single",
     "sketch",
+    "small",
     "study_errors",
     "study_fields",
     "study_ratios",

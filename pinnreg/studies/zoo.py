@@ -77,7 +77,7 @@ class ZooRow:
         reference_error: its own relative error; None if unknown.
         parameters: that are trained.
         published: what is known of others' errors.
-        picture: the error field of the first run that has one; None without.
+        report: of the first run that has one; None without.
     """
 
     name: str
@@ -86,12 +86,17 @@ class ZooRow:
     reference_error: float | None
     parameters: int
     published: Published | None
-    picture: plots.Thumbnail | None
+    report: Report | None
 
     @property
     def error(self) -> float:
         """The median over the seeds."""
         return statistics.median(run.error for run in self.runs)
+
+    @property
+    def picture(self) -> plots.Thumbnail | None:
+        """The error field of that run; None without."""
+        return None if self.report is None else _picture(self.name, self.report, self.error)
 
     @property
     def estimated(self) -> float:
@@ -134,7 +139,7 @@ def _row(name: str, runs: Iterable[Run], folder: Path) -> ZooRow:
         None if reference is None else reference.error_estimate,
         0 if first is None else first.facts["parameters"],
         PUBLISHED.get(name),
-        None if first is None else _picture(name, first, statistics.median(run.error for run in made)),
+        first,
     )
 
 
