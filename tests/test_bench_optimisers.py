@@ -86,6 +86,7 @@ def test_a_trace_measures_often_and_keeps_its_own_time_apart() -> None:
     assert trace.spent >= 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.serial
 def test_measuring_takes_no_time_from_a_run(monkeypatch: pytest.MonkeyPatch, short: None) -> None:
     monkeypatch.setattr("pinnreg.benchmarks.clocked._error", lambda *_: lambda _: time.sleep(0.05) or 0.5)

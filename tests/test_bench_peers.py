@@ -225,6 +225,7 @@ def test_a_peer_that_never_had_an_error_loses() -> None:
 # a peer's run
 
 
+@pytest.mark.slow
 @pytest.mark.serial
 def test_adam_has_half_of_the_time_and_measuring_none_of_it(deepxde: Any) -> None:
     model = Model()
