@@ -314,6 +314,14 @@ def test_a_resumed_run_finds_the_same_weights(whole: pinnreg.Solution, tmp_path:
             assert np.array_equal(each, resumed.history[name], equal_nan=True), name
 
 
+def test_whose_the_setting_is_that_does_not_fit() -> None:
+    adam = {"train": [{"optimiser": "adam", "steps": 3}]}
+    with pytest.raises(InputError, match=r"has none: give one; regularisers: is a default of Darcy$"):
+        pinnreg.solve({"problem": "darcy", **adam}, out=False)
+    with pytest.raises(InputError, match=r"has none: give one$"):  # another than that of the problem
+        pinnreg.solve({"problem": "darcy", **adam, "regularisers": [{**AUTO, "order": 1}]}, out=False)
+
+
 @pytest.mark.parametrize(
     ("sections", "message"),
     [

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
-from pinnreg.config import Config
+from pinnreg.config import Config, as_dict
+from pinnreg.equations import Problem
 from pinnreg.errors import InputError
 from pinnreg.networks import QuadraticSettings
 from pinnreg.objective import Objective
@@ -16,20 +19,33 @@ logger = logging.getLogger("pinnreg")
 NEARLY_ALL = 0.99
 
 
-def check_combinations(config: Config) -> None:
+def check_combinations(config: Config, problem: Problem) -> None:
     """Refuse regularisers that an optimiser cannot use, and options that would have no effect.
 
     Raises:
-        InputError: says which, and what would do instead.
+        InputError: says which, whether they are defaults of the problem, and what would do instead.
     """
-    _check_smoothing(config)
-    _check_squares(config)
-    _check_noise(config)
-    _check_precision(config)
-    _check_compiled(config)
-    _check_orthogonality(config)
-    _check_batches(config)
-    _check_tuned(config)
+    try:
+        for check in (
+            *(_check_smoothing, _check_squares, _check_noise, _check_precision),
+            *(_check_compiled, _check_orthogonality, _check_batches, _check_tuned),
+        ):
+            check(config)
+    except InputError as error:
+        section, _, _ = str(error).partition(".")
+        default = problem.defaults.get(section)
+        if default is None or not _holds(as_dict(config)[section], default):
+            raise
+        raise InputError(f"{error}; {section}: is a default of {type(problem).__name__}") from error
+
+
+def _holds(whole: Any, part: Any) -> bool:
+    """Whether settings are as some of them are said to be."""
+    if isinstance(part, Mapping) and isinstance(whole, Mapping):
+        return all(key in whole and _holds(whole[key], each) for key, each in part.items())
+    if isinstance(part, list | tuple) and isinstance(whole, list | tuple):
+        return len(part) == len(whole) and all(map(_holds, whole, part))
+    return bool(whole == part)
 
 
 def _check_smoothing(config: Config) -> None:

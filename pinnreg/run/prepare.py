@@ -173,7 +173,7 @@ def prepare(resolved: Resolved, *, with_reference: bool = True, trains: bool = F
     network = network_of(resolved, split, config.seed if start is None else start.seed, device)
     if start is not None:
         start.put_into(network, f"start: {config.start}")
-    check_combinations(config)
+    check_combinations(config, problem)
     split = replace(split, trial=_scaled(split, resolved, network, start))
     if config.network.symmetry and problem.symmetry != ():
         _check_symmetry(resolved, split, network)
