@@ -10,7 +10,7 @@ import re
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,16 @@ def unknown(what: str, given: str, known: Iterable[str]) -> InputError:
     names = list(dict.fromkeys(str(name) for name in known))
     listed = ", ".join(names) if names else "none"
     return InputError(f"unknown {what} {shortened(given)}{near(given, names)} (known: {listed})")
+
+
+def broken(count: int, of: int, first: Mapping[str, float], when: str = "") -> str:
+    """How many values are not finite, and where the first of them is.
+
+    >>> broken(2, 9, {"x": 0.5, "t": 0.0})
+    'NaN or Inf at 2 of 9 points, the first x=0.5, t=0'
+    """
+    where = ", ".join(f"{axis}={value:g}" for axis, value in first.items())
+    return f"NaN or Inf{when} at {count} of {of} points, the first {where}"
 
 
 def with_article(noun: str) -> str:
@@ -111,9 +121,27 @@ def user_code(what: str) -> Iterator[None]:
     except BaseException as error:
         if is_signal(error):
             raise
-        # how NumPy says that a function of its own was given a field
-        hint = "; torch cannot see inside NumPy, use torch.* functions" if "support ufuncs" in str(error) else ""
-        raise InputError(f"{what}{place(error)}: {type(error).__name__}: {error}{hint or near_name(error)}") from error
+        raise InputError(f"{what}{place(error)}: {in_words(error)}") from error
+
+
+FOREIGN = {
+    "support ufuncs": "NumPy",
+    "call numpy()": "NumPy",
+    "Use Tensor.cpu()": "NumPy",
+    "one element tensors can be converted": "Python's math",
+    "must be a string or a real number": "Python's float",
+    "must be real number": "Python's math",
+}
+"""How torch and Python say that functions of others were given a field or a tensor. Torch's own advice, to detach it,
+would take its derivative away without a word."""
+
+
+def in_words(error: BaseException) -> str:
+    """What a user's code has raised, and what may have been meant."""
+    for said, whose in FOREIGN.items():
+        if said in str(error) and isinstance(error, TypeError | RuntimeError | ValueError):
+            return f"torch cannot differentiate what {whose} computes; use torch.* functions, as torch.sin"
+    return f"{type(error).__name__}: {error}{near_name(error)}"
 
 
 def is_signal(error: BaseException) -> bool:

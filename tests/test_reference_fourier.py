@@ -261,7 +261,11 @@ def test_in_the_plane_a_source_may_depend_on_place_and_time_and_steps_are_of_fou
         ({"linear": lambda k, m: 1j * k}, "linear: expected .* real numbers"),
         ({"nonlinear": lambda u: u[0]}, "nonlinear: expected .* real numbers, got"),
         ({"nonlinear": lambda u: 1e3 * (1 + u**2)}, "did not reach t = 0.5"),
-        ({"outputs": ("u", "v"), "system": True}, "initial data: expected a sequence of 2"),
+        (
+            {"outputs": ("u", "v"), "system": True, "nonlinear": lambda u, v: (u, v)},
+            "initial data: expected a sequence",
+        ),
+        ({"outputs": ("u", "v"), "system": True}, r"nonlinear: it is called as F\(u, v\), one argument each"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:divide by zero")

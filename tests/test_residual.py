@@ -275,7 +275,9 @@ def test_a_residual_that_mixes_points_is_refused(residual: Callable[..., Any]) -
 )
 def test_nan_and_inf_at_the_start_are_refused_with_a_place(residual: Callable[..., Any], bad: int) -> None:
     x, t = POINTS[bad].tolist()
-    with pytest.raises(InputError, match=f"'residual' is NaN or Inf at the start, for instance at x={x:g}, t={t:g}"):
+    with pytest.raises(
+        InputError, match=rf"'residual' is NaN or Inf at the start, at \d+ of 15 points, the first x={x:g}, t={t:g}"
+    ):
         check(residual)
 
 

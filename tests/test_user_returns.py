@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,7 +63,11 @@ REFUSED: dict[str, tuple[Residual, str]] = {
     "detached": (lambda u, x: u.xx.detach(), "does not depend on what is trained"),
     "constant": (lambda u, x: x - 1, "does not depend on what is trained"),
     "one constant": (lambda u, x: {"first": u.xx, "second": x}, "second does not depend on what is trained"),
-    "numpy": (lambda u, x: torch.from_numpy(np.sin(u.value.numpy())), "numpy"),
+    "numpy": (lambda u, x: torch.from_numpy(np.sin(u.value.numpy())), "use torch.* functions"),
+    "slope in numpy": (lambda u, x: u.xx + np.sin(u.x), "torch cannot differentiate what NumPy computes"),
+    "choice of numpy": (lambda u, x: u.xx + np.where(u > 0, 1.0, 2.0), "torch cannot differentiate what NumPy"),
+    "math": (lambda u, x: u.xx + math.sin(u.x), "torch cannot differentiate what Python's math computes"),
+    "float": (lambda u, x: u.xx + float(u), "torch cannot differentiate what Python's float computes"),
     "tensor of data": (
         lambda u, x: torch.tensor(u.value.tolist(), dtype=x.dtype),
         "does not depend on what is trained",

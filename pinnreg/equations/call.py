@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from pinnreg.errors import InputError, is_signal, unknown
+from pinnreg.errors import InputError, in_words, is_signal, unknown
 
 Data = float | Tensor | Callable[..., Any]
 """The data of a condition: a number, a tensor without dimension, or a function of coordinates named by its parameters,
@@ -91,8 +91,7 @@ def evaluate_data(data: Data, axes: Sequence[str], points: Tensor, what: str) ->
     except BaseException as error:
         if is_signal(error):
             raise
-        hint = "; write its data in torch.* functions" if "numpy" in str(error) else ""
-        raise InputError(f"{what}: its data fail: {type(error).__name__}: {error}{hint}") from error
+        raise InputError(f"{what}: its data fail: {in_words(error)}") from error
     if isinstance(values, complex) or (isinstance(values, Tensor) and values.is_complex()):
         raise InputError(f"{what}: its data are complex; {TWO_OUTPUTS}")
     if isinstance(values, int | float):

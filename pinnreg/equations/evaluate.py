@@ -17,7 +17,7 @@ from pinnreg.domain import Domain
 from pinnreg.equations.call import call
 from pinnreg.equations.field import Field, View
 from pinnreg.equations.sweep import Derivatives
-from pinnreg.errors import InputError, is_signal, place
+from pinnreg.errors import InputError, in_words, is_signal, place
 
 
 @final
@@ -139,4 +139,4 @@ def _explain(error: BaseException, title: str, axes: Sequence[str]) -> str:
             f"{where}: a Python `if`, `and` or `or` on a tensor has no single truth value; "
             "use torch.where(condition, a, b)"
         )
-    return f"{where}: {text}"
+    return f"{where}: {in_words(error)}"

@@ -15,7 +15,7 @@ from pinnreg.equations.points import Points
 from pinnreg.equations.problem import Problem
 from pinnreg.equations.sweep import Asked, Derivatives, Elsewhere, Sweep, Table
 from pinnreg.equations.trial import Network, Trial
-from pinnreg.errors import InputError
+from pinnreg.errors import InputError, broken
 from pinnreg.taylor import Laplacian, MultiIndex
 
 
@@ -114,9 +114,9 @@ def check_residual(
     title = f"residual of {type(problem).__name__}"
     for name, values in whole.items():
         if not torch.isfinite(values).all():
-            where = points.x[~torch.isfinite(values)][0].tolist()
-            place = ", ".join(f"{axis}={x:g}" for axis, x in zip(trial.axes, where, strict=True))
-            raise InputError(f"{title}: {name!r} is NaN or Inf at the start, for instance at {place}")
+            bad = points.x[~torch.isfinite(values)]
+            first = dict(zip(trial.axes, bad[0].tolist(), strict=True))
+            raise InputError(f"{title}: {name!r} is {broken(len(bad), len(points), first, ' at the start,')}")
     half = Points(points.x[: (len(points) + 1) // 2])
     part = evaluate_residual(problem, Sweep(trial, network, half, sweep.operators, chunk=chunk))
     wrong = next((name for name, values in part.items() if not _agree(values, whole[name])), None)

@@ -113,7 +113,7 @@ def _called(
     # Infinities are refused by name just below; NumPy's own warnings would only precede that.
     with np.errstate(all="ignore"):
         value = function(*positional, **keywords)
-    return on_grid(value, shape, f"closed form of {output!r}")
+    return on_grid(value, shape, f"closed form of {output!r}", mesh)
 
 
 def _arguments(

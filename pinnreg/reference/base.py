@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from numbers import Real
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pinnreg.errors import InputError, unknown
+from pinnreg.errors import InputError, broken, unknown
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -177,8 +177,15 @@ def open_mesh(axes: Iterable[Array]) -> tuple[Array, ...]:
     return tuple(np.meshgrid(*axes, indexing="ij", sparse=True))
 
 
-def on_grid(given: object, shape: tuple[int, ...], what: str) -> Array:
-    """What a user's function returned, as finite float64 numbers of the grid's shape, or an `InputError`."""
+def on_grid(given: object, shape: tuple[int, ...], what: str, at: Axes) -> Array:
+    """What a user's function returned, as finite float64 numbers of the grid's shape, or an `InputError`.
+
+    Args:
+        given: what it returned.
+        shape: of the grid.
+        what: what messages call it.
+        at: the coordinates by axis, each of a shape that broadcasts to the grid's, to name the first that fails.
+    """
     try:
         array = np.asarray(given)
     except (TypeError, ValueError) as error:
@@ -189,8 +196,25 @@ def on_grid(given: object, shape: tuple[int, ...], what: str) -> Array:
         full = np.broadcast_to(array, shape).astype(np.float64)
     except ValueError as error:
         raise InputError(f"{what}: has shape {array.shape}, which does not broadcast to {shape}") from error
-    if not np.isfinite(full).all():
-        raise InputError(f"{what}: is NaN or Inf at {int((~np.isfinite(full)).sum())} of {full.size} points")
+    check_finite(full, what, at)
     if (largest := np.abs(full).max(initial=0)) > LARGEST:
         raise InputError(f"{what}: reaches {largest:.1e}, and sums of squares would overflow; rescale the problem")
     return full
+
+
+def check_finite(values: NDArray[Any], what: str, at: Axes) -> None:
+    """Refuse values that are not all finite: an `InputError` that counts these, and names the place of the first.
+
+    Args:
+        values: of the points, perhaps of several components, the first axis.
+        what: what messages call them.
+        at: the coordinates by axis, each of a shape that broadcasts to that of the points.
+    """
+    finite = np.isfinite(values)
+    if finite.all():
+        return
+    first = tuple(np.argwhere(~finite)[0])
+    axes = max(column.ndim for column in at.values())
+    own, index = values.shape[values.ndim - axes :], first[values.ndim - axes :]
+    place = {name: float(np.broadcast_to(column, own)[index]) for name, column in at.items()}
+    raise InputError(f"{what}: is {broken(int((~finite).sum()), values.size, place)}")

@@ -13,6 +13,7 @@ from numpy.polynomial import Legendre
 
 from pinnreg.errors import InputError
 from pinnreg.reference.base import Array, Axes, Reference, Solved, Values, axes_within, checked_number
+from pinnreg.reference.calling import check_call
 from pinnreg.reference.corner_flow import FADING, Corner, Derivatives
 
 DEGREES = (20, 28)
@@ -53,7 +54,7 @@ def driven_cavity(lid: Callable[[Any], Any], reynolds: float, *, pinned: tuple[f
     Source: the flow is that of J. Shen, J. Comput. Phys. 95 (1991) 228, whose lid is 16 x² (1 − x)².
     """
     reynolds = checked_number("driven_cavity: expected the Reynolds number", reynolds, positive=True)
-    moved = lid(_identity())
+    moved = check_call("driven_cavity: lid", lid, ("x",))(_identity())
     if not isinstance(moved, Legendre) or any(abs(moved(end)) > _TINY for end in _UNIT):
         raise InputError("driven_cavity: the lid is a polynomial of x that vanishes at x = 0 and x = 1")
     point = [np.array([each], dtype=np.float64) for each in pinned]

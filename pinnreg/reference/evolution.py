@@ -9,6 +9,7 @@ import numpy as np
 
 from pinnreg.errors import InputError
 from pinnreg.reference.base import Array, Axes, Reference, Solved, axes_within, checked_bounds
+from pinnreg.reference.calling import check_call
 from pinnreg.reference.lines import Boundary, Lines, solve_lines
 
 
@@ -31,8 +32,9 @@ def method_of_lines(
     interpolated by a quintic spline.
 
     Args:
-        rhs: F, a pointwise NumPy function of four arrays (m,).
-        initial: u(x, t₀), a NumPy function of an array (m,).
+        rhs: F, a pointwise NumPy function of four arrays (m,) in this order, x, u, uₓ and uₓₓ, whether it needs all of
+            them or not: uₜ = uₓₓ is `lambda x, u, ux, uxx: uxx`. It gets no t.
+        initial: u(x, t₀), a NumPy function of an array (m,), the nodes.
         x: the ends (a, b).
         t: the times (t₀, t₁).
         boundary: the fixed values u(a, t), u(b, t), or "periodic". Initial data that disagree with them cost
@@ -57,6 +59,8 @@ def method_of_lines(
     Source: A. C. Hindmarsh (1983) and L. Petzold (1983) for LSODA; W. E. Schiesser, The Numerical Method of
     Lines (1991).
     """
+    check_call("method_of_lines: rhs", rhs, ("x", "u", "ux", "uxx"))
+    check_call("method_of_lines: initial", initial, ("x",))
     problem = Lines(
         rhs,
         initial,

@@ -20,12 +20,15 @@ from pinnreg.reference.base import (
     grid_shape,
     points_of,
 )
+from pinnreg.reference.calling import check_call
 from pinnreg.reference.discrete import Discrete, discrete, evolving
 from pinnreg.reference.given import check_names
 from pinnreg.reference.outline import Plane, checked_plane, extent, outline, sides
 from pinnreg.reference.scattering import finite_difference, masked, plane_grid
 from pinnreg.reference.weak import ELEMENTS, ByOutput, Form, Weak
 
+BILINEAR, LINEAR = ("u", "v", "w"), ("v", "w")
+"""What forms are called with."""
 COARSER = 1.5
 """The ratio of the two sizes whose solutions are compared."""
 STEPS, FEWER = 4, 3
@@ -154,13 +157,13 @@ def _check(plane: Plane, problem: Weak) -> None:
         )
     if not problem.outputs or len(set(problem.outputs)) != len(problem.outputs):
         raise InputError(f"finite_elements: expected different names of outputs, got {problem.outputs!r}")
-    for name, each in (("form", problem.form), ("load", problem.load)):
-        if not callable(each) and (name == "form" or not isinstance(each, int | float | None)):
-            raise InputError(f"finite_elements: expected `{name}` as a function, got {type(each).__name__}")
-    if isinstance(problem.load, int | float) and len(problem.outputs) > 1:
+    check_call("finite_elements: form", problem.form, BILINEAR)
+    if not isinstance(problem.load, int | float | None):
+        check_call("finite_elements: load", problem.load, LINEAR)
+    elif problem.load is not None and len(problem.outputs) > 1:
         raise InputError("finite_elements: a number as `load` goes with one output; give a function of (v, w)")
-    if problem.mass is not None and not callable(problem.mass):
-        raise InputError(f"finite_elements: expected `mass` as a function, got {type(problem.mass).__name__}")
+    if problem.mass is not None:
+        check_call("finite_elements: mass", problem.mass, BILINEAR)
     _check_parts(problem, sides(plane))
 
 
@@ -168,8 +171,8 @@ def _check_parts(problem: Weak, parts: Sequence[str]) -> None:
     for name, given in (("dirichlet", problem.dirichlet), ("natural", problem.natural), ("robin", problem.robin)):
         check_names(name, given, parts)
         for part, each in given.items():
-            if name != "dirichlet" and not callable(each):
-                raise InputError(f"finite_elements: expected `{name}` on {part!r} as a function, got {each!r}")
+            if name != "dirichlet":
+                check_call(f"finite_elements: {name} on {part!r}", each, BILINEAR if name == "robin" else LINEAR)
     for what, each in (*(("dirichlet", each) for each in problem.dirichlet.values()), ("initial", problem.initial)):
         for name in each if isinstance(each, Mapping) else ():
             if name not in problem.outputs:

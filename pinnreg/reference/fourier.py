@@ -10,8 +10,9 @@ import numpy as np
 
 from pinnreg.errors import InputError
 from pinnreg.reference.base import Array, Axes, Reference, Solved, axes_within, checked_bounds
+from pinnreg.reference.calling import check_call
 from pinnreg.reference.modes import Equation, Path
-from pinnreg.reference.plane_modes import PlaneEquation, PlanePath
+from pinnreg.reference.plane_modes import PlaneEquation, PlanePath, named_in
 
 
 def fourier(
@@ -40,9 +41,11 @@ def fourier(
     What vanishes on the sides of a square is periodic on one of twice its sides, where its equation is odd in both.
 
     Args:
-        linear: λ, a NumPy function of the wave numbers (m,), real or complex.
-        nonlinear: N, a pointwise NumPy function of an array (m,), which is complex if there are two outputs.
-        initial: u(x, t₀), a NumPy function of an array (m,).
+        linear: λ, a NumPy function of one array, the wave numbers k (m,), real or complex: of uₓₓ it is
+            `lambda k: -(k**2)`.
+        nonlinear: N, a pointwise NumPy function of u alone, an array (m,), which is complex if there are two outputs;
+            neither of its derivatives nor of x and t, but for `y` and `system` below.
+        initial: u(x, t₀), a NumPy function of one array (m,), the points x.
         x: the ends (a, b) of the period.
         t: the times (t₀, t₁).
         y: the ends of the period along a second axis.
@@ -73,10 +76,11 @@ def fourier(
         raise InputError(
             f"fourier: expected one output, or two for real and imaginary part, or a system, got {len(outputs)}"
         )
+    if across is not None and (factor is not None or (len(outputs) > 1 and not system)):
+        raise InputError("fourier: in two coordinates no complex functions and no `factor`; give `system=True`")
+    _check_calls(linear, nonlinear, initial, factor, ("x",) if y is None else ("x", "y"), outputs if system else ("u",))
     fewer = 2 * ceil(3 * modes / 8), ceil(steps / 2)
     if across is not None:
-        if factor is not None or (len(outputs) > 1 and not system):
-            raise InputError("fourier: in two coordinates no complex functions and no `factor`; give `system=True`")
         plane = PlaneEquation(linear, nonlinear, initial, (ends, across), span, len(outputs))
         return _in_the_plane(plane, PlanePath(plane, modes, steps), PlanePath(plane, *fewer), outputs)
     is_complex, components = len(outputs) == 2 and not system, len(outputs) if system else None
@@ -91,6 +95,19 @@ def fourier(
         return Solved.finer(found, other)
 
     return Reference("Fourier method", solve)
+
+
+def _check_calls(
+    linear: object, nonlinear: object, initial: object, factor: object, axes: Sequence[str], functions: Sequence[str]
+) -> None:
+    """Refuse functions that cannot be called as they are, all arguments by their order."""
+    waves = ("k",) if len(axes) == 1 else ("kx", "ky")
+    check_call("fourier: linear", linear, waves)
+    check_call("fourier: initial", initial, axes)
+    # in the plane it may ask for coordinates by name
+    check_call("fourier: nonlinear", nonlinear, functions, named_in(nonlinear) if len(axes) > 1 else ())
+    if factor is not None:
+        check_call("fourier: factor", factor, waves)
 
 
 def _in_the_plane(equation: PlaneEquation, fine: PlanePath, coarse: PlanePath, outputs: Sequence[str]) -> Reference:

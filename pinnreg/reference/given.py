@@ -12,9 +12,12 @@ import torch
 
 from pinnreg.errors import InputError, unknown, user_code
 from pinnreg.reference.base import Array, on_grid
+from pinnreg.reference.calling import check_call
 
 Given = float | Callable[..., Any]
 """A number, or a function of the coordinates (n,) that returns (n,)."""
+COORDINATES = ("x", "y", "t")
+"""What messages call them, whatever the domain does: they are given by their order."""
 
 
 def evaluated(given: object, columns: Sequence[Array], what: str) -> Array:
@@ -30,13 +33,15 @@ def evaluated(given: object, columns: Sequence[Array], what: str) -> Array:
         return np.full(shape, float(given))
     if not callable(given):
         raise InputError(f"{what}: expected a number or a function of the coordinates, got {type(given).__name__}")
+    names = COORDINATES[: len(columns)]
+    check_call(what, given, names)
     with user_code(what), np.errstate(all="ignore"), torch.no_grad():
         try:
             found = given(*columns)
         except TypeError:
             # how torch's functions refuse arrays; what else is wrong is wrong with tensors too
             found = given(*(torch.from_numpy(np.ascontiguousarray(column)) for column in columns))
-    return on_grid(found, shape, what)
+    return on_grid(found, shape, what, dict(zip(names, columns, strict=True)))
 
 
 def check_conditions(

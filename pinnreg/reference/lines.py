@@ -44,7 +44,7 @@ class Lines:
     def start(self, x: Array) -> Array:
         with np.errstate(all="ignore"):
             given = self.initial(x)
-        return on_grid(given, x.shape, "initial data")
+        return on_grid(given, x.shape, "initial data", {"x": x})
 
 
 def solve_lines(problem: Lines, nodes: int, tolerances: tuple[float, float], x: Array, t: Array) -> Array:

@@ -13,7 +13,7 @@ import scipy
 from numpy.typing import NDArray
 
 from pinnreg.errors import InputError
-from pinnreg.reference.base import Array, Complex
+from pinnreg.reference.base import Array, Complex, check_finite
 
 RealOrComplex = NDArray[Any]
 Advance = Callable[[Complex, float], Complex]
@@ -46,14 +46,15 @@ class Equation:
 
     def start(self, x: Array) -> RealOrComplex:
         with np.errstate(all="ignore"):
-            return _finite(
-                "initial data", self._real("initial data", self._all("initial data", self.initial(x), len(x)))
-            )
+            given = self._real("initial data", self._all("initial data", self.initial(x), len(x)))
+        check_finite(given, "initial data", {"x": x})
+        return given
 
     def rates(self, numbers: Array) -> Complex:
         with np.errstate(all="ignore"):
             rates = self._all("linear", self.linear(self._waves(numbers)), len(numbers))
-        return _finite("linear", rates).astype(complex)
+        check_finite(rates, "linear", {"k": self._waves(numbers)})
+        return rates.astype(complex)
 
     def factors(self, numbers: Array) -> Complex:
         """By what the modes of N are multiplied, (m,)."""
@@ -61,7 +62,8 @@ class Equation:
             return np.ones(len(numbers), dtype=np.complex128)
         with np.errstate(all="ignore"):
             given = _checked("factor", self.factor(self._waves(numbers)), len(numbers))
-        return _finite("factor", given).astype(complex)
+        check_finite(given, "factor", {"k": self._waves(numbers)})
+        return given.astype(complex)
 
     def forcing(self, modes: Complex) -> Complex:
         """The modes of N(u) from those of u."""
@@ -118,12 +120,6 @@ def _checked(what: str, given: object, count: int) -> RealOrComplex:
     if value.dtype.kind not in "biufc" or value.shape not in {(), (count,)}:
         raise InputError(f"{what}: expected {count} numbers, got shape {value.shape} of dtype {value.dtype}")
     return np.broadcast_to(value, (count,))
-
-
-def _finite(what: str, value: RealOrComplex) -> RealOrComplex:
-    if not np.isfinite(value).all():
-        raise InputError(f"{what}: is NaN or Inf at {int((~np.isfinite(value)).sum())} of {value.size} points")
-    return value
 
 
 @final

@@ -13,11 +13,19 @@ import numpy as np
 import scipy
 
 from pinnreg.errors import InputError
-from pinnreg.reference.base import Array, Complex
+from pinnreg.reference.base import Array, Axes, Complex, check_finite
 from pinnreg.reference.modes import Advance, exponential_steps
 
 # States are kept, and polynomials through this many neighbours have what lies between.
 _KEPT, _NEIGHBOURS = 50, 9
+
+
+def named_in(nonlinear: object) -> frozenset[str]:
+    """Which of x, y and t a function asks for by name."""
+    try:
+        return frozenset(inspect.signature(nonlinear).parameters) & {"x", "y", "t"}  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return frozenset()
 
 
 @final
@@ -41,8 +49,8 @@ class PlaneEquation:
     times: tuple[float, float]
     outputs: int
 
-    def all(self, what: str, given: Any, shape: tuple[int, ...]) -> Array:
-        """What a function has returned, (p, n, m)."""
+    def all(self, what: str, given: Any, shape: tuple[int, ...], at: Axes | None = None) -> Array:
+        """What a function has returned, (p, n, m), finite at these coordinates if they are given."""
         each = (given,) if self.outputs == 1 else given
         if not isinstance(each, Sequence | np.ndarray) or len(each) != self.outputs:
             raise InputError(f"{what}: expected a sequence of {self.outputs} arrays, one an output")
@@ -50,8 +58,8 @@ class PlaneEquation:
             if one.dtype.kind not in "biuf" or one.shape not in {(), shape}:
                 raise InputError(f"{what}: expected {shape} real numbers, got {one.shape} of dtype {one.dtype}")
         found = np.stack([np.broadcast_to(one, shape) for one in each]).astype(np.float64)
-        if what != "nonlinear" and not np.isfinite(found).all():
-            raise InputError(f"{what}: is NaN or Inf at {int((~np.isfinite(found)).sum())} of {found.size} points")
+        if at is not None:
+            check_finite(found, what, at)
         return found
 
 
@@ -64,7 +72,7 @@ class PlanePath:
         self._steps = ceil(steps / _KEPT)
         self._legs = ceil(steps / self._steps)
         self._grid = np.meshgrid(*(a + (b - a) * np.arange(modes) / modes for a, b in equation.ends), indexing="ij")
-        self._named = inspect.signature(equation.nonlinear).parameters.keys() & {"x", "y", "t"}
+        self._named = named_in(equation.nonlinear)
 
     def values(self, x: Array, y: Array, t: Array) -> Array:
         """The functions on the tensor grid, (p, len(x), len(y), len(t))."""
@@ -94,7 +102,8 @@ class PlanePath:
     def _stepper(self, step: float) -> Advance:
         along = (2 * pi / (b - a) * each for (a, b), each in zip(self._equation.ends, self._numbers(), strict=True))
         waves = np.meshgrid(*along, indexing="ij")
-        rates = self._equation.all("linear", self._equation.linear(*waves), waves[0].shape)
+        known = dict(zip(("kx", "ky"), waves, strict=True))
+        rates = self._equation.all("linear", self._equation.linear(*waves), waves[0].shape, known)
         return exponential_steps(step, rates, 1.0, self._forcing)
 
     @cached_property
@@ -102,7 +111,8 @@ class PlanePath:
         """The modes at the start and after each leg."""
         first, last = self._equation.times
         shape = (self._count, self._count)
-        states = [self._modes(self._equation.all("initial data", self._equation.initial(*self._grid), shape))]
+        given, known = self._equation.initial(*self._grid), dict(zip("xy", self._grid, strict=True))
+        states = [self._modes(self._equation.all("initial data", given, shape, known))]
         step = (last - first) / (self._legs * self._steps)
         advance = self._stepper(step)
         for number in range(self._legs):

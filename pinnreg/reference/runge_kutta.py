@@ -11,6 +11,7 @@ import scipy
 
 from pinnreg.errors import InputError
 from pinnreg.reference.base import Array, Axes, Reference, Solved, axes_within, checked_bounds
+from pinnreg.reference.calling import check_call
 
 # A few seconds, and twice what rates of a thousand over ten units of time need.
 _MOST_EVALUATIONS = 300_000
@@ -23,7 +24,7 @@ class _StalledError(Exception):
 
 
 def ordinary(
-    rhs: Callable[..., Sequence[Any]],
+    rhs: Callable[..., Any],
     start: Sequence[float],
     *,
     t: tuple[float, float],
@@ -35,14 +36,18 @@ def ordinary(
 ) -> Reference:
     """y′ = F(t, y) on (t₀, t₁] from y(t₀), by the Runge-Kutta method of order eight and its interpolant.
 
+    F is called with one number for each component, never with a vector of them, and returns their derivatives in the
+    same order: u′ = v, v′ = −u is `lambda t, u, v: (v, -u)`, and u′ = −u is `lambda t, u: -u`.
+
     A stiff system, with rates far above those at which its solution changes, is solved by Radau's implicit one of order
     five, which damps them.
 
-    An equation of second order is a system: u″ = −u from u = 1, u′ = 0 is
+    An equation of second order is a system of u and v = u′: u″ = −u from u = 1, u′ = 0 is
     `ordinary(lambda t, u, v: (v, -u), (1.0, 0.0), t=(0, 10))`.
 
     Args:
-        rhs: F, a function of t and the components as numbers that returns their derivatives.
+        rhs: F, a function of t and the components, each a number, that returns a tuple of their derivatives; of one
+            component also the number alone.
         start: the components at t₀.
         t: the times (t₀, t₁).
         outputs: names for the first components; those without a name are not shown.
@@ -56,7 +61,8 @@ def ordinary(
         about ten times its error by the explicit method, a few times by the implicit one.
 
     Raises:
-        InputError: for a wrong argument, or (in `solve`) values of `rhs` or an axis that do not fit.
+        InputError: for a wrong argument, as a `rhs` that cannot be called so, or (in `solve`) values of `rhs` or an
+            axis that do not fit.
         RuntimeError: in `solve`, if the integrator fails, as where the solution blows up.
 
     Source: E. Hairer, S. P. Nørsett and G. Wanner, Solving Ordinary Differential Equations I (1993), II.5 and II.10,
@@ -68,13 +74,15 @@ def ordinary(
         raise InputError(f"ordinary: expected the start as a sequence of finite numbers, got {start!r}")
     if not 0 < len(outputs) <= first.size:
         raise InputError(f"ordinary: {len(outputs)} outputs for {first.size} components")
+    names = _names_of(outputs, first.size)
+    check_call("ordinary: rhs", rhs, (axis, *names))
     rtol = _TOLERANCE[stiff] if rtol is None else rtol
     if not (1e-13 <= rtol <= 1e-3 and atol > 0):
         raise InputError(f"ordinary: expected 1e-13 <= rtol <= 1e-3 and atol > 0, got {rtol!r} and {atol!r}")
 
     @cache
     def path(factor: float) -> Callable[[Array], Array]:
-        return _integrate(rhs, first, span, (factor * rtol, factor * atol), "Radau" if stiff else "DOP853")
+        return _integrate(rhs, first, span, (factor * rtol, factor * atol), "Radau" if stiff else "DOP853", names)
 
     def solve(axes: Axes) -> Solved:
         # The integrator's range ends at t₁ to the last bit.
@@ -85,12 +93,18 @@ def ordinary(
     return Reference("Runge-Kutta method", solve)
 
 
+def _names_of(outputs: Sequence[str], components: int) -> list[str]:
+    """What messages call the components: those that have no name by their number."""
+    return [*outputs, *(f"y{number + 1}" for number in range(len(outputs), components))]
+
+
 def _integrate(
-    rhs: Callable[..., Sequence[Any]],
+    rhs: Callable[..., Any],
     start: Array,
     span: tuple[float, float],
     tolerances: tuple[float, float],
     method: str,
+    names: Sequence[str],
 ) -> Callable[[Array], Array]:
     """The components (m, n) at times (n,)."""
     left = _MOST_EVALUATIONS
@@ -103,8 +117,12 @@ def _integrate(
         # Trial steps may leave the range where the equation makes sense; the integrator then shortens them.
         with np.errstate(all="ignore"):
             value = np.asarray(rhs(time, *components))
+        value = value[None] if value.shape == () and start.size == 1 else value
         if value.dtype.kind not in "biuf" or value.shape != start.shape:
-            raise InputError(f"rhs: expected {start.size} real numbers, got shape {value.shape} of dtype {value.dtype}")
+            raise InputError(
+                f"ordinary: rhs: expected {start.size} real numbers, the derivatives of {', '.join(names)}, got shape "
+                f"{value.shape} of dtype {value.dtype}"
+            )
         return value.astype(np.float64)
 
     rtol, atol = tolerances

@@ -23,6 +23,7 @@ from pinnreg.reference.base import (
     open_mesh,
     relative_difference,
 )
+from pinnreg.reference.calling import check_call
 
 # Polynomial degrees tried in turn; a direct 3-D solve at 48 already has 10⁵ unknowns.
 _DEGREES = {1: (16, 24, 32, 48, 64, 96), 2: (16, 24, 32, 48, 64, 96), 3: (12, 16, 24, 32, 48)}
@@ -61,8 +62,7 @@ def poisson(
     """
     if len(bounds) not in _DEGREES:
         raise InputError(f"poisson: expected a box of 1, 2 or 3 dimensions, got {len(bounds)}")
-    if not callable(source):
-        raise InputError(f"poisson: expected the source as a function, got {type(source).__name__}")
+    check_call("poisson: source", source, tuple(bounds))
     shift = checked_number("poisson: expected shift", shift)
     tolerance = checked_number("poisson: expected tolerance", tolerance, positive=True)
     box = {name: checked_bounds(f"poisson, axis {name!r}", ends) for name, ends in bounds.items()}
@@ -97,7 +97,7 @@ def _solve_at(
     mesh = open_mesh((lower + upper) / 2 + (upper - lower) / 2 * nodes[1:-1] for lower, upper in box.values())
     with np.errstate(all="ignore"):
         given = source(*mesh)
-    u = on_grid(given, (degree - 1,) * len(box), "source")
+    u = on_grid(given, (degree - 1,) * len(box), "source", dict(zip(box, mesh, strict=True)))
     symbol = sum(open_mesh(-rates * (2 / (upper - lower)) ** 2 for lower, upper in box.values()))
     if not np.all(symbol - shift):
         raise RuntimeError(f"poisson: {shift:g} is an eigenvalue of the Laplacian on this box")

@@ -11,7 +11,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from pinnreg.errors import InputError
+from pinnreg.errors import InputError, broken
 from pinnreg.estimates import EstimatedErrors
 from pinnreg.reference import Reference, Solved
 from pinnreg.report.grid import Inside, grid_points, spread, taken
@@ -195,11 +195,11 @@ def solved_inside(
         found = reference.scattered(at) if reference.scattered else Solved(reference.at(at), None)
         values = {name: spread(each, within) for name, each in found.values.items()}
     for name, each in values.items():
-        if missing := int((~np.isfinite(each[within])).sum()):
-            raise InputError(
-                f"reference ({reference.kind}) of {name!r}: no finite value at {missing} of the "
-                f"{int(within.sum())} points of the grid that lie in the domain"
-            )
+        bad = within & ~np.isfinite(each)
+        if bad.any():
+            place = {axis: float(x[index]) for (axis, x), index in zip(axes.items(), np.argwhere(bad)[0], strict=True)}
+            counted = broken(int(bad.sum()), int(within.sum()), {**(fixed or {}), **place})
+            raise InputError(f"reference ({reference.kind}) of {name!r}: is {counted}, of the grid in the domain")
     return replace(found, values=values)
 
 
