@@ -39,11 +39,26 @@ def abridged(text: str, most: int = 400) -> str:
     return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 4 :]}"
 
 
-def unknown(what: str, given: str, known: Iterable[str]) -> InputError:
-    """An `InputError` for a name that does not exist, with the nearest ones and the whole list."""
+LISTED = 24
+"""Names that a message lists."""
+
+
+def unknown(what: str, given: str, known: Iterable[str], *, listed_by: str = "") -> InputError:
+    """An `InputError` for a name that does not exist, with the nearest ones, and all of them unless these are many.
+
+    Args:
+        what: what it would be the name of.
+        given: the name.
+        known: those that exist.
+        listed_by: the command that lists these, if there is one.
+    """
     names = list(dict.fromkeys(str(name) for name in known))
-    listed = ", ".join(names) if names else "none"
-    return InputError(f"unknown {what} {shortened(given)}{near(given, names)} (known: {listed})")
+    if len(names) <= LISTED:
+        listed = f"known: {', '.join(names) or 'none'}"
+    else:
+        few = difflib.get_close_matches(given[:100], names, n=6, cutoff=0.0)
+        listed = f"known: {', '.join(few)} and {len(names) - len(few)} more" + (listed_by and f", see {listed_by}")
+    return InputError(f"unknown {what} {shortened(given)}{near(given, names)} ({listed})")
 
 
 def broken(count: int, of: int, first: Mapping[str, float], when: str = "") -> str:

@@ -103,7 +103,7 @@ def path_of(name: str, folders: Iterable[Path] = ()) -> Path:
     folders = tuple(folders)
     found = find_one(name, folders)
     if found is None:
-        raise unknown("problem", name, find(folders))
+        raise unknown("problem", name, find(folders), listed_by="pinnreg list")
     return found
 
 

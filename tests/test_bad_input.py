@@ -119,7 +119,7 @@ def _yaml(text: str) -> Path:
         ("problem.mode=0", ["mode", "greater than 0"]),
         ("problem.alpha=-1", ["alpha", "greater than 0"]),
         # unknown names
-        ("problem.name=haet", ["problem 'haet'", "did you mean 'heat'", "burgers"]),
+        ("problem.name=haet", ["problem 'haet'", "did you mean 'heat'", "more, see pinnreg list"]),
         ("problem=poison", ["'poison'", "did you mean 'poisson'"]),
         ("network.kind=mpl", ["network: unknown kind", "'mpl'", "did you mean 'mlp'"]),
         ("network.activation=tan", ["network.activation", "did you mean 'tanh'", "swish"]),
@@ -213,7 +213,8 @@ def test_yaml_files_that_cannot_be_read(refused: Refused, tmp_path: Path) -> Non
 def test_unknown_config_or_problem(refused: Refused) -> None:
     err = refused("solve", "burger")
     assert "did you mean 'burgers'" in err
-    assert "poisson3d" in err
+    assert "known: burgers, burgers_nu001, " in err
+    assert " more, see pinnreg list)" in err
     assert "did you mean 'burgers'" in refused("describe", "burger")
     assert "nothing to solve" in refused("solve")
 

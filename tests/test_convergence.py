@@ -43,6 +43,33 @@ def test_a_good_run_has_converged(mode: str) -> None:
     assert found["relative_residual"] < 1e-4
 
 
+def test_a_report_says_first_what_one_looks_for() -> None:
+    report = pinnreg.solve({**SMALL, "problem": "heat", "train": steps(3)}, out=False).report
+    assert report is not None
+    assert (report.converged, report.stop_reason) == (False, "gauss_newton: all 3 steps done")
+    assert report.convergence == report.facts["convergence"]
+    assert report.seconds == report.facts["wall_seconds"] > 0
+    assert report.notes == tuple(report.facts["notes"])
+    blank = replace(report, facts={})
+    assert (blank.converged, blank.convergence, blank.stop_reason, blank.notes) == (None, "", "", ())
+    assert np.isnan(blank.seconds)
+
+
+@pytest.mark.parametrize(
+    ("problem", "changes", "said"),
+    [
+        ("wave", {"network": {"activation": "tanh"}}, "if waves travel in it, network.activation: sin may help"),
+        ("wave", {}, None),  # whose own default it is
+        ("burgers", {}, None),  # a front, and no wave
+    ],
+)
+def test_advice_has_a_reason(problem: str, changes: dict[str, Any], said: str | None) -> None:
+    few = {"train": [{"optimiser": "adam", "steps": 2}], "evaluate": {"grid": 9}, "points": {"interior": 50}}
+    report = pinnreg.solve({"problem": problem, **few, **changes}, out=False).report
+    assert report is not None
+    assert (said in report.convergence) if said else "network." not in report.convergence
+
+
 def test_a_run_that_was_cut_says_how_fast_it_was() -> None:
     found = facts("heat", points={"interior": 300}, train=steps(4))
     assert found["converged"] is False

@@ -243,6 +243,31 @@ def test_names_are_always_different(chosen: list[tuple[Callable[..., Condition],
     assert all(name == "a" or name.startswith(kind) for name, kind in zip(found, kinds, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"conditions": dirichlet(0.0)}, r"must be a tuple: write conditions = \(...,\) .*got a dirichlet condition$"),
+        ({"conditions": (dirichlet,)}, r"expected dirichlet\(...\).*got the function dirichlet$"),
+        ({"conditions": (lambda u: u,)}, r"got a lambda; condition\(lambda u: ...\) makes one of it"),
+        ({"condition": (dirichlet(0.0),)}, "`condition` is nothing that a problem has; did you mean `conditions`"),
+        ({"default": {}}, "did you mean `defaults`"),
+        ({"output": ("u",)}, "did you mean `outputs`"),
+        ({"references": lambda self: None}, "did you mean `reference`"),
+        ({"residual": lambda u, x: u.x}, r"`residual` has the first parameter 'u'; .* def residual\(self, ...\)"),
+        ({"reference": lambda: None}, "`reference` has no parameter"),
+    ],
+)
+def test_a_class_that_was_not_written_as_meant_is_refused(members: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        defined(**members)
+
+
+def test_helpers_may_have_names_near_to_those_of_a_problem() -> None:
+    near = {"condition": lambda self: dirichlet(0.0), "load": 1.0, "mean": 0.0, "residual_at": lambda self: 0.0}
+    found = defined(conditions=(dirichlet(0.0),), **near)
+    assert len(found.conditions) == 1
+
+
 def test_the_single_output_is_filled_in_but_periodicity_is_of_all() -> None:
     (first,) = named_conditions(defined(conditions=(dirichlet(0.0),), outputs=("h",)))
     assert first.of == "h"

@@ -181,13 +181,22 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run/report.json").read_text())["steps"] == 35
 
 
-def test_a_run_that_stopped_by_itself_goes_on_only_when_asked_for_more(tmp_path: Path) -> None:
+def test_a_run_that_stopped_by_itself_goes_on_only_when_asked_for_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     stage = {"optimiser": "gauss_newton", "steps": 200}
     problem, points = {"name": "poisson", "dimension": 1}, {"interior": 8, "resample_every": None}
     plain = {"problem": problem, "network": {"hidden": [6]}, "points": points, "train": [stage]}
     first = pinnreg.solve(plain, out=tmp_path / "run")
     assert first.history["step"][-1] < 200
-    assert_same_run(pinnreg.solve(out=tmp_path / "run", resume=True), first)
+    caplog.clear()
+    again = pinnreg.solve(out=tmp_path / "run", resume=True)
+    assert_same_run(again, first)
+    (said,) = [record.message for record in caplog.records if "no step was made" in record.message]
+    assert said.endswith("to go on: --set train.0.steps=400")
+    assert again.report is not None
+    assert first.report is not None
+    assert again.report.seconds > first.report.seconds  # in all
     more = pinnreg.solve(None, {"train.0.steps": 300}, out=tmp_path / "run", resume=True)
     # how far is for the machine to say: there may be nothing left to gain above rounding
     assert more.history["step"][-1] > first.history["step"][-1]

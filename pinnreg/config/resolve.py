@@ -171,7 +171,8 @@ def _read(given: Given, folders: Sequence[Path]) -> tuple[dict[str, Any], str, s
         )
     if path.suffix in (".yaml", ".yml") or path.name != str(given):
         raise InputError(f"{given}: no such config file")
-    raise InputError(f"{unknown('config or problem', str(given), [*configs, *find(folders)])}{own_hint(str(given))}")
+    refusal = unknown("config or problem", str(given), [*configs, *find(folders)], listed_by="pinnreg list")
+    raise InputError(f"{refusal}{own_hint(str(given))}")
 
 
 def _own(

@@ -18,6 +18,7 @@ from pinnreg.equations.conditions import FaceCondition, Periodic, constants_of
 from pinnreg.equations.field import FIELD_ATTRIBUTES
 from pinnreg.equations.general import Condition, Equation
 from pinnreg.equations.measured import Measurements
+from pinnreg.equations.written import check_written
 from pinnreg.errors import InputError, place, shortened, unknown, user_code, with_article
 from pinnreg.naming import free_name
 from pinnreg.reference import Reference, as_reference, remembered
@@ -196,7 +197,7 @@ def _is_plain(value: object) -> bool:
 
 def _with_output(condition: Condition, outputs: Sequence[str]) -> Condition:
     if not isinstance(condition, Condition):
-        raise InputError(f"conditions: expected dirichlet(...), initial(...), ..., got {condition!r}")
+        raise InputError(f"conditions: expected dirichlet(...), initial(...), ..., got {_in_short(condition)}")
     if isinstance(condition, Equation):
         return condition
     if condition.of is None:
@@ -227,6 +228,16 @@ def _on_space(condition: Condition, problem: Problem) -> Condition:
             "but parameters; initial(...) says what u is at its start, on='t=max' names its end"
         )
     return dataclasses.replace(condition, part=dataclasses.replace(part, on=tuple(sides)))
+
+
+def _in_short(given: object) -> str:
+    """What stands where conditions should, without the addresses and defaults that its repr has."""
+    if isinstance(given, Condition):
+        return with_article(f"{given.kind} condition")
+    if inspect.isfunction(given):
+        name = given.__name__
+        return "a lambda; condition(lambda u: ...) makes one of it" if name == "<lambda>" else f"the function {name}"
+    return shortened(given)
 
 
 def _title(problem: Problem) -> str:
@@ -279,9 +290,11 @@ def _validate_definition(problem: Problem) -> None:
         raise InputError(f"{title}: {taken[0]!r} means something else in fields.npz; rename it")
     _validate_parameter_axes(problem)
     _validate_features(problem)
+    check_written(type(problem), Problem, title, (*outputs, *axes, "points"))
     if not isinstance(problem.conditions, tuple | list):
         raise InputError(
-            f"{title}: `conditions` must be a tuple: write conditions = (...,) with a comma, got {problem.conditions!r}"
+            f"{title}: `conditions` must be a tuple: write conditions = (...,) with a comma, got "
+            f"{_in_short(problem.conditions)}"
         )
     named_conditions(problem)
 

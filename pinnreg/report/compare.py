@@ -122,6 +122,32 @@ class Report:
         """Errors by output, as far as the reference has values; empty without one."""
         return {} if self.reference is None else self.reference.errors
 
+    @property
+    def converged(self) -> bool | None:
+        """Whether the run has, judged without the reference; None where that is not known: `convergence` says why."""
+        found: bool | None = self.facts.get("converged")
+        return found
+
+    @property
+    def convergence(self) -> str:
+        """What that is judged by, in words; "" of a solution that was not trained just now."""
+        return str(self.facts.get("convergence", ""))
+
+    @property
+    def stop_reason(self) -> str:
+        """Why training ended; "" likewise."""
+        return str(self.facts.get("stop_reason", ""))
+
+    @property
+    def seconds(self) -> float:
+        """How long the run took in all; NaN likewise."""
+        return float(self.facts.get("wall_seconds", math.nan))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a small loss hides, each with what would help."""
+        return tuple(self.facts.get("notes", ()))
+
 
 def compare(
     predicted: Mapping[str, Array],

@@ -14,7 +14,7 @@ falling, and the residual is what tells; measurements are no part of it, so that
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import final
@@ -32,6 +32,7 @@ from pinnreg.equations import (
     Sweep,
     View,
     condition_at,
+    own_operators,
     relative_residual,
     with_values,
 )
@@ -41,7 +42,7 @@ from pinnreg.equations.relative import ZERO, relative, share
 from pinnreg.equations.sweep import Derivatives
 from pinnreg.errors import InputError
 from pinnreg.networks import MLPSettings
-from pinnreg.objective import Batch
+from pinnreg.objective import INTERIOR, Batch
 from pinnreg.randomness import derive
 from pinnreg.regularisers import acts
 from pinnreg.run.fresh import fresh_points, fresh_residual
@@ -71,6 +72,9 @@ SURE = 3.0
 AT_REST = 0.9
 """What is left of the loss after the last tenth of the steps if it no longer falls."""
 SMALLEST = 1e-300
+OF_SIZE = 100.0
+"""So many times larger an output is of another size than it was taken for: of the zoo's runs that ended well one had
+become 26 times larger. A small one tells nothing: those were up to 60 times smaller, and u may be zero."""
 FELT = 1e-2
 """The share of the loss from which on a penalty may be what keeps the rest from falling."""
 
@@ -228,14 +232,28 @@ def _excuse(solution: Solution, prepared: Prepared, end: str) -> str:
     seen = {name: float(solution.history[name][-1]) for name in fresh if name in solution.history}
     if any(0 < seen[name] * OVERFITTED < fresh[name] for name in seen):
         return "its points are too few for this network, since there it is far smaller; more points.interior would help"
-    network = prepared.resolved.config.network
-    if network.scale == "auto":
-        sizes = prepared.objective.model.trial.sizes or (1.0,)
-        end += f"; it began with outputs of size {', '.join(f'{size:.2g}' for size in sizes)}: see network.scale"
-    axes = prepared.problem.domain.axes
-    if isinstance(network, MLPSettings) and network.activation == "tanh" and ("t" in axes or len(axes) == 1):
-        end += "; where waves travel network.activation: sin often helps, or network.spread: 2"
-    return end
+    return "; ".join([end, *_of_another_size(solution, prepared), *_waves(prepared)])
+
+
+def _of_another_size(solution: Solution, prepared: Prepared) -> Iterator[str]:
+    """Outputs that have become far larger than the size that they were taken for."""
+    trial = solution.trial
+    if prepared.resolved.config.network.scale != "auto" or not trial.sizes:
+        return
+    values = solution(fresh_points(solution, prepared.resolved.config.seed)[:LOOKED_AT])
+    for name, size, offset, column in zip(trial.outputs, trial.sizes, trial.offsets, values.T, strict=True):
+        found = float(np.abs(column - offset).max())
+        if found > OF_SIZE * size:
+            yield f"{name} was taken for one of size {size:.2g} and has come to {found:.2g}: see network.scale"
+
+
+def _waves(prepared: Prepared) -> Iterator[str]:
+    """A network that bends less readily than a wave, where the equations have one's second derivative in time."""
+    axes, network = prepared.objective.model.trial.axes, prepared.resolved.config.network
+    asked = own_operators(prepared.objective.shapes[INTERIOR].operators)
+    twice = any(isinstance(each, tuple) and each[axes.index("t")] > 1 for each in asked) if "t" in axes else False
+    if twice and isinstance(network, MLPSettings) and network.activation == "tanh":
+        yield "if waves travel in it, network.activation: sin may help, or network.spread: 2"
 
 
 def left(history: History) -> float:

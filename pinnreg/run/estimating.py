@@ -39,7 +39,7 @@ FIRST_ORDER = 0.03
 """Of the work of a step, that of optimisers without a Jacobian."""
 SHORT = 2e8
 """Work of a training of about a minute on one core, up to which a second run is made unasked."""
-FINER = "; pinnreg evaluate RUN --estimate defect takes more time, and may tell"
+FINER = "; pinnreg evaluate --estimate defect takes more time for it, and may tell"
 FEWEST_STEPS = 20
 """Of a training that is worth a second one."""
 SOLVED = 1e-4

@@ -42,7 +42,7 @@ from pinnreg.run.provenance import provenance
 from pinnreg.run.results import compared, with_facts, write_figures
 from pinnreg.run.resuming import Begun
 from pinnreg.run.solution import Solution
-from pinnreg.run.symptoms import undetermined
+from pinnreg.run.symptoms import more, undetermined
 from pinnreg.run.viewing import viewed
 from pinnreg.training import History, Hooks, Outcome, Row, is_lost, read_history, train
 
@@ -97,10 +97,12 @@ def solve(
     with _workplace(out, resolved.stem, begun, overwrite=overwrite) as folder, _stored(folder):
         state = begun and begun.state_to_go_on(prepared)
         began_with = begun.began_with if begun and state else {}
+        earlier = begun.seconds_of(state) if begun and state else 0.0
         with seen(quiet=not progress, zero=_zero(prepared)) as on_row:
             looking = _with_looks(hooks, prepared, on_row)
             outcome, history = _trained(prepared, folder, state, looking, began_with)
         solution = prepared.solution(outcome.parameters, history)
+        _note_nothing_done(prepared, state, outcome)
         verdict, how = judged(solution, prepared, outcome), prepared.resolved.config.evaluate.estimate
         uncertain = uncertainty_of(prepared, outcome.batch, outcome.parameters) if verdict.converged else None
         loose = undetermined(solution, prepared, verdict.relative_residual)
@@ -108,7 +110,6 @@ def solve(
         estimate = estimate.of_an_open_solution() if estimate and loose else estimate
         solution = compared(solution, prepared, estimate, uncertain)
         solution = viewed(solution, prepared, resolved.config.figures) if figures else solution
-        earlier = 0.0 if state is None else float(state["position"]["seconds"])
         seconds = time.monotonic() - started + earlier
         solution = with_facts(solution, prepared, outcome, verdict, uncertain, seconds, loose)
         return (
@@ -297,6 +298,13 @@ def _trained(
     )
     note_unfinished_annealing(objective, outcome.batch.progress)
     return outcome, history.columns()
+
+
+def _note_nothing_done(prepared: Prepared, state: Mapping[str, Any] | None, outcome: Outcome[Batch]) -> None:
+    """Say so where a run was to go on, and its limits were reached before."""
+    if state is not None and outcome.steps == int(state["position"]["step"]):
+        option = more(prepared.resolved.config.train, outcome.stop_reason)
+        logger.warning("no step was made, as training had ended: %s; to go on: %s", outcome.stop_reason, option)
 
 
 def _kept(solution: Solution, folder: RunFolder, hooks: Hooks, figures: FigureSettings | None) -> Solution:

@@ -31,6 +31,7 @@ from pinnreg.errors import InputError
 from pinnreg.files import is_file
 from pinnreg.objective import Evaluator
 from pinnreg.registry import file_hash, find_one
+from pinnreg.report import read_report
 from pinnreg.run.folder import RunFolder
 from pinnreg.run.prepare import Prepared
 from pinnreg.run.provenance import data_hashes
@@ -116,6 +117,13 @@ class Begun:
             logger.warning("the code of problem %r has changed since the run began", resolved.config.problem["name"])
         scale = scale_in(self.provenance, len(resolved.problem.outputs), self.folder.config)
         return replace(resolved, scale=scale, start=self._start())
+
+    def seconds_of(self, state: Mapping[str, Any]) -> float:
+        """How long it has taken so far: in all, as its report says, or in training, where it has not ended."""
+        trained = float(state["position"]["seconds"])
+        if not self.folder.report.is_file():
+            return trained
+        return max(trained, float(read_report(self.folder.path).facts.get("wall_seconds") or 0.0))
 
     def with_figures(self, overrides: Mapping[str, Any]) -> FigureSettings:
         """The figures of the run's config, with other values by dotted key.

@@ -72,7 +72,7 @@ def symptoms(
     if not verdict.converged and is_limit(outcome.stop_reason) and left(solution.history) <= AT_REST:
         found.append(
             f"training was cut while the loss was falling ({outcome.stop_reason}): go on with --resume "
-            f"{_more(prepared.resolved.config.train, outcome.stop_reason)}"
+            f"{more(prepared.resolved.config.train, outcome.stop_reason)}"
         )
     sizes = {} if solution.report is None else solution.report.estimates
     for name, each in sizes.items():
@@ -101,7 +101,7 @@ def _contradicted(solution: Solution, prepared: Prepared, verdict: Verdict) -> I
             )
 
 
-def _more(stages: Sequence[AnyStage], reason: str) -> str:
+def more(stages: Sequence[AnyStage], reason: str) -> str:
     """Twice of what the last stage was limited by, as an option."""
     key = next((each for each in ("max_seconds", "max_sweeps") if each in reason), "steps")
     limit = 2 * getattr(stages[-1], key)
