@@ -12,9 +12,8 @@ from pinnreg import Box, Problem, dirichlet, reference
 class Blasius(Problem):
     """v'' + u v'/2 = 0, u' = v on (0, L), u(0) = q, v(0) = 0, v(L) = 1: the boundary layer along a plate.
 
-    H. Blasius (1908). The flow v is at rest on the plate, and free beyond x = 5; u is its stream. q > 0 is sucked
-    through the plate, which thins the layer; q < 0 is blown, and below -1.238 the layer comes off. A start with steep
-    neurons leads to flows that turn round, where training sticks.
+    H. Blasius (1908). u is the stream of the flow v; q > 0 is sucked through the plate, and below -1.238 the layer
+    comes off. A start with steep neurons leads to flows that turn round, where training sticks.
     """
 
     group = "flows"

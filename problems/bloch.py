@@ -11,8 +11,7 @@ from pinnreg import Box, Problem, condition, dirichlet
 class Bloch(Problem):
     """-ψ'' + 2d cos(2πx) ψ = E ψ on (0, 1), ψ(1) = exp(ik) ψ(0), ψ'(1) = exp(ik) ψ'(0), ψ(0) = 1, for ψ = u + iv.
 
-    An electron of momentum k in a crystal of period 1 (F. Bloch, 1929), with E that of the lowest band. From one cell
-    to the next ψ changes by a phase: neither u nor v is periodic.
+    An electron of momentum k in the lowest band of a crystal (F. Bloch, 1929). Neither u nor v is periodic.
     """
 
     group = "ordinary equations"
@@ -25,14 +24,12 @@ class Bloch(Problem):
     @property
     def conditions(self):
         c, s = cos(self.momentum), sin(self.momentum)
-        real = lambda u, v: u.at(x=1.0) - c * u + s * v  # noqa: E731
-        imaginary = lambda u, v: v.at(x=1.0) - s * u - c * v  # noqa: E731
+        values = [lambda u, v: u.at(x=1.0) - c * u + s * v, lambda u, v: v.at(x=1.0) - s * u - c * v]
         slopes = [lambda u, v: u.at(x=1.0).x - c * u.x + s * v.x, lambda u, v: v.at(x=1.0).x - s * u.x - c * v.x]
         phase = (dirichlet(1.0, on="x=min", of="u"), dirichlet(0.0, on="x=min", of="v"))
-        return (*phase, *(condition(each, at={"x": 0.0}) for each in (real, imaginary, *slopes)))
+        return (*phase, *(condition(each, at={"x": 0.0}) for each in (*values, *slopes)))
 
-    def band(self):
-        # E, and the numbers k + 2πn of ψ's plane waves with their amplitudes
+    def band(self):  # E, and the numbers k + 2πn of ψ's plane waves with their amplitudes
         k = self.momentum + 2 * pi * np.arange(-24, 25)
         energies, waves = np.linalg.eigh(np.diag(k**2) + self.depth * (np.eye(49, k=1) + np.eye(49, k=-1)))
         return energies[0], k, waves[:, 0] / waves[:, 0].sum()

@@ -1,7 +1,6 @@
 from dataclasses import dataclass
 from math import cos, pi, sin, sqrt
 
-import numpy as np
 import torch
 from pydantic import PositiveFloat
 from scipy.optimize import brentq
@@ -34,18 +33,16 @@ class CompositeRod(Problem):
         most = min(pi**2 * faster, 4 * pi**2 * slower)
         return brentq(excess, pi**2 * slower * (1 - 1e-9), most * (1 + 1e-9), xtol=1e-15)
 
-    def mode(self, x, sine, where):
+    def mode(self, x):
         """X(x), 1 at the joint."""
         a, b = sqrt(self.rate / self.left), sqrt(self.rate / self.right)
-        return where(x < 0.5, sine(a * x) / sin(a / 2), sine(b * (1 - x)) / sin(b / 2))
+        return torch.where(x < 0.5, torch.sin(a * x) / sin(a / 2), torch.sin(b * (1 - x)) / sin(b / 2))
 
-    @property
-    def conditions(self):
-        start = initial(lambda x: self.mode(x, torch.sin, torch.where))
-        return dirichlet(0.0), start, interface(self.left, self.right, on="joint")
+    joint = property(lambda self: interface(self.left, self.right, on="joint"))
+    conditions = property(lambda self: (dirichlet(0.0), initial(self.mode), self.joint))
 
     def residual(self, u, x):
         return u.t - torch.where(x < 0.5, self.left, self.right) * u.xx
 
     def reference(self):
-        return lambda x, t: np.exp(-self.rate * t) * self.mode(x, np.sin, np.where)
+        return lambda x, t: torch.exp(-self.rate * t) * self.mode(x)

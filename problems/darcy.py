@@ -13,10 +13,9 @@ from pinnreg import Box, Problem, dirichlet
 class Darcy(Problem):
     """q = -k p', q' = 1 on (0, 1), p(0) = 1, q(0) = 1/2 with k = exp m unknown, from measurements of the pressure p.
 
-    Flow through an aquifer on which it rains: what enters is known, the permeability k = 1/(1 + c sin 2πx) is not. As
-    an output its logarithm m keeps k positive, and with the flux q as another no derivative of m is in the equations.
-    k = -q/p' amplifies the noise of p, the more the shorter the waves: a total variation, whose weight is found, takes
-    these away.
+    Flow through an aquifer on which it rains: the permeability k = 1/(1 + c sin 2πx) is sought. As an output m keeps k
+    positive, and with q as another no derivative of m is in the equations. k = -q/p' amplifies the noise of p, the more
+    the shorter the waves: a total variation, whose weight is found, takes these away.
     """
 
     group = "inverse problems"

@@ -11,8 +11,7 @@ from pinnreg import Box, Problem, initial, periodic, reference
 class GrayScott(Problem):
     """uₜ = d Δu + b (1 - u) - uv², vₜ = d/2 Δv - v/10 + uv² on (-1, 1)² × (0, T], d = 1e-5, periodic, from a spot each.
 
-    u = 1 - exp(-80 |r + s|²), v = exp(-80 |r - s|²), s = (0.05, 0.02). GS of PINNacle (Hao et al. 2023,
-    arXiv:2306.08827) with b = 0.04 and T = 200, of which this is the beginning. The network gets the spots.
+    The beginning of GS of PINNacle (Hao et al. 2023, arXiv:2306.08827), b = 0.04. The network gets the spots.
     """
 
     group = "diffusion and reaction"

@@ -1,5 +1,4 @@
 from dataclasses import dataclass
-from math import pi
 from typing import Literal
 
 import torch
@@ -12,8 +11,7 @@ from pinnreg import Box, Problem, dirichlet, initial, reference
 class Heat(Problem):
     """uₜ = α uₓₓ on (0, L) × (0, T], u(x, 0) = b + A (s(mx/L) + c s((m + 1)x/L)), u(0, t) = u(L, t) = b.
 
-    "sine" is s(z) = sin πz, "hat" straight lines between its zeros and peaks. m is the mode, c the overtone.
-    """
+    "sine" is s(z) = sin πz, "hat" straight lines between its zeros and peaks; c is the overtone."""
 
     group = "diffusion and reaction"
     alpha: PositiveFloat = 0.4
@@ -29,8 +27,8 @@ class Heat(Problem):
     conditions = property(lambda self: (initial(self.first), dirichlet(self.base, on="x")))
 
     def first(self, x):
-        shape = {"sine": torch.sin, "hat": lambda z: 1 - 2 * abs((z / pi + 0.5) % 2 - 1)}[self.start]
-        one, two = (shape(k * pi / self.length * x) for k in (self.mode, self.mode + 1))
+        shape = torch.sin if self.start == "sine" else lambda z: 1 - 2 * abs((z / torch.pi + 0.5) % 2 - 1)
+        one, two = (shape(k * torch.pi / self.length * x) for k in (self.mode, self.mode + 1))
         return self.base + self.amplitude * (one + self.overtone * two)
 
     def residual(self, u):
@@ -38,5 +36,5 @@ class Heat(Problem):
 
     def reference(self):
         size = {self.mode: self.amplitude, self.mode + 1: self.amplitude * self.overtone}
-        rod = {"length": self.length, "duration": self.duration, "base": self.base}
-        return reference.heat_sines(self.alpha, size, zigzag=self.start == "hat", **rod)
+        rod = {"length": self.length, "duration": self.duration, "base": self.base, "zigzag": self.start == "hat"}
+        return reference.heat_sines(self.alpha, size, **rod)

@@ -12,8 +12,7 @@ from pinnreg import Box, Problem, dirichlet
 class InverseDiffusivity(Problem):
     """-∇·(a ∇u) = f on (0, 1)², where a is unknown but on the boundary: from measurements of u = sin πx sin πy.
 
-    PInv of PINNacle (Hao et al. 2023, arXiv:2306.08827): a = 1/(1 + c (x² + y² + (x - 1)² + (y - 1)²)) with c = 1, u
-    with noise of 0.1 at 50 × 50 points. Its code has 2x + 1 for 2x - 1 in f, and so for y: not that of this u and a.
+    PInv of PINNacle (Hao et al. 2023, arXiv:2306.08827), whose code has 2x + 1 for 2x - 1 in f: not that of u and a.
     """
 
     group = "inverse problems"

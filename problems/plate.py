@@ -12,8 +12,7 @@ from pinnreg import Box, Problem, dirichlet, neumann
 class Plate(Problem):
     """Δ²u = f on (0, 1)², u = 0 on the edges, and ∂²u/∂n² = 0 ("supported") or ∂u/∂n = 0 ("clamped"): a thin plate.
 
-    Kirchhoff and Love's plate with f such that u = sin πx sin πy (Navier's load) or u = sin² πx sin² πy. Derivatives of
-    order four magnify what rounding leaves, and make fine waves count far more than coarse ones.
+    Kirchhoff and Love's, with u = sin πx sin πy or its square. Order four magnifies rounding, and fine waves.
     """
 
     group = "steady"

@@ -26,10 +26,8 @@ class Poisson(Problem):
     @property
     def defaults(self):
         width = 17 + self.frequency if self.dimension == 1 else 21 + 3 * min(self.frequency, 8)
-        return {
-            "network": {"hidden": [width, width], "activation": "sin", "spread": 2.0},
-            "train": [{"optimiser": "gauss_newton", "steps": 60}],
-        }
+        network = {"hidden": [width, width], "activation": "sin", "spread": 2.0}
+        return {"network": network, "train": [{"optimiser": "gauss_newton", "steps": 60}]}
 
     def residual(self, u, points):
         k = self.frequency * pi
@@ -37,8 +35,7 @@ class Poisson(Problem):
         return u.laplacian + self.dimension * k**2 * (torch.sin(k * points) * skew).prod(dim=1)
 
     def reference(self):
-        k, d = self.frequency * pi, self.dimension
-        factor = {"sine": lambda x: np.sin(k * x), "skewed": lambda x: np.sin(k * x) * np.exp(x - 0.5)}[self.source]
-        f = lambda *x: prod(map(factor, x))  # noqa: E731
-        scipy = reference.poisson(lambda *x: d * k**2 * f(*x), self.domain.bounds)
-        return reference.closed_form(f, scipy=scipy) if self.source == "sine" else scipy
+        k, skewed = self.frequency * pi, self.source == "skewed"
+        f = lambda *x: prod(np.sin(k * each) * np.exp((each - 0.5) * skewed) for each in x)  # noqa: E731
+        scipy = reference.poisson(lambda *x: self.dimension * k**2 * f(*x), self.domain.bounds)
+        return scipy if skewed else reference.closed_form(f, scipy=scipy)

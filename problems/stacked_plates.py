@@ -10,8 +10,7 @@ from pinnreg import Box, Problem, Split, dirichlet, interface, robin
 class StackedPlates(Problem):
     """∇·(k ∇u) = 0 in two stacked plates, heated from above, with u = 0 below and insulated sides.
 
-    u is linear in each plate, with slopes q/k: a kink where the plates meet, of 290 times the smaller slope. A network
-    with continuous derivatives cannot have it, whatever its loss.
+    u is linear in each, with a kink of 290 times the smaller slope, which no network with continuous derivatives has.
     """
 
     group = "shapes and materials"
@@ -22,18 +21,14 @@ class StackedPlates(Problem):
 
     @property
     def defaults(self):
-        # how large u gets is not seen by the conditions one by one
-        size = self.flux / min(self.lower, self.upper)
+        size = self.flux / min(self.lower, self.upper)  # which no condition by itself shows
         return {"network": {"hidden": [16, 16], "scale": size}, "train": [{"optimiser": "gauss_newton", "steps": 200}]}
 
     @property
     def conditions(self):
-        return (
-            dirichlet(0.0, on="y=min"),
-            robin(0.0, self.upper, self.flux, on="y=max", name="heated"),
-            robin(0.0, 1.0, 0.0, on="x", name="insulated"),
-            interface(self.lower, self.upper, on="joint"),
-        )
+        heated = robin(0.0, self.upper, self.flux, on="y=max", name="heated")
+        insulated = robin(0.0, 1.0, 0.0, on="x", name="insulated")
+        return dirichlet(0.0, on="y=min"), heated, insulated, interface(self.lower, self.upper, on="joint")
 
     def residual(self, u):
         return u.laplacian

@@ -318,10 +318,14 @@ def test_the_shipped_problems_are_found() -> None:
     assert {"poisson", "burgers", "heat"} <= set(FILES)
 
 
+LONGER = ("bloch", "composite_rod", "heat_annulus", "heat_circles", "plate_hole")
+"""Files with several conditions of their own, or a closed form in parts."""
+
+
 @pytest.mark.parametrize("path", FILES.values(), ids=list(FILES))
 def test_a_problem_file_is_short_and_says_what_it_solves(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 65
+    assert len(text.splitlines()) <= (57 if path.stem in LONGER else 41)
     cls = registry.load(path)
     assert cls.__doc__
     assert "=" in cls.__doc__  # the equation itself

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pinnreg.errors import InputError
 from pinnreg.reference import Reference, as_reference, closed_form, from_file
@@ -87,12 +90,32 @@ def test_as_reference_takes_what_a_problem_may_return():
     several = as_reference({"v": lambda t: t, "u": lambda x: x}, ("u", "v"))
     assert isinstance(several, Reference)
     assert list(several.solve(AXES).values) == ["u", "v"]
+    together = as_reference(lambda x, t: (x + t, x - t), ("u", "v"))
+    assert isinstance(together, Reference)
+    x, t = np.meshgrid(*AXES.values(), indexing="ij")
+    np.testing.assert_array_equal(together.solve(AXES).values["v"], x - t)
+
+
+@pytest.mark.parametrize("given", [lambda x: x, lambda x: (x,), lambda x, t: (x, t, x)])
+def test_a_function_of_all_outputs_returns_as_many_values(given):
+    with pytest.raises(InputError, match="one function for 2 outputs returns a tuple of the values of u, v, got"):
+        as_reference(given, ("u", "v")).solve(AXES)
+
+
+@given(st.floats(-3, 3), st.floats(0, 2))
+def test_a_closed_form_is_the_same_in_numpy_and_in_torch(x, t):
+    at = {"x": np.array([x]), "t": np.array([t])}
+    one, other = (
+        closed_form(lambda x, t, lib=lib, choose=choose: choose(x > t, lib.exp(-t) * lib.sin(x), x * t))
+        for lib, choose in ((np, np.where), (torch, torch.where))
+    )
+    np.testing.assert_allclose(one.solve(at).values["u"], other.solve(at).values["u"], rtol=1e-14, atol=1e-300)
+    np.testing.assert_allclose(one.at(at)["u"], other.at(at)["u"], rtol=1e-14, atol=1e-300)
 
 
 @pytest.mark.parametrize(
     ("given", "outputs", "message"),
     [
-        (lambda x: x, ("u", "v"), "2 outputs"),
         ({}, ("u", "v"), "the dict of functions is empty"),
         ({"uu": lambda x: x}, ("u",), "'uu'"),
         (np.zeros(3), ("u",), "ndarray"),

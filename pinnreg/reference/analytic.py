@@ -1,12 +1,14 @@
-"""Closed forms: NumPy functions whose arguments are named by the axes."""
+"""Closed forms: functions in NumPy or torch whose arguments are named by the axes."""
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from pinnreg.errors import InputError, unknown
 from pinnreg.reference.base import (
@@ -20,6 +22,7 @@ from pinnreg.reference.base import (
     on_grid,
     open_mesh,
 )
+from pinnreg.reference.given import as_tensor
 
 # What a user's function takes is known only when its signature is read.
 Function = Callable[..., Any]
@@ -32,8 +35,8 @@ def closed_form(function: Function | Mapping[str, Function], *, scipy: Reference
     `*args` alone receives all axes in their order.
 
     Args:
-        function: a NumPy function of open-mesh coordinates, or a dict of them by output name; a bare
-            function's output is named "u". What it returns must broadcast to the grid.
+        function: of open-mesh coordinates, in NumPy, or in torch, as conditions have it; or a dict of them by output
+            name; a bare function's output is named "u". What it returns must broadcast to the grid.
         scipy: an independent SciPy solve of the same problem.
 
     Returns:
@@ -66,8 +69,8 @@ def as_reference(given: object, outputs: Sequence[str]) -> Reference | None:
     """What a problem's `reference()` may return, as a `Reference`.
 
     Args:
-        given: None, a `Reference`, a NumPy function of the axes (one output only), or a dict of such
-            functions by output, perhaps of some of the outputs only.
+        given: None, a `Reference`, a function of the axes in NumPy or torch, which returns a tuple of as many values as
+            there are outputs where these are several, or a dict of functions by output, perhaps of some only.
         outputs: the problem's output names.
 
     Raises:
@@ -75,20 +78,35 @@ def as_reference(given: object, outputs: Sequence[str]) -> Reference | None:
     """
     if given is None or isinstance(given, Reference):
         return given
-    listed = ", ".join(outputs)
     if isinstance(given, Mapping):
         for name in given:
             if name not in outputs:
                 raise unknown("output in the reference", str(name), outputs)
         return closed_form({name: given[name] for name in outputs if name in given})
     if callable(given):
-        if len(outputs) != 1:
-            raise InputError(f"reference: one function for {len(outputs)} outputs; return a dict with keys {listed}")
-        return closed_form({outputs[0]: given})
+        several = len(outputs) > 1
+        return closed_form({name: _one_of(given, outputs, name) if several else given for name in outputs})
     raise InputError(
         "reference: expected None, a Reference, a function of the axes or a dict of functions by output, "
         f"got {type(given).__name__}"
     )
+
+
+def _one_of(function: Function, outputs: Sequence[str], name: str) -> Function:
+    """What a function of all outputs gives for one of them; its arguments are the same."""
+
+    @functools.wraps(function)
+    def one(*arguments: Any, **named: Any) -> Any:
+        found = function(*arguments, **named)
+        if not isinstance(found, tuple | list) or len(found) != len(outputs):
+            got = f"{len(found)} of them" if isinstance(found, tuple | list) else type(found).__name__
+            raise InputError(
+                f"reference: one function for {len(outputs)} outputs returns a tuple of the values of "
+                f"{', '.join(outputs)}, got {got}; or give a dict of functions by output"
+            )
+        return found[outputs.index(name)]
+
+    return one
 
 
 def _signature(output: str, function: object) -> inspect.Signature:
@@ -111,8 +129,13 @@ def _called(
     """A user's function at coordinates that broadcast to a shape."""
     positional, keywords = _arguments(output, signature, mesh)
     # Infinities are refused by name just below; NumPy's own warnings would only precede that.
-    with np.errstate(all="ignore"):
-        value = function(*positional, **keywords)
+    with np.errstate(all="ignore"), torch.no_grad():
+        try:
+            value = function(*positional, **keywords)
+        except TypeError:
+            # how torch's functions refuse arrays; what else is wrong is wrong with tensors too
+            tensors = {name: as_tensor(column) for name, column in keywords.items()}
+            value = function(*map(as_tensor, positional), **tensors)
     return on_grid(value, shape, f"closed form of {output!r}", mesh)
 
 

@@ -40,8 +40,13 @@ def evaluated(given: object, columns: Sequence[Array], what: str) -> Array:
             found = given(*columns)
         except TypeError:
             # how torch's functions refuse arrays; what else is wrong is wrong with tensors too
-            found = given(*(torch.from_numpy(np.ascontiguousarray(column)) for column in columns))
+            found = given(*map(as_tensor, columns))
     return on_grid(found, shape, what, dict(zip(names, columns, strict=True)))
+
+
+def as_tensor(column: Array) -> torch.Tensor:
+    """The same numbers for torch's functions."""
+    return torch.from_numpy(np.ascontiguousarray(column))
 
 
 def check_conditions(
