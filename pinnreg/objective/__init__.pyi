@@ -1,5 +1,6 @@
 from .afresh import afresh
 from .batch import Batch, Placement
+from .blocks import Block, Blocks, InBlocks, blocks_of, linearised_for
 from .building import objective_of
 from .drawing import batch_of, first_batch, redraw, resample, residual_size, state_of, whole
 from .evaluator import Evaluator
@@ -18,9 +19,12 @@ __all__ = [
     "INTERIOR",
     "Batch",
     "Batches",
+    "Block",
+    "Blocks",
     "Drawn",
     "DrawnBatch",
     "Evaluator",
+    "InBlocks",
     "Linearised",
     "Model",
     "Objective",
@@ -33,10 +37,12 @@ __all__ = [
     "Trainable",
     "afresh",
     "batch_of",
+    "blocks_of",
     "first_batch",
     "gradient",
     "linearise",
     "linearise_rows",
+    "linearised_for",
     "objective_of",
     "redraw",
     "regression",

@@ -20,6 +20,7 @@ from pinnreg.objective.batch import Batch, Placement, Tuned
 from pinnreg.objective.functions import sweep_points
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
+from pinnreg.objective.parting import parts
 from pinnreg.objective.sampling import adapted_points, density_of, peak, stratified
 from pinnreg.objective.terms import INTERIOR, Equations, Penalised, Soft, Term
 from pinnreg.objective.tuning import tuned, tuning_due
@@ -284,10 +285,14 @@ def _refined(objective: Objective, batch: Batch, parameters: Parameters, step: i
 
 def _size(objective: Objective, batch: Batch, term: Term, points: Points, parameters: Parameters) -> Tensor:
     """√(Σ w r²) over the loss terms of a term at points, (rows,), without gradients; w as in the loss."""
+    sizes = []
     with torch.no_grad():
-        rows = objective.rows_at(term, points, parameters)
-        squares = [batch.weights[name] * each.values.view(-1, points.rows).square() for name, each in rows.items()]
-        return torch.cat(squares).sum(dim=0).sqrt()
+        # of many candidates not even the rows are held all at once
+        for part, _ in parts(points, objective.model.chunk):
+            rows = objective.rows_at(term, part, parameters)
+            squares = [batch.weights[name] * each.values.view(-1, part.rows).square() for name, each in rows.items()]
+            sizes.append(torch.cat(squares).sum(dim=0).sqrt())
+        return torch.cat(sizes)
 
 
 def _with_points(objective: Objective, placement: Placement, found: Mapping[str, Points]) -> Placement:

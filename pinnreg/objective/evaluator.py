@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
 from pinnreg.objective import drawing, functions
+from pinnreg.objective.balance import looked_at
 from pinnreg.objective.batch import Batch
+from pinnreg.objective.blocks import InBlocks, goes_in_blocks, in_blocks
 from pinnreg.objective.compiled import CompiledGradient
 from pinnreg.objective.functions import Gradient
 from pinnreg.objective.linearise import Linearised, by_layer_suffices, linearise
@@ -150,12 +153,18 @@ class Evaluator:
         self.count(batch)
         return functions.residuals(self.objective, batch, parameters)
 
-    def linearise(self, batch: Batch, parameters: Parameters) -> Linearised:
-        """The rows with their Jacobian, valid until the next call."""
+    def linearise(self, batch: Batch, parameters: Parameters) -> Linearised | InBlocks:
+        """The rows with their Jacobian, valid until the next call; in blocks if there are chunks of points."""
         # unknown coefficients are differentiated in a sweep of their own
-        self.count(batch, 2 if self.objective.model.coefficients else 1)
+        sweeps = 2 if self.objective.model.coefficients else 1
         if self._by_layer is None:
-            self._by_layer = by_layer_suffices(self.objective, batch.points, parameters)
+            some = looked_at(batch, parameters, tuple(batch.points))
+            self._by_layer = by_layer_suffices(self.objective, some, parameters)
+        if goes_in_blocks(self.objective, batch, parameters):
+            self.count(batch)
+            counted = partial(self.count, batch, sweeps)
+            return in_blocks(self.objective, batch, parameters, by_layer=self._by_layer, counted=counted)
+        self.count(batch, sweeps)
         rows = len(batch.shifts) * sum(batch.counts.values())
         shape = (sum(values.numel() for values in parameters.values()), rows)
         if self._buffer.shape != shape:
@@ -208,6 +217,6 @@ class FixedObjective:
         """All rows, whose sum of squares is the loss, (n,)."""
         return self.evaluator.residuals(self.batch, parameters)
 
-    def linearise(self, parameters: Parameters) -> Linearised:
+    def linearise(self, parameters: Parameters) -> Linearised | InBlocks:
         """The rows with their Jacobian, valid until the next call."""
         return self.evaluator.linearise(self.batch, parameters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, final
 
@@ -22,6 +23,32 @@ Update = Literal["ssbroyden", "ssbfgs"]
 """How self-scaled methods change their matrix: the member of Broyden's family chosen anew, or BFGS's."""
 
 
+class Block(Protocol):
+    """Some rows of a Jacobian."""
+
+    @property
+    def rows(self) -> Tensor:
+        """Their numbers among all rows, (k,)."""
+
+    @property
+    def jacobian(self) -> Tensor:
+        """(k, p), one column after the other in memory."""
+
+
+class Blocks(Protocol):
+    """A Jacobian (n, p) that is never held as a whole: each pass over its blocks computes it anew."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, p)."""
+
+    def __iter__(self) -> Iterator[Block]:
+        """Blocks that have each row once, each valid until the next."""
+
+    def __matmul__(self, step: Tensor) -> Tensor:
+        """J s of s (p,), (n,)."""
+
+
 class Linear(Protocol):
     """Residuals to first order."""
 
@@ -30,7 +57,7 @@ class Linear(Protocol):
         """r, (n,)."""
 
     @property
-    def jacobian(self) -> Tensor:
+    def jacobian(self) -> Tensor | Blocks:
         """Their derivatives by all parameters in their order, (n, p); best one column after the other in memory."""
 
 

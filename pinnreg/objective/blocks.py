@@ -1,0 +1,192 @@
+"""The Jacobian of all rows, some of them at a time: computed when it is asked for, and never held.
+
+With `points.chunk` set and more rows than parameters Gauss-Newton takes it so. A pass over all rows costs as much as a
+linearisation, and the memory is that of one block.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import final
+
+import torch
+from torch import Tensor
+
+from pinnreg.objective.balance import looked_at
+from pinnreg.objective.batch import Batch
+from pinnreg.objective.functions import check_squares, losses_and_residuals
+from pinnreg.objective.linearise import Linearised, What, by_layer_suffices, linearise, linearised, slices
+from pinnreg.objective.model import Parameters
+from pinnreg.objective.objective import Objective
+from pinnreg.objective.parting import at_once, parts
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Some rows of a Jacobian, valid until the next block.
+
+    Attributes:
+        rows: their numbers among all rows, (k,).
+        terms: where those of each loss term are among these.
+        jacobian: (k, p), one column after the other in memory.
+    """
+
+    rows: Tensor
+    terms: Mapping[str, slice]
+    jacobian: Tensor
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """The Jacobian of all rows of a batch, (n, p): iterate for its blocks, each of at most `points.chunk` points.
+
+    Attributes:
+        objective: whose rows.
+        batch: at whose points.
+        parameters: where.
+        by_layer: as of `linearise`.
+        counted: called at the start of each pass.
+    """
+
+    objective: Objective
+    batch: Batch
+    parameters: Parameters
+    by_layer: bool
+    counted: Callable[[], None] = lambda: None
+    _memory: list[Tensor] = field(default_factory=list)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, p)."""
+        rows = len(self.batch.shifts) * sum(self.batch.counts.values())
+        return rows, sum(each.numel() for each in self.parameters.values())
+
+    def __iter__(self) -> Iterator[Block]:
+        self.counted()
+        for number, shift in enumerate(self.batch.shifts):
+            for term in self.objective.terms:
+                shape, points = self.objective.shapes[term.name], self.batch.points[term.name]
+                if not shape.runs:
+                    continue
+                for part, at in parts(points, at_once(shape.seen, self.objective.model.chunk)):
+                    counts = {name: runs * part.rows for name, runs in shape.runs.items()}
+                    what = What(self.objective, {term.name: part}, counts, self._scales, (), (shift,))
+                    yield self._block(what, number, at, points.rows)
+            for each in self.objective.on_parameters:
+                size = self.objective.sizes[each.name]
+                what = What(self.objective, {}, {each.name: size}, self._scales, (each,), (shift,))
+                yield self._block(what, number, slice(0, size), size)
+
+    def __matmul__(self, step: Tensor) -> Tensor:
+        """J s of s (p,), (n,)."""
+        found = step.new_empty(self.shape[0])
+        for block in self:
+            found[block.rows] = block.jacobian @ step
+        return found
+
+    @cached_property
+    def rows(self) -> dict[str, slice]:
+        """Where the rows of each loss term are among all."""
+        return slices({name: len(self.batch.shifts) * size for name, size in self.batch.counts.items()})
+
+    @cached_property
+    def _scales(self) -> dict[str, float]:
+        return {name: math.sqrt(self.batch.weights[name] / count) for name, count in self.batch.counts.items()}
+
+    def _block(self, what: What, shift: int, at: slice, points: int) -> Block:
+        """The rows of one perturbation at some of the points of a term."""
+        count, width = sum(what.counts.values()), self.shape[1]
+        at_these = linearised(
+            what,
+            self.parameters,
+            by_layer=self.by_layer,
+            chunk=self.objective.model.chunk,
+            buffer=self._room(count, width),
+        )
+        places = torch.arange(at.start, at.stop, device=at_these.residuals.device)
+        numbers = []
+        for name, size in what.counts.items():
+            first = self.rows[name].start + shift * self.batch.counts[name]
+            runs = points * torch.arange(size // len(places), device=places.device)
+            numbers.append((first + runs[:, None] + places).reshape(-1))
+        return Block(torch.cat(numbers), at_these.rows, at_these.jacobian)
+
+    def _room(self, count: int, width: int) -> Tensor:
+        """Memory for a block, (p, k), the same for all: to ask the system for it takes as long as to fill it."""
+        if not self._memory or self._memory[0].numel() < width * count:
+            self._memory[:] = [self.objective.model.like.new_empty(width * count)]
+        return self._memory[0][: width * count].view(width, count)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class InBlocks:
+    """An objective Σ r² at given parameters, to first order; as `Linearised`, but for its Jacobian.
+
+    Attributes:
+        losses: the unweighted value of each term.
+        rows: where the rows of each term are.
+        residuals: all rows √(w/n) r, (n,).
+        jacobian: their derivatives by all parameters.
+    """
+
+    losses: dict[str, Tensor]
+    rows: dict[str, slice]
+    residuals: Tensor
+    jacobian: Blocks
+
+
+def goes_in_blocks(objective: Objective, batch: Batch, parameters: Parameters) -> bool:
+    """Whether a Jacobian is to be taken in blocks: where that was asked for, and it is the largest matrix of a step."""
+    rows = len(batch.shifts) * sum(batch.counts.values())
+    return objective.model.chunk is not None and rows > sum(each.numel() for each in parameters.values())
+
+
+def in_blocks(
+    objective: Objective,
+    batch: Batch,
+    parameters: Parameters,
+    *,
+    by_layer: bool | None = None,
+    counted: Callable[[], None] = lambda: None,
+) -> InBlocks:
+    """The objective of a batch at `parameters`, to first order; the rows of all perturbed networks.
+
+    Args:
+        objective: what is minimised.
+        batch: with the points and weights.
+        parameters: where.
+        by_layer: what `by_layer_suffices` says; None asks it.
+        counted: called at the start of each pass over the rows.
+
+    Raises:
+        InputError: a term of power 1, which is no sum of squares.
+    """
+    check_squares(objective)
+    if by_layer is None:
+        by_layer = by_layer_suffices(objective, looked_at(batch, parameters, tuple(batch.points)), parameters)
+    at = {name: each.detach().clone() for name, each in parameters.items()}
+    jacobian = Blocks(objective, batch, at, by_layer, counted)
+    losses, residuals = losses_and_residuals(objective, batch, parameters)
+    return InBlocks(losses, jacobian.rows, residuals, jacobian)
+
+
+def linearised_for(
+    objective: Objective, batch: Batch, parameters: Parameters, *, by_layer: bool | None = None
+) -> Linearised | InBlocks:
+    """The objective to first order, in blocks where that was asked for; arguments as of `in_blocks`."""
+    if goes_in_blocks(objective, batch, parameters):
+        return in_blocks(objective, batch, parameters, by_layer=by_layer)
+    return linearise(objective, batch, parameters, by_layer=by_layer)
+
+
+def blocks_of(at: Linearised | InBlocks) -> Iterable[Block]:
+    """The blocks of a Jacobian, one of a whole one."""
+    if isinstance(at, InBlocks):
+        return at.jacobian
+    return [Block(torch.arange(len(at.residuals), device=at.residuals.device), at.rows, at.jacobian)]

@@ -1,0 +1,78 @@
+"""Damped linear least squares whose Jacobian is never held as a whole.
+
+One pass over its blocks gives R of the QR factorisation of [J r], the residuals as one more column: that of R on top of
+the next block, block after block. It never squares J, and has Qᵀ r to rounding, so that the step for any λ takes the
+factorisation of R on top of √λ I and no other pass. (A Gram matrix would take half the time of this pass, and a pass
+more for each λ to win back what squaring loses.)
+
+Q is not kept. For another right side b there are the corrected semi-normal equations (Björck 1987,
+doi:10.1016/0024-3795(87)90101-7), s = -(RᵀR)⁻¹ Jᵀ b of the damped R, and where λ is small one refinement with the
+misfit of J itself. Their error then is that of a QR factorisation, and a second refinement changes nothing.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import final
+
+import torch
+from torch import Tensor
+
+from pinnreg.optimisers.damped import FLOOR, REFINED, REFINEMENTS, Damped
+from pinnreg.optimisers.dense import stacked_qr, with_rows
+from pinnreg.optimisers.interface import Blocks
+
+
+@final
+class DampedInBlocks:
+    """min_s |J s + r|² + λ |s|² for blocks of J (n, p), r (n,), and any λ > 0."""
+
+    def __init__(self, jacobian: Blocks, residuals: Tensor) -> None:
+        self._jacobian = jacobian
+        self._residuals = residuals
+        self._triangle, self._rotated = triangle(jacobian, residuals)
+        # that of J: a rotation changes no length
+        self.scale = float(torch.linalg.vector_norm(self._triangle)) ** 2
+
+    def at(self, damping: float) -> Damped:
+        """The solution for one λ > 0."""
+        r, rotate = stacked_qr(self._triangle, damping)
+        step: Tensor = -torch.linalg.solve_triangular(r, rotate(self._rotated)[:, None], upper=True)[:, 0]
+        return Damped(step, partial(self._solved, r, damping))
+
+    def _solved(self, r: Tensor, damping: float, b: Tensor) -> Tensor:
+        step = -_semi_normal(r, self._gradient(b))
+        # above it the error is as small as that of the Cholesky factorisations of a whole J
+        if damping > FLOOR * torch.finfo(r.dtype).eps * self.scale:
+            return step
+        for _ in range(REFINEMENTS):
+            correction = _semi_normal(r, self._gradient(b, step) + damping * step)
+            step = step - correction
+            if not correction.norm() > REFINED * step.norm():  # or NaN
+                break
+        return step
+
+    def _gradient(self, b: Tensor, step: Tensor | None = None) -> Tensor:
+        """Jᵀ (b + J s), (p,), in one pass."""
+        found = b.new_zeros(self._jacobian.shape[1])
+        for block in self._jacobian:
+            here = b[block.rows]
+            found += block.jacobian.T @ (here if step is None else here + block.jacobian @ step)
+        return found
+
+
+def triangle(jacobian: Blocks, residuals: Tensor) -> tuple[Tensor, Tensor]:
+    """R of the QR factorisation of J, (p, p), upper, and Qᵀ r, (p,)."""
+    width = jacobian.shape[1]
+    found = residuals.new_zeros((width + 1, width + 1))
+    for block in jacobian:
+        with_residuals = torch.cat([block.jacobian.T, residuals[block.rows][None]]).T
+        found = with_rows(found, with_residuals)
+    return found[:width, :width], found[:width, width]
+
+
+def _semi_normal(r: Tensor, gradient: Tensor) -> Tensor:
+    """(RᵀR)⁻¹ g."""
+    once = torch.linalg.solve_triangular(r.T, gradient[:, None], upper=False)
+    found: Tensor = torch.linalg.solve_triangular(r, once, upper=True)[:, 0]
+    return found
