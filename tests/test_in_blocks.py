@@ -52,6 +52,10 @@ class Cut:
     def __matmul__(self, step: Tensor) -> Tensor:
         return self.whole @ step
 
+    def transposed(self, rows: Tensor) -> Tensor:
+        self.passes.append(1)
+        return self.whole.T @ rows
+
 
 def random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=generator(seed, "blocks"), dtype=F64)

@@ -15,6 +15,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from pinnreg.equations import Points
 from pinnreg.objective.balance import looked_at
 from pinnreg.objective.batch import Batch
 from pinnreg.objective.functions import check_squares, losses_and_residuals
@@ -22,6 +23,10 @@ from pinnreg.objective.linearise import Linearised, What, by_layer_suffices, lin
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
 from pinnreg.objective.parting import at_once, parts
+from pinnreg.objective.rows import Rows
+from pinnreg.objective.shifts import shifted
+from pinnreg.objective.terms import OnParameters
+from pinnreg.regularisers import Shift
 
 
 @final
@@ -38,6 +43,22 @@ class Block:
     rows: Tensor
     terms: Mapping[str, slice]
     jacobian: Tensor
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """Rows of one perturbation: their numbers among all, by loss term, and the points or penalties whose they are."""
+
+    numbers: Mapping[str, Tensor]
+    shift: Shift
+    points: Mapping[str, Points] = field(default_factory=dict)
+    on_parameters: tuple[OnParameters, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of rows of each loss term."""
+        return {name: len(each) for name, each in self.numbers.items()}
 
 
 @final
@@ -68,25 +89,35 @@ class Blocks:
 
     def __iter__(self) -> Iterator[Block]:
         self.counted()
-        for number, shift in enumerate(self.batch.shifts):
-            for term in self.objective.terms:
-                shape, points = self.objective.shapes[term.name], self.batch.points[term.name]
-                if not shape.runs:
-                    continue
-                for part, at in parts(points, at_once(shape.seen, self.objective.model.chunk)):
-                    counts = {name: runs * part.rows for name, runs in shape.runs.items()}
-                    what = What(self.objective, {term.name: part}, counts, self._scales, (), (shift,))
-                    yield self._block(what, number, at, points.rows)
-            for each in self.objective.on_parameters:
-                size = self.objective.sizes[each.name]
-                what = What(self.objective, {}, {each.name: size}, self._scales, (each,), (shift,))
-                yield self._block(what, number, slice(0, size), size)
+        for piece in self._pieces():
+            what = What(self.objective, piece.points, piece.counts, self._scales, piece.on_parameters, (piece.shift,))
+            room, chunk = self._room(sum(piece.counts.values()), self.shape[1]), self.objective.model.chunk
+            at = linearised(what, self.parameters, by_layer=self.by_layer, chunk=chunk, buffer=room)
+            numbers = torch.cat([piece.numbers[name] for name in at.rows])
+            yield Block(numbers, at.rows, at.jacobian)
 
     def __matmul__(self, step: Tensor) -> Tensor:
         """J s of s (p,), (n,)."""
         found = step.new_empty(self.shape[0])
         for block in self:
             found[block.rows] = block.jacobian @ step
+        return found
+
+    def transposed(self, rows: Tensor) -> Tensor:
+        """Jᵀ b of b (n,), (p,): by gradients of b · r, in a third of the time of a pass over the blocks."""
+        self.counted()
+        found = rows.new_zeros(self.shape[1])
+        for piece in self._pieces():
+            at = shifted(self.parameters, piece.shift)
+            leaves = {name: each.detach().requires_grad_() for name, each in at.items()}
+            with torch.enable_grad():
+                here = self._rows(piece, leaves)
+                scale = math.sqrt(piece.shift.share)
+                each = [scale * self._scales[name] * rows[piece.numbers[name]] @ here[name] for name in piece.counts]
+                total = torch.stack(each).sum()
+                if total.requires_grad:  # not of an equation without the network
+                    slopes = torch.autograd.grad(total, list(leaves.values()), materialize_grads=True)
+                    found += torch.cat([slope.reshape(-1) for slope in slopes])
         return found
 
     @cached_property
@@ -98,23 +129,35 @@ class Blocks:
     def _scales(self) -> dict[str, float]:
         return {name: math.sqrt(self.batch.weights[name] / count) for name, count in self.batch.counts.items()}
 
-    def _block(self, what: What, shift: int, at: slice, points: int) -> Block:
-        """The rows of one perturbation at some of the points of a term."""
-        count, width = sum(what.counts.values()), self.shape[1]
-        at_these = linearised(
-            what,
-            self.parameters,
-            by_layer=self.by_layer,
-            chunk=self.objective.model.chunk,
-            buffer=self._room(count, width),
-        )
-        places = torch.arange(at.start, at.stop, device=at_these.residuals.device)
-        numbers = []
-        for name, size in what.counts.items():
+    def _pieces(self) -> Iterator[_Piece]:
+        """All rows, those of one perturbation at some of the points of a term at a time."""
+        for number, shift in enumerate(self.batch.shifts):
+            for term in self.objective.terms:
+                shape, points = self.objective.shapes[term.name], self.batch.points[term.name]
+                for part, at in parts(points, at_once(shape.seen, self.objective.model.chunk)) if shape.runs else ():
+                    numbers = self._numbers(shape.runs, number, at, points.rows)
+                    yield _Piece(numbers, shift, {term.name: part})
+            for each in self.objective.on_parameters:
+                size = self.objective.sizes[each.name]
+                numbers = self._numbers({each.name: 1}, number, slice(0, size), size)
+                yield _Piece(numbers, shift, on_parameters=(each,))
+
+    def _numbers(self, runs: Mapping[str, int], shift: int, at: slice, points: int) -> dict[str, Tensor]:
+        """The numbers of the rows at some of the points of a term, by loss term: each run goes over all points."""
+        device, found = self.objective.model.like.device, {}
+        for name, count in runs.items():
             first = self.rows[name].start + shift * self.batch.counts[name]
-            runs = points * torch.arange(size // len(places), device=places.device)
-            numbers.append((first + runs[:, None] + places).reshape(-1))
-        return Block(torch.cat(numbers), at_these.rows, at_these.jacobian)
+            starts = first + points * torch.arange(count, device=device)
+            found[name] = (starts[:, None] + torch.arange(at.start, at.stop, device=device)).reshape(-1)
+        return found
+
+    def _rows(self, piece: _Piece, leaves: Parameters) -> dict[str, Tensor]:
+        found: dict[str, Rows] = {}
+        for name, points in piece.points.items():
+            found |= self.objective.rows_at(self.objective.term(name), points, leaves)
+        for each in piece.on_parameters:
+            found[each.name] = each.rows(self.objective.model.network, self.objective.model.network_part(leaves))
+        return {name: rows.residuals for name, rows in found.items()}
 
     def _room(self, count: int, width: int) -> Tensor:
         """Memory for a block, (p, k), the same for all: to ask the system for it takes as long as to fill it."""

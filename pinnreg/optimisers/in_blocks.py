@@ -41,23 +41,22 @@ class DampedInBlocks:
         return Damped(step, partial(self._solved, r, damping))
 
     def _solved(self, r: Tensor, damping: float, b: Tensor) -> Tensor:
-        step = -_semi_normal(r, self._gradient(b))
+        step = -_semi_normal(r, self._jacobian.transposed(b))
         # above it the error is as small as that of the Cholesky factorisations of a whole J
         if damping > FLOOR * torch.finfo(r.dtype).eps * self.scale:
             return step
         for _ in range(REFINEMENTS):
-            correction = _semi_normal(r, self._gradient(b, step) + damping * step)
+            correction = _semi_normal(r, self._misfit(b, step) + damping * step)
             step = step - correction
             if not correction.norm() > REFINED * step.norm():  # or NaN
                 break
         return step
 
-    def _gradient(self, b: Tensor, step: Tensor | None = None) -> Tensor:
+    def _misfit(self, b: Tensor, step: Tensor) -> Tensor:
         """Jᵀ (b + J s), (p,), in one pass."""
-        found = b.new_zeros(self._jacobian.shape[1])
+        found = torch.zeros_like(step)
         for block in self._jacobian:
-            here = b[block.rows]
-            found += block.jacobian.T @ (here if step is None else here + block.jacobian @ step)
+            found += block.jacobian.T @ (b[block.rows] + block.jacobian @ step)
         return found
 
 

@@ -48,6 +48,9 @@ class Blocks(Protocol):
     def __matmul__(self, step: Tensor) -> Tensor:
         """J s of s (p,), (n,)."""
 
+    def transposed(self, rows: Tensor) -> Tensor:
+        """Jᵀ b of b (n,), (p,)."""
+
 
 class Linear(Protocol):
     """Residuals to first order."""
