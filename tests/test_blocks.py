@@ -88,6 +88,10 @@ def test_blocks_have_each_row_once(kind: str, chunk: int) -> None:
     assert torch.allclose(at.jacobian @ step, whole.jacobian @ step, rtol=1e-10, atol=1e-12)
     right = torch.linspace(-1, 2, at.jacobian.shape[0], dtype=torch.float64)
     assert torch.allclose(at.jacobian.transposed(right), whole.jacobian.T @ right, rtol=1e-9, atol=1e-10)
+    misfit = whole.jacobian.T @ (right + whole.jacobian @ step)
+    assert torch.allclose(at.jacobian.misfit(right, step), misfit, rtol=1e-9, atol=1e-10)
+    both, r = torch.cat([whole.jacobian, right[:, None]], dim=1), at.jacobian.triangle(right)
+    assert torch.allclose(r.T @ r, both.T @ both, rtol=1e-9, atol=1e-10)
 
 
 def test_a_whole_jacobian_is_one_block() -> None:

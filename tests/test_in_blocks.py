@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from pinnreg.dense import with_rows
 from pinnreg.optimisers.damped import DampedLeastSquares
-from pinnreg.optimisers.dense import with_rows
-from pinnreg.optimisers.in_blocks import DampedInBlocks, triangle
+from pinnreg.optimisers.in_blocks import DampedInBlocks
 from pinnreg.optimisers.sketch import SketchedLeastSquares
 from pinnreg.optimisers.step import Known, Options, init, step
 from pinnreg.optimisers.trust_region import Rules
@@ -56,6 +56,16 @@ class Cut:
         self.passes.append(1)
         return self.whole.T @ rows
 
+    def misfit(self, rows: Tensor, step: Tensor) -> Tensor:
+        self.passes.append(1)
+        return self.whole.T @ (rows + self.whole @ step)
+
+    def triangle(self, rows: Tensor) -> Tensor:
+        found = torch.zeros((self.shape[1] + 1,) * 2, dtype=self.whole.dtype)
+        for block in self:
+            found = with_rows(found, torch.cat([block.jacobian.T, rows[block.rows][None]]).T)
+        return found
+
 
 def random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=generator(seed, "blocks"), dtype=F64)
@@ -87,7 +97,8 @@ def assert_as_good(found: Tensor, expected: Tensor, damping: float) -> None:
 def test_any_blocks_have_the_triangle_of_the_whole(rows: int, columns: int, size: int, seed: int) -> None:
     jacobian, residuals = random(rows, columns, seed=seed), random(rows, seed=seed + 1)
     order = torch.randperm(rows, generator=generator(seed, "order"))
-    r, rotated = triangle(Cut(jacobian, size, order), residuals)
+    both = Cut(jacobian, size, order).triangle(residuals)
+    r, rotated = both[:-1, :-1], both[:-1, -1]
     assert torch.equal(r, r.triu())
     # what R and Qᵀr have to be, whatever their signs
     assert torch.allclose(r.T @ r, jacobian.T @ jacobian, rtol=1e-12, atol=1e-12)

@@ -15,6 +15,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from pinnreg.dense import with_rows
 from pinnreg.equations import Points
 from pinnreg.objective.balance import looked_at
 from pinnreg.objective.batch import Batch
@@ -84,7 +85,7 @@ class Blocks:
     @property
     def shape(self) -> tuple[int, int]:
         """(n, p)."""
-        rows = len(self.batch.shifts) * sum(self.batch.counts.values())
+        rows = len(self.batch.shifts) * sum(self._sizes.values())
         return rows, sum(each.numel() for each in self.parameters.values())
 
     def __iter__(self) -> Iterator[Block]:
@@ -120,10 +121,29 @@ class Blocks:
                     found += torch.cat([slope.reshape(-1) for slope in slopes])
         return found
 
+    def misfit(self, rows: Tensor, step: Tensor) -> Tensor:
+        """Jᵀ (b + J s) of b (n,) and s (p,), (p,)."""
+        found = torch.zeros_like(step)
+        for block in self:
+            found += block.jacobian.T @ (rows[block.rows] + block.jacobian @ step)
+        return found
+
+    def triangle(self, rows: Tensor) -> Tensor:
+        """R of the QR factorisation of [J b] of b (n,), (p + 1, p + 1), upper."""
+        found = rows.new_zeros((self.shape[1] + 1, self.shape[1] + 1))
+        for block in self:
+            found = with_rows(found, torch.cat([block.jacobian.T, rows[block.rows][None]]).T)
+        return found
+
     @cached_property
     def rows(self) -> dict[str, slice]:
         """Where the rows of each loss term are among all."""
-        return slices({name: len(self.batch.shifts) * size for name, size in self.batch.counts.items()})
+        return slices({name: len(self.batch.shifts) * size for name, size in self._sizes.items()})
+
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        """The number of rows of each loss term here, of one perturbation."""
+        return self.objective.counts(self.batch.points)
 
     @cached_property
     def _scales(self) -> dict[str, float]:
@@ -146,7 +166,7 @@ class Blocks:
         """The numbers of the rows at some of the points of a term, by loss term: each run goes over all points."""
         device, found = self.objective.model.like.device, {}
         for name, count in runs.items():
-            first = self.rows[name].start + shift * self.batch.counts[name]
+            first = self.rows[name].start + shift * self._sizes[name]
             starts = first + points * torch.arange(count, device=device)
             found[name] = (starts[:, None] + torch.arange(at.start, at.stop, device=device)).reshape(-1)
         return found

@@ -79,7 +79,7 @@ def redraw(
     weights = objective.weights(placement, progress)
     same = before is not None and before.weights == weights
     vector = before.weight_vector if same and before is not None else _vector(objective, weights)
-    counts = _counts(objective, points)
+    counts = objective.counts(points)
     shifts = _shifts(objective, step, progress)
     batch = Batch(points, counts, weights, vector, shifts, smooth, step, progress, placement)
     return _trimmed(objective, batch, parameters)
@@ -151,7 +151,7 @@ def whole(objective: Objective, batch: Batch) -> Batch:
     """The batch with all measurements where steps see some of them."""
     shown = {term.name: batch.placement.points[term.name] for term in objective.terms if _is_batch(batch, term)}
     points = {**batch.points, **shown}
-    return replace(batch, points=points, counts=_counts(objective, points))
+    return replace(batch, points=points, counts=objective.counts(points))
 
 
 def residual_size(objective: Objective, batch: Batch, parameters: Parameters, x: Tensor) -> Tensor:
@@ -203,15 +203,6 @@ def batch_of(objective: Objective, state: Mapping[str, Any], parameters: Paramet
 def _vector(objective: Objective, weights: Mapping[str, float]) -> Tensor:
     """The weights as a tensor; filled where it is, so that no step waits for a copy to the device."""
     return torch.stack([objective.model.like.new_full((), weights[name]) for name in objective.names])
-
-
-def _counts(objective: Objective, points: Mapping[str, Points]) -> dict[str, int]:
-    at_points = {
-        name: runs * points[term.name].rows
-        for term in objective.terms
-        for name, runs in objective.shapes[term.name].runs.items()
-    }
-    return at_points | dict(objective.sizes)
 
 
 def _shifts(objective: Objective, step: int, progress: float) -> tuple[Shift, ...]:

@@ -83,6 +83,15 @@ class Objective:
         at_points = sum(self._most_rows(term) * sum(self.shapes[term.name].runs.values()) for term in self.terms)
         return (1 if self.noise is None else self.noise.copies) * (at_points + sum(self.sizes.values()))
 
+    def counts(self, points: Mapping[str, Points]) -> dict[str, int]:
+        """The number of rows of each loss term at points of all terms."""
+        at_points = {
+            name: runs * points[term.name].rows
+            for term in self.terms
+            for name, runs in self.shapes[term.name].runs.items()
+        }
+        return at_points | dict(self.sizes)
+
     @property
     def rows_at_once(self) -> int | None:
         """How many rows a block of a Jacobian has at most; None where it is not taken in blocks."""

@@ -18,8 +18,8 @@ from typing import final
 import torch
 from torch import Tensor
 
+from pinnreg.dense import stacked_qr
 from pinnreg.optimisers.damped import FLOOR, REFINED, REFINEMENTS, Damped
-from pinnreg.optimisers.dense import stacked_qr, with_rows
 from pinnreg.optimisers.interface import Blocks
 
 
@@ -29,8 +29,8 @@ class DampedInBlocks:
 
     def __init__(self, jacobian: Blocks, residuals: Tensor) -> None:
         self._jacobian = jacobian
-        self._residuals = residuals
-        self._triangle, self._rotated = triangle(jacobian, residuals)
+        with_residuals = jacobian.triangle(residuals)
+        self._triangle, self._rotated = with_residuals[:-1, :-1], with_residuals[:-1, -1]
         # that of J: a rotation changes no length
         self.scale = float(torch.linalg.vector_norm(self._triangle)) ** 2
 
@@ -46,28 +46,11 @@ class DampedInBlocks:
         if damping > FLOOR * torch.finfo(r.dtype).eps * self.scale:
             return step
         for _ in range(REFINEMENTS):
-            correction = _semi_normal(r, self._misfit(b, step) + damping * step)
+            correction = _semi_normal(r, self._jacobian.misfit(b, step) + damping * step)
             step = step - correction
             if not correction.norm() > REFINED * step.norm():  # or NaN
                 break
         return step
-
-    def _misfit(self, b: Tensor, step: Tensor) -> Tensor:
-        """Jᵀ (b + J s), (p,), in one pass."""
-        found = torch.zeros_like(step)
-        for block in self._jacobian:
-            found += block.jacobian.T @ (b[block.rows] + block.jacobian @ step)
-        return found
-
-
-def triangle(jacobian: Blocks, residuals: Tensor) -> tuple[Tensor, Tensor]:
-    """R of the QR factorisation of J, (p, p), upper, and Qᵀ r, (p,)."""
-    width = jacobian.shape[1]
-    found = residuals.new_zeros((width + 1, width + 1))
-    for block in jacobian:
-        with_residuals = torch.cat([block.jacobian.T, residuals[block.rows][None]]).T
-        found = with_rows(found, with_residuals)
-    return found[:width, :width], found[:width, width]
 
 
 def _semi_normal(r: Tensor, gradient: Tensor) -> Tensor:

@@ -51,6 +51,12 @@ class Blocks(Protocol):
     def transposed(self, rows: Tensor) -> Tensor:
         """Jᵀ b of b (n,), (p,)."""
 
+    def misfit(self, rows: Tensor, step: Tensor) -> Tensor:
+        """Jᵀ (b + J s) of b (n,) and s (p,), (p,)."""
+
+    def triangle(self, rows: Tensor) -> Tensor:
+        """R of the QR factorisation of [J b] of b (n,), (p + 1, p + 1), upper."""
+
 
 class Linear(Protocol):
     """Residuals to first order."""
