@@ -12,6 +12,7 @@ from .regression import regression
 from .replicas import Batches, Replicas
 from .rows import Rows
 from .settings import PointSettings
+from .shared import Share, Shared
 from .terms import INTERIOR, Soft
 from .trainable import Drawn, DrawnBatch, Target, Trainable
 
@@ -32,6 +33,8 @@ __all__ = [
     "PointSettings",
     "Replicas",
     "Rows",
+    "Share",
+    "Shared",
     "Soft",
     "Target",
     "Trainable",

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import final
+from typing import Protocol, final
 
 import torch
 from torch import Tensor
@@ -186,6 +186,18 @@ class Blocks:
         return self._memory[0][: width * count].view(width, count)
 
 
+class Jacobian(Protocol):
+    """What is known of a Jacobian J (n, p) that is not held as a whole; `Blocks` is one."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    def __iter__(self) -> Iterator[Block]: ...
+    def __matmul__(self, step: Tensor) -> Tensor: ...
+    def transposed(self, rows: Tensor) -> Tensor: ...
+    def misfit(self, rows: Tensor, step: Tensor) -> Tensor: ...
+    def triangle(self, rows: Tensor) -> Tensor: ...
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class InBlocks:
@@ -201,7 +213,7 @@ class InBlocks:
     losses: dict[str, Tensor]
     rows: dict[str, slice]
     residuals: Tensor
-    jacobian: Blocks
+    jacobian: Jacobian
 
 
 def goes_in_blocks(objective: Objective, batch: Batch, parameters: Parameters) -> bool:

@@ -19,7 +19,9 @@ from pinnreg.objective.functions import Gradient
 from pinnreg.objective.linearise import Linearised, by_layer_suffices, linearise
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
+from pinnreg.objective.shared import Shared
 from pinnreg.objective.tuning import settled
+from pinnreg.parallel import Team
 
 LAST = 0.1
 """The share of a stage, at its end, in which no points are chosen by their residual: ending right after Burgers'
@@ -30,14 +32,17 @@ equation was given others cost up to fifty times the error."""
 class Evaluator:
     """Trains one objective: keeps the compiled gradient, the memory of the Jacobian, and counts sweeps.
 
+    With a `team`, which this process leads, others have a part of the rows.
+
     Attributes:
         objective: what is minimised.
         sweeps: network sweeps times points that optimisers have asked for.
     """
 
-    def __init__(self, objective: Objective, *, compile: bool = False) -> None:
+    def __init__(self, objective: Objective, *, compile: bool = False, team: Team | None = None) -> None:
         self.objective = objective
         self.sweeps = 0
+        self._shared = None if team is None else Shared(objective, team)
         self._compiled = CompiledGradient(objective) if compile else None
         self._by_layer = objective.by_layer
         self._buffer = torch.empty(0)
@@ -143,6 +148,8 @@ class Evaluator:
     def gradient(self, batch: Batch, parameters: Parameters) -> Gradient:
         """The value of each term and the gradient of the loss."""
         self.count(batch)
+        if self._shared is not None:
+            return self._shared.gradient(batch, parameters)
         if self._compiled is None:
             return functions.gradient(self.objective, batch, parameters)
         compiled = self._compiled
@@ -151,6 +158,8 @@ class Evaluator:
     def residuals(self, batch: Batch, parameters: Parameters) -> Tensor:
         """All rows, whose sum of squares is the loss."""
         self.count(batch)
+        if self._shared is not None:
+            return self._shared.residuals(batch, parameters)
         return functions.residuals(self.objective, batch, parameters)
 
     def linearise(self, batch: Batch, parameters: Parameters) -> Linearised | InBlocks:
@@ -160,9 +169,12 @@ class Evaluator:
         if self._by_layer is None:
             some = looked_at(batch, parameters, tuple(batch.points))
             self._by_layer = by_layer_suffices(self.objective, some, parameters)
+        counted = partial(self.count, batch, sweeps)
+        if self._shared is not None:
+            self.count(batch)
+            return self._shared.linearise(batch, parameters, by_layer=self._by_layer, counted=counted)
         if goes_in_blocks(self.objective, batch, parameters):
             self.count(batch)
-            counted = partial(self.count, batch, sweeps)
             return in_blocks(self.objective, batch, parameters, by_layer=self._by_layer, counted=counted)
         self.count(batch, sweeps)
         rows = len(batch.shifts) * sum(batch.counts.values())

@@ -1,0 +1,205 @@
+"""Several processes that work on one training: one leads, and the others do their share of what it asks for.
+
+They are started by `torchrun --nproc-per-node N -m pinnreg solve ...`, or by `team_of` on this machine. Only the leader
+draws points, decides, and writes; what it asks for is scattered, and the answers are gathered. Nothing but this module
+knows of ranks and messages.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar, final
+
+from pinnreg.errors import InputError, LostProcess
+from pinnreg.processes import ENVIRONMENT, GRACE_SECONDS, POLL_SECONDS
+
+Answer = TypeVar("Answer")
+
+PATIENCE = datetime.timedelta(days=30)
+"""For an answer: a process that is gone closes its connection, which is seen at once."""
+
+
+@final
+class Team:
+    """This process among several.
+
+    Attributes:
+        rank: its number; 0 leads.
+        size: how many there are.
+    """
+
+    def __init__(self, rank: int, size: int, others: Sequence[subprocess.Popen[bytes]] = ()) -> None:
+        self.rank = rank
+        self.size = size
+        self._others = others
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process decides."""
+        return self.rank == 0
+
+    def ask(self, orders: Sequence[object], own: Callable[[Any], Answer]) -> list[Answer]:
+        """Have each process do one of as many orders; the answers in their order.
+
+        Args:
+            orders: plain data and tensors; the first is this process's own.
+            own: does it.
+
+        Raises:
+            LostProcess: one of them is gone.
+            Exception: what a process could not do, as it was raised there.
+        """
+        import torch.distributed as dist  # noqa: PLC0415
+
+        with self._lost():
+            dist.scatter_object_list([None], list(orders), src=0)
+        mine = _tried(own, orders[0])
+        answers: list[Any] = [None] * self.size
+        with self._lost():
+            dist.gather_object(mine, answers, dst=0)
+        for each in answers:
+            if isinstance(each, Exception):
+                raise each
+        return answers
+
+    def serve(self, work: Callable[[Any], object]) -> None:
+        """The life of a process that does not lead: orders as they come, until the leader ends it.
+
+        Raises:
+            LostProcess: the leader is gone.
+        """
+        import torch.distributed as dist  # noqa: PLC0415
+
+        while True:
+            orders = [None]
+            with self._lost():
+                dist.scatter_object_list(orders, None, src=0)
+            if orders[0] is None:
+                return
+            answer = _tried(work, orders[0])
+            with self._lost():
+                dist.gather_object(answer, None, dst=0)
+
+    def end(self) -> None:
+        """Let the others go."""
+        import torch.distributed as dist  # noqa: PLC0415
+
+        with contextlib.suppress(RuntimeError):  # one that is gone already
+            dist.scatter_object_list([None], [None] * self.size, src=0)
+
+    @contextlib.contextmanager
+    def _lost(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            raise LostProcess(f"{self._who()} of the {self.size} that train together is gone") from error
+
+    def _who(self) -> str:
+        """Which of the others has ended, as far as that is known here: those that it left behind end after it."""
+        until = time.monotonic() + GRACE_SECONDS
+        while self._others and time.monotonic() < until:
+            for number, each in enumerate(self._others, start=1):
+                if (code := each.poll()) is not None and code < 0:
+                    return f"process {number} (killed by {signal.Signals(-code).name})"
+            time.sleep(POLL_SECONDS)
+        return "a process"
+
+
+def follows() -> bool:
+    """Whether this process was started to do what another one asks for."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and os.environ.get("RANK") != "0"
+
+
+@contextlib.contextmanager
+def team_of(count: int | None, command: Sequence[str]) -> Iterator[Team | None]:
+    """The processes that torchrun has started, or so many of this machine's; None where there is but one.
+
+    Args:
+        count: how many; None for as many as torchrun says, or else one.
+        command: by which the others are started: what this process was started by.
+
+    Raises:
+        InputError: another number than torchrun's.
+    """
+    given = int(os.environ.get("WORLD_SIZE", "1"))
+    if given > 1 and count not in (None, given):
+        raise InputError(f"--processes {count}: torchrun has started {given}; leave it out")
+    size = count or given
+    if size == 1:
+        yield None
+        return
+    others = [] if given > 1 else _started(size, command)
+    try:
+        with _joined():
+            team = Team(int(os.environ["RANK"]), size, others)
+            try:
+                yield team
+            finally:
+                if team.leads:
+                    team.end()
+    finally:
+        _stop(others)
+
+
+def _started(size: int, command: Sequence[str]) -> list[subprocess.Popen[bytes]]:
+    """The others, and what tells this process that it leads them."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
+    # by name the address of this machine may be one that it does not reach itself by
+    place |= {"GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", "lo")} if sys.platform == "linux" else {}
+    os.environ.update({**place, "RANK": "0"})
+    return [
+        subprocess.Popen(
+            [sys.executable, "-m", *command],
+            env={**os.environ, **ENVIRONMENT, "RANK": str(rank)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for rank in range(1, size)
+    ]
+
+
+@contextlib.contextmanager
+def _joined() -> Iterator[None]:
+    """A group of all processes; messages go by gloo, which every machine has."""
+    import torch.distributed as dist  # noqa: PLC0415
+
+    dist.init_process_group("gloo", timeout=PATIENCE)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def _stop(others: Sequence[subprocess.Popen[bytes]]) -> None:
+    """End processes that should have ended by themselves."""
+    for each in others:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            each.wait(GRACE_SECONDS)
+        if each.poll() is None:
+            each.kill()
+            each.wait()
+    if others:
+        for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+            os.environ.pop(name, None)
+
+
+def _tried(work: Callable[[Any], Answer], order: object) -> Answer | Exception:
+    """What came of an order, or why nothing did: every process has to come back to where messages meet."""
+    try:
+        return work(order)
+    except LostProcess:
+        raise
+    except Exception as error:  # which is raised where it was asked for
+        return error
