@@ -16,15 +16,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar, final
+from typing import TYPE_CHECKING, Any, TypeVar, final
 
 from pinnreg.errors import InputError, LostProcess
 from pinnreg.processes import ENVIRONMENT, GRACE_SECONDS, POLL_SECONDS
+
+if TYPE_CHECKING:
+    from torch.distributed import Store  # type: ignore[attr-defined]
 
 Answer = TypeVar("Answer")
 
 PATIENCE = datetime.timedelta(days=30)
 """For an answer: a process that is gone closes its connection, which is seen at once."""
+COMING, LOOK = datetime.timedelta(minutes=5), datetime.timedelta(seconds=1)
+"""For all processes to come, and between two looks at whether one has failed."""
+PLACE = ("RANK", "MASTER_ADDR", "MASTER_PORT")
+"""What torchrun sets besides how many there are."""
 
 
 @final
@@ -115,7 +122,7 @@ class Team:
 
 def follows() -> bool:
     """Whether this process was started to do what another one asks for."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and os.environ.get("RANK") != "0"
+    return _given() > 1 and os.environ["RANK"] != "0"
 
 
 @contextlib.contextmanager
@@ -127,9 +134,10 @@ def team_of(count: int | None, command: Sequence[str]) -> Iterator[Team | None]:
         command: by which the others are started: what this process was started by.
 
     Raises:
-        InputError: another number than torchrun's.
+        InputError: another number than torchrun's, or half of what it sets.
+        LostProcess: not all have come.
     """
-    given = int(os.environ.get("WORLD_SIZE", "1"))
+    given = _given()
     if given > 1 and count not in (None, given):
         raise InputError(f"--processes {count}: torchrun has started {given}; leave it out")
     size = count or given
@@ -138,8 +146,8 @@ def team_of(count: int | None, command: Sequence[str]) -> Iterator[Team | None]:
         return
     others = [] if given > 1 else _started(size, command)
     try:
-        with _joined():
-            team = Team(int(os.environ["RANK"]), size, others)
+        team = Team(int(os.environ["RANK"]), size, others)
+        with _joined(team.rank, size, others):
             try:
                 yield team
             finally:
@@ -147,6 +155,17 @@ def team_of(count: int | None, command: Sequence[str]) -> Iterator[Team | None]:
                     team.end()
     finally:
         _stop(others)
+
+
+def _given() -> int:
+    """How many processes torchrun has started; 1 without it."""
+    size = os.environ.get("WORLD_SIZE", "1")
+    if not size.isdecimal() or int(size) < 1:
+        raise InputError(f"the environment's WORLD_SIZE, as torchrun sets it: expected a number, got {size!r}")
+    for name in PLACE if int(size) > 1 else ():
+        if name not in os.environ:
+            raise InputError(f"the environment has a WORLD_SIZE of {size}, as torchrun sets it, and no {name}")
+    return int(size)
 
 
 def _started(size: int, command: Sequence[str]) -> list[subprocess.Popen[bytes]]:
@@ -171,15 +190,39 @@ def _started(size: int, command: Sequence[str]) -> list[subprocess.Popen[bytes]]
 
 
 @contextlib.contextmanager
-def _joined() -> Iterator[None]:
+def _joined(rank: int, size: int, others: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
     """A group of all processes; messages go by gloo, which every machine has."""
     import torch.distributed as dist  # noqa: PLC0415
+    from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]  # noqa: PLC0415
 
-    dist.init_process_group("gloo", timeout=PATIENCE)
+    # torchrun keeps the store that all meet at itself
+    keeps = rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    common = TCPStore(address, port, size, keeps, timeout=COMING, wait_for_workers=False)
+    store = PrefixStore(f"pinnreg {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", common)
+    store.set(f"here {rank}", "")
+    _wait_for(store, [f"here {number}" for number in range(size)], others)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=PATIENCE)
     try:
         yield
     finally:
         dist.destroy_process_group()
+
+
+def _wait_for(store: Store, names: list[str], others: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Until all have come: without a limit of its own the group would wait for ever for one that has failed."""
+    until = time.monotonic() + COMING.total_seconds()
+    while True:
+        try:
+            store.wait(names, LOOK)
+        except RuntimeError as late:
+            gone = [number for number, each in enumerate(others, start=1) if each.poll() is not None]
+            if gone:
+                raise LostProcess(f"process {gone[0]} of {len(names)} has ended before it had begun") from late
+            if time.monotonic() > until:
+                raise LostProcess(f"not all of {len(names)} processes have come") from late
+        else:
+            return
 
 
 def _stop(others: Sequence[subprocess.Popen[bytes]]) -> None:
@@ -191,7 +234,7 @@ def _stop(others: Sequence[subprocess.Popen[bytes]]) -> None:
             each.kill()
             each.wait()
     if others:
-        for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        for name in ("WORLD_SIZE", *PLACE):
             os.environ.pop(name, None)
 
 

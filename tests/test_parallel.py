@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_blocks import HEAT, KINDS, KTV, objective
+from row_kinds import HEAT, KINDS, KTV, objective
 from torch import Tensor
 
 import pinnreg
@@ -24,7 +24,7 @@ from pinnreg.objective import Evaluator, InBlocks, Share, linearise
 from pinnreg.objective import gradient as gradient_of
 from pinnreg.objective.batch import Batch
 from pinnreg.optimisers import GaussNewton
-from pinnreg.parallel import Team, team_of
+from pinnreg.parallel import Team, follows, team_of
 from pinnreg.run.prepare import prepare
 from pinnreg.run.sharing import check_shared
 from pinnreg.training import History, train
@@ -141,9 +141,21 @@ def test_what_cannot_be_shared(changes: dict[str, Any], said: str) -> None:
 
 
 def test_torchrun_and_the_option_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "3")
+    for name, value in {"WORLD_SIZE": "3", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
     with pytest.raises(InputError, match="--processes 2: torchrun has started 3"), team_of(2, []):
         pass
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [({"WORLD_SIZE": "two"}, "WORLD_SIZE.*expected a number, got 'two'"), ({"WORLD_SIZE": "2"}, "no RANK")],
+)
+def test_half_of_what_torchrun_sets(monkeypatch: pytest.MonkeyPatch, given: dict[str, str], said: str) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=said):
+        follows()
 
 
 def test_one_process_is_no_team() -> None:
@@ -200,6 +212,18 @@ def test_orders_and_answers(tmp_path: Path, dies: bool) -> None:
     assert again == "[('d', '0'), ('e', '1'), ('f', '2')]"
     assert lost == (["process 2 (killed by SIGKILL) of the 3 that train together is gone"] if dies else [])
     assert done.returncode == 0
+
+
+@pytest.mark.slow
+def test_one_that_does_not_come(tmp_path: Path) -> None:
+    fails = "import sys\nfrom pinnreg.parallel import follows, team_of\n"
+    fails += "if follows():\n    sys.exit(3)\nwith team_of(2, ['helper']):\n    pass\n"
+    (tmp_path / "helper.py").write_text(fails, encoding="utf-8")
+    command = [sys.executable, "-m", "helper"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment(tmp_path), cwd=tmp_path, timeout=120, check=False
+    )
+    assert "process 1 of 2 has ended before it had begun" in done.stderr
 
 
 def solve(folder: Path, *options: str, launcher: Sequence[str] = ("-m", "pinnreg")) -> subprocess.CompletedProcess[str]:

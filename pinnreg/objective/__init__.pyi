@@ -1,6 +1,6 @@
 from .afresh import afresh
 from .batch import Batch, Placement
-from .blocks import Block, Blocks, InBlocks, blocks_of, linearised_for
+from .blocks import Block, Blocks, InBlocks, Jacobian, blocks_of, linearised_for
 from .building import objective_of
 from .drawing import batch_of, first_batch, redraw, resample, residual_size, state_of, whole
 from .evaluator import Evaluator
@@ -26,6 +26,7 @@ __all__ = [
     "DrawnBatch",
     "Evaluator",
     "InBlocks",
+    "Jacobian",
     "Linearised",
     "Model",
     "Objective",

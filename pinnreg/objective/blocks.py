@@ -19,7 +19,7 @@ from pinnreg.dense import with_rows
 from pinnreg.equations import Points
 from pinnreg.objective.balance import looked_at
 from pinnreg.objective.batch import Batch
-from pinnreg.objective.functions import check_squares, losses_and_residuals
+from pinnreg.objective.functions import check_squares
 from pinnreg.objective.linearise import Linearised, What, by_layer_suffices, linearise, linearised, slices
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
@@ -44,6 +44,29 @@ class Block:
     rows: Tensor
     terms: Mapping[str, slice]
     jacobian: Tensor
+
+
+class Jacobian(Protocol):
+    """A Jacobian J (n, p) that is not held as a whole: each pass over its rows computes it anew."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, p)."""
+
+    def __iter__(self) -> Iterator[Block]:
+        """Blocks that have each row once."""
+
+    def __matmul__(self, step: Tensor) -> Tensor:
+        """J s of s (p,), (n,)."""
+
+    def transposed(self, rows: Tensor) -> Tensor:
+        """Jᵀ b of b (n,), (p,)."""
+
+    def misfit(self, rows: Tensor, step: Tensor) -> Tensor:
+        """Jᵀ (b + J s) of b (n,) and s (p,), (p,)."""
+
+    def triangle(self, rows: Tensor) -> Tensor:
+        """R of the QR factorisation of [J b] of b (n,), (p + 1, p + 1), upper."""
 
 
 @final
@@ -88,6 +111,17 @@ class Blocks:
         rows = len(self.batch.shifts) * sum(self._sizes.values())
         return rows, sum(each.numel() for each in self.parameters.values())
 
+    def values(self) -> tuple[dict[str, Tensor], Tensor]:
+        """The value of each loss term, means over the perturbations, and all rows √(w/n) r, (n,)."""
+        found = self.objective.model.like.new_empty(self.shape[0])
+        losses = {name: found.new_zeros(()) for name in self.batch.counts}
+        with torch.no_grad():
+            for piece in self._pieces():
+                for name, rows in self._rows(piece, shifted(self.parameters, piece.shift)).items():
+                    found[piece.numbers[name]] = math.sqrt(piece.shift.share) * self._scales[name] * rows.residuals
+                    losses[name] += piece.shift.share / self.batch.counts[name] * rows.squares.sum()
+        return {name: losses[name] for name in self.objective.names}, found
+
     def __iter__(self) -> Iterator[Block]:
         self.counted()
         for piece in self._pieces():
@@ -114,7 +148,7 @@ class Blocks:
             with torch.enable_grad():
                 here = self._rows(piece, leaves)
                 scale = math.sqrt(piece.shift.share)
-                each = [scale * self._scales[name] * rows[piece.numbers[name]] @ here[name] for name in piece.counts]
+                each = [scale * self._scales[name] * rows[piece.numbers[name]] @ here[name].residuals for name in here]
                 total = torch.stack(each).sum()
                 if total.requires_grad:  # not of an equation without the network
                     slopes = torch.autograd.grad(total, list(leaves.values()), materialize_grads=True)
@@ -171,31 +205,19 @@ class Blocks:
             found[name] = (starts[:, None] + torch.arange(at.start, at.stop, device=device)).reshape(-1)
         return found
 
-    def _rows(self, piece: _Piece, leaves: Parameters) -> dict[str, Tensor]:
+    def _rows(self, piece: _Piece, leaves: Parameters) -> dict[str, Rows]:
         found: dict[str, Rows] = {}
         for name, points in piece.points.items():
             found |= self.objective.rows_at(self.objective.term(name), points, leaves)
         for each in piece.on_parameters:
             found[each.name] = each.rows(self.objective.model.network, self.objective.model.network_part(leaves))
-        return {name: rows.residuals for name, rows in found.items()}
+        return found
 
     def _room(self, count: int, width: int) -> Tensor:
         """Memory for a block, (p, k), the same for all: to ask the system for it takes as long as to fill it."""
         if not self._memory or self._memory[0].numel() < width * count:
             self._memory[:] = [self.objective.model.like.new_empty(width * count)]
         return self._memory[0][: width * count].view(width, count)
-
-
-class Jacobian(Protocol):
-    """What is known of a Jacobian J (n, p) that is not held as a whole; `Blocks` is one."""
-
-    @property
-    def shape(self) -> tuple[int, int]: ...
-    def __iter__(self) -> Iterator[Block]: ...
-    def __matmul__(self, step: Tensor) -> Tensor: ...
-    def transposed(self, rows: Tensor) -> Tensor: ...
-    def misfit(self, rows: Tensor, step: Tensor) -> Tensor: ...
-    def triangle(self, rows: Tensor) -> Tensor: ...
 
 
 @final
@@ -247,7 +269,7 @@ def in_blocks(
         by_layer = by_layer_suffices(objective, looked_at(batch, parameters, tuple(batch.points)), parameters)
     at = {name: each.detach().clone() for name, each in parameters.items()}
     jacobian = Blocks(objective, batch, at, by_layer, counted)
-    losses, residuals = losses_and_residuals(objective, batch, parameters)
+    losses, residuals = jacobian.values()
     return InBlocks(losses, jacobian.rows, residuals, jacobian)
 
 
@@ -258,6 +280,12 @@ def linearised_for(
     if goes_in_blocks(objective, batch, parameters):
         return in_blocks(objective, batch, parameters, by_layer=by_layer)
     return linearise(objective, batch, parameters, by_layer=by_layer)
+
+
+def residuals_in_blocks(objective: Objective, batch: Batch, parameters: Parameters) -> Tensor:
+    """All rows of a batch, (n,), as of `residuals`: no more of them at once than of the Jacobian."""
+    check_squares(objective)
+    return Blocks(objective, batch, parameters, by_layer=True).values()[1]
 
 
 def blocks_of(at: Linearised | InBlocks) -> Iterable[Block]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from pinnreg.objective import drawing, functions
 from pinnreg.objective.balance import looked_at
 from pinnreg.objective.batch import Batch
-from pinnreg.objective.blocks import InBlocks, goes_in_blocks, in_blocks
+from pinnreg.objective.blocks import InBlocks, goes_in_blocks, in_blocks, residuals_in_blocks
 from pinnreg.objective.compiled import CompiledGradient
 from pinnreg.objective.functions import Gradient
 from pinnreg.objective.linearise import Linearised, by_layer_suffices, linearise
@@ -160,6 +160,8 @@ class Evaluator:
         self.count(batch)
         if self._shared is not None:
             return self._shared.residuals(batch, parameters)
+        if goes_in_blocks(self.objective, batch, parameters):
+            return residuals_in_blocks(self.objective, batch, parameters)
         return functions.residuals(self.objective, batch, parameters)
 
     def linearise(self, batch: Batch, parameters: Parameters) -> Linearised | InBlocks:

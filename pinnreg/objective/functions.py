@@ -12,7 +12,6 @@ from pinnreg.errors import InputError
 from pinnreg.objective.batch import Batch
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
-from pinnreg.objective.rows import Rows
 from pinnreg.objective.shifts import shifted
 
 Gradient = tuple[dict[str, Tensor], dict[str, Tensor]]
@@ -52,30 +51,14 @@ def residuals(objective: Objective, batch: Batch, parameters: Parameters) -> Ten
     """
     check_squares(objective)
     with torch.no_grad():
-        return _joined(objective, batch, [objective.rows(batch, shifted(parameters, each)) for each in batch.shifts])
-
-
-def losses_and_residuals(
-    objective: Objective, batch: Batch, parameters: Parameters
-) -> tuple[dict[str, Tensor], Tensor]:
-    """The value of each loss term, means over the perturbations, and the rows of `residuals`."""
-    check_squares(objective)
-    with torch.no_grad():
-        found = [objective.rows(batch, shifted(parameters, each)) for each in batch.shifts]
-        losses = [{name: each.squares.sum() / batch.counts[name] for name, each in rows.items()} for rows in found]
-        shares = [shift.share for shift in batch.shifts]
-        return _mean(list(zip(shares, losses, strict=True))), _joined(objective, batch, found)
-
-
-def _joined(objective: Objective, batch: Batch, found: Sequence[Mapping[str, Rows]]) -> Tensor:
-    """The rows of all perturbations, by loss term and then by perturbation."""
-    return torch.cat(
-        [
-            math.sqrt(shift.share * batch.weights[name] / batch.counts[name]) * rows[name].residuals
-            for name in objective.names
-            for shift, rows in zip(batch.shifts, found, strict=True)
-        ]
-    )
+        found = [objective.rows(batch, shifted(parameters, shift)) for shift in batch.shifts]
+        return torch.cat(
+            [
+                math.sqrt(shift.share * batch.weights[name] / batch.counts[name]) * rows[name].residuals
+                for name in objective.names
+                for shift, rows in zip(batch.shifts, found, strict=True)
+            ]
+        )
 
 
 def check_squares(objective: Objective) -> None:

@@ -20,7 +20,7 @@ from pinnreg.equations import Points
 from pinnreg.errors import InputError
 from pinnreg.objective import functions
 from pinnreg.objective.batch import Batch, Placement
-from pinnreg.objective.blocks import InBlocks, in_blocks
+from pinnreg.objective.blocks import InBlocks, in_blocks, residuals_in_blocks
 from pinnreg.objective.functions import Gradient
 from pinnreg.objective.linearise import slices
 from pinnreg.objective.model import Parameters
@@ -60,7 +60,7 @@ class Share:
 
     def residuals(self, parameters: Parameters) -> Tensor:
         """The rows."""
-        return functions.residuals(self._objective, self._batch, parameters)
+        return residuals_in_blocks(self._objective, self._batch, parameters)
 
     def linearise(self, parameters: Parameters, by_layer: bool) -> tuple[dict[str, Tensor], Tensor]:
         """The part of the losses, and the rows, whose Jacobian J is asked for next."""

@@ -19,15 +19,15 @@ import torch
 from torch import Tensor
 
 from pinnreg.dense import stacked_qr
+from pinnreg.objective import Jacobian
 from pinnreg.optimisers.damped import FLOOR, REFINED, REFINEMENTS, Damped
-from pinnreg.optimisers.interface import Blocks
 
 
 @final
 class DampedInBlocks:
     """min_s |J s + r|² + λ |s|² for blocks of J (n, p), r (n,), and any λ > 0."""
 
-    def __init__(self, jacobian: Blocks, residuals: Tensor) -> None:
+    def __init__(self, jacobian: Jacobian, residuals: Tensor) -> None:
         self._jacobian = jacobian
         with_residuals = jacobian.triangle(residuals)
         self._triangle, self._rotated = with_residuals[:-1, :-1], with_residuals[:-1, -1]

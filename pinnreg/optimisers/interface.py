@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, final
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pinnreg.objective import Target
+    from pinnreg.objective import Jacobian, Target
 
 Parameters: TypeAlias = "dict[str, Tensor]"
 
@@ -23,41 +22,6 @@ Update = Literal["ssbroyden", "ssbfgs"]
 """How self-scaled methods change their matrix: the member of Broyden's family chosen anew, or BFGS's."""
 
 
-class Block(Protocol):
-    """Some rows of a Jacobian."""
-
-    @property
-    def rows(self) -> Tensor:
-        """Their numbers among all rows, (k,)."""
-
-    @property
-    def jacobian(self) -> Tensor:
-        """(k, p), one column after the other in memory."""
-
-
-class Blocks(Protocol):
-    """A Jacobian (n, p) that is never held as a whole: each pass over its blocks computes it anew."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(n, p)."""
-
-    def __iter__(self) -> Iterator[Block]:
-        """Blocks that have each row once, each valid until the next."""
-
-    def __matmul__(self, step: Tensor) -> Tensor:
-        """J s of s (p,), (n,)."""
-
-    def transposed(self, rows: Tensor) -> Tensor:
-        """Jᵀ b of b (n,), (p,)."""
-
-    def misfit(self, rows: Tensor, step: Tensor) -> Tensor:
-        """Jᵀ (b + J s) of b (n,) and s (p,), (p,)."""
-
-    def triangle(self, rows: Tensor) -> Tensor:
-        """R of the QR factorisation of [J b] of b (n,), (p + 1, p + 1), upper."""
-
-
 class Linear(Protocol):
     """Residuals to first order."""
 
@@ -66,7 +30,7 @@ class Linear(Protocol):
         """r, (n,)."""
 
     @property
-    def jacobian(self) -> Tensor | Blocks:
+    def jacobian(self) -> Tensor | Jacobian:
         """Their derivatives by all parameters in their order, (n, p); best one column after the other in memory."""
 
 

@@ -14,8 +14,8 @@ from typing import final
 import torch
 from torch import Tensor
 
+from pinnreg.objective import Jacobian
 from pinnreg.optimisers.damped import Damped, DampedLeastSquares
-from pinnreg.optimisers.interface import Blocks
 
 ROWS_PER_COLUMN = 4
 
@@ -29,7 +29,7 @@ class SketchedLeastSquares:
 
     def __init__(
         self,
-        jacobian: Tensor | Blocks,
+        jacobian: Tensor | Jacobian,
         residuals: Tensor,
         size: int,
         draws: torch.Generator,
@@ -58,7 +58,7 @@ class SketchedLeastSquares:
     def _sketched(self, jacobian: Tensor) -> Tensor:
         return self._summed(self._projected(jacobian))
 
-    def _sketched_blocks(self, jacobian: Blocks) -> Tensor:
+    def _sketched_blocks(self, jacobian: Jacobian) -> Tensor:
         rows, chosen = jacobian.shape[0], len(self._chosen)
         found = self._signs.new_zeros((rows if self._buckets is None else self._count, chosen))
         for block in jacobian:
