@@ -18,7 +18,7 @@ from pinnreg.config import resolve
 from pinnreg.errors import InputError
 from pinnreg.estimates.intervals import required_uncertainty
 from pinnreg.objective import InBlocks, Linearised, blocks, linearise
-from pinnreg.objective.blocks import blocks_of, goes_in_blocks, in_blocks
+from pinnreg.objective.in_blocks import blocks_of, goes_in_blocks, in_blocks
 from pinnreg.optimisers import gauss_newton
 from pinnreg.run import Solution
 from pinnreg.run.prepare import prepare

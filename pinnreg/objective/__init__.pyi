@@ -1,10 +1,11 @@
 from .afresh import afresh
 from .batch import Batch, Placement
-from .blocks import Block, Blocks, InBlocks, Jacobian, blocks_of, linearised_for
+from .blocks import Block, Blocks, Jacobian
 from .building import objective_of
 from .drawing import batch_of, first_batch, redraw, resample, residual_size, state_of, whole
 from .evaluator import Evaluator
 from .functions import gradient, residuals, total
+from .in_blocks import InBlocks, blocks_of, linearised_for
 from .linearise import Linearised, linearise, linearise_rows
 from .model import Model
 from .objective import Objective

@@ -13,9 +13,9 @@ from torch import Tensor
 from pinnreg.objective import drawing, functions
 from pinnreg.objective.balance import looked_at
 from pinnreg.objective.batch import Batch
-from pinnreg.objective.blocks import InBlocks, goes_in_blocks, in_blocks, residuals_in_blocks
 from pinnreg.objective.compiled import CompiledGradient
 from pinnreg.objective.functions import Gradient
+from pinnreg.objective.in_blocks import InBlocks, goes_in_blocks, in_blocks, residuals_in_blocks
 from pinnreg.objective.linearise import Linearised, by_layer_suffices, linearise
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective

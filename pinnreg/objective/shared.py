@@ -20,8 +20,8 @@ from pinnreg.equations import Points
 from pinnreg.errors import InputError
 from pinnreg.objective import functions
 from pinnreg.objective.batch import Batch, Placement
-from pinnreg.objective.blocks import InBlocks, in_blocks, residuals_in_blocks
 from pinnreg.objective.functions import Gradient
+from pinnreg.objective.in_blocks import InBlocks, in_blocks, residuals_in_blocks
 from pinnreg.objective.linearise import slices
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective

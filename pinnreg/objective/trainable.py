@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
 
-from pinnreg.objective.blocks import InBlocks
+from pinnreg.objective.in_blocks import InBlocks
 from pinnreg.objective.linearise import Linearised
 from pinnreg.objective.model import Parameters
 

@@ -35,7 +35,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.objective.batch import Batch, Tuned
-from pinnreg.objective.blocks import InBlocks, blocks_of, linearised_for
+from pinnreg.objective.in_blocks import InBlocks, blocks_of, linearised_for
 from pinnreg.objective.linearise import Linearised
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
