@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
 from pinnreg.errors import InputError, LostProcess
-from pinnreg.processes import ENVIRONMENT, GRACE_SECONDS, POLL_SECONDS
+from pinnreg.processes import ENVIRONMENT, GRACE_SECONDS, POLL_SECONDS, cores
 
 if TYPE_CHECKING:
     from torch.distributed import Store  # type: ignore[attr-defined]
@@ -30,6 +30,8 @@ PATIENCE = datetime.timedelta(days=30)
 """For an answer: a process that is gone closes its connection, which is seen at once."""
 COMING, LOOK = datetime.timedelta(minutes=5), datetime.timedelta(seconds=1)
 """For all processes to come, and between two looks at whether one has failed."""
+MOST_A_CORE = 8
+"""Processes: they gain nothing beyond one, and many take all memory."""
 PLACE = ("RANK", "MASTER_ADDR", "MASTER_PORT")
 """What torchrun sets besides how many there are."""
 
@@ -144,6 +146,8 @@ def team_of(count: int | None, command: Sequence[str]) -> Iterator[Team | None]:
     if size == 1:
         yield None
         return
+    if given == 1 and size > MOST_A_CORE * cores():
+        raise InputError(f"--processes {size}: this machine has {cores()} cores; expected about as many processes")
     others = [] if given > 1 else _started(size, command)
     try:
         team = Team(int(os.environ["RANK"]), size, others)

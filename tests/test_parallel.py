@@ -158,6 +158,11 @@ def test_half_of_what_torchrun_sets(monkeypatch: pytest.MonkeyPatch, given: dict
         follows()
 
 
+def test_far_more_processes_than_cores_are_refused() -> None:
+    with pytest.raises(InputError, match=r"--processes 100000: this machine has \d+ cores"), team_of(100_000, []):
+        pass
+
+
 def test_one_process_is_no_team() -> None:
     with team_of(None, []) as none, team_of(1, []) as one:
         assert none is one is None
