@@ -14,15 +14,18 @@ from typing import Any
 
 import pytest
 import torch
+from objectives import placed
 from row_kinds import HEAT, KINDS, KTV, objective
 from torch import Tensor
 
 import pinnreg
+from pinnreg import registry
 from pinnreg.config import resolve
 from pinnreg.errors import InputError
 from pinnreg.objective import Evaluator, InBlocks, Share, linearise
 from pinnreg.objective import gradient as gradient_of
 from pinnreg.objective.batch import Batch
+from pinnreg.objective.in_blocks import in_blocks
 from pinnreg.optimisers import GaussNewton
 from pinnreg.parallel import Team, follows, team_of
 from pinnreg.run.prepare import prepare
@@ -80,6 +83,37 @@ def test_rows_of_several_are_those_of_one(kind: str, size: int) -> None:
         assert float(found.losses[name]) == pytest.approx(float(value), rel=1e-12)
     for name, expected in expected_gradient.items():
         assert torch.allclose(gradient[name], expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(registry.find()))
+def test_every_problem_in_blocks_and_in_processes(name: str) -> None:
+    """Systems, shapes, integrals, delays, free boundaries: whatever rows a point has, and wherever these look."""
+    changes = {"problem": name, "points.interior": 30, "points.boundary": 10, "evaluate.grid": None}
+    whole, parts = (
+        prepare(resolve(HEAT, {**changes, "points.chunk": chunk}), with_reference=False).objective
+        for chunk in (None, 7)
+    )
+    of, cut = placed(whole), placed(parts)
+    at = linearise(whole, of.batch, of.parameters)
+    right = torch.linspace(-1, 1, len(at.residuals), dtype=torch.float64)
+    both = torch.cat([at.jacobian, right[:, None]], dim=1)
+    evaluator = Evaluator(whole, team=team(of, 3))
+    for found in (in_blocks(parts, cut.batch, cut.parameters), evaluator.linearise(of.batch, of.parameters)):
+        assert isinstance(found, InBlocks)
+        r = found.jacobian.triangle(right)
+        assert_near(found.residuals, at.residuals)
+        assert_near(found.jacobian.transposed(right), at.jacobian.T @ right)
+        assert_near(r.T @ r, both.T @ both)
+    losses, gradient = evaluator.gradient(of.batch, of.parameters)
+    expected = gradient_of(whole, of.batch, of.parameters)
+    assert list(losses) == list(expected[0])
+    for parameter, slopes in expected[1].items():
+        assert_near(gradient[parameter], slopes)
+
+
+def assert_near(found: Tensor, expected: Tensor) -> None:
+    assert float((found - expected).abs().max()) <= 1e-11 * float(expected.abs().max())
 
 
 def test_points_that_stay_are_sent_once() -> None:
