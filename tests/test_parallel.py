@@ -340,26 +340,34 @@ def test_wrong_input_is_said_once(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-def test_a_lost_process_ends_all_with_one_message(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    command = [sys.executable, "-m", "pinnreg", "solve", *options(run, **{"train.0.steps": 100_000})]
+def begun(run: Path, count: int) -> tuple[subprocess.Popen[str], list[int]]:
+    """A training without an end in its own group of processes, and the processes that do not lead."""
+    given = options(run, **{"train.0.steps": 100_000, "train.0.optimiser": "adam"})
     leader = subprocess.Popen(
-        [*command, "--set", "train.0.optimiser=adam", "--processes", "3"],
+        [sys.executable, "-m", "pinnreg", "solve", *given, "--processes", str(count)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
-        cwd=tmp_path,
+        cwd=run.parent,
+        start_new_session=True,
     )
     deadline = time.monotonic() + 120
     while not (run / "checkpoint.pt").is_file():
+        assert leader.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.1)
     time.sleep(1)
     others = [int(each) for each in Path(f"/proc/{leader.pid}/task/{leader.pid}/children").read_text().split()]
-    assert len(others) == 2
+    assert len(others) == count - 1
+    return leader, others
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_a_lost_process_ends_all_with_one_message(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    leader, others = begun(run, 3)
     os.kill(others[1], signal.SIGKILL)
     _, said = leader.communicate(timeout=120)
     assert leader.returncode == 1
@@ -368,3 +376,26 @@ def test_a_lost_process_ends_all_with_one_message(tmp_path: Path) -> None:
     assert not Path(f"/proc/{others[0]}").exists()
     resumed = solve(tmp_path, "--resume", str(run), "--set", "train.0.steps=5")
     assert resumed.returncode == 0, resumed.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_a_signal_to_all_is_the_leader_s(tmp_path: Path) -> None:
+    leader, others = begun(tmp_path / "run", 2)
+    os.killpg(leader.pid, signal.SIGINT)  # as Ctrl-C does
+    _, said = leader.communicate(timeout=120)
+    assert leader.returncode == 130
+    assert "the state was saved; go on with: pinnreg solve --resume" in said
+    assert not Path(f"/proc/{others[0]}").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_without_the_leader_all_end(tmp_path: Path) -> None:
+    leader, others = begun(tmp_path / "run", 3)
+    leader.kill()
+    leader.communicate(timeout=60)
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{each}").exists() for each in others):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
