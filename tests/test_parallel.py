@@ -54,10 +54,10 @@ def team(of: Any, size: int) -> Any:
     return Here([Share(of.objective, leads=False) for _ in range(size - 1)])
 
 
-@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize(("size", "chunk"), [(2, None), (3, None), (2, 7)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_of_several_are_those_of_one(kind: str, size: int) -> None:
-    of = objective(kind, None)
+def test_rows_of_several_are_those_of_one(kind: str, size: int, chunk: int | None) -> None:
+    of = objective(kind, chunk)
     at = linearise(of.objective, of.batch, of.parameters)
     evaluator = Evaluator(of.objective, team=team(of, size))
     found = evaluator.linearise(of.batch, of.parameters)
@@ -155,8 +155,9 @@ def test_training_goes_the_way_of_one(size: int) -> None:
         of = objective("coefficient", None)
         evaluator = Evaluator(of.objective, team=team(of, size) if several else None)
         outcome = train(evaluator, [GaussNewton(steps=4)], History(of.names, (), None, ["alpha"]))
-        ends.append(torch.cat([each.detach().reshape(-1) for each in outcome.parameters.values()]))
-    assert torch.allclose(ends[1], ends[0], rtol=1e-9, atol=1e-10)
+        ends.append((outcome.sweeps, torch.cat([each.detach().reshape(-1) for each in outcome.parameters.values()])))
+    assert torch.allclose(ends[1][1], ends[0][1], rtol=1e-9, atol=1e-10)
+    assert ends[1][0] == ends[0][0]  # which a stage may be limited by
 
 
 @pytest.mark.parametrize(

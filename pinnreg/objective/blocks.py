@@ -216,3 +216,46 @@ class Blocks:
         if not self._memory or self._memory[0].numel() < width * count:
             self._memory[:] = [self.objective.model.like.new_empty(width * count)]
         return self._memory[0][: width * count].view(width, count)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A Jacobian that is held after all, as the part of one process.
+
+    Attributes:
+        whole: J, (n, p), one column after the other in memory.
+    """
+
+    whole: Tensor
+
+    @staticmethod
+    def of(blocks: Blocks) -> Held:
+        """All rows of blocks."""
+        rows, width = blocks.shape
+        whole = blocks.objective.model.like.new_empty((width, rows)).T
+        for block in blocks:
+            whole[block.rows] = block.jacobian
+        return Held(whole)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, p)."""
+        return self.whole.shape[0], self.whole.shape[1]
+
+    def __matmul__(self, step: Tensor) -> Tensor:
+        """J s of s (p,), (n,)."""
+        return self.whole @ step
+
+    def transposed(self, rows: Tensor) -> Tensor:
+        """Jᵀ b of b (n,), (p,)."""
+        return self.whole.T @ rows
+
+    def misfit(self, rows: Tensor, step: Tensor) -> Tensor:
+        """Jᵀ (b + J s) of b (n,) and s (p,), (p,)."""
+        return self.whole.T @ (rows + self.whole @ step)
+
+    def triangle(self, rows: Tensor) -> Tensor:
+        """R of the QR factorisation of [J b] of b (n,), (p + 1, p + 1), upper."""
+        nothing = rows.new_zeros((self.shape[1] + 1, self.shape[1] + 1))
+        return with_rows(nothing, torch.cat([self.whole.T, rows[None]]).T)

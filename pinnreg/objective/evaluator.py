@@ -173,8 +173,10 @@ class Evaluator:
             self._by_layer = by_layer_suffices(self.objective, some, parameters)
         counted = partial(self.count, batch, sweeps)
         if self._shared is not None:
-            self.count(batch)
-            return self._shared.linearise(batch, parameters, by_layer=self._by_layer, counted=counted)
+            held = self.objective.model.chunk is None  # as by one process, which needs no other pass
+            self.count(batch, sweeps if held else 1)
+            passed = partial(self.count, batch, 0) if held else counted
+            return self._shared.linearise(batch, parameters, by_layer=self._by_layer, counted=passed)
         if goes_in_blocks(self.objective, batch, parameters):
             self.count(batch)
             return in_blocks(self.objective, batch, parameters, by_layer=self._by_layer, counted=counted)

@@ -20,8 +20,9 @@ from pinnreg.equations import Points
 from pinnreg.errors import InputError
 from pinnreg.objective import functions
 from pinnreg.objective.batch import Batch, Placement
-from pinnreg.objective.functions import Gradient
-from pinnreg.objective.in_blocks import InBlocks, in_blocks, residuals_in_blocks
+from pinnreg.objective.blocks import Blocks, Held
+from pinnreg.objective.functions import Gradient, check_squares
+from pinnreg.objective.in_blocks import InBlocks, residuals_in_blocks
 from pinnreg.objective.linearise import slices
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
@@ -64,9 +65,12 @@ class Share:
 
     def linearise(self, parameters: Parameters, by_layer: bool) -> tuple[dict[str, Tensor], Tensor]:
         """The part of the losses, and the rows, whose Jacobian J is asked for next."""
-        at = in_blocks(self._objective, self._batch, parameters, by_layer=by_layer)
-        self._jacobian = at.jacobian
-        return at.losses, at.residuals
+        check_squares(self._objective)
+        at = {name: each.detach().clone() for name, each in parameters.items()}
+        blocks = Blocks(self._objective, self._batch, at, by_layer)
+        # its memory is bounded where that was asked for; else no pass computes it again
+        self._jacobian = Held.of(blocks) if self._objective.model.chunk is None else blocks
+        return blocks.values()
 
     def times(self, step: Tensor) -> Tensor:
         """J s."""

@@ -6,20 +6,21 @@ factorisation of R on top of √λ I and no other pass. (A Gram matrix would tak
 more for each λ to win back what squaring loses.)
 
 Q is not kept. For another right side b there are the corrected semi-normal equations (Björck 1987,
-doi:10.1016/0024-3795(87)90101-7), s = -(RᵀR)⁻¹ Jᵀ b of the damped R, and where λ is small one refinement with the
-misfit of J itself, or more while they change the step by a thousandth. Their error then is that of a QR factorisation,
-ε √(scale/λ), down to λ of 1e-25 of the squares of J; above the floor one pass has that of the normal equations of a whole J.
+doi:10.1016/0024-3795(87)90101-7), s = -(RᵀR)⁻¹ Jᵀ b of the damped R, refined where λ is small with the misfit of J
+itself, mostly once. The error is then that of a QR factorisation, ε √(scale/λ) down to λ = 1e-25 scale, and without
+that of the normal equations of a whole J.
 
-What it takes: 2-D Poisson, 925 parameters, 5000 points at a time, one busy core, three steps from the same start:
+Three steps on 2-D Poisson with 925 parameters, 5000 points at a time, one busy core:
 
     points      memory     CPU seconds a step    loss      error
-    2,500       0.49 GB    0.4 (0.4 whole)       3.9e-4    4.07e-4
+    2,500       0.49 GB    0.5                   3.9e-4    4.07e-4
     1,000,000   1.27 GB    190                   3.6e-4    4.06e-4
 
-of which the first triangle is 50, a pass for J s 7, and one for Jᵀ b 2.5. The memory of a million points is that of their
-coordinates and fields; a whole J alone would take 7.4 GB. Trainings by 7, 100 and 1000 points at a time end as far from
-that of the whole as one whose first parameters are changed by a rounding: after 5 steps 1e-10 of the parameters on
-Poisson, 1e-11 with measurements, 1e-13 on Burgers; after 30, at a loss of 3e-13, 1e-3, 3e-6 and 1e-12.
+The triangle takes 50 of the 190 s, a pass for J s 7, and one for Jᵀ b 2.5. A whole J alone would take 7.4 GB.
+
+Trainings by 7, 100 or 1000 points at a time end as far from that of the whole as one does whose first parameters were
+changed by a rounding: after 5 steps 1e-10 of the parameters on Poisson, 1e-11 with measurements, and 1e-13 on Burgers;
+after 30 steps 1e-3 on Poisson, whose loss is then 3e-13, 4e-6, and 1e-12.
 """
 
 from __future__ import annotations
