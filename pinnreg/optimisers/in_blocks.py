@@ -13,7 +13,7 @@ that of the normal equations of a whole J.
 Three steps on 2-D Poisson with 925 parameters, 5000 points at a time, one busy core:
 
     points      memory     CPU seconds a step    loss      error
-    2,500       0.49 GB    0.5                   3.9e-4    4.07e-4
+    2,500       0.49 GB    0.7 (0.4 whole)       3.9e-4    4.07e-4
     1,000,000   1.27 GB    190                   3.6e-4    4.06e-4
 
 The triangle takes 50 of the 190 s, a pass for J s 7, and one for Jᵀ b 2.5. A whole J alone would take 7.4 GB.
