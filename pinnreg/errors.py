@@ -29,6 +29,10 @@ class StorageError(RuntimeError):
     """A file of a run could not be written, as on a full disk; what was there before is whole. Exit code 1."""
 
 
+class LostProcess(RuntimeError):
+    """One of the processes that train together is gone. Exit code 1."""
+
+
 def shortened(value: object, most: int = 400) -> str:
     """A value as messages show it: its repr, of which the middle is left out where it is long."""
     return abridged(repr(value), most)

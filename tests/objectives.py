@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from pinnreg.equations import Points, Problem, Sweep, Trial
@@ -98,7 +99,14 @@ class Placed:
         return self.fixed.residuals(parameters)
 
     def linearise(self, parameters: Parameters) -> Linearised:
-        return self.fixed.linearise(parameters)
+        """With the whole Jacobian, also where the optimiser sees it in blocks."""
+        at = self.fixed.linearise(parameters)
+        if isinstance(at, Linearised):
+            return at
+        jacobian = at.residuals.new_full(at.jacobian.shape, torch.nan)
+        for block in at.jacobian:
+            jacobian[block.rows] = block.jacobian
+        return Linearised(at.losses, at.rows, at.residuals, jacobian)
 
     def rows_at(self, name: str, points: Points, parameters: Parameters) -> dict[str, Rows]:
         """The rows of the term of a name at any points."""

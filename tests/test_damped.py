@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from pairs import pairwise
 from torch import Tensor
 
+from pinnreg.dense import BLOCK, cholesky, gram, qr, stacked_qr
 from pinnreg.optimisers import damped as module
 from pinnreg.optimisers.damped import FLOOR, DampedLeastSquares
-from pinnreg.optimisers.dense import BLOCK, cholesky, gram, qr, stacked_qr
 
 F64 = torch.float64
 EPS = torch.finfo(F64).eps

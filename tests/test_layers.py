@@ -20,7 +20,7 @@ PACKAGE = Path(pinnreg.__file__).resolve().parent
 LAYERS = {
     -2: ("errors",),
     -1: ("settings", "naming", "memory", "files", "processes", "randomness", "bar"),
-    0: ("scanning", "domain", "locks", "reference", "taylor", "compilation", "jacobians"),
+    0: ("scanning", "domain", "locks", "reference", "taylor", "compilation", "jacobians", "dense", "parallel"),
     1: ("networks",),
     2: ("differentiation",),
     3: ("equations",),

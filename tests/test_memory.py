@@ -24,7 +24,7 @@ from pinnreg.errors import InputError
 from pinnreg.objective.settings import TIMES
 from pinnreg.optimisers import LBFGS, Adam, GaussNewton, SSBroyden, check_memory
 from pinnreg.reference.reading import read_columns
-from pinnreg.run.prepare import prepare
+from pinnreg.run.prepare import check_stages, prepare
 from pinnreg.studies.model import read_study
 from pinnreg.studies.plan import check, plan
 
@@ -116,6 +116,18 @@ def test_parts_of_the_points_need_less(tmp_path: Path, limited: Callable[[float]
     with pytest.raises(InputError, match=r"points\.chunk"):
         pinnreg.solve(BASE, changes, out=tmp_path / "run")
     assert pinnreg.solve(BASE, changes | {"points.chunk": 500}, out=False).report is not None
+
+
+def test_blocks_of_a_jacobian_need_less(limited: Callable[[float], None]) -> None:
+    changes = {"train": [{"optimiser": "gauss_newton", "steps": 1}], "points.interior": 20_000, "evaluate.grid": 10}
+    limited(100e6)
+    with pytest.raises(InputError, match=r"a Jacobian of 20200 rows and 501 parameters: .* or set points\.chunk"):
+        check_stages(prepare(resolve(BASE, changes | {"network.hidden": [20, 20]}), with_reference=False))
+    parts = prepare(resolve(BASE, changes | {"points.chunk": 500}), with_reference=False)
+    check_stages(parts)
+    limited(10e6)
+    with pytest.raises(InputError, match="20200 rows of a Jacobian by 501 parameters, 500 at a time"):
+        check_stages(parts)
 
 
 def test_a_run_of_a_study_that_does_not_fit_is_refused_before_the_first(

@@ -12,13 +12,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from pinnreg import __version__, config, plots, registry, report, run, scanning, training
+from pinnreg import __version__, config, parallel, plots, registry, report, run, scanning, training
 from pinnreg.cli import options, picture, show
 from pinnreg.cli.analyse import analyse
 from pinnreg.cli.bench import bench
 from pinnreg.cli.compare import compare
 from pinnreg.cli.export import export
-from pinnreg.cli.process import guarded, keep_memory, problem_folders, signals, use_threads
+from pinnreg.cli.process import be_silent, guarded, keep_memory, problem_folders, signals, use_threads
 from pinnreg.cli.reproduce import reproduce
 from pinnreg.cli.runs import runs
 from pinnreg.cli.schema import schema
@@ -147,10 +147,18 @@ def solve(
     resume: Annotated[Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a run.")] = None,
     problems: options.Problems = None,
     threads: options.Threads = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes", min=1, metavar="N", help="Share the rows among N processes; those of torchrun, or 1."
+        ),
+    ] = None,
     json: options.Json = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Solve a PDE and draw its error field."""
+    if parallel.follows():
+        be_silent()
     if resume is not None and (out is not None or overwrite):
         raise InputError("--resume goes on inside the run's own folder; leave out --out and --overwrite")
     if json is not None:
@@ -162,17 +170,23 @@ def solve(
         with show.notes(quiet=True):  # which come again with the run
             config.check(given, overrides, problem_folders(problems))
     use_threads(threads)
-    with signals() as interrupted, show.notes(quiet):
-        solution = run.solve(
-            given,
-            overrides,
-            out=resume or out,
-            resume=resume is not None,
-            problems=problem_folders(problems),
-            overwrite=overwrite,
-            hooks=training.Hooks(interrupted=interrupted, undisturbed=interrupted.deferred),
-            progress=not quiet,
-        )
+    folders = problem_folders(problems)
+    with parallel.team_of(processes, ["pinnreg", *sys.argv[1:]]) as team:
+        if team is not None and not team.leads:
+            run.follow(team, given, overrides, resume=resume, problems=folders)
+            return
+        with signals() as interrupted, show.notes(quiet):
+            solution = run.solve(
+                given,
+                overrides,
+                out=resume or out,
+                resume=resume is not None,
+                problems=folders,
+                overwrite=overwrite,
+                hooks=training.Hooks(interrupted=interrupted, undisturbed=interrupted.deferred),
+                progress=not quiet,
+                team=team,
+            )
     assert solution.folder is not None
     assert solution.report is not None
     show.result(solution.folder, report.summary(solution.report), quiet, json)

@@ -16,7 +16,7 @@ from typing import cast, final
 import typer
 
 from pinnreg import config
-from pinnreg.errors import Diverged, InputError, Interrupted, StorageError
+from pinnreg.errors import Diverged, InputError, Interrupted, LostProcess, StorageError
 from pinnreg.memory import OUT_OF_MEMORY, is_out_of_memory
 
 # a command line that does not parse; typer has no public name for the base of its own BadParameter
@@ -45,7 +45,7 @@ def guarded(command: Callable[[], object]) -> int:
         return _failed(130, "interrupted")
     except typer.Exit as error:
         return error.exit_code
-    except StorageError as error:
+    except (StorageError, LostProcess) as error:
         return _failed(1, f"error: {error}")
     except (RuntimeError, MemoryError, OSError, ArithmeticError) as error:
         if isinstance(error, OSError) and error.filename is not None:
@@ -130,6 +130,15 @@ def signals(*, deferred: bool = False) -> Iterator[Signals]:
         finally:
             for number, handler in old.items():
                 signal.signal(number, handler)
+
+
+def be_silent() -> None:
+    """Say nothing, and leave it to the process that leads when to end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _failed(code: int, message: str) -> int:

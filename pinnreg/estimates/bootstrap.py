@@ -32,7 +32,7 @@ from torch import Tensor
 from pinnreg.equations import Points
 from pinnreg.errors import InputError
 from pinnreg.estimates.intervals import Interval
-from pinnreg.objective import Batch, Evaluator, Linearised, Objective
+from pinnreg.objective import Batch, Evaluator, InBlocks, Linearised, Objective
 from pinnreg.objective.evaluator import FixedObjective
 from pinnreg.optimisers.step import Options, init, step
 from pinnreg.optimisers.trust_region import Rules
@@ -163,9 +163,8 @@ class Refit:
             now = self._seen(at, parameters)
             if before is not None and self._settled(before, now):
                 return _vector(parameters)
-            if state.damping is None:
-                state = replace(state, damping=DAMPING * float(torch.linalg.vector_norm(at.jacobian)) ** 2)
-            parameters, state, info = step(target, at, parameters, state, Options(RULES, seed=self._seed))
+            options = Options(RULES, seed=self._seed, first_damping=DAMPING)
+            parameters, state, info = step(target, at, parameters, state, options)
             if not info.finite:
                 return None
             if info.found is None:  # no step lowers the loss
@@ -173,7 +172,7 @@ class Refit:
             before = now
         return None
 
-    def _seen(self, at: Linearised, parameters: dict[str, Tensor]) -> _Seen:
+    def _seen(self, at: Linearised | InBlocks, parameters: dict[str, Tensor]) -> _Seen:
         """The misfit at the measured points, in standard deviations of the noise, and the coefficients."""
         scaled = []
         for name, deviation in self._noise.items():

@@ -21,9 +21,9 @@ from typing import final
 import torch
 from torch import Tensor
 
+from pinnreg import dense
 from pinnreg.networks import widened
 from pinnreg.objective import INTERIOR, Batch, Model, Objective, Soft, afresh, first_batch, linearise, residuals
-from pinnreg.optimisers import dense
 from pinnreg.randomness import derive
 
 Parameters = dict[str, Tensor]

@@ -31,7 +31,7 @@ from torch import Tensor
 from pinnreg.differentiation import slope
 from pinnreg.equations import Points
 from pinnreg.errors import InputError
-from pinnreg.objective import Batch, Objective, Soft, linearise
+from pinnreg.objective import Batch, Objective, Soft, blocks_of, linearised_for
 from pinnreg.objective.model import COEFFICIENT
 from pinnreg.optimisers.interface import SKETCHED_ABOVE
 from pinnreg.taylor import Algebra, MultiIndex
@@ -182,17 +182,24 @@ def required_uncertainty(objective: Objective, batch: Batch, parameters: Mapping
     if (reason := _reason_against(objective, parameters)) is not None:
         raise NoIntervalError(reason)
     measured = objective.measured
-    at = linearise(objective, batch, dict(parameters))
-    jacobian, residuals = at.jacobian.double(), at.residuals.double()
-    sizes, vectors = torch.linalg.eigh(jacobian.T @ jacobian)
+    at = linearised_for(objective, batch, dict(parameters))
+    residuals, width = at.residuals.double(), at.jacobian.shape[1]
+    hessian = residuals.new_zeros((width, width))
+    of_measured = {term.name: residuals.new_zeros((batch.counts[term.name], width)) for term in measured}
+    for block in blocks_of(at):
+        jacobian = block.jacobian.double()
+        hessian += jacobian.T @ jacobian
+        for name in of_measured.keys() & block.terms.keys():
+            own = block.terms[name]
+            of_measured[name][block.rows[own] - at.rows[name].start] = jacobian[own]
+    sizes, vectors = torch.linalg.eigh(hessian)
     kept = sizes > ROUNDING * sizes[-1]
     inverse = vectors[:, kept] / sizes[kept]
     noise, roots = dict[str, float](), []
     for term in measured:
         if not batch.weights[term.name]:
             continue  # it has no part in the training
-        own = at.rows[term.name]
-        part = jacobian[own]
+        part, own = of_measured[term.name], at.rows[term.name]
         moved = inverse @ (vectors[:, kept].T @ part.T)  # H⁻¹ J_dᵀ, (p, n)
         scale = math.sqrt(batch.weights[term.name] / batch.counts[term.name])
         noise[term.name] = _deviation(term, residuals[own] / scale, float((part.T * moved).sum()))

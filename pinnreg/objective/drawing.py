@@ -20,6 +20,7 @@ from pinnreg.objective.batch import Batch, Placement, Tuned
 from pinnreg.objective.functions import sweep_points
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
+from pinnreg.objective.parting import parts
 from pinnreg.objective.sampling import adapted_points, density_of, peak, stratified
 from pinnreg.objective.terms import INTERIOR, Equations, Penalised, Soft, Term
 from pinnreg.objective.tuning import tuned, tuning_due
@@ -78,7 +79,7 @@ def redraw(
     weights = objective.weights(placement, progress)
     same = before is not None and before.weights == weights
     vector = before.weight_vector if same and before is not None else _vector(objective, weights)
-    counts = _counts(objective, points)
+    counts = objective.counts(points)
     shifts = _shifts(objective, step, progress)
     batch = Batch(points, counts, weights, vector, shifts, smooth, step, progress, placement)
     return _trimmed(objective, batch, parameters)
@@ -150,7 +151,7 @@ def whole(objective: Objective, batch: Batch) -> Batch:
     """The batch with all measurements where steps see some of them."""
     shown = {term.name: batch.placement.points[term.name] for term in objective.terms if _is_batch(batch, term)}
     points = {**batch.points, **shown}
-    return replace(batch, points=points, counts=_counts(objective, points))
+    return replace(batch, points=points, counts=objective.counts(points))
 
 
 def residual_size(objective: Objective, batch: Batch, parameters: Parameters, x: Tensor) -> Tensor:
@@ -202,15 +203,6 @@ def batch_of(objective: Objective, state: Mapping[str, Any], parameters: Paramet
 def _vector(objective: Objective, weights: Mapping[str, float]) -> Tensor:
     """The weights as a tensor; filled where it is, so that no step waits for a copy to the device."""
     return torch.stack([objective.model.like.new_full((), weights[name]) for name in objective.names])
-
-
-def _counts(objective: Objective, points: Mapping[str, Points]) -> dict[str, int]:
-    at_points = {
-        name: runs * points[term.name].rows
-        for term in objective.terms
-        for name, runs in objective.shapes[term.name].runs.items()
-    }
-    return at_points | dict(objective.sizes)
 
 
 def _shifts(objective: Objective, step: int, progress: float) -> tuple[Shift, ...]:
@@ -284,10 +276,14 @@ def _refined(objective: Objective, batch: Batch, parameters: Parameters, step: i
 
 def _size(objective: Objective, batch: Batch, term: Term, points: Points, parameters: Parameters) -> Tensor:
     """√(Σ w r²) over the loss terms of a term at points, (rows,), without gradients; w as in the loss."""
+    sizes = []
     with torch.no_grad():
-        rows = objective.rows_at(term, points, parameters)
-        squares = [batch.weights[name] * each.values.view(-1, points.rows).square() for name, each in rows.items()]
-        return torch.cat(squares).sum(dim=0).sqrt()
+        # of many candidates not even the rows are held all at once
+        for part, _ in parts(points, objective.model.chunk):
+            rows = objective.rows_at(term, part, parameters)
+            squares = [batch.weights[name] * each.values.view(-1, part.rows).square() for name, each in rows.items()]
+            sizes.append(torch.cat(squares).sum(dim=0).sqrt())
+        return torch.cat(sizes)
 
 
 def _with_points(objective: Objective, placement: Placement, found: Mapping[str, Points]) -> Placement:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
 from pinnreg.objective import drawing, functions
+from pinnreg.objective.balance import looked_at
 from pinnreg.objective.batch import Batch
 from pinnreg.objective.compiled import CompiledGradient
 from pinnreg.objective.functions import Gradient
+from pinnreg.objective.in_blocks import InBlocks, goes_in_blocks, in_blocks, residuals_in_blocks
 from pinnreg.objective.linearise import Linearised, by_layer_suffices, linearise
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
+from pinnreg.objective.shared import Shared
 from pinnreg.objective.tuning import settled
+from pinnreg.parallel import Team
 
 LAST = 0.1
 """The share of a stage, at its end, in which no points are chosen by their residual: ending right after Burgers'
@@ -27,14 +32,17 @@ equation was given others cost up to fifty times the error."""
 class Evaluator:
     """Trains one objective: keeps the compiled gradient, the memory of the Jacobian, and counts sweeps.
 
+    With a `team`, which this process leads, others have a part of the rows.
+
     Attributes:
         objective: what is minimised.
         sweeps: network sweeps times points that optimisers have asked for.
     """
 
-    def __init__(self, objective: Objective, *, compile: bool = False) -> None:
+    def __init__(self, objective: Objective, *, compile: bool = False, team: Team | None = None) -> None:
         self.objective = objective
         self.sweeps = 0
+        self._shared = None if team is None else Shared(objective, team)
         self._compiled = CompiledGradient(objective) if compile else None
         self._by_layer = objective.by_layer
         self._buffer = torch.empty(0)
@@ -140,6 +148,8 @@ class Evaluator:
     def gradient(self, batch: Batch, parameters: Parameters) -> Gradient:
         """The value of each term and the gradient of the loss."""
         self.count(batch)
+        if self._shared is not None:
+            return self._shared.gradient(batch, parameters)
         if self._compiled is None:
             return functions.gradient(self.objective, batch, parameters)
         compiled = self._compiled
@@ -148,14 +158,29 @@ class Evaluator:
     def residuals(self, batch: Batch, parameters: Parameters) -> Tensor:
         """All rows, whose sum of squares is the loss."""
         self.count(batch)
+        if self._shared is not None:
+            return self._shared.residuals(batch, parameters)
+        if goes_in_blocks(self.objective, batch, parameters):
+            return residuals_in_blocks(self.objective, batch, parameters)
         return functions.residuals(self.objective, batch, parameters)
 
-    def linearise(self, batch: Batch, parameters: Parameters) -> Linearised:
-        """The rows with their Jacobian, valid until the next call."""
+    def linearise(self, batch: Batch, parameters: Parameters) -> Linearised | InBlocks:
+        """The rows with their Jacobian, valid until the next call; in blocks if there are chunks of points."""
         # unknown coefficients are differentiated in a sweep of their own
-        self.count(batch, 2 if self.objective.model.coefficients else 1)
+        sweeps = 2 if self.objective.model.coefficients else 1
         if self._by_layer is None:
-            self._by_layer = by_layer_suffices(self.objective, batch.points, parameters)
+            some = looked_at(batch, parameters, tuple(batch.points))
+            self._by_layer = by_layer_suffices(self.objective, some, parameters)
+        counted = partial(self.count, batch, sweeps)
+        if self._shared is not None:
+            held = self.objective.model.chunk is None  # as by one process, which needs no other pass
+            self.count(batch, sweeps if held else 1)
+            passed = partial(self.count, batch, 0) if held else counted
+            return self._shared.linearise(batch, parameters, by_layer=self._by_layer, counted=passed)
+        if goes_in_blocks(self.objective, batch, parameters):
+            self.count(batch)
+            return in_blocks(self.objective, batch, parameters, by_layer=self._by_layer, counted=counted)
+        self.count(batch, sweeps)
         rows = len(batch.shifts) * sum(batch.counts.values())
         shape = (sum(values.numel() for values in parameters.values()), rows)
         if self._buffer.shape != shape:
@@ -208,6 +233,6 @@ class FixedObjective:
         """All rows, whose sum of squares is the loss, (n,)."""
         return self.evaluator.residuals(self.batch, parameters)
 
-    def linearise(self, parameters: Parameters) -> Linearised:
+    def linearise(self, parameters: Parameters) -> Linearised | InBlocks:
         """The rows with their Jacobian, valid until the next call."""
         return self.evaluator.linearise(self.batch, parameters)

@@ -32,6 +32,7 @@ from pinnreg.objective.filling import OtherParametersError, fill_by_layer, fill_
 from pinnreg.objective.functions import check_squares
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
+from pinnreg.objective.parting import at_once, parts
 from pinnreg.objective.rows import Rows
 from pinnreg.objective.shifts import shifted
 from pinnreg.objective.terms import OnParameters, Term
@@ -42,8 +43,6 @@ logger = logging.getLogger("pinnreg")
 
 TOLERANCES = {torch.float64: 1e-8, torch.float32: 1e-2}
 POINTS_OF_JACREV = 32
-SEEN_AT_ONCE = 20_000
-"""Points of rows with integrals, whose Jacobian by points is far larger than that by rows."""
 
 
 @final
@@ -89,8 +88,8 @@ def linearise(
     if by_layer is None:
         by_layer = by_layer_suffices(objective, batch.points, parameters)
     scales = {name: math.sqrt(batch.weights[name] / count) for name, count in batch.counts.items()}
-    what = _What(objective, batch.points, batch.counts, scales, objective.on_parameters, batch.shifts)
-    return _linearised(what, parameters, by_layer=by_layer, chunk=objective.model.chunk, buffer=buffer)
+    what = What(objective, batch.points, batch.counts, scales, objective.on_parameters, batch.shifts)
+    return linearised(what, parameters, by_layer=by_layer, chunk=objective.model.chunk, buffer=buffer)
 
 
 def linearise_rows(
@@ -99,7 +98,7 @@ def linearise_rows(
     """The rows r of some terms themselves, unweighted, without noise and without penalties on the parameters."""
     if by_layer is None:
         by_layer = by_layer_suffices(objective, points, parameters)
-    return _linearised(_plain(objective, points), parameters, by_layer=by_layer)
+    return linearised(_plain(objective, points), parameters, by_layer=by_layer)
 
 
 def by_layer_suffices(objective: Objective, points: Mapping[str, Points], parameters: Parameters) -> bool:
@@ -120,7 +119,7 @@ def by_layer_suffices(objective: Objective, points: Mapping[str, Points], parame
     if not expected.isfinite().all():
         return True  # it makes no difference, and training will say what is not finite
     try:
-        found = _linearised(what, parameters, by_layer=True, chunk=objective.model.chunk)
+        found = linearised(what, parameters, by_layer=True, chunk=objective.model.chunk)
     except OtherParametersError:
         difference = math.inf
     else:
@@ -133,7 +132,7 @@ def by_layer_suffices(objective: Objective, points: Mapping[str, Points], parame
 
 @final
 @dataclass(frozen=True, eq=False)
-class _What:
+class What:
     """What is to be linearised: which terms at which points, with the number and the scale of the rows of each."""
 
     objective: Objective
@@ -155,21 +154,22 @@ class _Piece:
     fill: Callable[[Tensor, Tensor, float], None]
 
 
-def _plain(objective: Objective, points: Mapping[str, Points]) -> _What:
+def _plain(objective: Objective, points: Mapping[str, Points]) -> What:
     counts = {name: runs * at.rows for term, at in points.items() for name, runs in objective.shapes[term].runs.items()}
-    return _What(objective, points, counts, dict.fromkeys(counts, 1.0))
+    return What(objective, points, counts, dict.fromkeys(counts, 1.0))
 
 
-def _linearised(
-    what: _What, parameters: Parameters, *, by_layer: bool, chunk: int | None = None, buffer: Tensor | None = None
+def linearised(
+    what: What, parameters: Parameters, *, by_layer: bool, chunk: int | None = None, buffer: Tensor | None = None
 ) -> Linearised:
+    """Some terms to first order, at most `chunk` points at a time; `buffer` as of `linearise`."""
     copies, like = len(what.shifts), what.objective.model.like
     width = sum(values.numel() for values in parameters.values())
     count = copies * sum(what.counts.values())
     if buffer is None:
         buffer = like.new_empty((width, count))
     residuals = like.new_empty(count)
-    here = _slices({term: copies * size for term, size in what.counts.items()})
+    here = slices({term: copies * size for term, size in what.counts.items()})
     losses = {term: like.new_zeros(()) for term in what.counts}
     for number, shift in enumerate(what.shifts):
         leaves = {name: each.detach().requires_grad_() for name, each in shifted(parameters, shift).items()}
@@ -187,13 +187,13 @@ def _linearised(
     return Linearised(losses, here, residuals, buffer.T)
 
 
-def _pieces(what: _What, leaves: Parameters, *, by_layer: bool, chunk: int | None) -> Iterator[_Piece]:
+def _pieces(what: What, leaves: Parameters, *, by_layer: bool, chunk: int | None) -> Iterator[_Piece]:
     """The rows of all terms at some parameters, some points at a time."""
     objective = what.objective
     network = objective.model.network_part(leaves)
     for name, points in what.points.items():
         term = objective.term(name)
-        for part, at in _parts(points, _at_once(objective.shapes[name].seen, chunk) if by_layer else POINTS_OF_JACREV):
+        for part, at in parts(points, at_once(objective.shapes[name].seen, chunk) if by_layer else POINTS_OF_JACREV):
             record, found, operators = _recorded(objective, term, leaves, part)
             table = {} if by_layer else _by_rows(objective, term, part, leaves, operators)
             slopes = _slopes(objective, term, leaves, part, operators) if by_layer else {}
@@ -277,26 +277,7 @@ def _filling(objective: Objective, term: OnParameters, leaves: Parameters) -> Ca
     return partial(fill_from, table=found[term.name])
 
 
-def _slices(sizes: Mapping[str, int]) -> dict[str, slice]:
+def slices(sizes: Mapping[str, int]) -> dict[str, slice]:
     """Ranges of the given lengths, one after the other."""
     ends = list(itertools.accumulate(sizes.values()))
     return {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
-
-
-def _at_once(seen: int, chunk: int | None) -> int | None:
-    """How many points to take at once of which the network sees so many for each row; None for all."""
-    if seen <= 2:
-        return chunk  # its own, or a pair
-    return max((SEEN_AT_ONCE if chunk is None else chunk) // seen, 1)
-
-
-def _parts(points: Points, chunk: int | None) -> Iterator[tuple[Points, slice]]:
-    """Points in parts of at most `chunk`, each with the range of its rows."""
-    count = points.rows
-    size = count if chunk is None else max(chunk // points.points_per_row, 1)
-    if size >= count:
-        yield points, slice(0, count)
-        return
-    for start in range(0, count, size):
-        at = slice(start, min(start + size, count))
-        yield points.part(at), at

@@ -22,6 +22,7 @@ from pinnreg.equations.sides import AxisData
 from pinnreg.errors import InputError
 from pinnreg.objective.batch import Batch, Placement
 from pinnreg.objective.model import Model, Parameters
+from pinnreg.objective.parting import at_once
 from pinnreg.objective.rows import Rows
 from pinnreg.objective.settings import PointSettings
 from pinnreg.objective.terms import INTERIOR, OnParameters, Penalised, Shape, Soft, Source, Term
@@ -81,6 +82,26 @@ class Objective:
         """How many rows there are at most, with those of all perturbed networks."""
         at_points = sum(self._most_rows(term) * sum(self.shapes[term.name].runs.values()) for term in self.terms)
         return (1 if self.noise is None else self.noise.copies) * (at_points + sum(self.sizes.values()))
+
+    def counts(self, points: Mapping[str, Points]) -> dict[str, int]:
+        """The number of rows of each loss term at points of all terms."""
+        at_points = {
+            name: runs * points[term.name].rows
+            for term in self.terms
+            for name, runs in self.shapes[term.name].runs.items()
+        }
+        return at_points | dict(self.sizes)
+
+    @property
+    def rows_at_once(self) -> int | None:
+        """How many rows a block of a Jacobian has at most; None where it is not taken in blocks."""
+        if self.model.chunk is None:
+            return None
+        blocks = (
+            min(self._most_rows(term), at_once(shape.seen, self.model.chunk) or 0) * sum(shape.runs.values())
+            for term, shape in ((term, self.shapes[term.name]) for term in self.terms)
+        )
+        return max([*blocks, *self.sizes.values()])
 
     def _most_rows(self, term: Term) -> int:
         rows = self.shapes[term.name].rows

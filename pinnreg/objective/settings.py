@@ -35,7 +35,9 @@ class PointSettings:
         importance: whether points of `residual` count in inverse proportion to how densely they are drawn, so that the
             loss remains an estimate of the same integral.
         chunk: how many points the network sees at once, to bound memory; null for all. The result is the same to
-            rounding, for one more forward pass where gradients are taken.
+            rounding, for one more forward pass where gradients are taken. Gauss-Newton then takes the rows of its
+            Jacobian so many points at a time where these are more than parameters, and computes them several times in
+            a step.
     """
 
     interior: Count | Literal["auto", "data"] = "auto"

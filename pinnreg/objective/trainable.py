@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
 
+from pinnreg.objective.in_blocks import InBlocks
 from pinnreg.objective.linearise import Linearised
 from pinnreg.objective.model import Parameters
 
@@ -39,7 +40,7 @@ class Target(Protocol):
     def residuals(self, parameters: Parameters) -> Tensor:
         """All rows, whose sum of squares is the loss, (n,)."""
 
-    def linearise(self, parameters: Parameters) -> Linearised:
+    def linearise(self, parameters: Parameters) -> Linearised | InBlocks:
         """The rows with their Jacobian, valid until the next call."""
 
 

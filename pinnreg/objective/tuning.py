@@ -35,7 +35,8 @@ import torch
 from torch import Tensor
 
 from pinnreg.objective.batch import Batch, Tuned
-from pinnreg.objective.linearise import Linearised, linearise
+from pinnreg.objective.in_blocks import InBlocks, blocks_of, linearised_for
+from pinnreg.objective.linearise import Linearised
 from pinnreg.objective.model import Parameters
 from pinnreg.objective.objective import Objective
 
@@ -95,7 +96,7 @@ def tuned(
     if not batch.placement.tuned:
         first = _first(objective, batch, parameters, by_layer=by_layer)
         return {name: Tuned(weight, step) for name, weight in first.items()}
-    linear = _linear(objective, batch, linearise(objective, batch, parameters, by_layer=by_layer))
+    linear = _linear(objective, batch, linearised_for(objective, batch, parameters, by_layer=by_layer))
     found, factors = {}, dict[str, float]()
     for name, before in batch.placement.tuned.items():
         if not before.weight:
@@ -111,8 +112,10 @@ def tuned(
 def _first(objective: Objective, batch: Batch, parameters: Parameters, *, by_layer: bool | None) -> dict[str, float]:
     """Weights by which the penalties have a given share of the squares of the Jacobian."""
     ones = replace(batch, weights={**batch.weights, **dict.fromkeys(objective.to_tune, 1.0)})
-    at = linearise(objective, ones, parameters, by_layer=by_layer)
-    squares = {name: float(at.jacobian[rows].square().sum()) for name, rows in at.rows.items()}
+    squares = dict.fromkeys(batch.counts, 0.0)
+    for block in blocks_of(linearised_for(objective, ones, parameters, by_layer=by_layer)):
+        for name, rows in block.terms.items():
+            squares[name] += float(block.jacobian[rows].square().sum())
     others = sum(value for name, value in squares.items() if name not in objective.to_tune)
     usual = FIRST if measured(objective) else FIRST_WITHOUT
     first = {name: FIRST_OF_EQUATIONS if objective.penalties[name].vanishes else usual for name in objective.to_tune}
@@ -195,19 +198,24 @@ def _standard_error(values: Tensor) -> float:
     return float(values.std()) / math.sqrt(len(values)) if len(values) > 1 else 0.0
 
 
-def _linear(objective: Objective, batch: Batch, at: Linearised) -> _Linear:
-    jacobian, residuals = at.jacobian.double(), at.residuals.double()
+def _linear(objective: Objective, batch: Batch, at: Linearised | InBlocks) -> _Linear:
     terms = _data(objective)
     data = torch.cat([torch.arange(at.rows[name].start, at.rows[name].stop) for name in terms])
     some = slice(None, None, -(-len(data) // MOST))
-    rows = data[some].to(jacobian.device)
-    return _Linear(
-        {name: jacobian[own].T @ jacobian[own] for name, own in at.rows.items()},
-        {name: jacobian[own].T @ residuals[own] for name, own in at.rows.items()},
-        jacobian[rows],
-        residuals[rows],
-        torch.cat([_variance(objective, batch, name) for name in terms]).to(residuals)[some],
-    )
+    chosen = data[some].to(at.residuals.device)
+    residuals, width = at.residuals.double(), at.jacobian.shape[1]
+    grams = {name: residuals.new_zeros((width, width)) for name in at.rows}
+    gradients = {name: residuals.new_zeros(width) for name in at.rows}
+    looked_at = residuals.new_zeros((len(chosen), width))
+    for block in blocks_of(at):
+        jacobian, here = block.jacobian.double(), residuals[block.rows]
+        for name, own in block.terms.items():
+            grams[name] += jacobian[own].T @ jacobian[own]
+            gradients[name] += jacobian[own].T @ here[own]
+        among, place = (chosen[:, None] == block.rows).nonzero(as_tuple=True)
+        looked_at[among] = jacobian[place]
+    noise = torch.cat([_variance(objective, batch, name) for name in terms]).to(residuals)[some]
+    return _Linear(grams, gradients, looked_at, residuals[chosen], noise)
 
 
 def measured(objective: Objective) -> Sequence[str]:

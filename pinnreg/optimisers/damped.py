@@ -19,7 +19,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pinnreg.optimisers.dense import Rotation, cholesky, gram, qr, stacked_qr
+from pinnreg.dense import Rotation, cholesky, gram, qr, stacked_qr
 
 FLOOR = 500.0
 REFINEMENTS = 4

@@ -11,7 +11,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from pinnreg.objective import Linearised, Target
+from pinnreg.objective import InBlocks, Linearised, Target
 from pinnreg.optimisers.interface import Advance, Parameters
 from pinnreg.optimisers.step import Info, Options, init, step
 from pinnreg.optimisers.vectors import assign
@@ -46,7 +46,7 @@ class GaussNewtonSteps:
 
     def _advance(self, objective: Target, number: int) -> Advance:
         at = objective.linearise(self._parameters)
-        self._entries = at.jacobian.numel()
+        self._entries = math.prod(at.jacobian.shape)
         options, state = replace(self._options, seed=objective.seed), replace(self._state, number=number)
         after, self._state, info = step(objective, at, self._parameters, state, options)
         if not info.finite:
@@ -94,9 +94,10 @@ def _is_final(objective: Target, info: Info) -> bool:
     return not (objective.annealing or objective.stochastic or info.sketched) and objective.keeps_points
 
 
-def _with_bad_slopes(at: Linearised) -> dict[str, Tensor]:
+def _with_bad_slopes(at: Linearised | InBlocks) -> dict[str, Tensor]:
     """The terms' values, NaN where their derivatives are not finite."""
-    finite = {term: at.jacobian[rows].isfinite().all() for term, rows in at.rows.items()}
+    sums = at.jacobian @ at.residuals.new_ones(at.jacobian.shape[1])
+    finite = {term: sums[rows].isfinite().all() for term, rows in at.rows.items()}
     return {term: torch.where(finite[term], value, torch.nan) for term, value in at.losses.items()}
 
 

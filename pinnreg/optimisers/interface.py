@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, final
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pinnreg.objective import Target
+    from pinnreg.objective import Jacobian, Target
 
 Parameters: TypeAlias = "dict[str, Tensor]"
 
@@ -30,7 +30,7 @@ class Linear(Protocol):
         """r, (n,)."""
 
     @property
-    def jacobian(self) -> Tensor:
+    def jacobian(self) -> Tensor | Jacobian:
         """Their derivatives by all parameters in their order, (n, p); best one column after the other in memory."""
 
 

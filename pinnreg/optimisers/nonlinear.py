@@ -14,9 +14,9 @@ from torch import Tensor
 from pinnreg import memory
 from pinnreg.errors import InputError
 from pinnreg.optimisers.function import Given, Result, UserFunction
-from pinnreg.optimisers.interface import JACOBIANS, Linear, Parameters
+from pinnreg.optimisers.interface import JACOBIANS, Parameters
 from pinnreg.optimisers.settings import GaussNewton
-from pinnreg.optimisers.step import Info, Options, State, init, step
+from pinnreg.optimisers.step import Info, Known, Options, State, init, step
 from pinnreg.optimisers.trust_region import Rules, Trial, square
 from pinnreg.optimisers.vectors import as_vector
 
@@ -288,7 +288,7 @@ def _failed(search: _Search, info: Info, tolerances: _Tolerances) -> _Search:
     return search.ended(f"in {FAILURES} random subspaces in a row {reason}", converged=all(search.failures))
 
 
-def _largest_cosine(at: Linear, norms: Tensor) -> float:
+def _largest_cosine(at: Known, norms: Tensor) -> float:
     """maxⱼ |Jⱼᵀ r| / (|Jⱼ| |r|), over columns that are not zero, whose norms are given."""
     slopes = (at.jacobian.T @ at.residuals).abs()
     sizes = norms * torch.linalg.vector_norm(at.residuals)

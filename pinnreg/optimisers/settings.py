@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 IN_A_SUBSPACE = 3.5
 """Numbers that a step in a subspace takes for each of its Jacobian's, itself among them."""
+TRIANGLES, VECTORS = 6, 16
+"""The same of a Jacobian in blocks: for each of its triangle's numbers, and for each of its rows."""
 MATRICES = 3.5
 """The same for each of self-scaled Broyden's matrix."""
 
@@ -249,7 +251,7 @@ AnyStage = GaussNewton | SSBroyden | LBFGS | Adam | SGD
 """The settings of a stage that a config can name; its `optimiser` key says which."""
 
 
-def check_memory(stages: Sequence[Stage], rows: int, like: Parameters, gradient: int) -> None:
+def check_memory(stages: Sequence[Stage], rows: int, like: Parameters, gradient: int, block: int | None = None) -> None:
     """Refuse stages that need more memory than is free, together with what a gradient takes.
 
     Counted from peaks of processes: of Gauss-Newton's Jacobian 1.9 to 2.3 copies with its factorisation, 3.4 where
@@ -260,26 +262,31 @@ def check_memory(stages: Sequence[Stage], rows: int, like: Parameters, gradient:
         rows: of the residuals.
         like: the parameters.
         gradient: bytes of a gradient at its peak.
+        block: rows of which there is a Jacobian at once; None for all.
 
     Raises:
         InputError: naming the optimiser.
     """
     width, first = sum(each.numel() for each in like.values()), next(iter(like.values()))
     for number, stage in enumerate(stages):
-        entries, of_what, remedy = _entries(stage, rows, width)
+        entries, of_what, remedy = _entries(stage, rows, width, block)
         what = f"train.{number}: {stage.optimiser} with {of_what}"
         needs = {what: int(entries * first.element_size()), "its gradients": gradient}
         memory.check(needs, f"take {remedy}", first.device)
 
 
-def _entries(stage: Stage, rows: int, width: int) -> tuple[float, str, str]:
+def _entries(stage: Stage, rows: int, width: int, block: int | None) -> tuple[float, str, str]:
     """The numbers that a stage holds, what of, and what would take fewer."""
     match stage:
         case GaussNewton():
-            copies = (
-                IN_A_SUBSPACE if min(rows, width) > SKETCHED_ABOVE or (stage.sketch or width) < width else JACOBIANS
-            )
             advice = "fewer points, a smaller network, or optimiser: lbfgs or adam, which need no Jacobian"
+            within = min(rows, width) > SKETCHED_ABOVE or (stage.sketch or width) < width
+            copies = IN_A_SUBSPACE if within else JACOBIANS
+            if block is not None and rows > width:
+                entries = copies * block * width + TRIANGLES * width**2 + VECTORS * rows
+                return entries, f"{rows} rows of a Jacobian by {width} parameters, {block} at a time", advice
+            if rows > width:
+                advice = f"{advice}; or set points.chunk, as 2000, which takes more time"
             return copies * rows * width, f"a Jacobian of {rows} rows and {width} parameters", advice
         case SSBroyden():
             return MATRICES * width**2, f"a matrix of {width} x {width} parameters", "lbfgs, or a smaller network"

@@ -14,6 +14,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from pinnreg.objective import Jacobian
 from pinnreg.optimisers.damped import Damped, DampedLeastSquares
 
 ROWS_PER_COLUMN = 4
@@ -28,7 +29,7 @@ class SketchedLeastSquares:
 
     def __init__(
         self,
-        jacobian: Tensor,
+        jacobian: Tensor | Jacobian,
         residuals: Tensor,
         size: int,
         draws: torch.Generator,
@@ -37,24 +38,43 @@ class SketchedLeastSquares:
         single: bool = False,
     ) -> None:
         rows, self._parameters = jacobian.shape
-        device = jacobian.device
+        device = residuals.device
         # an odd length: then all coefficients but the first, which is left out, are pairs
         self._length = self._parameters + 1 - self._parameters % 2
-        self._signs = _signs(self._parameters, draws).to(jacobian)
+        self._signs = _signs(self._parameters, draws).to(residuals)
         chosen = torch.randperm(self._length - 1, generator=draws, device=draws.device)[:size]
         self._chosen = chosen.to(device) + 2
-        columns = torch.fft.rfft(self._signs[:, None] * jacobian.T, n=self._length, dim=0, norm="ortho")
-        pairs = 2**0.5 * torch.view_as_real(columns).movedim(-1, 1).flatten(0, 1)
-        sketched = pairs[self._chosen].T
         self._buckets: tuple[Tensor, Tensor] | None = None
         if sum_rows and rows > ROWS_PER_COLUMN * size:
             bucket = torch.randint(ROWS_PER_COLUMN * size, (rows,), generator=draws, device=draws.device)
-            self._buckets = bucket.to(device), _signs(rows, draws).to(jacobian)
+            self._buckets = bucket.to(device), _signs(rows, draws).to(residuals)
         self._count = ROWS_PER_COLUMN * size
+        sketched = self._sketched(jacobian) if isinstance(jacobian, Tensor) else self._sketched_blocks(jacobian)
         # one column after the other, as the factorisations want it
-        columns_first = self._summed(sketched).T.contiguous().T
+        columns_first = sketched.T.contiguous().T
         self._inner = DampedLeastSquares(columns_first, self._summed(residuals), single=single)
         self.scale = self._inner.scale
+
+    def _sketched(self, jacobian: Tensor) -> Tensor:
+        return self._summed(self._projected(jacobian))
+
+    def _sketched_blocks(self, jacobian: Jacobian) -> Tensor:
+        rows, chosen = jacobian.shape[0], len(self._chosen)
+        found = self._signs.new_zeros((rows if self._buckets is None else self._count, chosen))
+        for block in jacobian:
+            projected = self._projected(block.jacobian)
+            if self._buckets is None:
+                found[block.rows] = projected
+            else:
+                bucket, signs = self._buckets
+                found.index_add_(0, bucket[block.rows], signs[block.rows, None] * projected)
+        return found
+
+    def _projected(self, jacobian: Tensor) -> Tensor:
+        """J S, (n, s)."""
+        columns = torch.fft.rfft(self._signs[:, None] * jacobian.T, n=self._length, dim=0, norm="ortho")
+        pairs = 2**0.5 * torch.view_as_real(columns).movedim(-1, 1).flatten(0, 1)
+        return pairs[self._chosen].T
 
     def at(self, damping: float) -> Damped:
         """The solution for one λ > 0, among the vectors of the subspace."""

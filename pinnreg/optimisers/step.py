@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from pinnreg.optimisers.damped import DampedLeastSquares
+from pinnreg.optimisers.in_blocks import DampedInBlocks
 from pinnreg.optimisers.interface import SKETCHED_ABOVE, Linear, Parameters, SumOfSquares
 from pinnreg.optimisers.sketch import SketchedLeastSquares
 from pinnreg.optimisers.trust_region import Rules, Subproblem, Trial, TrustRegion, square
@@ -42,6 +43,7 @@ class Options:
         seed: of the subspaces.
         sum_rows: whether many rows are summed with random signs into few in a subspace: cheaper, and as good while the
             residuals are to vanish.
+        first_damping: λ that the first step begins at, beside the squares of the Jacobian.
     """
 
     rules: Rules
@@ -50,6 +52,7 @@ class Options:
     scaled: bool = False
     seed: int = 0
     sum_rows: bool = True
+    first_damping: float = FIRST_DAMPING
 
 
 @final
@@ -112,15 +115,14 @@ def step(
         The parameters after the step, views of one new vector (those given where there was no step); the state for the
         next; what was done.
     """
-    units = _units(at.jacobian, state.units) if options.scaled else None
-    seen = at if units is None else Known(at.residuals, at.jacobian / units)
+    seen, units = _scaled(at, state.units) if options.scaled else (at, None)
     problem = _problem(seen, state.number, options)
     loss, sketched = square(at.residuals), isinstance(problem, SketchedLeastSquares)
     after = replace(state, number=state.number + 1, units=units)
     if not math.isfinite(problem.scale + loss):
         return parameters, after, Info(loss, None, None, sketched)
     region = TrustRegion(target, parameters, seen, problem, options.rules, loss, units)
-    first, found = region.search(FIRST_DAMPING * problem.scale if state.damping is None else state.damping)
+    first, found = region.search(options.first_damping * problem.scale if state.damping is None else state.damping)
     info = Info(loss, first, found, sketched)
     if found is None:
         return parameters, after, info
@@ -136,11 +138,14 @@ class Known:
     jacobian: Tensor
 
 
-def _units(jacobian: Tensor, before: Tensor | None) -> Tensor:
-    norms = torch.linalg.vector_norm(jacobian, dim=0)
+def _scaled(at: Linear, before: Tensor | None) -> tuple[Known, Tensor]:
+    """Residuals to first order in parameters times D, and D."""
+    assert isinstance(at.jacobian, Tensor), "stages, which have blocks, do not scale"
+    norms = torch.linalg.vector_norm(at.jacobian, dim=0)
     units = norms if before is None else torch.maximum(norms, before)
     # a parameter without influence so far
-    return torch.where(units > 0, units, torch.ones_like(units))
+    units = torch.where(units > 0, units, torch.ones_like(units))
+    return Known(at.residuals, at.jacobian / units), units
 
 
 def _problem(at: Linear, number: int, options: Options) -> Subproblem:
@@ -149,6 +154,8 @@ def _problem(at: Linear, number: int, options: Options) -> Subproblem:
     if size is None and min(at.jacobian.shape) > SKETCHED_ABOVE:
         size = SKETCH
     if size is None or size >= width:
+        if not isinstance(at.jacobian, Tensor):
+            return DampedInBlocks(at.jacobian, at.residuals)
         return DampedLeastSquares(at.jacobian, at.residuals, single=options.mixed_precision)
     draws = generator(options.seed, "sketch", number)
     return SketchedLeastSquares(

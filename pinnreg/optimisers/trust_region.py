@@ -33,11 +33,12 @@ import torch
 from torch import Tensor
 
 from pinnreg.optimisers.damped import Damped, DampedLeastSquares
+from pinnreg.optimisers.in_blocks import DampedInBlocks
 from pinnreg.optimisers.interface import Linear, Parameters, SumOfSquares
 from pinnreg.optimisers.sketch import SketchedLeastSquares
 from pinnreg.optimisers.vectors import as_parameters, as_vector
 
-Subproblem = DampedLeastSquares | SketchedLeastSquares
+Subproblem = DampedLeastSquares | DampedInBlocks | SketchedLeastSquares
 
 FACTOR = 4.0
 BOLDER = 5

@@ -8,6 +8,7 @@ from .line import evaluate, load, load_config, problem, solve
 from .prepare import choose_device
 from .redrawing import redraw
 from .reporting import report_page
+from .sharing import follow
 from .solution import Solution
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "compare",
     "evaluate",
     "export",
+    "follow",
     "load",
     "load_config",
     "problem",

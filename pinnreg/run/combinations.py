@@ -84,6 +84,11 @@ def _check_precision(config: Config) -> None:
             raise InputError(
                 f"train.{number}.mixed_precision has no effect with dtype: float32, which is single anyway"
             )
+        if isinstance(stage, GaussNewton) and stage.mixed_precision and config.points.chunk is not None:
+            raise InputError(
+                f"train.{number}.mixed_precision has no effect with points.chunk, where no Jacobian is factorised as "
+                "a whole; leave one of them out"
+            )
 
 
 def _check_compiled(config: Config) -> None:

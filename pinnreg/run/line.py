@@ -27,9 +27,10 @@ from pinnreg.config import (
     write_config,
 )
 from pinnreg.equations import Problem
-from pinnreg.errors import InputError, Interrupted, StorageError
+from pinnreg.errors import InputError, Interrupted, LostProcess, StorageError
 from pinnreg.estimates import Uncertainty
 from pinnreg.objective import Batch, Evaluator, batch_of
+from pinnreg.parallel import Team
 from pinnreg.report import main_error, read_report, write_report
 from pinnreg.run.combinations import note_unfinished_annealing
 from pinnreg.run.convergence import judged, worst, wrong
@@ -41,6 +42,7 @@ from pinnreg.run.progress import seen
 from pinnreg.run.provenance import provenance
 from pinnreg.run.results import compared, with_facts, write_figures
 from pinnreg.run.resuming import Begun
+from pinnreg.run.sharing import check_shared
 from pinnreg.run.solution import Solution
 from pinnreg.run.symptoms import more, undetermined
 from pinnreg.run.viewing import viewed
@@ -61,6 +63,7 @@ def solve(
     hooks: Hooks | None = None,
     figures: bool = True,
     progress: bool = True,
+    team: Team | None = None,
 ) -> Solution:
     """Solve a PDE: train a network on it, compare it with the reference, and write the run's folder.
 
@@ -77,6 +80,7 @@ def solve(
             `wrong` are filled in here.
         figures: whether to draw; `pinnreg.run.redraw` can do so later.
         progress: whether it is seen on stderr: a bar on a terminal, elsewhere a line at each evaluation.
+        team: processes that share the rows of the training, which this one leads; the others `follow`.
 
     Returns:
         The solution, with its history, report and folder.
@@ -86,6 +90,7 @@ def solve(
         Diverged: NaN or Inf after the start; the last good state was saved.
         Interrupted: `hooks.interrupted` asked to stop; the state was saved.
         StorageError: the disk is full, or taken away; the last checkpoint is whole.
+        LostProcess: one of a team is gone; the last checkpoint is whole.
     """
     started = time.monotonic()
     hooks = hooks or Hooks()
@@ -94,13 +99,15 @@ def solve(
     resolved = _resolve(config, changes, problems, begun)
     prepared = prepare(resolved, trains=True)
     check_stages(prepared)
+    if team is not None:
+        check_shared(prepared, team)
     with _workplace(out, resolved.stem, begun, overwrite=overwrite) as folder, _stored(folder):
         state = begun and begun.state_to_go_on(prepared)
         began_with = begun.began_with if begun and state else {}
         earlier = begun.seconds_of(state) if begun and state else 0.0
         with seen(quiet=not progress, zero=_zero(prepared)) as on_row:
             looking = _with_looks(hooks, prepared, on_row)
-            outcome, history = _trained(prepared, folder, state, looking, began_with)
+            outcome, history = _trained(prepared, folder, state, looking, began_with, team)
         solution = prepared.solution(outcome.parameters, history)
         _note_nothing_done(prepared, state, outcome)
         verdict, how = judged(solution, prepared, outcome), prepared.resolved.config.evaluate.estimate
@@ -253,6 +260,11 @@ def _stored(folder: RunFolder | None) -> Iterator[None]:
         if folder is None or stopped.checkpoint is not None or not folder.checkpoint.is_file():
             raise
         raise Interrupted(stopped.signal, folder.checkpoint) from None
+    except LostProcess as lost:
+        if folder is None or not folder.checkpoint.is_file():
+            raise
+        kept = f"the last checkpoint is whole: go on with --resume {folder.path}, in any number of processes"
+        raise LostProcess(f"{lost}; {kept}") from lost
     except OSError as error:
         if folder is None:
             raise
@@ -270,6 +282,7 @@ def _trained(
     state: Mapping[str, Any] | None,
     hooks: Hooks,
     began_with: Mapping[str, Any],
+    team: Team | None,
 ) -> tuple[Outcome[Batch], dict[str, NDArray[np.float64]]]:
     """The outcome of training, from the start or from a state, and its history; results of an earlier end are gone."""
     config, path, start = prepared.resolved.config, folder and folder.history, prepared.start
@@ -287,7 +300,7 @@ def _trained(
 
     history.check()
     outcome = train(
-        Evaluator(objective, compile=config.compile),
+        Evaluator(objective, compile=config.compile, team=team),
         config.train,
         history,
         checkpoint=folder and folder.checkpoint,

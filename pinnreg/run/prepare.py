@@ -261,7 +261,8 @@ def check_stages(prepared: Prepared, *, here: bool = True) -> None:
         )
     if here:
         objective = prepared.objective
-        check_memory(prepared.resolved.config.train, objective.row_count, parameters, objective.kept)
+        stages, rows = prepared.resolved.config.train, objective.row_count
+        check_memory(stages, rows, parameters, objective.kept, objective.rows_at_once)
 
 
 def choose_device(name: str) -> torch.device:

@@ -14,6 +14,7 @@ from pinnreg import InputError
 from pinnreg.compilation import recorded
 from pinnreg.config import resolve
 from pinnreg.objective import Evaluator, Objective, compiled
+from pinnreg.parallel import Team
 from pinnreg.run import line
 
 
@@ -104,9 +105,9 @@ def compile_(_: Path) -> None:
     """What it does is in test_compilation; here, that the key arrives, and gives the same gradient to rounding."""
     arrived: list[bool] = []
 
-    def noted(objective: Objective, *, compile: bool) -> Evaluator:
+    def noted(objective: Objective, *, compile: bool, team: Team | None) -> Evaluator:
         arrived.append(compile)
-        return Evaluator(objective, compile=compile)
+        return Evaluator(objective, compile=compile, team=team)
 
     base = config({"optimiser": "sgd", "steps": 1, "learning_rate": 1.0})
     start = prepared(base).objective.model.initial()
