@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
+
+from torch import Tensor, nn
 
 from pinnreg.errors import InputError
 from pinnreg.exports.program import weights_of, write_program
 from pinnreg.files import why_not
 from pinnreg.run.folder import is_own
-from pinnreg.run.sampling import about
-
-if TYPE_CHECKING:
-    from pinnreg.run.solution import Solution
+from pinnreg.run.sampling import Solution, about
 
 SUFFIX = ".pt2"
 TRIED = 64
 """Points of the domain at which the program is compared with the solution."""
 
 
-def save_program(solution: Solution, path: str | Path) -> list[Path]:
+class Trained(Solution, Protocol):
+    """What is asked of a solution here."""
+
+    @property
+    def network(self) -> nn.Module: ...
+
+    @property
+    def parameters(self) -> Mapping[str, Tensor]: ...
+
+
+def save_program(solution: Trained, path: str | Path) -> list[Path]:
     """Write the program and the weights; described at `Solution.save_network`."""
     path = Path(path)
     if path.suffix.lower() != SUFFIX:
