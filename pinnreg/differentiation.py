@@ -118,7 +118,7 @@ def nested(
         columns = [_table(column, inputs, wanted) for column in outputs.unbind(dim=1)]
         table = {index: torch.stack([column[index] for column in columns], dim=1) for index in wanted}
     support = tuple(row for row, expansion in expansions.items() if expansion) or (0,)
-    zero = points.new_zeros((len(points), len(columns)))
+    zero = points.new_zeros((points.shape[0], len(columns)))  # a length would be a fixed one in a program
     rows = [sum((weight * table[index] for index, weight in expansions[row]), start=zero) for row in support]
     stack = torch.stack(rows)
     return Series(algebra, support, (stack if keep else stack.detach(),))

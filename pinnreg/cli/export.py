@@ -16,8 +16,8 @@ from pinnreg.errors import InputError
 def export(
     folder: options.Run,
     to: Annotated[
-        Literal["vtk", "netcdf", "csv", "npz"] | None,
-        typer.Option("--to", help="For ParaView, xarray and others, tables, NumPy; what --out says if not given."),
+        Literal["vtk", "netcdf", "csv", "npz", "program"] | None,
+        typer.Option("--to", help="For ParaView, xarray, tables, NumPy, PyTorch; what --out says if not given."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="The file; the run's name if not given.")
@@ -35,7 +35,7 @@ def export(
     ] = None,
     problems: options.Problems = None,
 ) -> None:
-    """Write a solution for ParaView, xarray, tables, NumPy.
+    """Write a solution for ParaView, xarray, tables, NumPy, or as a program for PyTorch.
 
     Outputs, reference, error and estimate are those of the run's report, unless --grid or --points say where else. A
     file that exists is never replaced.

@@ -147,7 +147,9 @@ class Trial:
             total = total + (share * gap if len(ends) == 2 else gap)
         if isinstance(last, AxisData) and last.slope_at_min is not None:
             face = moved(points, last.axis, last.lower)
-            slope = self._evaluate(last.slope_at_min, face) - self._slope(before, face, last.axis)
+            slope = self._evaluate(last.slope_at_min, face)
+            if before:  # nothing has no slope, and a program of it no derivative by points that it never saw
+                slope = slope - self._slope(before, face, last.axis)
             total = total + (points[:, last.axis] - last.lower) * slope
         return total
 

@@ -50,7 +50,7 @@ class QuadraticBlock(nn.Module):
             nn.init.normal_(self.lam, generator=generator)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        constant = torch.ones((len(inputs), 1), dtype=inputs.dtype, device=inputs.device)
+        constant = torch.ones((inputs.shape[0], 1), dtype=inputs.dtype, device=inputs.device)
         x = torch.cat([inputs, constant], dim=1)
         # matrix products throughout, of which Gauss-Newton has the Jacobian in one backward pass
         values = functional.linear(functional.linear(x, self.weight).square(), self.lam)

@@ -13,14 +13,13 @@ from pinnreg.config import Problems
 from pinnreg.errors import InputError, unknown
 from pinnreg.exports import Sampled, write_csv, write_netcdf, write_npz, write_vtk
 from pinnreg.exports.vtk import paths_of
-from pinnreg.files import why_not
-from pinnreg.run.folder import is_own
 from pinnreg.run.line import evaluate, load
+from pinnreg.run.program import check_new, save_program
 from pinnreg.run.sampling import at_points, on_grid, read_points, scattered
 from pinnreg.run.solution import Solution
 
-Format = Literal["vtk", "netcdf", "csv", "npz"]
-SUFFIXES: Mapping[str, str] = {"vtu": "vtk", "pvd": "vtk", "nc": "netcdf", "csv": "csv", "npz": "npz"}
+Format = Literal["vtk", "netcdf", "csv", "npz", "program"]
+SUFFIXES: Mapping[str, str] = {"vtu": "vtk", "pvd": "vtk", "nc": "netcdf", "csv": "csv", "npz": "npz", "pt2": "program"}
 """Of files, and the format that each of them says."""
 WRITERS: Mapping[str, Callable[[Sampled, Path], list[Path]]] = {
     "vtk": write_vtk,
@@ -45,8 +44,8 @@ def export(
 
     Args:
         run: a run's folder, or a solution.
-        to: "vtk" for ParaView (`.vtu`, and a `.pvd` collection of times), "netcdf", "csv" or "npz"; None for what the
-            suffix of `out` says.
+        to: "vtk" for ParaView (`.vtu`, and a `.pvd` collection of times), "netcdf", "csv" or "npz"; "program" for
+            PyTorch (`solution.save_network`), which needs no grid or points; None for what the suffix of `out` says.
         out: the file; None for the run's name in the working folder. None that exists is replaced.
         grid: points along each axis, or one number for all; None for the grid of the run's report. On another grid a
             run's folder is compared anew with the reference.
@@ -68,7 +67,11 @@ def export(
     solution = _solution(run, grid, problems)
     timed = "t" in solution.trial.axes
     kind, path = _target(to, out, solution, timed=timed)
-    _check(path)
+    check_new(path)
+    if kind == "program":
+        if grid is not None or points is not None or list(derivatives) or units:
+            raise InputError("export: a program takes any points: no grid, points, derivatives or units")
+        return save_program(solution, path)
     if points is None:
         sampled = on_grid(solution, grid if solution.report is None else None, derivatives, units)
     else:
@@ -77,7 +80,7 @@ def export(
     if kind == "vtk":
         sampled = _in_space(sampled)
         for each in paths_of(path, len(set(sampled.axes["t"]))) if "t" in sampled.axes else [path]:
-            _check(each)
+            check_new(each)
     path.parent.mkdir(parents=True, exist_ok=True)
     return WRITERS[kind](sampled, path)
 
@@ -111,15 +114,6 @@ def _target(to: str | None, out: str | Path | None, solution: Solution, *, timed
     if to is not None and SUFFIXES[suffix] != to:
         raise InputError(f"export: {path}: .{suffix} is not a file of {to}")
     return SUFFIXES[suffix], path.with_suffix(".pvd" if timed else ".vtu") if SUFFIXES[suffix] == "vtk" else path
-
-
-def _check(path: Path) -> None:
-    if (reason := why_not(path)) is not None:
-        raise InputError(f"{path}: cannot be written: {reason}")
-    if is_own(path):
-        raise InputError(f"{path}: pinnreg keeps a file of its own there; choose another name")
-    if path.exists():
-        raise InputError(f"{path}: exists already; choose another name, or move it away")
 
 
 def _in_space(sampled: Sampled) -> Sampled:

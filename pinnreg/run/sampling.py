@@ -159,17 +159,17 @@ def _sampled(
             raise unknown("axis or output:", name, (*problem.domain.axes, *problem.outputs))
     space = tuple(name for name in axes if name in problem.space_axes)
     fixed = middle_of(problem.domain, axes) if is_grid else {}
-    return Sampled(axes, fields, space, is_grid, fixed, dict(units or {}), _about(solution))
+    return Sampled(axes, fields, space, is_grid, fixed, dict(units or {}), about(solution))
 
 
-def _about(solution: Solution) -> dict[str, Any]:
+def about(solution: Solution) -> dict[str, Any]:
     """Where it comes from."""
     facts = {} if solution.report is None else solution.report.facts
     kept = ("problem", "converged", "stop_reason", "steps", "dtype", "regularisers")
-    about = {name: facts[name] for name in kept if name in facts}
+    known = {name: facts[name] for name in kept if name in facts}
     errors = {} if solution.report is None else solution.report.errors
-    about |= {f"relative_l2_error_of_{name}": each.rel_l2 for name, each in errors.items()}
-    return {**about, **{f"unknown_{name}": value for name, value in solution.unknown.items()}, **_provenance(solution)}
+    known |= {f"relative_l2_error_of_{name}": each.rel_l2 for name, each in errors.items()}
+    return {**known, **{f"unknown_{name}": value for name, value in solution.unknown.items()}, **_provenance(solution)}
 
 
 def _provenance(solution: Solution) -> dict[str, Any]:

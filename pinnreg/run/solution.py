@@ -25,6 +25,7 @@ from pinnreg.report.compare import Report
 from pinnreg.report.fixed import Fixed, fixed
 from pinnreg.report.grid import grid_points, inside_of, middle_of, spread
 from pinnreg.run.pictured import drawn, in_notebook, said
+from pinnreg.run.program import save_program
 from pinnreg.run.sampling import on_grid
 from pinnreg.taylor import MultiIndex, Operator
 
@@ -171,6 +172,26 @@ class Solution:
             InputError: xarray is not installed, or axes or derivatives that the problem does not have.
         """
         return to_xarray(on_grid(self, axes, derivatives, units))
+
+    def save_network(self, path: str | Path) -> list[Path]:
+        """Write all that `solution(points)` does as one program that PyTorch runs without pinnreg, and its weights.
+
+        `torch.export.load(path).module()` is a function of points (n, d), columns in the order of the axes, for any n,
+        in the precision of the run and differentiable by the points. It is a program of `torch.export`, as TorchScript
+        is deprecated and a pickled module would need pinnreg and the problem's file. `<name>_weights.npz` has the
+        network's parameters and buffers by name.
+
+        Args:
+            path: ends in `.pt2`. None that exists is replaced.
+
+        Returns:
+            The program and the weights.
+
+        Raises:
+            InputError: another suffix, a file that exists or cannot be written, or a function of the problem, or a
+                network, that torch cannot follow.
+        """
+        return save_program(self, path)
 
     def plot(
         self,
