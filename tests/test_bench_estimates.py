@@ -367,7 +367,7 @@ def test_rows_that_are_done_are_kept_when_the_next_one_fails(
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["--problem", "burgrs"], ["unknown problem 'burgrs'", "did you mean 'burgers'", "no_norm"]),
+        (["--problem", "burgrs"], ["unknown problem 'burgrs'", "did you mean 'burgers'", "burgers_few_points"]),
         (["--seeds", "0"], ["--seeds"]),
         (["--jobs", "0"], ["--jobs"]),
         (["--json", "/dev/null/x.json"], ["--json", "cannot be written"]),

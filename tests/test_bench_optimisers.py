@@ -222,7 +222,7 @@ def test_rows_that_are_done_are_kept_when_the_command_is_interrupted(
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["--problem", "burgrs"], ["unknown problem 'burgrs'", "did you mean 'burgers'", "heat_joint"]),
+        (["--problem", "burgrs"], ["unknown problem 'burgrs'", "did you mean 'burgers'", "burgers_joint"]),
         (["--optimiser", "ssbroydn"], ["unknown optimiser 'ssbroydn'", "did you mean 'ssbroyden'"]),
         (["--seeds", "0"], ["--seeds"]),
         (["--max-seconds", "0"], ["--max-seconds", "positive"]),

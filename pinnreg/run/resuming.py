@@ -121,9 +121,11 @@ class Begun:
     def seconds_of(self, state: Mapping[str, Any]) -> float:
         """How long it has taken so far: in all, as its report says, or in training, where it has not ended."""
         trained = float(state["position"]["seconds"])
-        if not self.folder.report.is_file():
+        try:
+            report = read_report(self.folder.path)
+        except InputError:  # there is none, or one that is damaged, and will be written anew
             return trained
-        return max(trained, float(read_report(self.folder.path).facts.get("wall_seconds") or 0.0))
+        return max(trained, float(report.facts.get("wall_seconds") or 0.0))
 
     def with_figures(self, overrides: Mapping[str, Any]) -> FigureSettings:
         """The figures of the run's config, with other values by dotted key.
