@@ -34,6 +34,7 @@ def vector(solution: Solution) -> Tensor:
     return torch.cat([each.detach().reshape(-1) for each in solution.trained[1].values()])
 
 
+@pytest.mark.first(4)
 @pytest.mark.parametrize("chunk", [7, 100])
 @pytest.mark.parametrize("kind", KINDS)
 def test_blocks_have_each_row_once(kind: str, chunk: int) -> None:
@@ -94,6 +95,7 @@ def test_passes_count_as_sweeps() -> None:
     assert evaluator.sweeps == before + 2 * points
 
 
+@pytest.mark.first(3)
 @pytest.mark.parametrize("kind", KINDS)
 def test_training_goes_the_same_way(kind: str) -> None:
     whole, parts = solved(kind, None), solved(kind, 25)

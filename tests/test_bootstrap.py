@@ -128,6 +128,7 @@ def test_replicates_without_a_minimum_have_failed(monkeypatch: pytest.MonkeyPatc
         Bootstrap.of(uncertain.objective, uncertain.parameters, [good[0], None, None])
 
 
+@pytest.mark.slow
 def test_the_command_prints_both_intervals_and_writes_them(cli: Cli, run: Path, tmp_path: Path) -> None:
     code, out, err = cli("analyse", run, "--bootstrap", "6", "--eigenvalues", "1", "--out", tmp_path / "mine")
     assert (code, err) == (0, "")

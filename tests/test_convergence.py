@@ -247,6 +247,7 @@ def test_a_step_that_no_point_sees_is_no_solution(width: float, is_one: bool) ->
         assert re.search(r"'u' is a step along x at x=0\.(3|2999),", found)
 
 
+@pytest.mark.slow
 def test_a_run_that_ends_in_steps_has_not_converged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convergence, "torn", lambda _: "'u' is a step")
     found = facts("heat", points={"interior": 60}, train=steps(25))

@@ -40,6 +40,7 @@ def test_times_are_round_and_the_ends_are_among_them(bounds: tuple[float, float]
     assert round_times(bounds, (0, 0.25, 0.5, 0.75, 1)) == pytest.approx((bounds[0], *inner, bounds[1]))
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("size", ["single-column", pytest.param("double-column", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("names", [("x",), ("x", "y"), ("x", "t"), ("x", "y", "t")], ids="".join)
 def test_every_layout_is_readable_in_a_column(names: tuple[str, ...], size: Any) -> None:

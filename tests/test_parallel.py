@@ -54,6 +54,7 @@ def team(of: Any, size: int) -> Any:
     return Here([Share(of.objective, leads=False) for _ in range(size - 1)])
 
 
+@pytest.mark.first(4)
 @pytest.mark.parametrize(("size", "chunk"), [(2, None), (3, None), (2, 7)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_of_several_are_those_of_one(kind: str, size: int, chunk: int | None) -> None:
@@ -148,6 +149,7 @@ def test_a_term_of_fewer_points_than_processes() -> None:
     assert torch.allclose(found, evaluator.residuals(batch, parameters), rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("size", [2, 3])
 def test_training_goes_the_way_of_one(size: int) -> None:
     ends = []

@@ -97,6 +97,7 @@ def test_a_program_is_the_solution(name: str, tmp_path: Path) -> None:
     check(solved(GIVEN[name]), tmp_path / "mine.pt2")
 
 
+@pytest.mark.slow
 def test_slopes_of_exact_data_are_differentiated_on(tmp_path: Path) -> None:
     solution = solved({"problem": Driven(), "conditions": "exact"})
     assert [axis.slope_at_min is not None for axis in solution.trial.data[0]] == [False, True]  # type: ignore[union-attr]

@@ -229,6 +229,7 @@ def test_a_norm_says_how_large_an_eigenfunction_is(norm: float) -> None:
 SLOPE = condition(lambda u: u.x - 1, on="x=min", name="slope")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "exact"),
     [

@@ -162,6 +162,7 @@ def test_every_look_of_a_second_order_optimiser_counts(
     assert looks[0] > 4
 
 
+@pytest.mark.slow
 def test_the_column_begins_at_zero_rises_and_goes_on_through_the_stages(tmp_path: Path) -> None:
     stages = [{"optimiser": "adam", "steps": 20}, {"optimiser": "lbfgs", "steps": 20}, {"optimiser": "gauss_newton"}]
     stages[-1]["steps"] = 3
@@ -211,6 +212,7 @@ def after(calls: int) -> Hooks:
     return Hooks(interrupted=lambda: signal.SIGTERM if next(counter) == calls else None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "optimiser",
     ["adam", pytest.param("lbfgs", marks=pytest.mark.slow), pytest.param("gauss_newton", marks=pytest.mark.slow)],

@@ -86,6 +86,7 @@ def test_what_is_left_out_changes_between_steps_only() -> None:
     assert residuals[left_out].min() >= residuals[~left_out].max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "optimiser",
     ["gauss_newton", pytest.param("lbfgs", marks=pytest.mark.slow), pytest.param("ssbroyden", marks=pytest.mark.slow)],

@@ -247,6 +247,7 @@ def solved(*stages: dict[str, Any], problem: Problem | None = None, **sections: 
     return pinnreg.solve(config, out=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unknown", [pytest.param({"start": 2.0}, marks=pytest.mark.slow), {"start": 0.2, "positive": True}]
 )
