@@ -51,9 +51,9 @@ EXPERIMENTS := $(addprefix reproduce_,ktv noise_stability noise_injection quadra
 RUN := OMP_NUM_THREADS=1 $(BIN)/pinnreg
 GALLERY := outputs/gallery
 
-.PHONY: $(PICTURES) analysis $(STUDIES) $(BENCHMARKS) $(EXPERIMENTS)
+.PHONY: $(PICTURES) analysis figures $(STUDIES) $(BENCHMARKS) $(EXPERIMENTS)
 
-gallery: $(PICTURES) analysis $(STUDIES) $(EXPERIMENTS) $(BENCHMARKS)
+gallery: $(PICTURES) analysis figures $(STUDIES) $(EXPERIMENTS) $(BENCHMARKS)
 
 $(PICTURES): .venv/.stamp
 	$(RUN) solve $@ --out outputs/pictures/$@ --overwrite
@@ -89,6 +89,9 @@ bench_optimisers: .venv/.stamp
 bench_peers: .venv/.stamp
 	$(BIN)/python -m pip install --quiet --editable '.[peers]'
 	$(RUN) bench peers --max-seconds 300 --page $(GALLERY)
+
+figures: .venv/.stamp
+	$(RUN) bench figures --page $(GALLERY)
 
 bench_zoo: .venv/.stamp
 	$(RUN) bench zoo --jobs 2 --page $(GALLERY)

@@ -119,6 +119,7 @@ def test_the_hash_heeds_the_problem_file_and_data_files(tmp_path: Path) -> None:
         ({"vary": {"seed": 3}}, ["vary.seed", "got 3"]),
         ({"vary": {"seed": [1, 1]}}, ["vary.seed", "1 is there more than once"]),
         ({"vary": {"seed": [0]}, "budget": -1}, ["budget", "greater than 0"]),
+        ({"vary": {"figures.size": ["screen", "single-column"]}}, ["vary.figures.size: it changes no result"]),
         ({"vary": {"seed": {"a": 3, "b": 3}}}, ["a and b are the same seed, 3"]),
         ({"vary": {"seed": [0]}, "set": {"train.0.steps": 9}, "budget": 1e4}, ["set.train.0.steps", "no effect"]),
         ({"vary": {"train.0.max_sweeps": [1e3, 1e4]}, "budget": 1e4}, ["vary.train.0.max_sweeps", "no effect"]),

@@ -30,6 +30,7 @@ from .peer_recipes import PEER_RECIPES
 from .peer_runs import PeerRun
 from .peer_verdicts import PeerRow, Verdict
 from .peers import PeerBenchmark, PeerSetting, bench_peers
+from .pictures import EXAMPLES, Example, Picture
 from .recipes import PROBLEMS, RECIPES
 from .stopping import State, Stop
 from .trace import DECADES
@@ -39,6 +40,7 @@ __all__ = [
     "DECADES",
     "DEEPXDE",
     "ESTIMATED",
+    "EXAMPLES",
     "FAILURES",
     "FEWER",
     "OWN",
@@ -58,6 +60,7 @@ __all__ = [
     "DataSet",
     "EstimatesBenchmark",
     "EstimatesRow",
+    "Example",
     "FailedRun",
     "Failure",
     "Fit",
@@ -72,6 +75,7 @@ __all__ = [
     "PeerRow",
     "PeerRun",
     "PeerSetting",
+    "Picture",
     "Ratios",
     "Row",
     "ScipyRow",

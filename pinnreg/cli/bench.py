@@ -11,6 +11,7 @@ from pinnreg import benchmarks, report, run
 from pinnreg.cli import options, show
 from pinnreg.cli.coverage import coverage
 from pinnreg.cli.estimates import estimates
+from pinnreg.cli.figures import figures
 from pinnreg.cli.fits import least_squares
 from pinnreg.cli.optimisers import optimisers
 from pinnreg.cli.page import Page, PageOption
@@ -22,6 +23,7 @@ from pinnreg.networks import ACTIVATION_NAMES
 bench = typer.Typer(help="Measure speed, memory and accuracy, side by side in one run.")
 bench.command()(coverage)
 bench.command()(estimates)
+bench.command()(figures)
 bench.command()(optimisers)
 bench.command()(peers)
 bench.command("least_squares")(least_squares)

@@ -11,7 +11,7 @@ from .mathematics import flaw_in_mathematics
 from .outlines import Outline, outline_of
 from .panels import Curve, Panel, panels
 from .run import draw, draw_analysis, title_of
-from .saving import check_format, content, is_marked, save, small
+from .saving import check_format, content, few_colours, is_marked, save, small
 from .single import OnePanel, single
 from .sketch import sketch
 from .study_errors import ErrorRow, study_errors
@@ -47,6 +47,7 @@ __all__ = [
     "drawn_axes",
     "error_field",
     "evolution",
+    "few_colours",
     "flaw_in_mathematics",
     "history",
     "is_marked",

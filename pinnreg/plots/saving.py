@@ -67,12 +67,18 @@ def content(figure: Figure, kind: str = "png") -> bytes:
 
 def small(figure: Figure) -> bytes:
     """A PNG for a page that has many: of few pixels and colours, a tenth as large as `content`."""
-    from PIL import Image  # noqa: PLC0415 - matplotlib's own
-
-    fine, few = io.BytesIO(), io.BytesIO()
+    fine = io.BytesIO()
     with style.settings():
         figure.savefig(fine, format="png", dpi=SMALL_DPI)
-    with Image.open(fine) as image:
+    return few_colours(fine.getvalue())
+
+
+def few_colours(png: bytes) -> bytes:
+    """The same picture with a palette of `SMALL_COLOURS`, a third as large."""
+    from PIL import Image  # noqa: PLC0415 - matplotlib's own
+
+    few = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as image:
         image.convert("RGB").quantize(SMALL_COLOURS).save(few, "PNG", optimize=True)
     return few.getvalue()
 

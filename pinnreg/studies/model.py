@@ -27,6 +27,8 @@ BASE = "base"
 """The key of a case that says what it begins with, in the place of the study's own base."""
 
 SEED = "seed"
+WITHOUT_EFFECT = ("figures", "device")
+"""Sections of a config that no result depends on."""
 """The key whose values are repetitions of one and the same experiment."""
 
 REGULARISERS = "regularisers"
@@ -188,6 +190,13 @@ class Study:
         for where, key, value in self._given():
             if (limit := next(_limits(key, value), None)) is not None:
                 raise ValueError(f"{where}: {limit} has no effect, since the budget is the limit of all runs")
+        return self
+
+    @model_validator(mode="after")
+    def _figures_make_no_entry(self) -> Study:
+        for name in self.vary:
+            if name.partition(".")[0] in WITHOUT_EFFECT:
+                raise ValueError(f"vary.{name}: it changes no result, so that its runs would be the same; set it once")
         return self
 
     @model_validator(mode="after")
