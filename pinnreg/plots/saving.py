@@ -29,8 +29,8 @@ def check_format(path: Path) -> str:
     return kind
 
 
-SMALL_DPI, SMALL_COLOURS = 100, 128
-"""What is still read on a screen; 72 pictures of the zoo are 22 MB at 300 dots per inch, 10 at 100, and 2.5 so."""
+SMALL_DPI, SMALL_COLOURS = 100, 256
+"""What is still read on a screen; 72 pictures of the zoo are 22 MB at 300 dots per inch, 10 at 100, and 3 so."""
 
 MARK = "pinnreg describe --plot"
 """What figures say that stand alone, among files of others: so that no others are replaced."""
