@@ -125,7 +125,7 @@ def test_the_example_of_the_page_needs_no_pinnreg(cli: Cli, tmp_path: Path) -> N
     run = finished(tmp_path / "mine")
     code, out, err = cli("export", run, "--to", "program")
     assert code == 0, err
-    assert out == "mine.pt2 and 1 files beside it\n"
+    assert out == "mine.pt2 and 1 file beside it\n"
     (block,) = [each for each in blocks("docs/export.md") if "torch.export.load" in each.text]
     script = "import sys\nsys.modules['pinnreg'] = None  # importing it raises\n" + block.text
     answer = subprocess.run(

@@ -55,7 +55,8 @@ def export(
             units=units,
             problems=problem_folders(problems),
         )
-    more = f" and {len(written) - 1} files beside it" if len(written) > 1 else ""
+    others = len(written) - 1
+    more = f" and {others} file{'s' if others > 1 else ''} beside it" if others else ""
     show.line(f"{written[0]}{more}")
 
 
