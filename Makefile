@@ -46,14 +46,14 @@ docs: .venv/.stamp
 # goes on where a claim of a paper fails. Studies keep their finished runs. Pictures are of runs that no clock stops.
 PICTURES := burgers heat plate_hole
 STUDIES := $(basename $(notdir $(wildcard configs/study_*.yaml)))
-BENCHMARKS := bench_coverage bench_derivatives bench_estimates bench_least_squares bench_optimisers bench_peers bench_zoo
+BENCHMARKS := bench_coverage bench_derivatives bench_estimates bench_figures bench_least_squares bench_optimisers bench_peers bench_zoo
 EXPERIMENTS := $(addprefix reproduce_,ktv noise_stability noise_injection quadratic jacobian)
 RUN := OMP_NUM_THREADS=1 $(BIN)/pinnreg
 GALLERY := outputs/gallery
 
-.PHONY: $(PICTURES) analysis figures $(STUDIES) $(BENCHMARKS) $(EXPERIMENTS)
+.PHONY: $(PICTURES) analysis $(STUDIES) $(BENCHMARKS) $(EXPERIMENTS)
 
-gallery: $(PICTURES) analysis figures $(STUDIES) $(EXPERIMENTS) $(BENCHMARKS)
+gallery: $(PICTURES) analysis $(STUDIES) $(EXPERIMENTS) $(BENCHMARKS)
 
 $(PICTURES): .venv/.stamp
 	$(RUN) solve $@ --out outputs/pictures/$@ --overwrite
@@ -90,7 +90,7 @@ bench_peers: .venv/.stamp
 	$(BIN)/python -m pip install --quiet --editable '.[peers]'
 	$(RUN) bench peers --max-seconds 300 --page $(GALLERY)
 
-figures: .venv/.stamp
+bench_figures: .venv/.stamp
 	$(RUN) bench figures --page $(GALLERY)
 
 bench_zoo: .venv/.stamp

@@ -30,11 +30,11 @@ def test_a_page_has_the_pictures_and_what_makes_them(cli: Cli, tmp_path: Path, m
     code, out, err = cli("bench", "figures", "--only", "curve", "--steps", "2", "--page", tmp_path / "pages")
     assert (code, err) == (0, "")
     assert [line.split()[0] for line in out.splitlines()] == ["curve", "curve_narrow"]
-    text = (tmp_path / "pages" / "figures.md").read_text(encoding="utf-8")
+    text = (tmp_path / "pages" / "bench_figures.md").read_text(encoding="utf-8")
     assert "pinnreg solve mine.yaml --out mine" in text
     for name in ("curve", "curve_narrow"):
-        assert f"](figures_{name}.png)" in text
-        assert (tmp_path / "pages" / f"figures_{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert f"](bench_figures_{name}.png)" in text
+        assert (tmp_path / "pages" / f"bench_figures_{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_picture_that_there_is_not_and_a_line_that_fails_are_said(

@@ -36,7 +36,7 @@ def figures(
     The lines are run as the page has them, each in a process of its own.
     """
     chosen = _chosen(only)
-    written = None if page is None else Page(page, "figures")
+    written = None if page is None else Page(page, "bench_figures")
     if written is not None:
         written.check([_file(written, picture) for example in chosen for picture in example.pictures])
     drawn: dict[str, bytes] = {}
